@@ -1,0 +1,1 @@
+"""The experiment: data sets, protocols, the training loop, metrics, records and tables."""

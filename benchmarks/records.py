@@ -1,0 +1,169 @@
+"""What a training leaves behind: one JSON file each, and the two frames that are read from all of them.
+
+A record is data and stays data: it is parsed as JSON, and nothing in it is ever executed or imported.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import uuid
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pandas import DataFrame
+
+SCHEMA = 1
+
+# One row per training repeats these; a metric's own columns stand between EVALUATION and PROVENANCE.
+TRAINING = ("key", "model", "label", "revision", "dataset", "row", "preset", "seed", "precision", "status")
+EVALUATION = ("error", "draw", "metric", "protocol_id", "n_real", "n_fake", "extractor")
+PROVENANCE = ("train", "test", "device", "torch", "commit", "dirty")
+EPOCH = ("key", "model", "dataset", "preset", "seed", "stage", "epoch")
+
+INTEGERS = ("revision", "seed", "draw", "n_real", "n_fake", "epoch")
+
+
+def write(folder: Path, record: Mapping[str, Any]) -> Path:
+    """Write one record to FOLDER/records/KEY.json, whole or not at all.
+
+    Args:
+        folder: the results folder; `records/` is made where it is missing.
+        record: plain JSON values. A number that is not finite is written as null, for NaN is not JSON.
+
+    Returns:
+        the path written.
+    """
+    path = folder / "records" / f"{record['key']}.json"
+    text = json.dumps(_finite(record), indent=1, ensure_ascii=False, allow_nan=False)
+    return write_text(path, text + "\n")
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file by rename: a reader, or a job that is killed, never leaves or sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, as a rename is atomic only within a file system; not by `tempfile`, whose mode 0600
+    # would hide the results from the rest of the group.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def find(folder: Path, key: str) -> dict[str, Any] | None:
+    """The record of one training key, or None where there is none.
+
+    A file that cannot be read counts as absent, with a warning that names it: the training runs again.
+
+    Raises:
+        ValueError: the file is of a newer schema, or holds another key than its name says.
+    """
+    return _load(folder / "records" / f"{key}.json")
+
+
+def read(folder: Path) -> tuple[DataFrame, DataFrame]:
+    """All records of a results folder as two frames, in the order of the file names.
+
+    Returns:
+        (runs, epochs). `runs` has one row per evaluation, and one with an empty `draw` for a training that has
+        none; every metric value is a column of its own name. `epochs` has one row per epoch. An absent folder
+        gives empty frames with the same columns.
+
+    Raises:
+        ValueError: as `find`.
+    """
+    runs: list[dict[str, Any]] = []
+    epochs: list[dict[str, Any]] = []
+    values: set[str] = set()
+    for record in _records(folder):
+        data, provenance, error = (record.get(part) or {} for part in ("data", "provenance", "error"))
+        common = {name: record.get(name) for name in TRAINING} | {
+            "error": error.get("message"),
+            **{name: data.get(name) for name in ("train", "test")},
+            **{name: provenance.get(name) for name in ("device", "torch", "commit", "dirty")},
+        }
+        for evaluation in record.get("evaluations") or [{}]:
+            protocol = evaluation.get("protocol") or {}
+            own = {name: evaluation.get(name) for name in ("draw", "metric", "protocol_id")}
+            own |= {name: protocol.get(name) for name in ("n_real", "n_fake", "extractor")}
+            numbers = evaluation.get("values") or {}
+            values |= numbers.keys()
+            runs.append({**numbers, **common, **own})
+        shared = {name: record.get(name) for name in EPOCH[:5]}
+        epochs += [{**shared, **row} for row in record.get("epochs") or []]
+
+    fixed = (*TRAINING, *EVALUATION, *PROVENANCE)
+    metrics = sorted(values - set(fixed))
+    others = [*dict.fromkeys(name for row in epochs for name in row if name not in EPOCH)]
+    return (
+        _frame(runs, [*TRAINING, *EVALUATION, *metrics, *PROVENANCE], numbers=metrics),
+        _frame(epochs, [*EPOCH, *others], numbers=others),
+    )
+
+
+def protocols(folder: Path) -> dict[str, dict[str, Any]]:
+    """The metric protocols that the records of a folder were evaluated by, by protocol_id."""
+    return {
+        evaluation["protocol_id"]: evaluation["protocol"]
+        for record in _records(folder)
+        for evaluation in record.get("evaluations") or []
+    }
+
+
+def _records(folder: Path) -> Iterator[dict[str, Any]]:
+    for path in sorted((folder / "records").glob("*.json")):
+        if not path.name.startswith("."):  # "._KEY.json" is what macOS leaves on foreign disks
+            record = _load(path)
+            if record is not None:
+                yield record
+
+
+def _load(path: Path) -> dict[str, Any] | None:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        key, schema = str(record["key"]), int(record["schema"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as reason:
+        told = f"{type(reason).__name__}: {reason}"
+        warnings.warn(f"{path}: not a readable record, taken as absent ({told})", stacklevel=3)
+        return None
+    if schema > SCHEMA:
+        raise ValueError(f"{path}: written by a newer version (schema {schema}, this one knows {SCHEMA}); "
+                         "update the package, or use another results folder")  # fmt: skip
+    if key != path.stem:
+        raise ValueError(f"{path}: holds the record of {key}; a record is named by its key: rename or remove it")
+    return dict(record)
+
+
+def _finite(value: Any) -> Any:
+    """The same JSON value with null for every number that is not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _frame(rows: list[dict[str, Any]], columns: list[str], *, numbers: list[str]) -> DataFrame:
+    """Rows as a frame whose types do not depend on which values happen to be missing."""
+    frame = DataFrame(rows, columns=columns)
+    types: dict[str, Any] = {name: "Int64" for name in INTEGERS if name in columns}
+    if "dirty" in columns:
+        types["dirty"] = "boolean"
+    frame = frame.astype(types)
+    for name in numbers:
+        frame[name] = pd.to_numeric(frame[name])
+    return frame

@@ -1,0 +1,202 @@
+"""The training loop.  There is one, and it knows no model's name.
+
+Speed is a property of this file: data resident on the device as uint8, batches by index, one fused Adam per
+update, gradients for the update's own parameters only, no synchronisation inside an epoch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.protocols import Schedule
+from zoo.base import LatentModel, Stage, Update, to_float
+
+State = dict[str, Any]
+"""Where training stands: tensors, numbers and strings only, so that it loads with weights_only=True."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One finished epoch.
+
+    Attributes:
+        row: stage, epoch (from 0), seconds (of training only), steps, and the mean over the epoch of the
+            objective and of its parts.
+        state: call it for what `train` needs to go on from here.
+    """
+
+    row: dict[str, Any]
+    state: Callable[[], State]
+
+
+class Diverged(RuntimeError):
+    """A loss became NaN or infinite.  `stage`, `epoch` and `part` say where; `row` is that epoch's row."""
+
+    def __init__(self, stage: str, epoch: int, part: str, row: dict[str, Any] | None = None):
+        super().__init__(f"{part} is not finite in stage {stage!r}, epoch {epoch}")
+        self.stage, self.epoch, self.part, self.row = stage, epoch, part, row
+
+
+def train(
+    model: LatentModel, x: Tensor, stages: Mapping[str, Schedule], resume: State | None = None
+) -> Iterator[Epoch]:
+    """Train a model through all of its stages, yielding after every epoch.
+
+    The model may be sampled between epochs: it is put back into training mode.  On a CPU, going on from a
+    state gives bit for bit what an uncut run gives.
+
+    Args:
+        model: on the device where it is to be trained.
+        x: training images, (N, C, H, W) uint8, on the same device.
+        stages: stage name -> schedule, with epochs filled in.
+        resume: a state of an `Epoch` of the same model and data.
+
+    Raises:
+        Diverged: a loss is not finite at the end of an epoch.
+        ValueError: the model has a stage or a group for which there is no schedule or learning rate.
+    """
+    # marks[i]: the random state before stage i was asked for.  Resuming runs the code between stages again,
+    # and it must see the random numbers that it saw the first time.
+    marks: list[dict[str, Tensor]] = list(resume["marks"]) if resume else []
+    if resume:
+        model.load_state_dict(resume["model"])
+    source, number = model.stages(x), 0
+    while True:
+        if resume and number <= resume["number"]:
+            set_random(marks[number], x.device)
+        else:
+            marks.append(get_random(x.device))
+        stage = next(source, None)
+        if stage is None:
+            return
+        if resume and number < resume["number"]:
+            number += 1
+            continue
+        if stage.name not in stages:
+            raise ValueError(f"no schedule for stage {stage.name!r}; there is one for {', '.join(stages)}")
+        schedule, first, done = stages[stage.name], 0, 0
+        optimisers = [adam(update, schedule) for update in stage.updates]
+        if resume and number == resume["number"]:
+            first, done = resume["epoch"] + 1, resume["steps"]
+            model.load_state_dict(resume["model"])
+            for optimiser, saved in zip(optimisers, resume["optimisers"], strict=True):
+                optimiser.load_state_dict(saved)
+            set_random(resume["random"], x.device)
+        for epoch in range(first, schedule.epochs or 0):
+            if schedule.fresh:
+                optimisers = [adam(update, schedule) for update in stage.updates]
+            row = one_epoch(model, stage, schedule, optimisers, epoch, done, x.device)
+            done += row["steps"]
+            yield Epoch(row, _state(model, optimisers, marks, number, epoch, done, x.device))
+        number += 1
+
+
+def one_epoch(
+    model: LatentModel,
+    stage: Stage,
+    schedule: Schedule,
+    optimisers: list[torch.optim.Adam],
+    epoch: int,
+    done: int,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Train for one epoch and return its row; `done` steps of the stage have been taken before."""
+    started = clock(device)
+    model.train()
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = schedule.rate(group["name"], epoch)
+    data = stage.data()
+    n = len(data[0])
+    batches = n // schedule.batch  # whole batches only: batch norm fails on a last batch of one
+    if schedule.steps is not None:
+        batches = min(batches, schedule.steps - done)
+    order = torch.randperm(n, device=device)[: batches * schedule.batch]
+    sums: dict[str, Tensor] = {}
+    for index in order.split(schedule.batch):
+        batch = [to_float(tensor.index_select(0, index)) for tensor in data]
+        for i, (update, optimiser) in enumerate(zip(stage.updates, optimisers, strict=True)):
+            objective, parts = update.loss(*batch)
+            optimiser.zero_grad(set_to_none=True)
+            # Only this update's parameters: WAE-GAN's penalty must not leave gradients in the adversary.
+            objective.backward(inputs=[p for group in update.groups.values() for p in group])  # type: ignore[no-untyped-call]
+            optimiser.step()
+            for name, part in {objective_name(i): objective, **parts}.items():
+                value = part.detach()
+                sums[name] = sums[name] + value if name in sums else value.clone()
+    # One transfer for the whole epoch: a step never waits for the device.
+    means = dict(zip(sums, (torch.stack([*sums.values()]).double() / batches).tolist(), strict=True))
+    row = {"stage": stage.name, "epoch": epoch, "seconds": clock(device) - started, "steps": batches, **means}
+    wrong = [name for name, value in means.items() if not isfinite(value)]
+    if wrong:  # a part says more than the objective that it is a part of
+        part = next((name for name in wrong if not name.startswith("objective")), wrong[0])
+        raise Diverged(stage.name, epoch, part, row)
+    return row
+
+
+def objective_name(update: int) -> str:
+    """Column of an update's objective: objective, objective2, ..."""
+    return f"objective{update + 1 if update else ''}"
+
+
+def adam(update: Update, schedule: Schedule) -> torch.optim.Adam:
+    """A fused Adam with one parameter group per group of the update."""
+    groups = [
+        {"params": [*parameters], "name": name, "lr": schedule.rate(name, 0), "weight_decay": schedule.decay(name)}
+        for name, parameters in update.groups.items()
+    ]
+    return torch.optim.Adam(groups, betas=schedule.betas, fused=True)
+
+
+def _state(
+    model: LatentModel,
+    optimisers: list[torch.optim.Adam],
+    marks: list[dict[str, Tensor]],
+    number: int,
+    epoch: int,
+    steps: int,
+    device: torch.device,
+) -> Callable[[], State]:
+    random = get_random(device)  # now, as the caller may draw numbers before it asks for the state
+
+    def state() -> State:
+        return {
+            "number": number,
+            "epoch": epoch,
+            "steps": steps,
+            "model": {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()},
+            "optimisers": [optimiser.state_dict() for optimiser in optimisers],
+            "random": random,
+            "marks": list(marks),
+        }
+
+    return state
+
+
+def get_random(device: torch.device) -> dict[str, Tensor]:
+    """State of torch's global generators: the CPU's, and the device's where it has its own."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def set_random(states: Mapping[str, Tensor], device: torch.device) -> None:
+    """Put back what `get_random` returned."""
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
+
+
+def clock(device: torch.device) -> float:
+    """Seconds, after the device has finished what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

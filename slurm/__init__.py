@@ -1,0 +1,5 @@
+"""Launches any function over any items; imports submitit and the standard library only."""
+
+from slurm.launch import CLUSTERS, Outcome, launch
+
+__all__ = ["CLUSTERS", "Outcome", "launch"]

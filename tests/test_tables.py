@@ -1,0 +1,392 @@
+import itertools
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pandas import DataFrame
+
+from benchmarks import records, tables
+from benchmarks.tables import Grid, table1
+
+ID = "0123456789abcdef"
+
+
+def run(key: str, value: float | None, *, draw: int | None = 0, **changes: Any) -> dict[str, Any]:
+    """One row of the runs frame, as `records.read` makes it."""
+    row = {"key": key, "status": "done", "draw": draw, "metric": "fd_classifier", "protocol_id": ID}
+    return row | {"fd_classifier": value} | changes
+
+
+def lost(key: str, status: str) -> dict[str, Any]:
+    return run(key, None, draw=None, status=status, metric=None, protocol_id=None)
+
+
+def grid(keys: Mapping[tuple[str, str], tuple[str, ...]], **changes: Any) -> Grid:
+    models = {"glf": "GLF", "vae": "VAE"}
+    start = Grid(models, {"mnist": "MNIST"}, keys, "fd_classifier", {"mnist": ID}, "demo")
+    return replace(start, **changes)
+
+
+def text(rows: list[dict[str, Any]], wanted: int = 1, decimals: int = 1) -> str:
+    """How the cell of GLF on MNIST is printed, whose trainings have the keys k0, k1, ..."""
+    asked = grid({("glf", "mnist"): tuple(f"k{i}" for i in range(wanted))})
+    runs = DataFrame(rows, columns=[*run("", 0.0)])
+    return str(table1(runs, asked, decimals=decimals).frame().loc["GLF", "MNIST"])
+
+
+SMALL = DataFrame(
+    [
+        *(run("g0", 12.0), run("g1", 13.0), run("g2", 12.5)),
+        *(run("v0", 20.0), run("v1", 22.0), lost("v2", "diverged")),
+    ]
+)
+SMALL_GRID = grid(
+    {("glf", "mnist"): ("g0", "g1", "g2"), ("vae", "mnist"): ("v0", "v1", "v2")},
+    models={"glf": "GLF", "vae": "VAE, β = 1"},
+    notes=("100 % of n_real = 100 images.",),
+)
+
+
+def test_small_table_as_csv(tmp_path: Path) -> None:
+    paths = tables.write(table1(SMALL, SMALL_GRID), tmp_path)
+    assert [path.name for path in paths] == [
+        *("table1.csv", "table1-tidy.csv", "table1.tex", "table1-alone.tex", "table1.md")
+    ]
+    assert paths[0].read_bytes().decode() == (
+        'model,MNIST\nGLF,12.5 ± 0.5\n"VAE, β = 1",21.0 ± 1.4 (2/3) [1 diverged]\n'
+    )
+    assert paths[1].read_bytes().decode() == (
+        "model,dataset,metric,mean,std,std_draws,trainings,draws,wanted,diverged,failed,"
+        "paper_mean,paper_std,cited,preset,protocol_id\n"
+        "glf,mnist,fd_classifier,12.5,0.5,,3,1,3,0,0,,,False,demo,0123456789abcdef\n"
+        "vae,mnist,fd_classifier,21.0,1.4142135623730951,,2,1,3,1,0,,,False,demo,0123456789abcdef\n"
+    )
+    assert set((tmp_path / "tables").iterdir()) == {*paths}
+
+
+def test_small_table_as_latex() -> None:
+    assert tables.to_latex(table1(SMALL, SMALL_GRID)) == (
+        r"""% needs \usepackage{booktabs}
+\begin{table}
+  \centering
+  \caption{Fréchet distance (column fd\_classifier) between generated and real images, lower is better: mean $\pm$ """
+        r"""standard deviation over 3 trainings. Preset demo, a shorter budget than the paper's.}
+  \label{tab:table1}
+  \small
+  \begin{tabular}{lr}
+    \toprule
+    Model & MNIST \\
+    \midrule
+    GLF & \textbf{12.5 $\pm$ 0.5} \\
+    VAE, $\beta$ = 1 & 21.0 $\pm$ 1.4 (2/3) [1 diverged] \\
+    \bottomrule
+  \end{tabular}
+  \par\smallskip
+  \begin{minipage}{\linewidth}\footnotesize
+    Bold: the lowest of its column.
+    (m/n): m of the n wanted trainings are done.
+    [n diverged]: trainings that ended in a number that is not finite.
+    100 \% of n\_real = 100 images.
+  \end{minipage}
+\end{table}
+"""
+    )
+
+
+def test_small_table_as_markdown() -> None:
+    assert tables.to_markdown(table1(SMALL, SMALL_GRID)) == (
+        "Fréchet distance (column fd_classifier) between generated and real images, lower is better: mean ± standard "
+        "deviation over 3 trainings. Preset demo, a shorter budget than the paper's. Bold: the lowest of its column. "
+        "(m/n): m of the n wanted trainings are done. [n diverged]: trainings that ended in a number that is not "
+        "finite. 100 % of n_real = 100 images.\n"
+        "\n"
+        "| Model | MNIST |\n"
+        "| --- | ---: |\n"
+        "| GLF | **12.5 ± 0.5** |\n"
+        "| VAE, β = 1 | 21.0 ± 1.4 (2/3) [1 diverged] |\n"
+    )
+
+
+def test_the_document_alone_holds_the_fragment() -> None:
+    table = table1(SMALL, SMALL_GRID)
+    alone = tables.to_latex_alone(table)
+    assert tables.to_latex(table) in alone
+    assert alone.startswith(r"\documentclass")
+    assert alone.endswith("\\end{document}\n")
+    assert r"\input" not in alone
+    assert {*re.findall(r"\\usepackage\{(\w+)\}", alone)} <= {"booktabs", "siunitx", "multirow", "threeparttable"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "wanted", "expected"),
+    [
+        ([], 1, "—"),
+        ([], 0, "—"),
+        ([run("k0", 12.34)], 1, "12.3"),
+        ([run("k0", 12.0), run("k1", 13.0)], 2, "12.5 ± 0.7"),
+        ([run(f"k{i}", 12.0 + i % 2) for i in range(7)], 10, "12.4 ± 0.5 (7/10)"),
+        ([run("k0", 12.0)], 2, "12.0 (1/2)"),
+        ([lost(f"k{i}", "diverged") for i in range(3)], 3, "— [3 diverged]"),
+        ([lost("k0", "failed")], 1, "— [1 failed]"),
+        ([run("k0", 1.0), lost("k1", "diverged"), lost("k2", "failed")], 4, "1.0 (1/4) [1 diverged, 1 failed]"),
+        ([run("k0", 99999.0)], 1, "99999.0"),
+        ([run("k0", 123456.0), run("k1", 123456.0)], 2, "1.2e+05 ± 0.0e+00"),
+        ([run("k0", float("nan"))], 1, "—"),
+        ([run("k0", None, draw=None, metric=None, protocol_id=None)], 1, "—"),  # trained, not yet evaluated
+        ([run("k0", 12.0, draw=0), run("k0", float("nan"), draw=1), run("k1", 13.0)], 2, "13.0 (1/2)"),
+    ],
+)
+def test_cell_text(rows: list[dict[str, Any]], wanted: int, expected: str) -> None:
+    assert text(rows, wanted) == expected
+
+
+def test_decimals_are_a_choice() -> None:
+    assert text([run("k0", 0.1234), run("k1", 0.1236)], 2, decimals=3) == "0.123 ± 0.000"
+
+
+def test_a_training_counts_once_whatever_its_draws() -> None:
+    # k0 has mean 11 from three draws, k1 has 14 from one: 12.5, not 11.75
+    rows = [run("k0", 10.0), run("k0", 11.0, draw=1), run("k0", 12.0, draw=2), run("k1", 14.0)]
+    table = table1(DataFrame(rows), grid({("glf", "mnist"): ("k0", "k1")}))
+    cell = table.cells["glf", "mnist"]
+    assert cell.mean == 12.5
+    assert cell.std == pytest.approx(3 / 2**0.5)
+    assert cell.std_draws == 1.0  # k0's alone: one draw has no spread
+    assert (cell.done, cell.draws) == (2, 1)
+    assert "each the mean of its" not in table.caption
+
+
+def test_caption_counts_the_sample_sets() -> None:
+    rows = [run(key, 10.0, draw=draw) for key in ("k0", "k1") for draw in range(4)]
+    caption = table1(DataFrame(rows), grid({("glf", "mnist"): ("k0", "k1")}, preset="paper")).caption
+    assert "over 2 trainings, each the mean of its 4 sample sets. Preset paper." in caption
+
+
+def test_the_order_of_the_records_moves_no_digit() -> None:
+    rows = [run(f"k{i}", 0.1 * 3**i, draw=draw) for i in range(4) for draw in range(2)]
+    asked = grid({("glf", "mnist"): tuple(f"k{i}" for i in range(4))})
+    tidy = [table1(DataFrame(order), asked).tidy() for order in (rows, rows[::-1], rows[3:] + rows[:3])]
+    pd.testing.assert_frame_equal(tidy[0], tidy[1], check_exact=True)
+    pd.testing.assert_frame_equal(tidy[0], tidy[2], check_exact=True)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        run("k0", 99.0, draw=1, protocol_id="another protocol"),
+        run("k0", 99.0, draw=1, metric="another metric"),
+        run("not in the grid", 99.0),  # e.g. of a shortened preset: its settings, hence its key, are others
+        lost("not in the grid", "diverged"),
+        run("k0", 99.0, draw=1, protocol_id=None),
+    ],
+)
+def test_what_the_grid_does_not_ask_for_stays_out(row: dict[str, Any]) -> None:
+    rows = [run("k0", 12.0), row]
+    assert text(rows) == text(rows[::-1]) == "12.0"
+
+
+def test_a_diverged_training_gives_no_number() -> None:
+    assert text([run("k0", 12.0, status="diverged")]) == "— [1 diverged]"
+
+
+def test_a_data_set_without_protocol_has_no_number() -> None:
+    runs = DataFrame([run("k0", 12.0, protocol_id=None)])
+    table = table1(runs, grid({("glf", "mnist"): ("k0",)}, protocol_ids={}))
+    assert table.frame().loc["GLF", "MNIST"] == "—"
+
+
+def bold(glf: float | None, vae: float | None, wae: float | None = None) -> set[str]:
+    models = {"glf": "GLF", "vae": "VAE", "wae-gan": "WAE"}
+    rows = [run(name, value) for name, value in zip(models, (glf, vae, wae), strict=True) if value is not None]
+    asked = grid({(name, "mnist"): (name,) for name in models}, models=models)
+    table = table1(DataFrame(rows, columns=[*run("", 0.0)]), asked)
+    return {model for (model, _), cell in table.cells.items() if cell.best}
+
+
+def test_best_is_the_lowest_as_printed() -> None:
+    assert bold(2.0, 3.0, 1.0) == {"wae-gan"}
+    assert bold(1.01, 1.04, 1.06) == {"glf", "vae"}  # 1.0, 1.0 and 1.1
+    assert bold(2.0, 3.0) == {"glf"}
+    assert bold(2.0, None) == set()  # nothing to be better than
+    assert bold(2e6, 120000.0, 1.3e5) == {"vae"}
+
+
+def test_records_on_disk_become_a_table(tmp_path: Path) -> None:
+    """The names that `records.read` gives are those that the table looks for."""
+    evaluation = {"draw": 0, "metric": "fd_classifier", "protocol_id": ID, "protocol": {}}
+    for key, status in (("k0", "done"), ("k1", "diverged")):
+        done = [evaluation | {"values": {"fd_classifier": 7.0}}] if status == "done" else []
+        records.write(tmp_path, {"schema": 1, "key": key, "status": status, "evaluations": done})
+    table = tables.TABLES["table1"](records.read(tmp_path)[0], grid({("glf", "mnist"): ("k0", "k1")}))
+    assert table.frame().loc["GLF", "MNIST"] == "7.0 (1/2) [1 diverged]"
+
+
+def test_an_empty_folder_becomes_an_empty_table(tmp_path: Path) -> None:
+    runs, _ = records.read(tmp_path)
+    for metric in ("fd_classifier", "fid"):
+        table = table1(runs, grid({}, metric=metric))
+        assert {*table.frame()["MNIST"]} == {"—"}
+        assert len(tables.write(table, tmp_path)) == 5
+
+
+# --- the paper's numbers
+
+SETS = {"mnist": "MNIST", "fashion": "Fashion", "cifar10": "CIFAR-10", "celeba": "CelebA"}
+
+# Typed a second time, row by row as the paper prints them, on purpose
+PAPER = """
+VAE                        28.2 ± 0.3   57.5 ± 0.4   142.5 ± 0.6  71.0 ± 0.5
+WAE-GAN                    12.4 ± 0.2   31.5 ± 0.4   93.1 ± 0.5   66.5 ± 0.7
+Two-Stage VAE              10.9 ± 0.7   26.1 ± 0.9   96.1 ± 0.9   65.2 ± 0.8
+RAE + GMM                  10.8 ± 0.1   25.1 ± 0.2   91.6 ± 0.6   57.8 ± 0.4
+VAE+flow prior             28.3 ± 0.2   51.8 ± 0.3   110.4 ± 0.5  54.3 ± 0.3
+VAE+flow posterior         26.7 ± 0.3   55.1 ± 0.3   143.6 ± 0.8  67.9 ± 0.3
+GLF (ours)                 8.2 ± 0.1    21.3 ± 0.2   88.3 ± 0.4   53.2 ± 0.2
+GLANN with perceptual loss 8.6 ± 0.1    13.0 ± 0.1   46.5 ± 0.2   46.3 ± 0.1
+GLF+perceptual loss (ours) 5.8 ± 0.1    10.3 ± 0.1   44.6 ± 0.3   41.8 ± 0.2
+"""
+NAMES = [
+    *("vae", "wae-gan", "two-stage-vae", "rae-gmm", "vae-flow-prior", "vae-flow-posterior"),
+    *("glf", "glann", "glf-perceptual"),
+]
+
+
+def test_the_transcription_is_the_paper() -> None:
+    typed = {}
+    for name, line in zip(NAMES, PAPER.strip().splitlines(), strict=True):
+        for dataset, (mean, std) in zip(SETS, re.findall(r"([\d.]+) ± ([\d.]+)", line), strict=True):
+            typed[name, dataset] = (line[:26].strip(), float(mean), float(std))
+    stored = tables.published("table1")
+    assert {pair: (cell.label, cell.mean, cell.std) for pair, cell in stored.items()} == typed
+    assert [*stored] == [*typed]
+    assert {model for (model, _), cell in stored.items() if cell.cited} == {"glann"}
+    assert {pair for pair, cell in stored.items() if cell.note} == {("two-stage-vae", "cifar10")}
+
+
+def fid_grid(**changes: Any) -> Grid:
+    models = {"rae-gmm": "RAE + GMM", "glf": "GLF", "glf-perceptual": "GLF, perceptual"}
+    start = Grid(models, {"digits": "Digits", "mnist": "MNIST"}, {}, "fid", {"mnist": ID}, "paper")
+    return replace(start, **changes)
+
+
+def test_the_paper_stands_beside_fid() -> None:
+    runs = DataFrame([run("g0", None, metric="fid", fid=8.24)])
+    table = table1(runs, fid_grid(keys={("glf", "mnist"): ("g0",)}))
+    assert table.frame().to_csv(lineterminator="\n") == (
+        "model,Digits,MNIST,MNIST (paper)\n"
+        "RAE + GMM,—,—,10.8 ± 0.1\n"
+        "GLF,—,8.2,8.2 ± 0.1\n"
+        "GLANN with perceptual loss,—,—,8.6 ± 0.1 (cited)\n"
+        '"GLF, perceptual",—,—,5.8 ± 0.1\n'
+    )
+    assert table.caption.startswith("FID (column fid) between generated and real images, lower is better")
+    assert not any(cell.best for cell in table.cells.values())  # the paper's numbers compete with nothing of ours
+    latex = tables.to_latex(table)
+    assert r"    Model & \multicolumn{1}{c}{Digits} & \multicolumn{2}{c}{MNIST} \\" in latex
+    assert r"    \cmidrule(lr){2-2} \cmidrule(lr){3-4}" in latex
+    assert r"     &  & ours & paper \\" in latex
+    assert r"    GLANN with perceptual loss & --- & --- & 8.6 $\pm$ 0.1 (cited) \\" in latex
+    assert "| GLF | — | 8.2 | 8.2 ± 0.1 |" in tables.to_markdown(table)
+    tidy = table.tidy().set_index(["model", "dataset"])
+    assert tidy.loc[("glann", "mnist"), "cited"]
+    assert tidy.loc[("glann", "mnist"), "paper_mean"] == 8.6
+    assert tidy["mean"].count() == 1
+
+
+def test_a_trained_glann_is_not_listed_twice() -> None:
+    table = table1(DataFrame([run("n0", None, metric="fid", fid=9.0)]), fid_grid(
+        models={"glann": "GLANN", "glf": "GLF"}, keys={("glann", "mnist"): ("n0",)}
+    ))  # fmt: skip
+    assert [*table.frame().index] == ["GLANN", "GLF"]
+    assert [*table.frame().loc["GLANN"]] == ["—", "9.0", "8.6 ± 0.1 (cited)"]
+
+
+def test_the_papers_footnote_comes_with_its_cell() -> None:
+    models = {"two-stage-vae": "Two-Stage VAE"}
+    runs = DataFrame(columns=[*run("", 0.0)])
+    for dataset, footnote in (("mnist", False), ("cifar10", True)):
+        table = table1(runs, fid_grid(models=models, datasets={dataset: SETS[dataset]}))
+        assert ("Footnote 2" in " ".join(table.notes)) == footnote
+
+
+def test_another_metric_shows_neither_the_papers_numbers_nor_its_name(tmp_path: Path) -> None:
+    models = {name: name.upper() for name in NAMES if name != "glann"}
+    keys = {(model, dataset): (f"{model}-{dataset}",) for model in models for dataset in SETS}
+    runs = DataFrame([run(key, 1.0) for (key,) in keys.values()])
+    asked = grid(keys, models=models, datasets=SETS, protocol_ids=dict.fromkeys(SETS, ID))
+    table = table1(runs, asked)
+    assert [*table.rows] == [*models]
+    assert [*table.frame().columns] == [*SETS.values()]
+    assert all(cell.paper is None and not cell.cited for cell in table.cells.values())
+    for path in tables.write(table, tmp_path):
+        written = path.read_text(encoding="utf-8")
+        assert "fid" not in written.lower()
+        for entry in tables.published("table1").values():
+            assert f"{entry.mean} ± {entry.std}" not in written
+            assert f"{entry.mean} $\\pm$ {entry.std}" not in written
+
+
+# --- characters
+
+COMMAND = r"\\text(?:backslash|asciicircum|asciitilde)\{\}|\\texttt\{U\+[0-9A-F]{4,6}\}|\\dots\{\}|\{\}"
+ESCAPED = re.compile(rf"\\[{{}}$&#%_]|{COMMAND}|\$(?:\\[A-Za-z]+|\^\d|[<>|-])\$")
+SPECIAL = st.text("\\{}$&#%_^~<>|\"'`-[]*±²³×—–βλγΩ−…\n\tÄéあ\u00ad\u0301 aZ0", max_size=30)
+
+
+@given(SPECIAL | st.text(max_size=20))
+def test_latex_has_no_unescaped_special(plain: str) -> None:
+    rest = ESCAPED.sub("", tables._latex(plain))
+    assert not set(rest) & set('\\{}$&#%_^~<>|"\n')
+    # What is left, pdflatex has in its standard fonts
+    assert all(character.isascii() or "À" <= character <= "ÿ" for character in rest)
+
+
+@pytest.mark.parametrize(
+    ("plain", "escaped"),
+    [
+        ("50% of n_real", r"50\% of n\_real"),
+        ("8 × 8, σ² ≤ 1 ± 0", r"8 $\times$ 8, $\sigma$$^2$ $\leq$ 1 $\pm$ 0"),
+        ("β, λ, γ, Γ, Λ", r"$\beta$, $\lambda$, $\gamma$, $\Gamma$, $\Lambda$"),
+        ("a — b – c", "a --- b -- c"),
+        ("--like mnist", "-{}-like mnist"),
+        ("C:\\x~^{}", r"C:\textbackslash{}x\textasciitilde{}\textasciicircum{}\{\}"),
+        ("“a” & #1 $", r"``a'' \& \#1 \$"),
+        ("two\n\nparagraphs", "two paragraphs"),
+        ("[x]", "[x]"),
+        ("Fréchet 画", r"Fréchet \texttt{U+753B}"),
+    ],
+)
+def test_latex_escapes(plain: str, escaped: str) -> None:
+    assert tables._latex(plain) == escaped
+
+
+def test_every_layout_survives_a_hostile_label() -> None:
+    label = 'a|b_c & *50%* \\ <b> "q"\n[x](y)'
+    asked = grid({}, models={"glf": label}, datasets={"mnist": label}, notes=(label,))
+    table = table1(DataFrame(columns=[*run("", 0.0)]), asked)
+    body = tables.to_markdown(table).splitlines()
+    assert len(body) == 5
+    assert [len(re.findall(r"(?<!\\)\|", line)) for line in body[2:]] == [3, 3, 3]
+    rows = [line for line in tables.to_latex(table).splitlines() if line.endswith(r"\\")]
+    assert [len(re.findall(r"(?<!\\)&", line)) for line in rows] == [1, 1]
+
+
+@pytest.mark.parametrize("label", ["[x]", "*", " [x"])
+def test_a_row_never_begins_with_an_argument(label: str) -> None:
+    table = table1(DataFrame(columns=[*run("", 0.0)]), grid({}, models={"glf": label}))
+    assert rf"    {{}}{label.strip()} & --- \\" in tables.to_latex(table).splitlines()
+
+
+def test_bytes_are_deterministic(tmp_path: Path) -> None:
+    written = [
+        [path.read_bytes() for path in tables.write(table1(SMALL, SMALL_GRID), tmp_path / name)] for name in "ab"
+    ]
+    assert written[0] == written[1]
+    for one, other in itertools.combinations(written[0], 2):
+        assert one != other

@@ -1,0 +1,125 @@
+"""The models.  `MODELS` is the registry, in the order of Table 1; adding a model is one file and one line here.
+
+The zoo knows nothing of data sets, schedules or tables: it imports torch, numpy, scikit-learn and itself.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from zoo.base import LatentModel, Loss, NotFitted, Stage, Update
+from zoo.glf import GLF
+from zoo.rae import RAE
+from zoo.two_stage import TwoStageVAE
+from zoo.vae import VAE
+from zoo.wae import WAEGAN
+
+__all__ = ["MODELS", "Entry", "LatentModel", "Loss", "NotFitted", "Stage", "Update"]
+__all__ += ["build", "hyper_parameters", "load", "save"]
+
+Scalar = float | int | str | bool
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the registry.
+
+    Attributes:
+        model: called with image_shape, nz, k (where its signature has it) and hyper-parameters.
+        label: as tables print it.
+        revision: raised when the model's mathematics changes, so that old records are not taken for new ones.
+        hyper: what makes this row a variant of its class; JSON scalars.
+    """
+
+    model: Callable[..., LatentModel]
+    label: str
+    revision: int = 1
+    hyper: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+# fmt: off - one row per line, as the tables have them
+MODELS: dict[str, Entry] = {
+    "vae":           Entry(VAE,         "VAE"),
+    "wae-gan":       Entry(WAEGAN,      "WAE-GAN"),
+    "two-stage-vae": Entry(TwoStageVAE, "Two-Stage VAE"),
+    "rae-gmm":       Entry(RAE,         "RAE + GMM"),
+    "glf":           Entry(GLF,         "GLF"),
+}
+# fmt: on
+
+SIZES = ("image_shape", "nz", "k")  # arguments that come from the data set
+
+
+def entry(name: str) -> Entry:
+    """The registry's row, or a ValueError that lists the known names."""
+    if name not in MODELS:
+        raise ValueError(f"unknown model {name!r}. Known: {', '.join(MODELS)} (zoo/__init__.py)")
+    return MODELS[name]
+
+
+def hyper_parameters(name: str, **hyper: Scalar) -> dict[str, Scalar]:
+    """All hyper-parameters of a model, defaults included: what a record says it was trained with.
+
+    Raises:
+        ValueError: unknown model, or a hyper-parameter that it does not have.
+    """
+    row = entry(name)
+    parameters = inspect.signature(row.model).parameters.values()
+    known = {p.name: p.default for p in parameters if p.name not in SIZES}
+    given = {**row.hyper, **hyper}
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise ValueError(
+            f"{name} has no hyper-parameter {', '.join(map(repr, unknown))}. Known: {', '.join(known) or 'none'}"
+        )
+    return {**known, **given}
+
+
+def build(
+    name: str, *, image_shape: Sequence[int], nz: int, k: int | None = None, **hyper: Scalar
+) -> LatentModel:
+    """A new model with random weights (from torch's global generator).
+
+    Args:
+        name: a key of `MODELS`.
+        image_shape: (C, H, W), C 1 or 3, H = W divisible by 4.
+        nz: size of the latent, even.
+        k: width of the flow's networks; models without a flow ignore it.
+        hyper: the model's hyper-parameters; the registry's values and the defaults stand for the others.
+
+    Raises:
+        ValueError: unknown model or hyper-parameter, or sizes that the networks cannot have.
+    """
+    row, values = entry(name), hyper_parameters(name, **hyper)
+    if "k" in inspect.signature(row.model).parameters:
+        if k is None:
+            raise ValueError(f"{name} has a flow: give its width k (the paper has 64 for MNIST, 256 for CIFAR-10)")
+        values["k"] = k
+    model = row.model(image_shape=tuple(image_shape), nz=nz, **values)
+    model.spec = {"model": name, "image_shape": list(image_shape), "nz": nz, "k": k, "hyper": dict(hyper)}
+    return model
+
+
+def save(model: LatentModel, path: str | os.PathLike[str]) -> None:
+    """Write weights and what `load` needs to rebuild the model, by rename; tensors and JSON values only."""
+    if model.spec is None:
+        raise ValueError("only models made by zoo.build can be saved: others have no description to rebuild them by")
+    path = Path(path)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    torch.save({"spec": dict(model.spec), "state": model.state_dict()}, temporary)
+    temporary.replace(path)
+
+
+def load(path: str | os.PathLike[str]) -> LatentModel:
+    """The model that `save` wrote, on the CPU, in evaluation mode.  Runs nothing that is in the file."""
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    spec = content["spec"]
+    model = build(spec["model"], image_shape=spec["image_shape"], nz=spec["nz"], k=spec["k"], **spec["hyper"])
+    model.load_state_dict(content["state"])
+    return model.eval()

@@ -1,0 +1,225 @@
+"""What the models have in common: a latent space, a decoder, and a list of training stages.
+
+A model differs from another in how it is trained and in where its latents come from (Section 2 of the
+paper), so a model declares just that: `stages`, a generator, and `sample_latent`.  Sampling, encoding and
+reconstructing are written once, here.  Nothing in a model knows epochs, learning rates or devices: those
+are the protocol's and the loop's.
+
+Symbols, as in the paper: `x` image, `z` latent, `nz` its size (the paper's d), `eps` noise of the base
+distribution N(0, I), `f` the flow from z to eps, `k` the width of its networks, `mu`, `sigma`, `logvar` the
+moments of a Gaussian encoder, `beta` the weight of the reconstruction, `gamma` a decoder's standard deviation
+(RAE's own gamma, a weight, is named where it is used).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Loss = tuple[Tensor, Mapping[str, Tensor]]
+"""The objective, a scalar, and its named parts (scalars) for the log."""
+
+BATCH = 500  # images per forward pass outside training: about 50 MB of activations at 64x64
+
+
+@dataclass(frozen=True)
+class Update:
+    """One optimiser and what it minimises: one step on every mini-batch.
+
+    Attributes:
+        loss: called as `loss(*batch)` with one slice of each tensor of the stage's data.
+        groups: name -> parameters; the protocol gives learning rate and weight decay by these names.
+            Gradients of other parameters are not computed and not touched.
+    """
+
+    loss: Callable[..., Loss]
+    groups: Mapping[str, Sequence[nn.Parameter]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of training.
+
+    Attributes:
+        name: finds its schedule in the protocol.
+        data: asked at the start of *every* epoch; the first axis of each tensor is the example.
+            uint8 tensors are pixels and reach the loss as floats in [0, 1]; others arrive as they are.
+        updates: carried out in order, on every mini-batch.
+    """
+
+    name: str
+    data: Callable[[], tuple[Tensor, ...]]
+    updates: Sequence[Update]
+
+
+class LatentModel(nn.Module, ABC):
+    """A decoder and a distribution of latents.  Read this class before writing a model.
+
+    A model is a subclass with `stages` and `sample_latent`.  Four rules let one loop train, cut, resume and
+    store all of them:
+
+    1. Code between two yields may depend only on weights that later stages leave alone: resuming runs it
+       again, with the random state that it had.
+    2. Stage and group names are what the protocol's rows use.
+    3. `sample_latent` raises `NotFitted` as long as there is no density to sample from.
+    4. Every tensor that is learned is a parameter or a buffer.  Those with one row per training example are
+       named in `per_example`, and take their size from the weights when these are loaded.
+
+    Attributes:
+        image_shape: (C, H, W); C is 1 or 3, H = W is divisible by 4.
+        nz: size of the latent, even (a coupling splits it in halves).
+        decoder: (B, nz) -> (B, C, H, W) in [0, 1].
+    """
+
+    decoder: nn.Module
+    per_example: tuple[str, ...] = ()
+    spec: Mapping[str, Any] | None = None  # what zoo.build was asked for; zoo.save stores it
+
+    def __init__(self, image_shape: Sequence[int], nz: int):
+        super().__init__()
+        check_sizes(image_shape, nz)
+        self.image_shape = (int(image_shape[0]), int(image_shape[1]), int(image_shape[2]))
+        self.nz = nz
+
+    @abstractmethod
+    def stages(self, x: Tensor) -> Iterator[Stage]:
+        """Yield the stages of training; what stands after a `yield` runs when that stage has been trained.
+
+        Args:
+            x: the training images, (N, C, H, W) uint8, on the model's device.
+        """
+
+    @abstractmethod
+    def sample_latent(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw latents from the model's distribution of latents.
+
+        Args:
+            n: how many.
+            generator: a generator on the CPU, so that samples depend neither on the device nor on training.
+
+        Returns:
+            (n, nz), on the model's device.
+
+        Raises:
+            NotFitted: there is no density to sample from yet.
+        """
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Latents of images, in evaluation mode; a Gaussian encoder gives its mean.
+
+        Args:
+            x: (N, C, H, W), uint8 or float in [0, 1].
+
+        Returns:
+            (N, nz), on the model's device.
+
+        Raises:
+            NotImplementedError: the model has no encoder (codes learned per example).
+        """
+        encoder = getattr(self, "encoder", None)
+        if encoder is None:
+            raise NotImplementedError(f"{type(self).__name__} has no encoder")
+        with evaluating(self):
+            parts = [encoder(to_float(part.to(self.device))) for part in x.split(BATCH)]
+        return torch.cat([p[0] if isinstance(p, tuple) else p for p in parts])
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Images of latents, in evaluation mode: (N, nz) -> (N, C, H, W) float in [0, 1], on the CPU."""
+        with evaluating(self):
+            return torch.cat([self.decoder(part.to(self.device)).cpu() for part in z.split(BATCH)])
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Decoded latents of images: (N, C, H, W), uint8 or float in [0, 1] -> the same shape, float."""
+        return self.decode(self.encode(x))
+
+    def sample(self, n: int, seed: int) -> Tensor:
+        """Draw images.  All latents are drawn in one call, so the decoding batch does not matter.
+
+        Args:
+            n: how many, at least 1.
+            seed: the same seed gives the same images; training and the global generators are not touched.
+
+        Returns:
+            (n, C, H, W) float in [0, 1], on the CPU: the decoder's mean, no pixel noise.
+        """
+        if n < 1:
+            raise ValueError(f"sample needs n >= 1, got {n}")
+        generator = torch.Generator().manual_seed(seed)
+        with evaluating(self):
+            z = self.sample_latent(n, generator)
+        return self.decode(z)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's parameters are."""
+        return next(self.parameters()).device
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As torch's, but tensors named in `per_example` first take the size they have in `state_dict`."""
+        for name in self.per_example:
+            if name in state_dict:
+                old, shape = getattr(self, name), state_dict[name].shape
+                if old.shape == shape:  # optimisers hold on to the tensor: keep it
+                    continue
+                new = torch.empty(shape, dtype=old.dtype, device=old.device)
+                setattr(self, name, nn.Parameter(new) if isinstance(old, nn.Parameter) else new)
+        return super().load_state_dict(state_dict, strict=strict, assign=assign)
+
+
+class NotFitted(RuntimeError):
+    """A model was sampled before its distribution of latents was fitted."""
+
+
+def to_float(x: Tensor) -> Tensor:
+    """Pixels as the networks take them: uint8 becomes float in [0, 1], floats stay as they are."""
+    return x.float().div_(255) if x.dtype == torch.uint8 else x
+
+
+def standard_normal(n: int, nz: int, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Draws from N(0, I), (n, nz), made on the CPU so that they do not depend on the device."""
+    return torch.randn(n, nz, generator=generator).to(device)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; afterwards each module is in the mode in which it was."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def check_sizes(image_shape: Sequence[int], nz: int, k: int | None = None) -> None:
+    """Raise ValueError, with all that is wrong, for sizes that the shared networks cannot have (Table 3)."""
+    wrong = []
+    if len(image_shape) != 3:
+        wrong.append(f"image_shape must be (C, H, W), got {tuple(image_shape)}")
+    else:
+        c, h, w = image_shape
+        if c not in (1, 3):
+            wrong.append(f"images have 1 or 3 channels, got {c}")
+        if h != w or h < 4 or h % 4:
+            wrong.append(f"images are square with a side divisible by 4 (two strides of 2), got {h}x{w}")
+    if nz < 2 or nz % 2:
+        wrong.append(f"nz must be even and positive (a coupling splits it in halves), got {nz}")
+    if k is not None and k < 1:
+        wrong.append(f"k, the width of the flow's networks, must be positive, got {k}")
+    if wrong:
+        raise ValueError("; ".join(wrong))
+
+
+def check_positive(**values: float) -> None:
+    """Raise ValueError for hyper-parameters that must be above zero."""
+    wrong = [f"{name} must be positive, got {value}" for name, value in values.items() if not value > 0]
+    if wrong:
+        raise ValueError("; ".join(wrong))
