@@ -100,8 +100,8 @@ def fetch(
         if name not in FETCH:
             problems.append(f"nothing known to fetch for {name!r}. Known: {', '.join(FETCH)} ({HERE})")
             continue
-        jobs = [partial(fetch_file, file) for file in FETCH[name]]
-        for job in jobs or [fetch_celeba]:
+        jobs = [partial(fetch_file, file) for file in FETCH[name]] or [partial(fetch_celeba)]
+        for job in jobs:
             try:
                 done.append(f"{name}: {job(data_root(root), say)}")
             except FetchError as error:
@@ -195,7 +195,7 @@ def fetch_celeba(root: Path, say: Callable[[str], None] = lambda line: None) -> 
     # gdown and its HTTP library raise types of their own, which cannot be named where they are not installed.
     except Exception as error:
         raise FetchError(
-            f"could not download CelebA: {error}. It needs gdown: pip install ae-bench[celeba]; Google Drive also "
+            f"could not download CelebA ({error}). It needs gdown: pip install ae-bench[celeba]; Google Drive also "
             "limits downloads a day. By hand: put img_align_celeba/ and list_eval_partition.txt into <data root>/celeba"
         ) from error
     # torchvision takes the folder for complete if it exists.

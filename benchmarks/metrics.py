@@ -69,8 +69,10 @@ def frechet_from_moments(mu1: ArrayLike, cov1: ArrayLike, mu2: ArrayLike, cov2: 
     """Fréchet distance between N(mu1, cov1) and N(mu2, cov2).
 
     Args:
-        mu1, mu2: means, (d,).
-        cov1, cov2: covariances, symmetric and positive semi-definite, (d, d).
+        mu1: mean of the one, (d,).
+        cov1: its covariance, symmetric and positive semi-definite, (d, d).
+        mu2: mean of the other, (d,).
+        cov2: its covariance, (d, d).
 
     Raises:
         ValueError: shapes that do not agree, or entries that are not finite.
@@ -92,17 +94,22 @@ def frechet(mu1: ArrayLike, cov1: ArrayLike, mu2: ArrayLike, cov2: ArrayLike) ->
         raise ValueError(f"shapes do not agree: means {m1.shape}, {m2.shape}, covariances {c1.shape}, {c2.shape}")
     if not all(np.isfinite(a).all() for a in (m1, m2, c1, c2)):
         raise ValueError("means and covariances must be finite")
-    rescues = 0
-    for one, other in ((c1, c2), (c2, c1)):
-        try:
-            factor = linalg.cholesky(one, lower=True)
-            break
-        except linalg.LinAlgError:
-            continue
-    else:
+    factor, other, rescues = _cholesky(c1), c2, 0
+    if factor is None:
+        factor, other = _cholesky(c2), c1
+    if factor is None:
         values, vectors = linalg.eigh(c1)
         factor, other, rescues = vectors * np.sqrt(values.clip(0)), c2, 1
     product = factor.T @ other @ factor
     roots = np.sqrt(linalg.eigvalsh((product + product.T) / 2).clip(0))
     difference = m1 - m2
     return float(difference @ difference + np.trace(c1) + np.trace(c2) - 2 * roots.sum()), rescues
+
+
+def _cholesky(matrix: Array) -> Array | None:
+    """Lower Cholesky factor, or None for a matrix that has none."""
+    try:
+        factor: Array = linalg.cholesky(matrix, lower=True)
+    except linalg.LinAlgError:
+        return None
+    return factor

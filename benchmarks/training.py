@@ -39,7 +39,7 @@ class Epoch:
 class Diverged(RuntimeError):
     """A loss became NaN or infinite.  `stage`, `epoch` and `part` say where; `row` is that epoch's row."""
 
-    def __init__(self, stage: str, epoch: int, part: str, row: dict[str, Any] | None = None):
+    def __init__(self, stage: str, epoch: int, part: str, row: dict[str, Any]):
         super().__init__(f"{part} is not finite in stage {stage!r}, epoch {epoch}")
         self.stage, self.epoch, self.part, self.row = stage, epoch, part, row
 
@@ -126,7 +126,7 @@ def one_epoch(
             objective, parts = update.loss(*batch)
             optimiser.zero_grad(set_to_none=True)
             # Only this update's parameters: WAE-GAN's penalty must not leave gradients in the adversary.
-            objective.backward(inputs=[p for group in update.groups.values() for p in group])  # type: ignore[no-untyped-call]
+            objective.backward(inputs=[p for group in update.groups.values() for p in group])
             optimiser.step()
             for name, part in {objective_name(i): objective, **parts}.items():
                 value = part.detach()
@@ -136,8 +136,8 @@ def one_epoch(
     row = {"stage": stage.name, "epoch": epoch, "seconds": clock(device) - started, "steps": batches, **means}
     wrong = [name for name, value in means.items() if not isfinite(value)]
     if wrong:  # a part says more than the objective that it is a part of
-        part = next((name for name in wrong if not name.startswith("objective")), wrong[0])
-        raise Diverged(stage.name, epoch, part, row)
+        guilty = next((name for name in wrong if not name.startswith("objective")), wrong[0])
+        raise Diverged(stage.name, epoch, guilty, row)
     return row
 
 

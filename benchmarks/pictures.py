@@ -1,0 +1,52 @@
+"""Sample grids."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+from torchvision.utils import make_grid
+
+SIDE = 32  # pixels of one image in a grid, at least
+
+
+def save_grid(images: Tensor, path: Path, columns: int = 8) -> Path:
+    """Write images (N, C, H, W) in [0, 1] as one PNG, by rename; small ones enlarged without smoothing.
+
+    Pixels that are not finite are drawn black: a diverged model has a grid too.
+    """
+    scale = max(1, -(-SIDE // images.shape[2]))
+    grid = make_grid(images.nan_to_num(0, 0, 0).clamp(0, 1), nrow=columns, padding=1, pad_value=0.5)
+    pixels = grid.mul(255).round().byte().permute(1, 2, 0).numpy()
+    return _write(Image.fromarray(np.kron(pixels, np.ones((scale, scale, 1), np.uint8))), path)
+
+
+def side_by_side(grids: Mapping[str, Path], path: Path) -> Path:
+    """Put grids next to each other, each under its label, as one PNG."""
+    import matplotlib  # here: it takes a second to import
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(grids), figsize=(2.5 * len(grids), 2.8), squeeze=False)
+    for axis, (label, grid) in zip(axes[0], grids.items(), strict=True):
+        axis.imshow(np.asarray(Image.open(grid)), interpolation="nearest")
+        axis.set_title(label, fontsize=10)
+        axis.axis("off")
+    figure.tight_layout(pad=0.3)
+    figure.canvas.draw()
+    image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())  # type: ignore[attr-defined]
+    pyplot.close(figure)
+    return _write(image, path)
+
+
+def _write(image: Image.Image, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.png")
+    image.save(temporary)
+    temporary.replace(path)
+    return path

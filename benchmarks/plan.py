@@ -1,0 +1,317 @@
+"""From a command's options to the trials of a table: everything is checked here, before anything starts.
+
+All problems are collected and reported at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import zoo
+from benchmarks import datasets, features, protocols, records
+from benchmarks.datasets import Folder
+from benchmarks.evaluation import Measure
+from benchmarks.protocols import PRESETS
+from benchmarks.tables import Grid
+from benchmarks.trial import PRECISIONS, Job, Trial, finished, loaded
+
+TABLE1 = ("vae", "wae-gan", "two-stage-vae", "rae-gmm", "glf")  # Table 1's rows, in its order
+
+
+class Problems(ValueError):
+    """All that is wrong with a command."""
+
+    def __init__(self, problems: list[str]):
+        super().__init__("\n".join(problems))
+        self.problems = list(dict.fromkeys(problems))
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line, as text where it can be wrong; `None` means the preset's or the machine's default."""
+
+    preset: str = "paper"
+    only: str | None = None
+    on: str | None = None
+    name: str | None = None
+    like: str | None = None
+    seeds: str | None = None
+    draws: str | None = None
+    features: str | None = None
+    data_root: str | None = None
+    results: str = "results/local"
+    cluster: str = "auto"
+    workers: str | None = None
+    device: str = "auto"
+    precision: str = "fp32"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a table needs: its jobs, in the order in which they run, and how the table is laid out.
+
+    Attributes:
+        jobs: one per training, seed by seed, so that every cell has a number early.
+        measures: data set -> what its models are compared with.
+        preset: name of the budget.
+        results: results folder.
+        workers: processes.
+        cluster: as `slurm.launch` takes it.
+    """
+
+    jobs: tuple[Job, ...]
+    measures: dict[str, Measure]
+    preset: str
+    results: Path
+    workers: int
+    cluster: str
+
+    def state(self, job: Job) -> str:
+        """done, diverged, failed or pending."""
+        record = records.find(self.results, job.trial.key)
+        if record is None:
+            return "pending"
+        if finished(record, self.measures[job.trial.dataset], job.draws) or record["status"] == "failed":
+            return str(record["status"])
+        return "pending"
+
+    def pending(self) -> list[Job]:
+        """Jobs that have something left to do; failed ones are tried again."""
+        return [job for job in self.jobs if self.state(job) in ("pending", "failed")]
+
+    def cells(self) -> Iterator[tuple[str, str, list[Job]]]:
+        """Model, data set and the jobs of each cell, in the table's order."""
+        pairs = dict.fromkeys((job.trial.model, job.trial.dataset) for job in self.jobs)
+        for model, dataset in pairs:
+            mine = [job for job in self.jobs if (job.trial.model, job.trial.dataset) == (model, dataset)]
+            yield model, dataset, mine
+
+    def grid(self) -> Grid:
+        """The table's rows, columns, wanted trainings and caption."""
+        keys = {(model, dataset): tuple(job.trial.key for job in jobs) for model, dataset, jobs in self.cells()}
+        metrics = {measure.extractor.metric for measure in self.measures.values()}
+        return Grid(
+            models={model: zoo.entry(model).label for model, _ in keys},
+            datasets={name: measure.data.spec.label for name, measure in self.measures.items()},
+            keys=keys,
+            metric=metrics.pop(),
+            protocol_ids={name: measure.protocol_id for name, measure in self.measures.items()},
+            preset=self.preset,
+            notes=tuple(self._notes()),
+        )
+
+    def _notes(self) -> Iterator[str]:
+        budget = PRESETS[self.preset]
+        if budget.images or budget.steps:
+            images = f"at most {budget.images:,} training images, " if budget.images else ""
+            yield f"Budget: {images}at most {budget.steps:,} steps in each stage, schedules shortened in proportion."
+        for name, measure in self.measures.items():
+            yield measure.caption()
+            for warning in measure.data.warnings:
+                yield f"{name}: {warning}."
+        own: dict[str, list[str]] = {}  # what is said of a row -> where it holds
+        for model, dataset, _ in self.cells():
+            said = protocols.own_rows(model, self.measures[dataset].data.row, self.preset)
+            if said:
+                own.setdefault(said, []).append(f"{zoo.entry(model).label} on {dataset}")
+        for said, where in own.items():
+            yield f"Settings of {', '.join(where)}: {said}."
+
+
+def plan(options: Options, clusters: Sequence[str]) -> Plan:
+    """Check a command and lay out its trials.  Reads data sets and records; trains and writes nothing.
+
+    Args:
+        options: the command.
+        clusters: where trials can run.
+
+    Raises:
+        Problems: with everything that is wrong.
+    """
+    wrong: list[str] = []
+    models = _names(options.only) if options.only is not None else list(TABLE1)
+    wrong += [_message(zoo.entry, name) for name in models if name not in zoo.MODELS]
+    if options.preset not in PRESETS:
+        wrong.append(f"unknown preset {options.preset!r}. Known: {', '.join(PRESETS)} (benchmarks/protocols.py)")
+    preset = PRESETS.get(options.preset)
+    results = Path(options.results)
+    if any(path.exists() and not path.is_dir() for path in (results, *results.parents)):
+        wrong.append(f"--results {options.results}: there is a file of that name")
+    root = Path(options.data_root) if options.data_root else None
+    if root is not None and not root.is_dir():
+        wrong.append(f"the data root {options.data_root} is not a folder; give another --data-root (or AE_BENCH_DATA)")
+    seeds = _count("--seeds", options.seeds, preset.seeds if preset else 1, wrong)
+    draws = _count("--draws", options.draws, preset.draws if preset else 1, wrong)
+    device = _device(options.device, wrong)
+    if options.precision not in PRECISIONS:
+        wrong.append(f"unknown precision {options.precision!r}. Known: {', '.join(PRECISIONS)} (benchmarks/trial.py)")
+    elif options.precision == "tf32" and device is not None and device.type != "cuda":
+        wrong.append("--precision tf32 needs a GPU")
+    if options.cluster not in clusters:
+        wrong.append(f"unknown cluster {options.cluster!r}. Known: {', '.join(clusters)} (slurm/launch.py)")
+    workers = _count("--workers", options.workers, _processes(device), wrong)
+    sources = _sources(options, preset.datasets if preset else (), wrong)
+    if root is None or root.is_dir():
+        for source in sources:
+            wrong += datasets.problems(source, root)
+    wrong += _rows(models, sources)
+    wanted = options.features or (preset.features if preset else "classifier")
+    for source in sources:
+        wrong += _feature_problems(wanted, source, device)
+    if wrong:
+        raise Problems(wrong)
+    assert preset is not None  # else there would be a problem
+    assert device is not None
+
+    measures: dict[str, Measure] = {}
+    trials: dict[tuple[str, str, int], Job] = {}
+    for source in sources:
+        try:
+            data = loaded(source, root)
+            measure = Measure(data, features.extractor(wanted, data.row, data.spec.shape, device))
+        except ValueError as reason:
+            wrong.append(str(reason))
+            continue
+        if measure.problem:
+            wrong.append(measure.problem)
+        measures[data.name] = measure
+        for model in models:
+            for seed in range(seeds):
+                try:
+                    trial = Trial.of(model, data, options.preset, seed, options.precision)
+                except ValueError as reason:
+                    wrong.append(f"{model} on {data.name}: {reason}")
+                    break
+                trials[model, data.name, seed] = Job(trial, source, root, results, str(device), wanted, draws)
+    if wrong:
+        raise Problems(wrong)
+    jobs = [trials[m, d, seed] for seed in range(seeds) for m in models for d in measures]
+    return Plan(tuple(jobs), measures, options.preset, results, workers, options.cluster)
+
+
+def seconds_per_step(results: Path) -> dict[tuple[str, str, str], float]:
+    """(model, data set, stage) -> seconds per step as the records of a results folder have measured them."""
+    _, epochs = records.read(results)
+    if epochs.empty:
+        return {}
+    sums = epochs.groupby(["model", "dataset", "stage"], as_index=False)[["seconds", "steps"]].sum()
+    return {(row["model"], row["dataset"], row["stage"]): row["seconds"] / row["steps"] for _, row in sums.iterrows()}
+
+
+def settings(trial: Trial) -> list[str]:
+    """How a trial is trained, one line per stage."""
+    lines = []
+    for name, s in trial.protocol.stages.items():
+        parts = [f"{s.epochs} epochs", f"batch {s.batch}", f"lr {_plain(s.lr)}"]
+        parts += [f"x{factor:.3g} from epoch {epoch}" for epoch, factor in s.factors.items()]
+        parts += [f"weight decay {_plain(s.weight_decay)}"] if s.weight_decay else []
+        parts += [f"betas {s.betas}"] if s.betas != (0.9, 0.999) else []
+        parts += [f"at most {s.steps} steps"] if s.steps is not None else []
+        lines.append(f"{name}: {', '.join(parts)}")
+    hyper = ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+                      for name, value in trial.protocol.hyper.items())  # fmt: skip
+    return [*lines, f"{hyper + '; ' if hyper else ''}source {trial.protocol.source} (row {trial.row})"]
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else ", ".join(f"{k} {v:g}" for k, v in value.items())
+
+
+def _names(text: str) -> list[str]:
+    return list(dict.fromkeys(name.strip() for name in text.split(",")))
+
+
+def _message(call: Any, *arguments: Any) -> str:
+    """What a call that must fail says."""
+    try:
+        call(*arguments)
+    except ValueError as error:
+        return str(error)
+    raise AssertionError(f"{call} accepted {arguments}")
+
+
+def _count(option: str, text: str | None, default: int, wrong: list[str]) -> int:
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        wrong.append(f"{option} must be a whole number from 1 on, got {text!r}")
+        return 1
+    return int(text)
+
+
+def _processes(device: torch.device | None) -> int:
+    """One per GPU; on a CPU one per core that this process may use, as a trial has one thread."""
+    if device is not None and device.type != "cpu":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _device(text: str, wrong: list[str]) -> torch.device | None:
+    if text == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, index = text.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not (kind == "cuda" and index.isdigit())):
+        wrong.append(f"unknown device {text!r}. Known: auto, cpu, cuda, cuda:N")
+        return None
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind == "cuda" and int(index or 0) >= count:
+        wrong.append(f"there is no device {text!r} here: torch sees {count} GPU{'' if count == 1 else 's'}")
+        return None
+    return torch.device(text)
+
+
+def _sources(options: Options, default: tuple[str, ...], wrong: list[str]) -> list[str | Folder]:
+    sources: list[str | Folder] = []
+    for text in _names(options.on) if options.on is not None else default:
+        if not text.startswith("folder:"):
+            if text in datasets.DATASETS:
+                sources.append(text)
+            else:
+                wrong.append(_message(datasets.spec, text))
+            continue
+        lacking = [f"--{o} {o.upper()}" for o in ("name", "like") if getattr(options, o) is None]
+        if lacking:
+            wrong.append(f"{text} needs {' and '.join(lacking)}: how records call it, and whose protocols it uses")
+            continue
+        folder = Folder(Path(text.removeprefix("folder:")), options.name or "", options.like or "")
+        try:
+            datasets.spec(folder)
+        except ValueError as error:
+            wrong.append(str(error))
+            continue
+        sources.append(folder)
+    folders = [source for source in sources if isinstance(source, Folder)]
+    if len(folders) > 1:
+        wrong.append("one folder at a time: --name and --like belong to one")
+    if not folders and not any("folder:" in problem for problem in wrong):
+        wrong += [f"--{o} belongs to --on folder:PATH" for o in ("name", "like") if getattr(options, o) is not None]
+    return sources
+
+
+def _rows(models: list[str], sources: list[str | Folder]) -> list[str]:
+    """Cells without a protocol."""
+    wrong = []
+    for model in models:
+        for source in sources:
+            row = source.like if isinstance(source, Folder) else source
+            if model in zoo.MODELS:
+                try:
+                    protocols.row(model, row)
+                except ValueError as error:
+                    wrong.append(str(error))
+    return wrong
+
+
+def _feature_problems(wanted: str, source: str | Folder, device: torch.device | None) -> list[str]:
+    row = source.like if isinstance(source, Folder) else source
+    try:
+        features.extractor(wanted, row, datasets.spec(source).shape, device or torch.device("cpu"))
+    except ValueError as error:
+        return [str(error)]
+    return []

@@ -1,0 +1,338 @@
+"""The command line: `python -m benchmarks.run WHAT [options]`.
+
+It checks everything first (exit code 2 with all problems), runs what is missing, writes the table, and prints
+its path last.  It defines no function that a job runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table as Sheet
+
+import zoo
+from benchmarks import datasets, features, fetch, pictures, protocols, records, tables
+from benchmarks.plan import Options, Plan, Problems, plan, seconds_per_step, settings
+from benchmarks.trial import Job, record_failure, run_trial
+from slurm import CLUSTERS, launch
+
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+OTHERS = ("fetch", "list", "protocols")
+# A trial has one thread; set before a worker imports anything, as libraries read them once.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Returns:
+        0 done, 1 some trials failed, 2 a mistake in the command, 130 interrupted.
+    """
+    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    try:
+        return _main(sys.argv[1:] if arguments is None else list(arguments))
+    except Problems as error:
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)
+        return WRONG
+    except KeyboardInterrupt:
+        print("interrupted: finished trainings are kept; the same command goes on with the rest", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output has gone; do not complain at exit
+        return FAILED
+
+
+def _main(arguments: list[str]) -> int:
+    parser = _parser()
+    given, unknown = parser.parse_known_args(arguments)
+    wrong = [f"unknown option or argument {text!r}; see --help" for text in unknown]
+    if given.what not in (*tables.TABLES, *OTHERS):
+        wrong.insert(0, f"cannot run {given.what!r}. Known: {', '.join([*tables.TABLES, *OTHERS])}")
+    if given.names and given.what != "fetch":
+        wrong += [f"unknown option or argument {text!r}; see --help" for text in given.names]
+    root = given.data_root or os.environ.get("AE_BENCH_DATA") or None
+    if given.what in tables.TABLES or wrong:
+        known = {name: value for name, value in vars(given).items() if name in Options.__dataclass_fields__}
+        options = Options(**{**known, "data_root": root})
+        try:
+            found = plan(options, CLUSTERS)
+        except Problems as error:
+            raise Problems(wrong + error.problems) from None
+        if wrong:
+            raise Problems(wrong)
+        return _table(given.what, found, dry=given.dry_run, yes=given.yes)
+    if given.what == "fetch":
+        return _fetch(given.names, Path(root) if root else None)
+    {"list": _list, "protocols": _protocols}[given.what]()
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.run",
+        description="Train what is missing, measure it, and write the paper's tables.",
+        epilog="exit codes: 0 done, 1 some trials failed (the table is written all the same), "
+        "2 a mistake in the command (nothing started), 130 interrupted (finished trainings are kept)",
+        allow_abbrev=False,
+        exit_on_error=False,
+    )
+    add = parser.add_argument
+    add("what", metavar="WHAT", help=f"{', '.join(tables.TABLES)}: a table; fetch NAME...: download data sets and "
+        "weights; list: models, data sets, features, presets; protocols: how everything is trained")  # fmt: skip
+    add("names", nargs="*", metavar="NAME", help=f"what to fetch: {', '.join([*fetch.FETCH])}")
+    add("--preset", default="paper", help=f"the budget: {', '.join(protocols.PRESETS)} (default: paper)")
+    add("--only", metavar="A,B", help="models (default: the table's rows)")
+    add("--on", metavar="X,Y", help="data sets, or folder:PATH (default: the preset's)")
+    add("--name", help="of a folder, as records call it")
+    add("--like", metavar="DATASET", help="whose size and protocols a folder uses")
+    add("--seeds", metavar="N", help="trainings per cell (default: the preset's)")
+    add("--draws", metavar="D", help="sample sets per training (default: the preset's)")
+    add("--features", help="inception, classifier, classifier:NAME or pixels (default: the preset's)")
+    add("--data-root", metavar="DIR", help="where data lies (default: AE_BENCH_DATA, or a user cache folder)")
+    add("--results", metavar="DIR", default="results/local", help="where everything is written (%(default)s)")
+    add("--cluster", default="auto", help="auto, inline (this process) or local (worker processes)")
+    add("--workers", metavar="K", help="worker processes (default: one per CPU core, one on a GPU)")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add("--precision", default="fp32", help="fp32, or tf32 on a GPU")
+    add("--dry-run", action="store_true", help="show states and settings; start nothing")
+    add("--yes", action="store_true", help="do not ask before an expensive run")
+    parser.error = _error  # type: ignore[method-assign, assignment]
+    return parser
+
+
+def _error(message: str) -> None:
+    raise Problems([f"{message}; see --help"])
+
+
+# --- tables
+
+
+def _table(name: str, found: Plan, *, dry: bool, yes: bool) -> int:
+    console = Console()
+    pending = found.pending()
+    if dry:
+        _describe(found, console)
+        return DONE
+    if pending and found.preset == "paper" and not yes:
+        _describe(found, console)
+        if not sys.stdin.isatty():
+            raise Problems([f"{len(pending)} trainings at the paper's budget: say --yes to start them"])
+        if input(f"Train {len(pending)} models at the paper's budget? [y/N] ").strip().lower() not in ("y", "yes"):
+            print("nothing started")
+            return DONE
+    _run(found, pending, console)
+    return _write(name, found, console)
+
+
+def _describe(found: Plan, console: Console) -> None:
+    """Print the grid with its states, the settings of each row, and what is left to do."""
+    sheet = Sheet("model", "data set", "trainings", "steps each", "left", title=f"preset {found.preset}")
+    cost, known = seconds_per_step(found.results), True
+    hours = 0.0
+    for model, dataset, jobs in found.cells():
+        states = [found.state(job) for job in jobs]
+        left = states.count("pending") + states.count("failed")
+        counts = ", ".join(f"{states.count(s)} {s}" for s in ("done", "diverged", "failed", "pending") if s in states)
+        trial = jobs[0].trial
+        for stage, schedule in trial.protocol.stages.items():
+            seconds = cost.get((model, dataset, stage))
+            known = known and (seconds is not None or not left)
+            hours += left * schedule.total(trial.images) * (seconds or 0) / 3600
+        sheet.add_row(model, dataset, counts, f"{trial.steps:,}", str(left))
+    console.print(sheet)
+    for model, dataset, jobs in found.cells():
+        console.print(f"{model} on {dataset}: {jobs[0].trial.images:,} images", style="bold", highlight=False)
+        for line in settings(jobs[0].trial):
+            console.print(f"  {line}", highlight=False, soft_wrap=True)
+    for note in found.grid().notes:
+        console.print(note, highlight=False, soft_wrap=True)
+    total = len(found.pending())
+    if total and known:
+        device = "GPU-hours" if found.jobs[0].device != "cpu" else "core-hours"
+        console.print(f"{total} trainings to run, about {hours:.2g} {device} by this folder's records", soft_wrap=True)
+    elif total:
+        console.print(f"{total} trainings to run; no record of all their stages yet to tell how long", soft_wrap=True)
+    else:
+        console.print("nothing to run: every training is there")
+
+
+def _run(found: Plan, pending: list[Job], console: Console) -> None:
+    """Run what is missing, showing how far it is."""
+    if not pending:
+        return
+    if console.is_terminal:
+        with _bars(pending) as (poll, tell):
+            _consume(found, pending, poll, tell)
+    else:
+        _consume(found, pending, None, lambda line: print(line, flush=True))
+
+
+def _consume(
+    found: Plan, pending: list[Job], poll: Callable[[], None] | None, tell: Callable[[str], None]
+) -> None:
+    workers = min(found.workers, len(pending))
+    skipped = len(found.jobs) - len(pending)
+    tell(f"{len(pending)} trainings to run, {skipped} there already; {workers} at a time on {pending[0].device}")
+    environment = ONE_THREAD if pending[0].device == "cpu" else {}
+    outcomes = launch(
+        run_trial, pending, cluster=found.cluster, workers=workers, environment=environment, poll=poll
+    )
+    started = time.monotonic()
+    for number, outcome in enumerate(outcomes, 1):
+        trial = outcome.item.trial
+        at = f"[{number}/{len(pending)} {time.monotonic() - started:6.0f} s]"
+        head = f"{at} {trial.model} {trial.dataset} seed {trial.seed}: "
+        if outcome.error is not None:
+            tell(f"{head}failed: {outcome.error.strip().splitlines()[-1]}")
+            record_failure(outcome.item, outcome.error)
+        elif outcome.value is not None:
+            tell(head + _result(outcome.value))
+
+
+def _result(record: dict[str, Any]) -> str:
+    if record["status"] != "done":
+        return f"{record['status']}: {record['error']['message']}"
+    values: dict[str, list[float]] = {}
+    for evaluation in record["evaluations"]:
+        for name, value in evaluation["values"].items():
+            values.setdefault(name, []).append(value)
+    seconds = sum(row["seconds"] for row in record["epochs"])
+    numbers = ", ".join(f"{name} {sum(v) / len(v):.2f}" for name, v in values.items())
+    return f"{numbers} ({seconds:.0f} s of training)"
+
+
+@contextmanager
+def _bars(pending: list[Job]) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
+    """A bar over all trainings and one for each that runs."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns) as progress:
+        whole = progress.add_task("steps of all trainings", total=sum(job.trial.steps for job in pending))
+        bars: dict[Path, TaskID] = {}
+        ended: set[Path] = set()
+
+        def poll() -> None:
+            done = 0
+            for job in pending:
+                try:
+                    state = json.loads((job.work / "progress.json").read_text(encoding="utf-8"))
+                except (OSError, ValueError):
+                    if job.work in bars and job.work not in ended:
+                        ended.add(job.work)
+                        progress.update(bars[job.work], visible=False)
+                    done += job.trial.steps if job.work in ended else 0
+                    continue
+                if job.work not in bars:
+                    what = f"{job.trial.model} {job.trial.dataset} seed {job.trial.seed}"
+                    bars[job.work] = progress.add_task(what, total=state["total"])
+                progress.update(bars[job.work], completed=state["done"])
+                done += state["done"]
+            progress.update(whole, completed=done)
+
+        yield poll, lambda line: progress.console.print(line, highlight=False, soft_wrap=True)
+
+
+def _write(name: str, found: Plan, console: Console) -> int:
+    """Build the table from the records and write it and the sample grids; the last line is its path."""
+    runs, _ = records.read(found.results)
+    table = tables.TABLES[name](runs, found.grid())
+    paths = tables.write(table, found.results)
+    shown = _grids(found)
+    console.print(tables.to_markdown(table), highlight=False, markup=False, soft_wrap=True)
+    bad = [(job, record) for job in found.jobs if (record := records.find(found.results, job.trial.key))
+           and record["status"] in ("failed", "diverged")]  # fmt: skip
+    for job, record in bad:
+        where = f"{job.trial.model} on {job.trial.dataset}, seed {job.trial.seed}"
+        console.print(f"{record['status']}: {where}: {record['error']['message']}", markup=False, soft_wrap=True)
+    for path in [*paths[1:], *shown, paths[0]]:
+        print(path)
+    lacking = any(found.state(job) in ("failed", "pending") for job in found.jobs)
+    return FAILED if lacking else DONE
+
+
+def _grids(found: Plan) -> list[Path]:
+    """Copy one sample grid per cell, of its first finished training, and put each column's side by side."""
+    folder, shown = found.results / "figures", []
+    columns: dict[str, dict[str, Path]] = {}
+    for model, dataset, jobs in found.cells():
+        target = folder / f"samples-{dataset}-{model}.png"
+        source = next((p for job in jobs if (p := job.work / "samples.png").is_file()), None)
+        if source is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            temporary = target.with_suffix(".tmp")
+            temporary.write_bytes(source.read_bytes())
+            temporary.replace(target)
+            columns.setdefault(dataset, {})[zoo.entry(model).label] = target
+    for dataset, grids in columns.items():
+        shown.append(pictures.side_by_side(grids, folder / f"samples-{dataset}.png"))
+    return shown
+
+
+# --- the other commands
+
+
+def _fetch(names: list[str], root: Path | None) -> int:
+    unknown = [name for name in names if name not in fetch.FETCH]
+    if unknown or not names:
+        what = f"cannot fetch {', '.join(map(repr, unknown))}" if unknown else "nothing to fetch"
+        raise Problems([f"{what}. Known: {', '.join(fetch.FETCH)} (benchmarks/fetch.py)"])
+    done, problems = fetch.fetch(names, root, say=print)
+    for line in done:
+        print(line)
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    return FAILED if problems else DONE
+
+
+def _list() -> None:
+    console = Console()
+    sheet = Sheet("model", "label", "revision", "hyper-parameters", title="models (zoo/__init__.py)")
+    for name, entry in zoo.MODELS.items():
+        hyper = ", ".join(f"{k}={v}" for k, v in zoo.hyper_parameters(name).items())
+        sheet.add_row(name, entry.label, str(entry.revision), hyper)
+    console.print(sheet)
+    sheet = Sheet("data set", "shape", "nz", "k", "split", "how to get it", title="data sets (benchmarks/datasets.py)")
+    for name, row in datasets.DATASETS.items():
+        sheet.add_row(name, "x".join(map(str, row.shape)), str(row.nz), str(row.k), row.split, row.get)
+    console.print(sheet)
+    sheet = Sheet("preset", "images", "steps a stage", "seeds x draws", "data sets", "features",
+                  title="presets (benchmarks/protocols.py)")  # fmt: skip
+    for name, p in protocols.PRESETS.items():
+        steps = f"{p.steps:,}" if p.steps else "Appendix B's"
+        images = f"{p.images:,}" if p.images else "all"
+        sheet.add_row(name, images, steps, f"{p.seeds} x {p.draws}", " ".join(p.datasets), p.features)
+    console.print(sheet)
+    console.print(f"features (benchmarks/features.py): {', '.join(features.FEATURES)}")
+
+
+def _protocols() -> None:
+    sheet = Sheet("model", "data set", "stage", "epochs", "batch", "lr", "factors", "weight decay", "betas",
+                  "hyper", "source", title="how everything is trained (benchmarks/protocols.py)")  # fmt: skip
+    for model, rows in protocols.PROTOCOLS.items():
+        for dataset, row in rows.items():
+            for stage, s in row.stages.items():
+                epochs = str(s.epochs) if s.epochs is not None else f"{s.steps} steps"
+                cells = [_text(v) for v in (s.lr, s.factors, s.weight_decay, s.betas, row.hyper)]
+                sheet.add_row(model, dataset, stage, epochs, str(s.batch), *cells, row.source)
+    Console(width=200 if not sys.stdout.isatty() else None).print(sheet)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k}: {v:.4g}" for k, v in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

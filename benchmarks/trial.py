@@ -1,0 +1,378 @@
+"""One trial: a value that says what to train, and the function that trains and measures it.
+
+`run_trial` gives the same record for the same trial, bit for bit on any CPU of one kind: one thread, random
+streams from the trial's seed, images in an order that no file system decides.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from threadpoolctl import threadpool_limits
+
+import zoo
+from benchmarks import features, pictures, protocols, provenance, records
+from benchmarks.datasets import DataSet, Folder, load
+from benchmarks.evaluation import Measure, NotFinite, digest, stream
+from benchmarks.protocols import Protocol
+from benchmarks.training import Diverged, Epoch, State, train
+
+SAVE_EVERY = 60.0  # seconds between two saved states of a training
+PRECISIONS = ("fp32", "tf32")
+GRID = 64  # images in a sample grid
+GRID_SEED = 20  # all models' grids are made from one seed
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What to train.  All fields but `preset`, `dataset` and `row` are in the key: a changed default is a new trial.
+
+    Attributes:
+        model: a key of `zoo.MODELS`.
+        revision: of the model's mathematics.
+        dataset: name of the data set, for people.
+        row: the data set whose protocol row is used.
+        preset: the budget that `protocol` was made under, for people: `protocol` says it all.
+        protocol: resolved: epochs filled in, all hyper-parameters named.
+        image_shape, nz, k: sizes.
+        images: number of training images.
+        train: fingerprint of the training part that they are taken from.
+        seed: of initialisation, batches and draws.
+        precision: fp32 or tf32 (matrix products on a GPU).
+    """
+
+    model: str
+    revision: int
+    dataset: str
+    row: str
+    preset: str
+    protocol: Protocol
+    image_shape: tuple[int, int, int]
+    nz: int
+    k: int
+    images: int
+    train: str
+    seed: int
+    precision: str = "fp32"
+
+    @classmethod
+    def of(cls, model: str, data: DataSet, preset: str, seed: int, precision: str = "fp32") -> Trial:
+        """The trial of one cell and seed.
+
+        Raises:
+            ValueError: unknown model or preset, or no protocol for them; see `protocols.protocol`.
+        """
+        entry = zoo.entry(model)
+        cap = protocols.PRESETS[preset].images if preset in protocols.PRESETS else None
+        n = min(len(data.train), cap or len(data.train))
+        found = protocols.protocol(model, data.row, preset, n)
+        hyper = zoo.hyper_parameters(model, **found.hyper)
+        return cls(
+            model=model,
+            revision=entry.revision,
+            dataset=data.name,
+            row=protocols.row(model, data.row),
+            preset=preset,
+            protocol=Protocol(found.stages, hyper, found.source),
+            image_shape=data.spec.shape,
+            nz=data.spec.nz,
+            k=data.spec.k,
+            images=n,
+            train=data.train.fingerprint,
+            seed=seed,
+            precision=precision,
+        )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the key is made of."""
+        plain = self.protocol.plain()
+        return {
+            "model": self.model,
+            "revision": self.revision,
+            "hyper": plain["hyper"],
+            "stages": plain["stages"],
+            "image_shape": list(self.image_shape),
+            "nz": self.nz,
+            "k": self.k,
+            "images": self.images,
+            "train": self.train,
+            "seed": self.seed,
+            "precision": self.precision,
+        }
+
+    @property
+    def key(self) -> str:
+        """sha256 of all resolved settings, 64 hexadecimal digits."""
+        return digest(self.settings)
+
+    @property
+    def steps(self) -> int:
+        """Steps of training in all stages, for progress bars."""
+        return sum(schedule.total(self.images) for schedule in self.protocol.stages.values())
+
+    def build(self) -> zoo.LatentModel:
+        """The model, untrained."""
+        return zoo.build(
+            self.model, image_shape=self.image_shape, nz=self.nz, k=self.k, **dict(self.protocol.hyper)
+        )
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial and where it runs; none of this changes its record's numbers, and no path enters the record.
+
+    Attributes:
+        trial: what to train.
+        dataset: how to load the data.
+        root: data root.
+        results: results folder.
+        device: "cpu", "cuda", "cuda:1".
+        features: extractor, as `--features` takes it.
+        draws: sample sets to measure.
+    """
+
+    trial: Trial
+    dataset: str | Folder
+    root: Path | None
+    results: Path
+    device: str
+    features: str
+    draws: int
+
+    @property
+    def work(self) -> Path:
+        """Where weights, state and log lie."""
+        return self.results / "runs" / self.trial.key
+
+
+@lru_cache(maxsize=2)
+def loaded(dataset: str | Folder, root: Path | None) -> DataSet:
+    """A data set, kept for the process's next trial."""
+    return load(dataset, root)
+
+
+def finished(record: dict[str, Any], measure: Measure, draws: int) -> bool:
+    """Whether a record needs no more work: diverged is an end, failed is not."""
+    if record["status"] == "failed":
+        return False
+    return record["status"] == "diverged" or not measure.missing(record, draws)
+
+
+def run_trial(job: Job) -> dict[str, Any]:
+    """Train, measure and record one trial, as far as that has not been done yet.
+
+    Goes on from a saved state; takes kept weights where only measurements are missing.  An error of training
+    or measuring becomes a record with status "failed" and its traceback; a loss that is not finite, one with
+    status "diverged".
+
+    Returns:
+        The record, as written to results/records/KEY.json.
+    """
+    trial, device = job.trial, torch.device(job.device)
+    with one_thread(device, trial.precision):
+        data = loaded(job.dataset, job.root)
+        if data.train.fingerprint != trial.train:
+            raise ValueError(f"{trial.dataset} changed on disk since the trial was planned: run the command again")
+        measure = Measure(data, features.extractor(job.features, data.row, data.spec.shape, device))
+        record = records.find(job.results, trial.key)
+        if record is not None and finished(record, measure, job.draws):
+            return record
+        job.work.mkdir(parents=True, exist_ok=True)
+        weights = job.work / "weights.pt"
+        if record is None or not record["epochs"] or not weights.is_file():
+            record = new_record(trial, data, device)
+        record["status"], record["error"] = "done", None
+        try:
+            if not record["epochs"]:
+                zoo.save(trained(job, data, record, device), weights)
+            model = zoo.load(weights).to(device)
+            pictures.save_grid(model.sample(GRID, seed=GRID_SEED), job.work / "samples.png")
+            for evaluation in measure.all(model, record, job.draws):
+                record["evaluations"].append(evaluation)
+                record["provenance"]["finished"] = _now()
+                records.write(job.results, record)  # one by one: with Inception a draw takes minutes
+        except Diverged as reason:
+            record["epochs"].append(reason.row)
+            record["status"] = "diverged"
+            place = {"stage": reason.stage, "epoch": reason.epoch, "part": reason.part}
+            record["error"] = {**place, "message": str(reason)}
+        except NotFinite as reason:
+            record["status"] = "diverged"
+            record["error"] = {"stage": "sampling", "epoch": None, "part": "samples", "message": str(reason)}
+        except Exception as reason:  # whatever it is, the record says it and the other trials go on
+            record["status"] = "failed"
+            record["error"] = {"message": f"{type(reason).__name__}: {reason}", "traceback": plain_traceback(reason)}
+        record["provenance"]["finished"] = _now()
+        records.write(job.results, record)
+        (job.work / "state.pt").unlink(missing_ok=True)
+        (job.work / "progress.json").unlink(missing_ok=True)
+        return record
+
+
+def record_failure(job: Job, error: str) -> None:
+    """Record a trial whose process ended before it could write a record of its own.
+
+    Args:
+        job: the trial.
+        error: a traceback, or how the process ended; its last line becomes the record's message.
+    """
+    record = new_record(job.trial, loaded(job.dataset, job.root), torch.device(job.device))
+    record["status"], record["error"] = "failed", {"message": error.strip().splitlines()[-1]}
+    record["provenance"]["finished"] = _now()
+    records.write(job.results, record)
+
+
+def new_record(trial: Trial, data: DataSet, device: torch.device) -> dict[str, Any]:
+    """A record before training."""
+    return {
+        "schema": records.SCHEMA,
+        "key": trial.key,
+        "model": trial.model,
+        "label": zoo.entry(trial.model).label,
+        "revision": trial.revision,
+        "dataset": trial.dataset,
+        "row": trial.row,
+        "preset": trial.preset,
+        "seed": trial.seed,
+        "precision": trial.precision,
+        "status": "done",
+        "error": None,
+        "settings": {**trial.settings, "source": trial.protocol.source, "row": trial.row},
+        "data": {
+            "train": data.train.fingerprint,
+            "test": data.test.fingerprint,
+            "n_train": len(data.train),
+            "n_test": len(data.test),
+            "preprocessing": data.spec.preprocessing,
+            "split": data.spec.split,
+            "warnings": list(data.warnings),
+        },
+        "evaluations": [],
+        "epochs": [],
+        "provenance": {**provenance.describe(device), "started": _now(), "resumed": 0, "finished": None},
+    }
+
+
+def trained(job: Job, data: DataSet, record: dict[str, Any], device: torch.device) -> zoo.LatentModel:
+    """Train the trial's model from scratch or from its saved state; fills the record's epochs."""
+    trial, log = job.trial, Log(job)
+    torch.manual_seed(stream("train", trial.seed))
+    model = trial.build().to(device)
+    x = data.train.canonical(trial.images).images.to(device)
+    saved = read_state(job.work / "state.pt")
+    if saved:
+        record["epochs"] = json.loads(saved["epochs"])
+        record["provenance"] |= json.loads(saved["provenance"])
+        record["provenance"]["resumed"] += 1
+    log.begin(resumed=bool(saved), epochs=record["epochs"])
+    at = time.monotonic()
+    for epoch in train(model, x, trial.protocol.stages, saved["training"] if saved else None):
+        record["epochs"].append(epoch.row)
+        log.line(epoch.row)
+        if time.monotonic() - at > SAVE_EVERY:
+            write_state(job.work / "state.pt", epoch, record)
+            at = time.monotonic()
+    return model.eval()
+
+
+def write_state(path: Path, epoch: Epoch, record: dict[str, Any]) -> None:
+    """Save where training stands, by rename."""
+    state = {
+        "training": epoch.state(),
+        "epochs": json.dumps(record["epochs"]),
+        "provenance": json.dumps({k: record["provenance"][k] for k in ("started", "resumed")}),
+    }
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def read_state(path: Path) -> State | None:
+    """What `write_state` saved, or None where there is nothing that can be read."""
+    if not path.is_file():
+        return None
+    try:
+        state: State = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # torch raises many kinds for a broken file; training from scratch gives the same result
+        return None
+    return state
+
+
+class Log:
+    """log.txt: one line per epoch, in columns; progress.json: how far, for the process that waits."""
+
+    def __init__(self, job: Job):
+        self.job, self.total, self.done, self.shown = job, job.trial.steps, 0, 0.0
+        self.columns: list[str] = []
+
+    def begin(self, *, resumed: bool, epochs: list[dict[str, Any]]) -> None:
+        """Say what is being trained; a resumed log goes on where its state was saved."""
+        self.done = sum(row["steps"] for row in epochs)
+        trial = self.job.trial
+        head = f"{trial.model} on {trial.dataset}, preset {trial.preset}, seed {trial.seed}, key {trial.key}\n"
+        if resumed:
+            head = f"resumed after {len(epochs)} epochs: {head}"
+        with (self.job.work / "log.txt").open("a" if resumed else "w", encoding="utf-8") as file:
+            file.write(head)
+        self._progress()
+
+    def line(self, row: dict[str, Any]) -> None:
+        """Write one epoch."""
+        self.done += row["steps"]
+        numbers = [name for name in row if name not in ("stage", "epoch")]
+        text = f"{row['stage']:>10} {row['epoch']:5d} " + " ".join(f"{row[name]:12.5g}" for name in numbers)
+        if numbers != self.columns:
+            self.columns = numbers
+            text = f"{'stage':>10} {'epoch':>5} " + " ".join(f"{name:>12}" for name in numbers) + "\n" + text
+        with (self.job.work / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+        if time.monotonic() - self.shown > 0.5:
+            self._progress()
+
+    def _progress(self) -> None:
+        self.shown = time.monotonic()
+        path = self.job.work / "progress.json"
+        temporary = path.with_name("progress.tmp")
+        temporary.write_text(json.dumps({"done": self.done, "total": self.total}), encoding="utf-8")
+        temporary.replace(path)
+
+
+@contextmanager
+def one_thread(device: torch.device, precision: str) -> Iterator[None]:
+    """One thread for a CPU trial, no denormals, TF32 only where it is asked for; all put back afterwards."""
+    threads = torch.get_num_threads()
+    tf32 = (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)
+    if device.type == "cpu":
+        torch.set_num_threads(1)  # sums over more threads differ in their last bits
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    torch.set_flush_denormal(True)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32
+        torch.set_num_threads(threads)
+
+
+def plain_traceback(error: BaseException) -> str:
+    """A traceback without the machine's paths: file names only."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f"{Path(f.filename).name}:{f.lineno} in {f.name}: {f.line}" for f in frames]
+    return "\n".join([*lines, f"{type(error).__name__}: {error}"])
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
