@@ -32,12 +32,11 @@ def side_by_side(grids: Mapping[str, Path], path: Path) -> Path:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(grids), figsize=(2.5 * len(grids), 2.8), squeeze=False)
+    figure, axes = pyplot.subplots(1, len(grids), figsize=(2.6 * len(grids), 2.9), squeeze=False, layout="compressed")
     for axis, (label, grid) in zip(axes[0], grids.items(), strict=True):
         axis.imshow(np.asarray(Image.open(grid)), interpolation="nearest")
         axis.set_title(label, fontsize=10)
         axis.axis("off")
-    figure.tight_layout(pad=0.3)
     figure.canvas.draw()
     image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())  # type: ignore[attr-defined]
     pyplot.close(figure)

@@ -17,7 +17,7 @@ import zoo
 from benchmarks import datasets, features, protocols, records
 from benchmarks.datasets import Folder
 from benchmarks.evaluation import Measure
-from benchmarks.protocols import PRESETS
+from benchmarks.protocols import PRESETS, show
 from benchmarks.tables import Grid
 from benchmarks.trial import PRECISIONS, Job, Trial, finished, loaded
 
@@ -208,19 +208,14 @@ def settings(trial: Trial) -> list[str]:
     """How a trial is trained, one line per stage."""
     lines = []
     for name, s in trial.protocol.stages.items():
-        parts = [f"{s.epochs} epochs", f"batch {s.batch}", f"lr {_plain(s.lr)}"]
+        parts = [f"{s.epochs} epochs", f"batch {s.batch}", f"lr {show(s.lr)}"]
         parts += [f"x{factor:.3g} from epoch {epoch}" for epoch, factor in s.factors.items()]
-        parts += [f"weight decay {_plain(s.weight_decay)}"] if s.weight_decay else []
-        parts += [f"betas {s.betas}"] if s.betas != (0.9, 0.999) else []
+        parts += [f"weight decay {show(s.weight_decay)}"] if s.weight_decay else []
+        parts += [f"betas {show(s.betas)}"] if s.betas != (0.9, 0.999) else []
         parts += [f"at most {s.steps} steps"] if s.steps is not None else []
         lines.append(f"{name}: {', '.join(parts)}")
-    hyper = ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-                      for name, value in trial.protocol.hyper.items())  # fmt: skip
+    hyper = show(trial.protocol.hyper)
     return [*lines, f"{hyper + '; ' if hyper else ''}source {trial.protocol.source} (row {trial.row})"]
-
-
-def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else ", ".join(f"{k} {v:g}" for k, v in value.items())
 
 
 def _names(text: str) -> list[str]:

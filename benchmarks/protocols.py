@@ -220,8 +220,17 @@ def _resolve(name: str, schedule: Schedule, cap: int | None, lr: PerGroup | None
 
 def own_rows(model: str, dataset: str, preset: str) -> str | None:
     """What a caption must say of a row that is not the paper's, or None."""
-    source = PROTOCOLS[model][row(model, dataset)].source
-    parts = [source] if source.startswith("ours") else []
-    parts += [f"lr {dict(lr) if isinstance(lr, Mapping) else lr} in stage {stage}"
-              for stage, lr in PRESETS[preset].lr.get(model, {}).items()]  # fmt: skip
+    found = PROTOCOLS[model][row(model, dataset)]
+    parts = [found.source] if found.source.startswith("ours") else []
+    own = PRESETS[preset].lr.get(model, {})
+    parts += [f"lr {show(lr)} in stage {stage}" for stage, lr in own.items() if lr != found.stages[stage].lr]
     return "; ".join(parts) or None
+
+
+def show(value: Any) -> str:
+    """A setting as people read it: 1e-3, or "ae 1e-3, adversary 5e-4"."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {show(part)}" for name, part in value.items())
+    if isinstance(value, tuple):
+        return ", ".join(map(show, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -323,15 +323,9 @@ def _protocols() -> None:
         for dataset, row in rows.items():
             for stage, s in row.stages.items():
                 epochs = str(s.epochs) if s.epochs is not None else f"{s.steps} steps"
-                cells = [_text(v) for v in (s.lr, s.factors, s.weight_decay, s.betas, row.hyper)]
+                cells = [protocols.show(v) for v in (s.lr, s.factors, s.weight_decay, s.betas, row.hyper)]
                 sheet.add_row(model, dataset, stage, epochs, str(s.batch), *cells, row.source)
     Console(width=200 if not sys.stdout.isatty() else None).print(sheet)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{k}: {v:.4g}" for k, v in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"
 
 
 if __name__ == "__main__":

@@ -78,7 +78,9 @@ def hyper_parameters(name: str, **hyper: Scalar) -> dict[str, Scalar]:
         raise ValueError(
             f"{name} has no hyper-parameter {', '.join(map(repr, unknown))}. Known: {', '.join(known) or 'none'}"
         )
-    return {**known, **given}
+    # 10 and 10.0 are the same training: they must not differ in its key.
+    floats = {name: float(value) for name, value in given.items() if isinstance(known[name], float)}
+    return {**known, **given, **floats}
 
 
 def build(
