@@ -125,6 +125,31 @@ def _real_moments(measure: Measure) -> Moments:
     return moments(measure.extractor(measure.data.test.canonical(REAL).images))
 
 
+def diagnose(model: LatentModel, data: DataSet) -> dict[str, float]:
+    """What Section 2's two criteria rest on: how well the test images are reconstructed, how latents are spread.
+
+    Args:
+        model: trained.
+        data: its test part's first 10,000 images by digest are taken.
+
+    Returns:
+        recon_sse (squared error per image, summed over pixels), latent_std and latent_mean (standard deviation and
+        absolute mean over images, mean over dimensions); nothing for a model without an encoder.
+    """
+    x = data.test.canonical(REAL).images
+    try:
+        z = model.encode(x)
+    except NotImplementedError:
+        return {}
+    squared = (model.decode(z) - x.float().div_(255)).square().flatten(1).sum(1)
+    z = z.double()
+    return {
+        "recon_sse": squared.double().mean().item(),
+        "latent_std": z.std(0).mean().item(),
+        "latent_mean": z.mean(0).abs().mean().item(),
+    }
+
+
 class NotFinite(RuntimeError):
     """A model generated a NaN or an infinity."""
 

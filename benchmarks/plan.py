@@ -21,8 +21,6 @@ from benchmarks.protocols import PRESETS, show
 from benchmarks.tables import Grid
 from benchmarks.trial import PRECISIONS, Job, Trial, finished, loaded
 
-TABLE1 = ("vae", "wae-gan", "two-stage-vae", "rae-gmm", "glf")  # Table 1's rows, in its order
-
 
 class Problems(ValueError):
     """All that is wrong with a command."""
@@ -135,11 +133,11 @@ def plan(options: Options, clusters: Sequence[str]) -> Plan:
         Problems: with everything that is wrong.
     """
     wrong: list[str] = []
-    models = _names(options.only) if options.only is not None else list(TABLE1)
-    wrong += [_message(zoo.entry, name) for name in models if name not in zoo.MODELS]
     if options.preset not in PRESETS:
         wrong.append(f"unknown preset {options.preset!r}. Known: {', '.join(PRESETS)} (benchmarks/protocols.py)")
     preset = PRESETS.get(options.preset)
+    models = _names(options.only) if options.only is not None else [*preset.models] if preset else []
+    wrong += [_message(zoo.entry, name) for name in models if name not in zoo.MODELS]
     results = Path(options.results)
     if any(path.exists() and not path.is_dir() for path in (results, *results.parents)):
         wrong.append(f"--results {options.results}: there is a file of that name")

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field, replace
 from math import ceil, prod
 from typing import Any
 
+import zoo
+
 PerGroup = float | Mapping[str, float]
 
 
@@ -63,18 +65,26 @@ class Protocol:
 
     Attributes:
         stages: stage name -> schedule.
-        hyper: hyper-parameters of the model that this data set changes.
+        hyper: hyper-parameters of the model that this data set sets.
         source: the appendix, or "ours" with the reason.
+        scale: hyper-parameters that this data set multiplies, whatever variant of the model it is.
     """
 
     stages: Mapping[str, Schedule]
     hyper: Mapping[str, float | int | str | bool] = field(default_factory=dict)
     source: str = ""
+    scale: Mapping[str, float] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         """As JSON: what a record stores and a training's key is made of."""
         stages = {name: _plain(asdict(schedule)) for name, schedule in self.stages.items()}
         return {"stages": stages, "hyper": dict(self.hyper), "source": self.source}
+
+    def resolve(self, model: str) -> Protocol:
+        """The same with all hyper-parameters of a model named."""
+        hyper = zoo.hyper_parameters(model, **self.hyper)
+        scaled = {name: float(hyper[name]) * factor for name, factor in self.scale.items()}
+        return replace(self, hyper={**hyper, **scaled}, scale={})
 
 
 def _plain(value: Any) -> Any:
@@ -94,40 +104,64 @@ DECAY = {"flow": 2e-5}   # B.1: "a weight decay 2e-5 to the optimizers for the f
 LESS = 11
 
 GLF = {
-    "mnist":   Protocol({"train": Schedule(100, 256, 1e-3, halve(50), DECAY)},                                source="B.1"),
-    "cifar10": Protocol({"train": Schedule(200, 256, 1e-3, halve(50, 100, 150), DECAY)},                      source="B.1"),
-    "celeba":  Protocol({"train": Schedule( 40, 256, 1e-3, {}, DECAY)},                                    source="B.1"),
-    "digits":  Protocol({"train": Schedule(100,  64, 1e-3, halve(50), DECAY)}, {"beta": LESS},                source="ours: MNIST's epochs, batch 64, beta x 11"),
+    "mnist":   Protocol({"train": Schedule(100, 256, 1e-3, halve(50), DECAY)},            source="B.1"),
+    "cifar10": Protocol({"train": Schedule(200, 256, 1e-3, halve(50, 100, 150), DECAY)},  source="B.1"),
+    "celeba":  Protocol({"train": Schedule( 40, 256, 1e-3, {}, DECAY)},                   source="B.1"),
+    "digits":  Protocol({"train": Schedule(100,  64, 1e-3, halve(50), DECAY)},            source="ours: MNIST's epochs, batch 64, β x 11", scale={"beta": LESS}),
+}
+TWO_STAGE_GLF = {        # 3.3: "an auto-encoder is trained first, and then the flow"; it gives no schedules: each stage has B.1's
+    "mnist":   Protocol({"ae": Schedule(100, 256, 1e-3, halve(50)),           "flow": Schedule(100, 256, 1e-3, halve(50), DECAY)},           source="B.1 for each stage (3.3)"),
+    "cifar10": Protocol({"ae": Schedule(200, 256, 1e-3, halve(50, 100, 150)), "flow": Schedule(200, 256, 1e-3, halve(50, 100, 150), DECAY)}, source="B.1 for each stage (3.3)"),
+    "celeba":  Protocol({"ae": Schedule( 40, 256, 1e-3),                      "flow": Schedule( 40, 256, 1e-3, {}, DECAY)},                  source="B.1 for each stage (3.3)"),
+    "digits":  Protocol({"ae": Schedule(100,  64, 1e-3, halve(50)),           "flow": Schedule(100,  64, 1e-3, halve(50), DECAY)},           source="ours: MNIST's epochs, batch 64, β x 11", scale={"beta": LESS}),
 }
 VAE = {
-    "mnist":   Protocol({"train": Schedule(200, 256, 1e-3, halve(100))},                                      source="B.2"),
-    "cifar10": Protocol({"train": Schedule(400, 256, 1e-3, halve(100, 200, 300))},                            source="B.2"),
-    "celeba":  Protocol({"train": Schedule( 80, 256, 1e-3, halve(40))},                                       source="B.2"),
-    "digits":  Protocol({"train": Schedule(200,  64, 1e-3, halve(100))}, {"beta": LESS},                      source="ours: MNIST's epochs, batch 64, beta x 11"),
+    "mnist":   Protocol({"train": Schedule(200, 256, 1e-3, halve(100))},                  source="B.2"),
+    "cifar10": Protocol({"train": Schedule(400, 256, 1e-3, halve(100, 200, 300))},        source="B.2"),
+    "celeba":  Protocol({"train": Schedule( 80, 256, 1e-3, halve(40))},                   source="B.2"),
+    "digits":  Protocol({"train": Schedule(200,  64, 1e-3, halve(100))},                  source="ours: MNIST's epochs, batch 64, β x 11", scale={"beta": LESS}),
+}
+VAE_FLOW = {             # B.2: "VAE, VAE+flow prior and VAE+flow posterior"; the flow's weight decay as in B.1
+    "mnist":   Protocol({"train": Schedule(200, 256, 1e-3, halve(100), DECAY)},           source="B.2"),
+    "cifar10": Protocol({"train": Schedule(400, 256, 1e-3, halve(100, 200, 300), DECAY)}, source="B.2"),
+    "celeba":  Protocol({"train": Schedule( 80, 256, 1e-3, halve(40), DECAY)},            source="B.2"),
+    "digits":  Protocol({"train": Schedule(200,  64, 1e-3, halve(100), DECAY)},           source="ours: MNIST's epochs, batch 64, β x 11", scale={"beta": LESS}),
 }
 HALF = (0.5, 0.999)      # Adam's betas in tolstikhin/wae; B.3 names none
-# At most 200 steps match mean and covariance before training, on 1,000 images each (tolstikhin/wae; B.3 "we follow").
-MATCH, MATCH_CELEBA, MATCH_DIGITS = (Schedule(None, batch, {"encoder": lr}, betas=HALF, steps=200) for batch, lr in ((1000, 1e-3), (1000, 3e-4), (250, 1e-3)))
+# At most 200 steps match mean and covariance before training, on 1,000 images each (tolstikhin/wae; B.3: "we follow").
+MATCH        = Schedule(None, 1000, {"encoder": 1e-3}, betas=HALF, steps=200)
+MATCH_CELEBA = Schedule(None, 1000, {"encoder": 3e-4}, betas=HALF, steps=200)
+MATCH_DIGITS = Schedule(None,  250, {"encoder": 1e-3}, betas=HALF, steps=200)
+GAN, GAN_CELEBA = {"ae": 1e-3, "adversary": 5e-4}, {"ae": 3e-4, "adversary": 1e-3}                                  # B.3
 WAE_GAN = {              # B.3: "further by factor of 5" multiplies
-    "mnist":   Protocol({"pretrain": MATCH,        "train": Schedule(100, 100, {"ae": 1e-3, "adversary": 5e-4}, {30: 1/2,  50: 1/5}, betas=HALF)}, {"lam": 10, "sigma2": 1}, source="B.3"),
-    "cifar10": Protocol({"pretrain": MATCH,        "train": Schedule(200, 100, {"ae": 1e-3, "adversary": 5e-4}, {60: 1/2, 120: 1/5}, betas=HALF)}, {"lam": 10, "sigma2": 1}, source="B.3"),
-    "celeba":  Protocol({"pretrain": MATCH_CELEBA, "train": Schedule( 55, 100, {"ae": 3e-4, "adversary": 1e-3}, {30: 1/2,  50: 1/5}, betas=HALF)}, {"lam": 1, "sigma2": 2},  source="B.3"),
-    "digits":  Protocol({"pretrain": MATCH_DIGITS, "train": Schedule(100,  64, {"ae": 1e-3, "adversary": 5e-4}, {30: 1/2,  50: 1/5}, betas=HALF)}, {"lam": 10 / LESS, "sigma2": 1}, source="ours: MNIST's epochs, batch 64, lambda / 11"),
+    "mnist":   Protocol({"pretrain": MATCH,        "train": Schedule(100, 100, GAN,        {30: 1/2,  50: 1/5}, betas=HALF)}, {"lam": 10, "sigma2": 1}, source="B.3"),
+    "cifar10": Protocol({"pretrain": MATCH,        "train": Schedule(200, 100, GAN,        {60: 1/2, 120: 1/5}, betas=HALF)}, {"lam": 10, "sigma2": 1}, source="B.3"),
+    "celeba":  Protocol({"pretrain": MATCH_CELEBA, "train": Schedule( 55, 100, GAN_CELEBA, {30: 1/2,  50: 1/5}, betas=HALF)}, {"lam": 1,  "sigma2": 2}, source="B.3"),
+    "digits":  Protocol({"pretrain": MATCH_DIGITS, "train": Schedule(100,  64, GAN,        {30: 1/2,  50: 1/5}, betas=HALF)}, {"sigma2": 1},            source="ours: MNIST's epochs, batch 64, λ / 11", scale={"lam": 1 / LESS}),
 }
+WAE_MMD = {              # the auto-encoder's schedule of B.3; lambda from tolstikhin/wae's configurations
+    "mnist":   Protocol({"pretrain": MATCH,        "train": Schedule(100, 100, {"ae": 1e-3}, {30: 1/2,  50: 1/5}, betas=HALF)}, {"lam": 10,  "sigma2": 1}, source="B.3; λ of tolstikhin/wae"),
+    "cifar10": Protocol({"pretrain": MATCH,        "train": Schedule(200, 100, {"ae": 1e-3}, {60: 1/2, 120: 1/5}, betas=HALF)}, {"lam": 10,  "sigma2": 1}, source="B.3; λ of tolstikhin/wae"),
+    "celeba":  Protocol({"pretrain": MATCH_CELEBA, "train": Schedule( 55, 100, {"ae": 3e-4}, {30: 1/2,  50: 1/5}, betas=HALF)}, {"lam": 100, "sigma2": 2}, source="B.3; λ of tolstikhin/wae"),
+    "digits":  Protocol({"pretrain": MATCH_DIGITS, "train": Schedule(100,  64, {"ae": 1e-3}, {30: 1/2,  50: 1/5}, betas=HALF)}, {"sigma2": 1},             source="ours: MNIST's epochs, batch 64, λ / 11", scale={"lam": 1 / LESS}),
+}
+FASTER = {"vae": 1e-3, "gamma": 5e-3}  # ours: B.4's 1e-4 was made for 240,000 steps; in 1,000 it moves log gamma by 0.1 at most
 TWO_STAGE = {
     "mnist":   Protocol({"first": Schedule( 400, 100, 1e-4, halve(150, 300)),      "second": Schedule( 800, 100, 1e-4, halve(300, 600))},        source="B.4"),
     "cifar10": Protocol({"first": Schedule(1000, 100, 1e-4, halve(300, 600, 900)), "second": Schedule(2000, 100, 1e-4, halve(600, 1200, 1800))}, source="B.4"),
     "celeba":  Protocol({"first": Schedule( 120, 100, 1e-4, halve(48, 96)),        "second": Schedule( 300, 100, 1e-4, halve(120, 240))},        source="B.4"),
-    "digits":  Protocol({"first": Schedule( 200,  64, {"vae": 1e-3, "gamma": 5e-3}, halve(75, 150)), "second": Schedule(400, 64, {"vae": 1e-3, "gamma": 5e-3}, halve(150, 300))}, source="ours: half of MNIST's epochs, batch 64, lr 1e-3 (gamma 5e-3), as 60 x fewer steps leave gamma at its start"),
+    "digits":  Protocol({"first": Schedule( 200,  64, FASTER, halve(75, 150)),     "second": Schedule( 400,  64, FASTER, halve(150, 300))},      source="ours: half of MNIST's epochs, batch 64, lr 1e-3 (γ 5e-3)"),
 }
-RAE = {                  # B.5: "settings are the same as GLF"; no flow, so no weight decay
-    "mnist":   Protocol({"train": Schedule(100, 256, 1e-3, halve(50))},           {"gamma": 0.5},             source="B.5"),
-    "cifar10": Protocol({"train": Schedule(200, 256, 1e-3, halve(50, 100, 150))}, {"gamma": 0.5},             source="B.5"),
-    "celeba":  Protocol({"train": Schedule( 40, 256, 1e-3)},                      {"gamma": 0.5},             source="B.5"),
-    "digits":  Protocol({"train": Schedule(100,  64, 1e-3, halve(50))},           {"gamma": 0.5 / LESS},      source="ours: MNIST's epochs, batch 64, gamma / 11"),
+RAE = {                  # B.5: "the same as those of GLF"; no flow, so no weight decay
+    "mnist":   Protocol({"train": Schedule(100, 256, 1e-3, halve(50))},           {"gamma": 0.5}, source="B.5"),
+    "cifar10": Protocol({"train": Schedule(200, 256, 1e-3, halve(50, 100, 150))}, {"gamma": 0.5}, source="B.5"),
+    "celeba":  Protocol({"train": Schedule( 40, 256, 1e-3)},                      {"gamma": 0.5}, source="B.5"),
+    "digits":  Protocol({"train": Schedule(100,  64, 1e-3, halve(50))},                           source="ours: MNIST's epochs, batch 64, γ / 11", scale={"gamma": 1 / LESS}),
 }
+# A variant (the same class with other hyper-parameters) uses the rows of its class's first entry in zoo.MODELS.
 PROTOCOLS: dict[str, dict[str, Protocol]] = {
-    "vae": VAE, "wae-gan": WAE_GAN, "two-stage-vae": TWO_STAGE, "rae-gmm": RAE, "glf": GLF,
+    "vae": VAE, "wae-gan": WAE_GAN, "two-stage-vae": TWO_STAGE, "rae-gmm": RAE, "vae-flow-prior": VAE_FLOW,
+    "vae-flow-posterior": VAE_FLOW, "glf": GLF, "wae-mmd": WAE_MMD, "glf-two-stage": TWO_STAGE_GLF,
 }
 SAME_AS = {"fashion": "mnist"}   # B: "the settings for MNIST and Fashion MNIST are the same"
 
@@ -142,6 +176,7 @@ class Preset:
         seeds: trainings per cell.
         draws: sample sets per training.
         datasets: default columns.
+        models: default rows.
         features: default extractor.
         lr: model -> stage -> learning rates, where the paper's could not work in so few steps.
     """
@@ -151,18 +186,28 @@ class Preset:
     seeds: int
     draws: int
     datasets: tuple[str, ...]
+    models: tuple[str, ...]
     features: str
     lr: Mapping[str, Mapping[str, PerGroup]] = field(default_factory=dict)
 
 
-# B.4's 1e-4 was made for 240,000 steps: in 1,000 it moves log gamma by 0.1 at most, and all images stay blurred.
-FAST = {"two-stage-vae": {"first": {"vae": 1e-3, "gamma": 5e-3}, "second": {"vae": 1e-3, "gamma": 5e-3}}}
+FAST = {"two-stage-vae": {"first": FASTER, "second": FASTER}}
+TABLE1 = ("vae", "wae-gan", "two-stage-vae", "rae-gmm", "vae-flow-prior", "vae-flow-posterior", "glf")  # its trained rows
+FIVE   = ("vae", "wae-gan", "two-stage-vae", "rae-gmm", "glf")  # one for each shape of training
 PRESETS = {
-    "paper": Preset(None,   None,  10, 10, ("mnist", "fashion", "cifar10", "celeba"), "inception"),
-    "quick": Preset(10_000, 1_000,  1,  1, ("mnist",),                                "classifier", FAST),
-    "demo":  Preset(None,     500,  3,  1, ("digits",),                               "classifier", FAST),
+    "paper": Preset(None,   None,  10, 10, ("mnist", "fashion", "cifar10", "celeba"), TABLE1, "inception"),
+    "quick": Preset(10_000, 1_000,  1,  1, ("mnist",),                                TABLE1, "classifier", FAST),
+    "demo":  Preset(None,     500,  3,  1, ("digits",),                               FIVE,   "classifier", FAST),
 }
 # fmt: on
+
+
+def rows(model: str) -> dict[str, Protocol]:
+    """Data set -> protocol of a model; a variant has those of its class's first entry in the registry."""
+    if model in PROTOCOLS or model not in zoo.MODELS:
+        return PROTOCOLS.get(model, {})
+    same = (name for name, entry in zoo.MODELS.items() if entry.model is zoo.MODELS[model].model)
+    return PROTOCOLS.get(next(same), {})
 
 
 def row(model: str, dataset: str) -> str:
@@ -171,11 +216,11 @@ def row(model: str, dataset: str) -> str:
     Raises:
         ValueError: there is none; the message lists those that there are.
     """
-    rows = PROTOCOLS.get(model, {})
-    name = dataset if dataset in rows else SAME_AS.get(dataset, dataset)
-    if name not in rows:
+    known = rows(model)
+    name = dataset if dataset in known else SAME_AS.get(dataset, dataset)
+    if name not in known:
         raise ValueError(
-            f"no protocol for {model!r} on {dataset!r}; rows: {', '.join(rows) or 'none'}. "
+            f"no protocol for {model!r} on {dataset!r}; rows: {', '.join(known) or 'none'}. "
             f"Add one to benchmarks/protocols.py"
         )
     return name
@@ -185,7 +230,7 @@ def protocol(model: str, dataset: str, preset: str, n: int) -> Protocol:
     """How a model is trained on n images of a data set under a preset, with nothing left open.
 
     Args:
-        model: a key of `PROTOCOLS`.
+        model: a key of `zoo.MODELS`.
         dataset: a data set with rows here; a folder gives the one that it is like.
         preset: a key of `PRESETS`.
         n: number of training images, after the preset's cap.
@@ -195,7 +240,7 @@ def protocol(model: str, dataset: str, preset: str, n: int) -> Protocol:
     """
     if preset not in PRESETS:
         raise ValueError(f"unknown preset {preset!r}. Known: {', '.join(PRESETS)} (benchmarks/protocols.py)")
-    found, budget = PROTOCOLS[model][row(model, dataset)], PRESETS[preset]
+    found, budget = rows(model)[row(model, dataset)], PRESETS[preset]
     rates = budget.lr.get(model, {})
     stages = {name: _resolve(name, s, budget.steps, rates.get(name), n) for name, s in found.stages.items()}
     return replace(found, stages=stages)
@@ -220,7 +265,7 @@ def _resolve(name: str, schedule: Schedule, cap: int | None, lr: PerGroup | None
 
 def own_rows(model: str, dataset: str, preset: str) -> str | None:
     """What a caption must say of a row that is not the paper's, or None."""
-    found = PROTOCOLS[model][row(model, dataset)]
+    found = rows(model)[row(model, dataset)]
     parts = [found.source] if found.source.startswith("ours") else []
     own = PRESETS[preset].lr.get(model, {})
     parts += [f"lr {show(lr)} in stage {stage}" for stage, lr in own.items() if lr != found.stages[stage].lr]

@@ -22,6 +22,7 @@ SCHEMA = 1
 # One row per training repeats these; a metric's own columns stand between EVALUATION and PROVENANCE.
 TRAINING = ("key", "model", "label", "revision", "dataset", "row", "preset", "seed", "precision", "status")
 EVALUATION = ("error", "draw", "metric", "protocol_id", "n_real", "n_fake", "extractor")
+DIAGNOSTICS = ("recon_sse", "latent_std", "latent_mean")
 PROVENANCE = ("train", "test", "device", "torch", "commit", "dirty")
 EPOCH = ("key", "model", "dataset", "preset", "seed", "stage", "epoch")
 
@@ -89,6 +90,7 @@ def read(folder: Path) -> tuple[DataFrame, DataFrame]:
         data, provenance, error = (record.get(part) or {} for part in ("data", "provenance", "error"))
         common = {name: record.get(name) for name in TRAINING} | {
             "error": error.get("message"),
+            **{name: (record.get("diagnostics") or {}).get(name) for name in DIAGNOSTICS},
             **{name: data.get(name) for name in ("train", "test")},
             **{name: provenance.get(name) for name in ("device", "torch", "commit", "dirty")},
         }
@@ -102,11 +104,15 @@ def read(folder: Path) -> tuple[DataFrame, DataFrame]:
         shared = {name: record.get(name) for name in EPOCH[:5]}
         epochs += [{**shared, **row} for row in record.get("epochs") or []]
 
-    fixed = (*TRAINING, *EVALUATION, *PROVENANCE)
+    fixed = (*TRAINING, *EVALUATION, *DIAGNOSTICS, *PROVENANCE)
     metrics = sorted(values - set(fixed))
     others = [*dict.fromkeys(name for row in epochs for name in row if name not in EPOCH)]
     return (
-        _frame(runs, [*TRAINING, *EVALUATION, *metrics, *PROVENANCE], numbers=metrics),
+        _frame(
+            runs,
+            [*TRAINING, *EVALUATION, *metrics, *DIAGNOSTICS, *PROVENANCE],
+            numbers=[*metrics, *DIAGNOSTICS],
+        ),
         _frame(epochs, [*EPOCH, *others], numbers=others),
     )
 

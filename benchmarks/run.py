@@ -319,11 +319,12 @@ def _list() -> None:
 def _protocols() -> None:
     sheet = Sheet("model", "data set", "stage", "epochs", "batch", "lr", "factors", "weight decay", "betas",
                   "hyper", "source", title="how everything is trained (benchmarks/protocols.py)")  # fmt: skip
-    for model, rows in protocols.PROTOCOLS.items():
-        for dataset, row in rows.items():
+    for model in zoo.MODELS:
+        for dataset, row in protocols.rows(model).items():
             for stage, s in row.stages.items():
                 epochs = str(s.epochs) if s.epochs is not None else f"{s.steps} steps"
-                cells = [protocols.show(v) for v in (s.lr, s.factors, s.weight_decay, s.betas, row.hyper)]
+                hyper = {**row.resolve(model).hyper}
+                cells = [protocols.show(v) for v in (s.lr, s.factors, s.weight_decay, s.betas, hyper)]
                 sheet.add_row(model, dataset, stage, epochs, str(s.batch), *cells, row.source)
     Console(width=200 if not sys.stdout.isatty() else None).print(sheet)
 

@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 import zoo
 from benchmarks import features, pictures, protocols, provenance, records
 from benchmarks.datasets import DataSet, Folder, load
-from benchmarks.evaluation import Measure, NotFinite, digest, stream
+from benchmarks.evaluation import Measure, NotFinite, diagnose, digest, stream
 from benchmarks.protocols import Protocol
 from benchmarks.training import Diverged, Epoch, State, train
 
@@ -77,14 +77,13 @@ class Trial:
         cap = protocols.PRESETS[preset].images if preset in protocols.PRESETS else None
         n = min(len(data.train), cap or len(data.train))
         found = protocols.protocol(model, data.row, preset, n)
-        hyper = zoo.hyper_parameters(model, **found.hyper)
         return cls(
             model=model,
             revision=entry.revision,
             dataset=data.name,
             row=protocols.row(model, data.row),
             preset=preset,
-            protocol=Protocol(found.stages, hyper, found.source),
+            protocol=found.resolve(model),
             image_shape=data.spec.shape,
             nz=data.spec.nz,
             k=data.spec.k,
@@ -199,6 +198,7 @@ def run_trial(job: Job) -> dict[str, Any]:
                 zoo.save(trained(job, data, record, device), weights)
             model = zoo.load(weights).to(device)
             pictures.save_grid(model.sample(GRID, seed=GRID_SEED), job.work / "samples.png")
+            record["diagnostics"] = record["diagnostics"] or diagnose(model, data)
             for evaluation in measure.all(model, record, job.draws):
                 record["evaluations"].append(evaluation)
                 record["provenance"]["finished"] = _now()
@@ -260,6 +260,7 @@ def new_record(trial: Trial, data: DataSet, device: torch.device) -> dict[str, A
             "warnings": list(data.warnings),
         },
         "evaluations": [],
+        "diagnostics": {},
         "epochs": [],
         "provenance": {**provenance.describe(device), "started": _now(), "resumed": 0, "finished": None},
     }

@@ -169,6 +169,7 @@ def test_read_gives_a_row_per_evaluation_and_per_epoch(tmp_path: Path) -> None:
     assert [*runs.columns] == [
         *("key", "model", "label", "revision", "dataset", "row", "preset", "seed", "precision", "status", "error"),
         *("draw", "metric", "protocol_id", "n_real", "n_fake", "extractor", "fd_classifier"),
+        *("recon_sse", "latent_std", "latent_mean"),
         *("train", "test", "device", "torch", "commit", "dirty"),
     ]
     assert [*runs["key"]] == [KEY, KEY, OTHER]

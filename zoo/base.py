@@ -110,14 +110,14 @@ class LatentModel(nn.Module, ABC):
             NotFitted: there is no density to sample from yet.
         """
 
-    def encode(self, x: Tensor) -> Tensor:
-        """Latents of images, in evaluation mode; a Gaussian encoder gives its mean.
+    def latent(self, x: Tensor) -> Tensor:
+        """The latent that an image is described by: the encoder's output, the mean where it is Gaussian.
 
         Args:
-            x: (N, C, H, W), uint8 or float in [0, 1].
+            x: (B, C, H, W) float in [0, 1].
 
         Returns:
-            (N, nz), on the model's device.
+            (B, nz), what the decoder takes.
 
         Raises:
             NotImplementedError: the model has no encoder (codes learned per example).
@@ -125,9 +125,21 @@ class LatentModel(nn.Module, ABC):
         encoder = getattr(self, "encoder", None)
         if encoder is None:
             raise NotImplementedError(f"{type(self).__name__} has no encoder")
+        out = encoder(x)
+        z: Tensor = out[0] if isinstance(out, tuple) else out
+        return z
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Latents of images, in evaluation mode: `latent`, in batches.
+
+        Args:
+            x: (N, C, H, W), uint8 or float in [0, 1].
+
+        Returns:
+            (N, nz), on the model's device.
+        """
         with evaluating(self):
-            parts = [encoder(to_float(part.to(self.device))) for part in x.split(BATCH)]
-        return torch.cat([p[0] if isinstance(p, tuple) else p for p in parts])
+            return torch.cat([self.latent(to_float(part.to(self.device))) for part in x.split(BATCH)])
 
     def decode(self, z: Tensor) -> Tensor:
         """Images of latents, in evaluation mode: (N, nz) -> (N, C, H, W) float in [0, 1], on the CPU."""
@@ -154,6 +166,27 @@ class LatentModel(nn.Module, ABC):
         with evaluating(self):
             z = self.sample_latent(n, generator)
         return self.decode(z)
+
+    def path(self, n: int, steps: int, seed: int) -> Tensor:
+        """Images on straight lines between random latents (Figure 2f).
+
+        Args:
+            n: number of lines.
+            steps: images on each, ends included, at least 2.
+            seed: of the ends.
+
+        Returns:
+            (n, steps, C, H, W) float in [0, 1], on the CPU.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        with evaluating(self):
+            z = self.latent_path(n, torch.linspace(0, 1, steps), generator)
+        images: Tensor = self.decode(z.flatten(0, 1)).unflatten(0, (n, steps))
+        return images
+
+    def latent_path(self, n: int, t: Tensor, generator: torch.Generator) -> Tensor:
+        """Latents at the fractions t, (T,), of n lines: (n, T, nz).  A flow's lines are straight in its noise."""
+        return line(self.sample_latent(n, generator), self.sample_latent(n, generator), t)
 
     @property
     def device(self) -> torch.device:
@@ -184,6 +217,13 @@ def to_float(x: Tensor) -> Tensor:
 def standard_normal(n: int, nz: int, generator: torch.Generator, device: torch.device) -> Tensor:
     """Draws from N(0, I), (n, nz), made on the CPU so that they do not depend on the device."""
     return torch.randn(n, nz, generator=generator).to(device)
+
+
+def line(start: Tensor, end: Tensor, t: Tensor) -> Tensor:
+    """Points at the fractions t, (T,), between two sets of points, (n, d) each: (n, T, d)."""
+    weight = t.to(start.device)[:, None]
+    points: Tensor = (1 - weight) * start[:, None] + weight * end[:, None]
+    return points
 
 
 @contextmanager

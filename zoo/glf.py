@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from zoo.base import LatentModel, Loss, Stage, Update, check_positive, standard_normal
+from zoo.base import LatentModel, Loss, Stage, Update, check_positive
 from zoo.flows import Flow
-from zoo.losses import sse
-from zoo.nets import Decoder, Encoder
+from zoo.losses import reconstruction
+from zoo.nets import EPS, Decoder, Encoder
 
 
 class GLF(LatentModel):
@@ -21,35 +21,75 @@ class GLF(LatentModel):
         nz: size of the latent.
         k: width of the flow's networks.
         beta: weight of the reconstruction.  With stop-gradient it is irrelevant up to Adam's epsilon.
-        stop_gradient: whether the flow's loss stays out of the encoder (Section 3.3: it must).
+        stop_gradient: whether the flow's loss stays out of the encoder (Section 3.3: it must; without it
+            the model is the paper's "regularized GLF").
+        recon: reconstruction loss, a key of `zoo.losses.RECON`.
+        blocks, bound: of the flow, see `zoo.flows.Flow`.
+        bn_eps: batch norm's epsilon.  The decoder's first batch norm hides the latents' scale down to it,
+            so it sets how far regularized GLF can shrink them (Section 4.2.1).
     """
 
     def __init__(
-        self, image_shape: Sequence[int], nz: int, k: int, beta: float = 1.0, stop_gradient: bool = True
+        self,
+        image_shape: Sequence[int],
+        nz: int,
+        k: int,
+        beta: float = 1.0,
+        stop_gradient: bool = True,
+        recon: str = "half-sse",
+        blocks: int = 4,
+        bound: float = 0.0,
+        bn_eps: float = EPS,
     ):
         super().__init__(image_shape, nz)
-        check_positive(beta=beta)
-        self.beta, self.stop_gradient = beta, stop_gradient
-        self.encoder, self.decoder = Encoder(image_shape, nz), Decoder(image_shape, nz)
-        self.flow = Flow(nz, k)
+        check_positive(beta=beta, blocks=blocks, bn_eps=bn_eps)
+        self.beta, self.stop_gradient, self.recon = beta, stop_gradient, reconstruction(recon)
+        self.encoder, self.decoder = Encoder(image_shape, nz, bn_eps), Decoder(image_shape, nz, bn_eps)
+        self.flow = Flow(nz, k, blocks, bound)
 
     def loss(self, x: Tensor) -> Loss:
-        """Eq. (2): beta * SSE / 2 + NLL, means over the batch.
-
-        Departs: the paper leaves open whether beta multiplies the squared error or half of it; it calls beta
-        the decoder's precision (Section 3.4), which makes it half.
-        """
+        """Eq. (2): beta * recon + NLL, means over the batch."""
         z = self.encoder(x)
-        recon = sse(x, self.decoder(z))
-        nll = -self.flow.log_prob(z.detach() if self.stop_gradient else z).mean()
-        return self.beta * 0.5 * recon + nll, {"recon": recon, "nll": nll}
+        recon = self.recon(x, self.decoder(z))
+        nll, _ = self.flow_loss(z.detach() if self.stop_gradient else z)
+        return self.beta * recon + nll, {"recon": recon, "nll": nll, "latent_std": z.detach().std(0).mean()}
+
+    def flow_loss(self, z: Tensor) -> Loss:
+        """Negative log-likelihood of latents (B, nz) under the flow, eq. (1), in nats."""
+        nll = -self.flow.log_prob(z).mean()
+        return nll, {"nll": nll}
+
+    def autoencoder(self) -> list[nn.Parameter]:
+        """Parameters of encoder and decoder."""
+        return [*self.encoder.parameters(), *self.decoder.parameters()]
 
     def stages(self, x: Tensor) -> Iterator[Stage]:
         """One stage, one update, two groups: weight decay is on the flow only (B.1)."""
-        autoencoder = [*self.encoder.parameters(), *self.decoder.parameters()]
-        groups = {"ae": autoencoder, "flow": [*self.flow.parameters()]}
+        groups = {"ae": self.autoencoder(), "flow": [*self.flow.parameters()]}
         yield Stage("train", lambda: (x,), [Update(self.loss, groups)])
 
     def sample_latent(self, n: int, generator: torch.Generator) -> Tensor:
         """eps ~ N(0, I), z = f^-1(eps): (n, nz)."""
-        return self.flow.inverse(standard_normal(n, self.nz, generator, self.device))
+        return self.flow.sample(n, generator)
+
+    def latent_path(self, n: int, t: Tensor, generator: torch.Generator) -> Tensor:
+        """Lines that are straight in eps, as in Figure 2f: (n, T, nz)."""
+        return self.flow.path(n, t, generator)
+
+
+class TwoStageGLF(GLF):
+    """GLF trained in two stages, first the auto-encoder, then the flow on its latents (end of Section 3.3).
+
+    The latents are those of evaluation mode, computed once: nothing changes them any more.
+    """
+
+    def recon_loss(self, x: Tensor) -> Loss:
+        """beta * recon."""
+        recon = self.recon(x, self.decoder(self.encoder(x)))
+        return self.beta * recon, {"recon": recon}
+
+    def stages(self, x: Tensor) -> Iterator[Stage]:
+        """The auto-encoder, then the flow."""
+        yield Stage("ae", lambda: (x,), [Update(self.recon_loss, {"ae": self.autoencoder()})])
+        z = self.encode(x)
+        yield Stage("flow", lambda: (z,), [Update(self.flow_loss, {"flow": [*self.flow.parameters()]})])

@@ -1,10 +1,14 @@
 """Losses.  All are summed over pixels or dimensions and averaged over the batch: beta means nothing otherwise.
 
 Departs: the paper does not say how its squared error is reduced; only the sum gives its values of beta the
-effect that it describes (Sections 3.4 and 4.2.1).
+effect that it describes (Sections 3.4 and 4.2.1).  No switch: divide beta by the number of pixels.
+Departs: the paper leaves open whether beta multiplies the squared error or half of it; it calls beta the
+decoder's precision (Section 3.4), which makes it half.  To switch: recon="sse" (`vae-full-sse`, ...).
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +17,26 @@ from torch import Tensor, nn
 def sse(x: Tensor, y: Tensor) -> Tensor:
     """Squared error, summed over pixels and channels, mean over the batch: (B, C, H, W) twice -> ()."""
     return (x - y).square().sum() / len(x)
+
+
+def half_sse(x: Tensor, y: Tensor) -> Tensor:
+    """Half of `sse`: -log N(x; y, I) without its constant."""
+    return 0.5 * sse(x, y)
+
+
+def bce(x: Tensor, y: Tensor) -> Tensor:
+    """-log of a Bernoulli likelihood, pixels in [0, 1] as probabilities: summed over pixels, mean over the batch."""
+    return nn.functional.binary_cross_entropy(y, x, reduction="sum") / len(x)
+
+
+RECON: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"half-sse": half_sse, "sse": sse, "bce": bce}
+
+
+def reconstruction(name: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """A reconstruction loss (x, y) -> () by name, or a ValueError that lists the known ones."""
+    if name not in RECON:
+        raise ValueError(f"unknown reconstruction loss {name!r}. Known: {', '.join(RECON)} (zoo/losses.py)")
+    return RECON[name]
 
 
 def gaussian_kl(mu: Tensor, logvar: Tensor) -> Tensor:
@@ -36,3 +60,25 @@ def draw_gaussian(mu: Tensor, logvar: Tensor) -> Tensor:
 def adversary_says(logits: Tensor, label: float) -> Tensor:
     """Binary cross-entropy of logits (B, 1) against one label, mean over the batch."""
     return nn.functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
+
+
+def imq_mmd(z: Tensor, p: Tensor, sigma2: float) -> Tensor:
+    """Squared maximum mean discrepancy of two samples (B, nz) of equal size, inverse multiquadratic kernels.
+
+    Sum over C in 2 nz sigma2 {.1, .2, .5, 1, 2, 5, 10} of k(a, b) = C / (C + |a - b|^2); within-set terms without
+    their diagonals (unbiased), the cross term with it, as in tolstikhin/wae.  May be below zero.
+
+    Args:
+        z: latents of the batch.
+        p: draws of the prior.
+        sigma2: variance of the prior.
+    """
+    n, nz = z.shape
+    zz, pp, zp = (torch.cdist(a, b).square() for a, b in ((z, z), (p, p), (z, p)))
+    off = 1 - torch.eye(n, device=z.device)
+    total = torch.zeros((), device=z.device)
+    for scale in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0):
+        c = 2 * nz * sigma2 * scale
+        within = ((c / (c + zz) + c / (c + pp)) * off).sum() / (n * (n - 1))
+        total = total + within - 2 * (c / (c + zp)).mean()
+    return total

@@ -15,14 +15,17 @@ from torch import Tensor, nn
 FC = 1024  # Table 3: width of the fully connected layers
 
 
-def _trunk(image_shape: Sequence[int]) -> list[nn.Module]:
+EPS = 1e-5  # batch norm's; PyTorch's default
+
+
+def _trunk(image_shape: Sequence[int], eps: float) -> list[nn.Module]:
     """Table 3's encoder without its last layer: (B, C, 4M, 4M) -> (B, 1024)."""
     c, side = image_shape[0], image_shape[1]
     return [
         nn.Conv2d(c, 64, 4, 2, 1), nn.ReLU(),                                  # no batch norm on the first
-        nn.Conv2d(64, 128, 4, 2, 1), nn.BatchNorm2d(128), nn.ReLU(),
+        nn.Conv2d(64, 128, 4, 2, 1), nn.BatchNorm2d(128, eps), nn.ReLU(),
         nn.Flatten(),
-        nn.Linear(128 * (side // 4) ** 2, FC), nn.BatchNorm1d(FC), nn.ReLU(),
+        nn.Linear(128 * (side // 4) ** 2, FC), nn.BatchNorm1d(FC, eps), nn.ReLU(),
     ]  # fmt: skip
 
 
@@ -32,39 +35,50 @@ class Encoder(nn.Sequential):
     The last layer is linear, with no batch norm.
     """
 
-    def __init__(self, image_shape: Sequence[int], nz: int):
-        super().__init__(*_trunk(image_shape), nn.Linear(FC, nz))
+    def __init__(self, image_shape: Sequence[int], nz: int, eps: float = EPS):
+        super().__init__(*_trunk(image_shape, eps), nn.Linear(FC, nz))
 
 
-class GaussianEncoder(nn.Sequential):
+class GaussianEncoder(nn.Module):
     """Table 3's encoder of a VAE: (B, C, 4M, 4M) in [0, 1] -> mu, logvar, each (B, nz).
 
     Departs: the paper's head "returns the standard deviation"; ours returns the logarithm of the variance,
-    which describes the same family and cannot become negative.
+    which describes the same family and cannot become negative.  To switch: zoo/nets.py, GaussianEncoder.
     """
 
-    def __init__(self, image_shape: Sequence[int], nz: int):
-        super().__init__(*_trunk(image_shape), nn.Linear(FC, 2 * nz))
+    def __init__(self, image_shape: Sequence[int], nz: int, eps: float = EPS):
+        super().__init__()
+        self.trunk = nn.Sequential(*_trunk(image_shape, eps))
+        self.head = nn.Linear(FC, 2 * nz)
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the last layer sees: (B, 1024)."""
+        h: Tensor = self.trunk(x)
+        return h
+
+    def moments(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance from `features`, (B, 1024)."""
+        mu, logvar = self.head(h).chunk(2, dim=1)
+        return mu, logvar
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z|x)."""
-        mu, logvar = super().forward(x).chunk(2, dim=1)
-        return mu, logvar
+        return self.moments(self.features(x))
 
 
 class Decoder(nn.Sequential):
     """InfoGAN's generator, Table 3: (B, nz) -> (B, C, 4M, 4M) in [0, 1].
 
-    Departs: the table's last row reads 128 channels; an image needs C.
+    Departs: the table's last row reads 128 channels; an image needs C.  No switch: nothing else is an image.
     """
 
-    def __init__(self, image_shape: Sequence[int], nz: int):
+    def __init__(self, image_shape: Sequence[int], nz: int, eps: float = EPS):
         c, m = image_shape[0], image_shape[1] // 4
         super().__init__(
-            nn.Linear(nz, FC), nn.BatchNorm1d(FC), nn.ReLU(),
-            nn.Linear(FC, 128 * m * m), nn.BatchNorm1d(128 * m * m), nn.ReLU(),  # per feature, before reshaping
+            nn.Linear(nz, FC), nn.BatchNorm1d(FC, eps), nn.ReLU(),
+            nn.Linear(FC, 128 * m * m), nn.BatchNorm1d(128 * m * m, eps), nn.ReLU(),  # per feature, before reshaping
             nn.Unflatten(1, (128, m, m)),
-            nn.ConvTranspose2d(128, 64, 4, 2, 1), nn.BatchNorm2d(64), nn.ReLU(),
+            nn.ConvTranspose2d(128, 64, 4, 2, 1), nn.BatchNorm2d(64, eps), nn.ReLU(),
             nn.ConvTranspose2d(64, c, 4, 2, 1), nn.Sigmoid(),
         )  # fmt: skip
 

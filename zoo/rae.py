@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
 
 from zoo.base import LatentModel, Loss, NotFitted, Stage, Update, check_positive
 from zoo.densities import GaussianMixture
@@ -16,28 +17,49 @@ from zoo.nets import Decoder, Encoder
 class RAE(LatentModel):
     """Deterministic auto-encoder with an L2 penalty on the latents; the density is fitted afterwards.
 
-    Departs: B.5 prints the penalty's weight as "beta = 0.5" and calls it gamma just before; it is gamma here.
-    Departs: no regulariser of the decoder, as B.5 describes none (RAE's code has several).
+    Departs: B.5 prints the penalty's weight as "beta = 0.5" and calls it gamma just before; it is gamma here,
+    of half the squared norm.  To switch: gamma.
+    Departs: no regulariser of the decoder, as B.5 describes none; RAE's own code has several.  To switch:
+    decoder_l2 (`rae-l2-gmm`), spectral_norm (`rae-sn-gmm`).
 
     Args:
         image_shape: (C, H, W).
         nz: size of the latent.
         gamma: weight of ||z||^2 / 2 (B.5: 0.5, the best of 0.1, 0.5, 1, 2).
+        decoder_l2: weight of the decoder's squared weights, in units of the squared error's mean over pixels.
+        spectral_norm: divide each weight of the decoder by its largest singular value.
     """
 
-    def __init__(self, image_shape: Sequence[int], nz: int, gamma: float = 0.5):
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        nz: int,
+        gamma: float = 0.5,
+        decoder_l2: float = 0.0,
+        spectral_norm: bool = False,
+    ):
         super().__init__(image_shape, nz)
         check_positive(gamma=gamma)
-        self.gamma = gamma
+        if decoder_l2 < 0:
+            raise ValueError(f"decoder_l2 must be positive, or 0 for none, got {decoder_l2}")
+        self.gamma, self.decoder_l2 = gamma, decoder_l2
         self.encoder, self.decoder = Encoder(image_shape, nz), Decoder(image_shape, nz)
+        if spectral_norm:
+            for layer in self.decoder:
+                if isinstance(layer, nn.Linear | nn.ConvTranspose2d):
+                    parametrizations.spectral_norm(layer)
         self.mixture = GaussianMixture(nz)
 
     def loss(self, x: Tensor) -> Loss:
-        """SSE + gamma * ||z||^2 / 2, means over the batch."""
+        """SSE + gamma * ||z||^2 / 2 (and the decoder's L2), means over the batch."""
         z = self.encoder(x)
         recon = sse(x, self.decoder(z))
         penalty = 0.5 * z.square().sum() / len(z)
-        return recon + self.gamma * penalty, {"recon": recon, "penalty": penalty}
+        objective, parts = recon + self.gamma * penalty, {"recon": recon, "penalty": penalty}
+        if self.decoder_l2:
+            weights = torch.stack([p.square().sum() for p in self.decoder.parameters()]).sum()
+            return objective + self.decoder_l2 * x[0].numel() * weights, {**parts, "decoder_l2": weights}
+        return objective, parts
 
     def stages(self, x: Tensor) -> Iterator[Stage]:
         """One stage; then the mixture is fitted to the latents of all training images."""

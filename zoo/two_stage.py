@@ -16,7 +16,8 @@ class TwoStageVAE(LatentModel):
     """The second VAE models q(z), the first one's aggregated posterior.
 
     Both decoders learn one standard deviation (gamma, gamma_z), kept as logarithms that start at 0.
-    Departs: the original's first stage has spectral norm and leaky ReLU; the paper standardises it to Table 3.
+    Departs: the original's first stage has spectral norm and leaky ReLU; the paper standardises it to Table 3.  No
+    switch.
 
     Args:
         image_shape: (C, H, W).

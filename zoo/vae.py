@@ -1,46 +1,185 @@
-"""The variational auto-encoder (Kingma & Welling), the paper's baseline (Appendix B.2)."""
+"""The variational auto-encoder and its two marriages with a flow: as the prior, as the posterior (Section 3.4).
+
+All three are one ELBO.  `VAE.loss` is written once; the two others override `divergence` or `transform`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import e, log, pi
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.base import LatentModel, Loss, Stage, Update, check_positive, standard_normal
-from zoo.losses import draw_gaussian, gaussian_kl, sse
-from zoo.nets import Decoder, GaussianEncoder
+from zoo.flows import Flow, log_normal
+from zoo.losses import draw_gaussian, gaussian_kl, gaussian_nll, reconstruction
+from zoo.nets import FC, Decoder, GaussianEncoder
 
 
 class VAE(LatentModel):
-    """Gaussian encoder, Gaussian decoder of fixed precision beta, prior N(0, I).
+    """Gaussian encoder, Gaussian decoder of precision beta, prior N(0, I) (Kingma & Welling; B.2).
 
-    Departs: the paper gives no beta for this row ("common settings", B.2); it is 1, as for GLF.
+    Departs: the paper gives no beta for this row ("common settings", B.2); it is 1, as for GLF.  To switch: beta.
 
     Args:
         image_shape: (C, H, W).
         nz: size of the latent.
-        beta: precision of the decoder, the weight of SSE / 2.
+        beta: precision of the decoder, the weight of the reconstruction.
+        recon: reconstruction loss, a key of `zoo.losses.RECON`.
+        learn_gamma: learn the decoder's standard deviation, one number that starts at 1, instead of beta
+            (Section 4.2.1: "learnable decoder variance as done in [10]").
     """
 
-    def __init__(self, image_shape: Sequence[int], nz: int, beta: float = 1.0):
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        nz: int,
+        beta: float = 1.0,
+        recon: str = "half-sse",
+        learn_gamma: bool = False,
+    ):
         super().__init__(image_shape, nz)
         check_positive(beta=beta)
-        self.beta = beta
+        self.beta, self.recon = beta, reconstruction(recon)
         self.encoder, self.decoder = GaussianEncoder(image_shape, nz), Decoder(image_shape, nz)
+        self.log_gamma = nn.Parameter(torch.zeros(())) if learn_gamma else None
 
     def loss(self, x: Tensor) -> Loss:
-        """The negative ELBO up to a constant: beta * SSE / 2 + KL(q(z|x) || N(0, I))."""
-        mu, logvar = self.encoder(x)
-        recon = sse(x, self.decoder(draw_gaussian(mu, logvar)))
+        """The negative ELBO up to a constant: -log p(x|z) + KL(q(z|x) || p(z)), one draw of z per image."""
+        h = self.encoder.features(x)
+        mu, logvar = self.encoder.moments(h)
+        z0 = draw_gaussian(mu, logvar)
+        z, logdet = self.transform(z0, h)
+        recon, weighted = self.reconstruct_loss(x, self.decoder(z))
+        divergence, parts = self.divergence(z, mu, logvar, logdet)
+        more = {"latent_std": mu.detach().std(0).mean(), "posterior_std": (0.5 * logvar.detach()).exp().mean()}
+        if self.log_gamma is not None:
+            more["log_gamma"] = self.log_gamma
+        return weighted + divergence, {"recon": recon, **parts, **more}
+
+    def reconstruct_loss(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The reconstruction loss, and its weighted form in the objective."""
+        recon = self.recon(x, y)
+        return recon, self.beta * recon if self.log_gamma is None else gaussian_nll(x, y, self.log_gamma)
+
+    def transform(self, z0: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        """What the decoder takes, (B, nz), from the encoder's draw, and log |det dz/dz0| (B,).
+
+        Args:
+            z0: draw from the Gaussian encoder, (B, nz).
+            h: the encoder's features, (B, 1024).
+        """
+        return z0, torch.zeros(len(z0), device=z0.device)
+
+    def divergence(self, z: Tensor, mu: Tensor, logvar: Tensor, logdet: Tensor) -> Loss:
+        """KL(q(z|x) || p(z)) in nats, mean over the batch, and its parts."""
         kl = gaussian_kl(mu, logvar)
-        return self.beta * 0.5 * recon + kl, {"recon": recon, "kl": kl}
+        return kl, {"kl": kl}
+
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        """Parameter groups of the one update."""
+        groups = {"vae": [*self.encoder.parameters(), *self.decoder.parameters()]}
+        return groups if self.log_gamma is None else {**groups, "gamma": [self.log_gamma]}
 
     def stages(self, x: Tensor) -> Iterator[Stage]:
-        """One stage, one update, one group."""
-        groups = {"vae": [*self.encoder.parameters(), *self.decoder.parameters()]}
-        yield Stage("train", lambda: (x,), [Update(self.loss, groups)])
+        """One stage, one update."""
+        yield Stage("train", lambda: (x,), [Update(self.loss, self.groups())])
 
     def sample_latent(self, n: int, generator: torch.Generator) -> Tensor:
         """z ~ N(0, I): (n, nz)."""
         return standard_normal(n, self.nz, generator, self.device)
+
+
+def negative_entropy(logvar: Tensor) -> Tensor:
+    """-H(N(mu, diag exp(logvar))) in nats, mean over the batch: (B, nz) -> ().
+
+    Departs: the paper prints the entropy loss as -sum log(sigma) / 2 with sigma a standard deviation (4.2.1)
+    and as the negative sum of the log-variances (3.4); it is -sum log(sigma), and constants.  No switch.
+    """
+    return -0.5 * logvar.sum(dim=1).mean() - 0.5 * logvar.shape[1] * log(2 * pi * e)
+
+
+class FlowPriorVAE(VAE):
+    """VAE whose prior is a coupling flow, eq. (4): GLF's objective without stop-gradient, and an entropy.
+
+    Args:
+        image_shape, nz, beta, recon, learn_gamma: as `VAE`.
+        k: width of the flow's networks.
+    """
+
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        nz: int,
+        k: int,
+        beta: float = 1.0,
+        recon: str = "half-sse",
+        learn_gamma: bool = False,
+    ):
+        super().__init__(image_shape, nz, beta, recon, learn_gamma)
+        self.flow = Flow(nz, k)
+
+    def divergence(self, z: Tensor, mu: Tensor, logvar: Tensor, logdet: Tensor) -> Loss:
+        """E_q[-log p_flow(z)] by one draw, minus the entropy of q(z|x) in closed form."""
+        nll, entropy = -self.flow.log_prob(z).mean(), negative_entropy(logvar)
+        return nll + entropy, {"nll": nll, "entropy": entropy}
+
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        """The flow is a group of its own, with weight decay as in GLF."""
+        return {**super().groups(), "flow": [*self.flow.parameters()]}
+
+    def sample_latent(self, n: int, generator: torch.Generator) -> Tensor:
+        """eps ~ N(0, I), z = f^-1(eps): (n, nz)."""
+        return self.flow.sample(n, generator)
+
+    def latent_path(self, n: int, t: Tensor, generator: torch.Generator) -> Tensor:
+        """Lines that are straight in eps, as in Figure 2f: (n, T, nz)."""
+        return self.flow.path(n, t, generator)
+
+
+class FlowPosteriorVAE(VAE):
+    """VAE whose posterior is a Gaussian moved by a coupling flow: z = f(z0), z0 ~ N(mu, sigma^2) (Section 2).
+
+    Departs: the paper calls flow posteriors "completely different" from flow priors.  With a flow that does not
+    see x, this objective is that of a flow prior whose decoder is G o f, draw for draw.  To switch: conditional
+    (`vae-flow-posterior-conditional`), as in the works that the paper cites.
+
+    Args:
+        image_shape, nz, beta, recon, learn_gamma: as `VAE`.
+        k: width of the flow's networks.
+        conditional: whether the flow's networks also see the encoder's 1024 features.
+    """
+
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        nz: int,
+        k: int,
+        beta: float = 1.0,
+        recon: str = "half-sse",
+        learn_gamma: bool = False,
+        conditional: bool = False,
+    ):
+        super().__init__(image_shape, nz, beta, recon, learn_gamma)
+        self.conditional = conditional
+        self.flow = Flow(nz, k, context=FC if conditional else 0)
+
+    def transform(self, z0: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        """z = f(z0), conditioned on the features where the flow is."""
+        z, logdet = self.flow(z0, h if self.conditional else None)
+        return z, logdet
+
+    def divergence(self, z: Tensor, mu: Tensor, logvar: Tensor, logdet: Tensor) -> Loss:
+        """E[log N(z0; mu, sigma^2)] in closed form, minus log |det dz/dz0| and log N(z; 0, I) by one draw."""
+        nll, entropy = -(log_normal(z) + logdet).mean(), negative_entropy(logvar)
+        return nll + entropy, {"nll": nll, "entropy": entropy}
+
+    def latent(self, x: Tensor) -> Tensor:
+        """f(mu): (B, nz)."""
+        h = self.encoder.features(x)
+        return self.transform(self.encoder.moments(h)[0], h)[0]
+
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        """The flow is a group of its own, with weight decay as in GLF."""
+        return {**super().groups(), "flow": [*self.flow.parameters()]}
