@@ -29,6 +29,9 @@ REAL = FAKE = 10_000  # Table 1: "10k generated images and 10k real images"
 class Measure:
     """A data set's test images seen by an extractor: what a model is compared with.
 
+    Departs: the paper does not say which real images it compares with; ours are of the test part, as in the GAN
+    numbers that it cites.  No switch.
+
     Attributes:
         data: the data set; reals are its test part's first 10,000 images by digest.
         extractor: of features.

@@ -272,7 +272,11 @@ CELEBA_CROP = "160x160 centre crop, 64x64 antialiased bilinear"          # App. 
 
 
 def read_celeba(get: str, root: Path | None) -> tuple[Part, Part]:
-    """Read CelebA's aligned faces in torchvision's layout, in the order of file names."""
+    """Read CelebA's aligned faces in torchvision's layout, in the order of file names.
+
+    Departs: the paper crops to 160 and resizes to 64 (B) without naming the filter; ours is bilinear and antialiased.
+    No switch.
+    """
     images = "celeba/img_align_celeba"
     split: dict[str, list[str]] = {"0": [], "1": [], "2": []}        # train, validation, test
     partition = find_file(data_root(root), "celeba/list_eval_partition.txt")

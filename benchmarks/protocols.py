@@ -170,6 +170,9 @@ SAME_AS = {"fashion": "mnist"}   # B: "the settings for MNIST and Fashion MNIST 
 class Preset:
     """A budget, and what it runs by default.
 
+    Departs: "10 independent trials" can mean ten trainings or ten sample sets of one; both are kept apart, as seeds
+    and draws.  To switch: --seeds, --draws.
+
     Attributes:
         images: training images at most (those with the smallest digests).
         steps: steps at most in each stage; schedules shrink with it.

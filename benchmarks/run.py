@@ -22,13 +22,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table as Sheet
 
 import zoo
-from benchmarks import datasets, features, fetch, pictures, protocols, records, tables
+from benchmarks import architecture, datasets, features, fetch, gallery, pictures, protocols, records, tables
 from benchmarks.plan import Options, Plan, Problems, plan, seconds_per_step, settings
 from benchmarks.trial import Job, record_failure, run_trial
 from slurm import CLUSTERS, launch
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
-OTHERS = ("fetch", "list", "protocols")
+OTHERS = ("table3", *gallery.KINDS, "fetch", "list", "protocols")
+NAMES = {"fetch": "NAME...", **dict.fromkeys(gallery.KINDS, "MODEL DATASET")}  # what stands after WHAT
 # A trial has one thread; set before a worker imports anything, as libraries read them once.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
@@ -60,11 +61,11 @@ def _main(arguments: list[str]) -> int:
     wrong = [f"unknown option or argument {text!r}; see --help" for text in unknown]
     if given.what not in (*tables.TABLES, *OTHERS):
         wrong.insert(0, f"cannot run {given.what!r}. Known: {', '.join([*tables.TABLES, *OTHERS])}")
-    if given.names and given.what != "fetch":
+    if given.what not in NAMES:
         wrong += [f"unknown option or argument {text!r}; see --help" for text in given.names]
     root = given.data_root or os.environ.get("AE_BENCH_DATA") or None
     if given.what in tables.TABLES or wrong:
-        known = {name: value for name, value in vars(given).items() if name in Options.__dataclass_fields__}
+        known = {n: v for n, v in vars(given).items() if n in Options.__dataclass_fields__ and v is not None}
         options = Options(**{**known, "data_root": root})
         try:
             found = plan(options, CLUSTERS)
@@ -75,6 +76,10 @@ def _main(arguments: list[str]) -> int:
         return _table(given.what, found, dry=given.dry_run, yes=given.yes)
     if given.what == "fetch":
         return _fetch(given.names, Path(root) if root else None)
+    if given.what in gallery.KINDS:
+        return _picture(given.what, given.names, Path(given.results), Path(root) if root else None, given.preset)
+    if given.what == "table3":
+        return _table3(Path(given.results))
     {"list": _list, "protocols": _protocols}[given.what]()
     return DONE
 
@@ -89,11 +94,13 @@ def _parser() -> argparse.ArgumentParser:
         exit_on_error=False,
     )
     add = parser.add_argument
-    add("what", metavar="WHAT", help=f"{', '.join(tables.TABLES)}: a table; fetch NAME...: download data sets and "
-        "weights; list: models, data sets, features, presets; protocols: how everything is trained")  # fmt: skip
-    add("names", nargs="*", metavar="NAME", help=f"what to fetch: {', '.join([*fetch.FETCH])}")
-    add("--preset", default="paper", help=f"the budget: {', '.join(protocols.PRESETS)} (default: paper)")
-    add("--only", metavar="A,B", help="models (default: the table's rows)")
+    add("what", metavar="WHAT", help=f"{', '.join(tables.TABLES)}: train what is missing, write the table; table3: "
+        f"the architecture; {', '.join(gallery.KINDS)} MODEL DATASET: a picture from a finished training; fetch "
+        "NAME...: download data sets and weights; list: models, data sets, features, presets; protocols: how "
+        "everything is trained")  # fmt: skip
+    add("names", nargs="*", metavar="NAME", help=f"MODEL DATASET, or what to fetch: {', '.join([*fetch.FETCH])}")
+    add("--preset", help=f"the budget: {', '.join(protocols.PRESETS)} (default: paper)")
+    add("--only", metavar="A,B", help="models (default: the preset's)")
     add("--on", metavar="X,Y", help="data sets, or folder:PATH (default: the preset's)")
     add("--name", help="of a folder, as records call it")
     add("--like", metavar="DATASET", help="whose size and protocols a folder uses")
@@ -282,6 +289,26 @@ def _grids(found: Plan) -> list[Path]:
 # --- the other commands
 
 
+def _picture(kind: str, names: list[str], results: Path, root: Path | None, preset: str | None) -> int:
+    if len(names) != 2:
+        raise Problems([f"{kind} takes MODEL DATASET, got {' '.join(names) or 'nothing'}"])
+    try:
+        print(gallery.draw(kind, names[0], names[1], results, root, preset))
+    except ValueError as error:
+        raise Problems([str(error)]) from None
+    return DONE
+
+
+def _table3(results: Path) -> int:
+    frame = architecture.table3()
+    sheet = Sheet(*frame.columns, title="Table 3, measured from the modules")
+    for row in frame.itertuples(index=False):
+        sheet.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+    _wide().print(sheet)
+    print(records.write_text(results / "tables" / "table3.csv", frame.to_csv(index=False, lineterminator="\n")))
+    return DONE
+
+
 def _fetch(names: list[str], root: Path | None) -> int:
     unknown = [name for name in names if name not in fetch.FETCH]
     if unknown or not names:
@@ -296,7 +323,7 @@ def _fetch(names: list[str], root: Path | None) -> int:
 
 
 def _list() -> None:
-    console = Console()
+    console = _wide()
     sheet = Sheet("model", "label", "revision", "hyper-parameters", title="models (zoo/__init__.py)")
     for name, entry in zoo.MODELS.items():
         hyper = ", ".join(f"{k}={v}" for k, v in zoo.hyper_parameters(name).items())
@@ -326,7 +353,12 @@ def _protocols() -> None:
                 hyper = {**row.resolve(model).hyper}
                 cells = [protocols.show(v) for v in (s.lr, s.factors, s.weight_decay, s.betas, hyper)]
                 sheet.add_row(model, dataset, stage, epochs, str(s.batch), *cells, row.source)
-    Console(width=200 if not sys.stdout.isatty() else None).print(sheet)
+    _wide().print(sheet)
+
+
+def _wide() -> Console:
+    """A console whose tables are not squeezed into 80 columns where there is no terminal."""
+    return Console(width=None if sys.stdout.isatty() else 200)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from statistics import fmean, stdev
@@ -67,6 +67,7 @@ class Cell:
     cited: bool  # the paper's value is itself a citation
     best: bool  # lowest of its column as printed
     draws: int = 0  # sample sets behind each training, the fewest where they differ
+    diagnostics: Mapping[str, float] = field(default_factory=dict)  # means over trainings, for the tidy table
 
     def value(self, decimals: int) -> str:
         """The number alone: mean ± std."""
@@ -126,6 +127,7 @@ class Table:
                     "wanted": cell.wanted,
                     "diverged": cell.diverged,
                     "failed": cell.failed,
+                    **{name: cell.diagnostics.get(name) for name in records.DIAGNOSTICS},
                     "paper_mean": None if cell.paper is None else cell.paper[0],
                     "paper_std": None if cell.paper is None else cell.paper[1],
                     "cited": cell.cited,
@@ -224,7 +226,14 @@ def _cell(runs: DataFrame, grid: Grid, pair: Pair, paper: Published | None) -> C
         cited=paper is not None and paper.cited,
         best=False,
         draws=min(map(len, trainings), default=0),
+        diagnostics=_diagnostics(counted.drop_duplicates("key")),
     )
+
+
+def _diagnostics(runs: DataFrame) -> dict[str, float]:
+    """Means over trainings of what describes them beside the metric; one row per training."""
+    known = {name: runs[name].dropna() for name in records.DIAGNOSTICS if name in runs}
+    return {name: fmean(map(float, values)) for name, values in known.items() if len(values)}
 
 
 def _mark_best(cells: Mapping[Pair, Cell], datasets: Mapping[str, str], decimals: int) -> dict[Pair, Cell]:
