@@ -42,7 +42,7 @@ def text(rows: list[dict[str, Any]], wanted: int = 1, decimals: int = 1) -> str:
 
 SMALL = DataFrame(
     [
-        *(run("g0", 12.0), run("g1", 13.0), run("g2", 12.5)),
+        *(run("g0", 12.0, recon_sse=4.0, latent_std=0.25), run("g1", 13.0, recon_sse=5.0), run("g2", 12.5)),
         *(run("v0", 20.0), run("v1", 22.0), lost("v2", "diverged")),
     ]
 )
@@ -63,9 +63,9 @@ def test_small_table_as_csv(tmp_path: Path) -> None:
     )
     assert paths[1].read_bytes().decode() == (
         "model,dataset,metric,mean,std,std_draws,trainings,draws,wanted,diverged,failed,"
-        "paper_mean,paper_std,cited,preset,protocol_id\n"
-        "glf,mnist,fd_classifier,12.5,0.5,,3,1,3,0,0,,,False,demo,0123456789abcdef\n"
-        "vae,mnist,fd_classifier,21.0,1.4142135623730951,,2,1,3,1,0,,,False,demo,0123456789abcdef\n"
+        "recon_sse,latent_std,latent_mean,paper_mean,paper_std,cited,preset,protocol_id\n"
+        "glf,mnist,fd_classifier,12.5,0.5,,3,1,3,0,0,4.5,0.25,,,,False,demo,0123456789abcdef\n"
+        "vae,mnist,fd_classifier,21.0,1.4142135623730951,,2,1,3,1,0,,,,,,False,demo,0123456789abcdef\n"
     )
     assert set((tmp_path / "tables").iterdir()) == {*paths}
 

@@ -1,0 +1,61 @@
+"""The mixture kept in buffers is scikit-learn's."""
+
+import pytest
+import torch
+from sklearn.mixture import GaussianMixture as Sklearn
+
+from zoo.base import NotFitted
+from zoo.densities import GaussianMixture
+
+
+@pytest.fixture(scope="module")
+def z():
+    g = torch.Generator().manual_seed(0)
+    centres = 4 * torch.randn(3, 4, generator=g)
+    return centres[torch.randint(3, (900,), generator=g)] + torch.randn(900, 4, generator=g)
+
+
+@pytest.fixture(scope="module")
+def fitted(z):
+    torch.manual_seed(1)
+    mixture = GaussianMixture(4, components=3)
+    mixture.fit(z)
+    return mixture
+
+
+def test_log_density_is_scikit_learns(fitted, z):
+    reference = Sklearn(3)
+    reference.weights_, reference.means_ = fitted.weights.numpy(), fitted.means.numpy()
+    precision = torch.linalg.inv(fitted.cholesky).mT  # scikit-learn's upper factor of the precision
+    reference.precisions_cholesky_ = precision.numpy()
+    expected = torch.as_tensor(reference.score_samples(z.double().numpy()))
+    assert torch.allclose(fitted.log_prob(z), expected, atol=1e-8)
+
+
+def test_draws_have_the_mixtures_moments(fitted):
+    draws = fitted.sample(200_000, torch.Generator().manual_seed(2))
+    mean = fitted.weights @ fitted.means
+    cov = fitted.cholesky @ fitted.cholesky.mT + fitted.means[:, :, None] * fitted.means[:, None, :]
+    cov = (fitted.weights[:, None, None] * cov).sum(0) - mean[:, None] * mean
+    assert torch.allclose(draws.mean(0), mean, atol=0.05)
+    assert torch.allclose(draws.T.cov(), cov, rtol=0.03, atol=0.1)
+    assert fitted.log_prob(draws).mean().item() == pytest.approx(fitted.log_prob(draws.flip(0)).mean().item())
+
+
+def test_fit_follows_torchs_seed(fitted, z):
+    torch.manual_seed(1)
+    again = GaussianMixture(4, components=3)
+    again.fit(z)
+    assert all(torch.equal(a, b) for a, b in zip(fitted.buffers(), again.buffers(), strict=True))
+
+
+def test_it_is_saved_with_the_weights(fitted):
+    other = GaussianMixture(4, components=3)
+    other.load_state_dict(fitted.state_dict())
+    draws = [m.sample(5, torch.Generator().manual_seed(3)) for m in (fitted, other)]
+    assert torch.equal(*draws)
+
+
+def test_it_cannot_be_sampled_before_it_is_fitted():
+    with pytest.raises(NotFitted):
+        GaussianMixture(4).sample(1, torch.Generator())
