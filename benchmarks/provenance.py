@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pytorch-fid", "pandas")
+PACKAGES = ("torchvision", "numpy", "scipy", "scikit-learn", "pytorch-fid", "pandas")
 
 
 def describe(device: torch.device) -> dict[str, Any]:
@@ -21,6 +21,7 @@ def describe(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "system": platform.system(),
+        "torch": str(torch.__version__),  # with the build's CUDA, which the package's metadata lack
         **{name: _version(name) for name in PACKAGES},
         **commit(),
     }

@@ -91,7 +91,6 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit codes: 0 done, 1 some trials failed (the table is written all the same), "
         "2 a mistake in the command (nothing started), 130 interrupted (finished trainings are kept)",
         allow_abbrev=False,
-        exit_on_error=False,
     )
     add = parser.add_argument
     add("what", metavar="WHAT", help=f"{', '.join(tables.TABLES)}: train what is missing, write the table; table3: "

@@ -1,0 +1,271 @@
+"""The command line, as users meet it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from benchmarks import records
+from benchmarks.run import main
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """No data, no results of the user's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AE_BENCH_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def refused(capsys, tmp_path, *arguments):
+    """Run a command that must be refused, and return its problems."""
+    assert main([*arguments, "--results", str(tmp_path / "out")]) == 2
+    printed = capsys.readouterr()
+    assert not (tmp_path / "out").exists(), "something was started"
+    assert "Traceback" not in printed.err + printed.out
+    lines = printed.err.strip().splitlines()
+    assert all(line.startswith("error: ") for line in lines)
+    return lines
+
+
+MISTAKES = {
+    ("tableX",): r"cannot run 'tableX'. Known: table1, ",
+    ("table1", "--only", "glff"): r"unknown model 'glff'. Known: vae, .*zoo/__init__.py",
+    ("table1", "--on", "minst"): r"unknown data set 'minst'. Known: digits, mnist, .*folder:PATH",
+    ("table1", "--preset", "fast"): r"unknown preset 'fast'. Known: paper, quick, demo",
+    ("table1", "--device", "tpu"): r"unknown device 'tpu'. Known: auto, cpu, cuda, cuda:N",
+    ("table1", "--device", "cuda:99"): r"there is no device 'cuda:99' here: torch sees \d+ GPU",
+    ("table1", "--data-root", "/no/such/folder"): r"the data root /no/such/folder is not a folder",
+    ("table1", "--seeds", "0"): r"--seeds must be a whole number from 1 on, got '0'",
+    ("table1", "--seeds", "two"): r"--seeds must be a whole number from 1 on, got 'two'",
+    ("table1", "--draws", "-1"): r"--draws must be a whole number",
+    ("table1", "--workers", "0"): r"--workers must be a whole number",
+    ("table1", "--features", "vgg"): r"unknown features 'vgg'. Known: inception, classifier",
+    ("table1", "--precision", "fp8"): r"unknown precision 'fp8'. Known: fp32, tf32",
+    ("table1", "--precision", "tf32", "--device", "cpu"): r"tf32 needs a GPU",
+    ("table1", "--cluster", "moon"): r"unknown cluster 'moon'. Known: auto, inline, local",
+    ("table1", "--bogus"): r"unknown option or argument '--bogus'",
+    ("table1", "extra"): r"unknown option or argument 'extra'",
+    ("table1", "--name", "x"): r"--name belongs to --on folder:PATH",
+    ("table1", "--on", "folder:/none"): r"needs --name NAME and --like LIKE",
+    ("table1", "--on", "folder:/none", "--name", "a", "--like", "mnist"): r"/none",
+    ("table1", "--on", "folder:/none", "--name", "mnist", "--like", "mnist"): r"belongs to a published data set",
+    ("table1", "--on", "mnist"): r"MNIST/raw/train-images-idx3-ubyte is missing. Get it: .*fetch mnist",
+    ("table1", "--only", "vae", "--on", "celeba-hq"): r"no protocol for 'vae' on 'celeba-hq'; rows: ",
+    ("table1", "--features", "pixels", "--on", "celeba"): r"celeba/img_align_celeba is missing",
+    ("fetch", "imagenet"): r"cannot fetch 'imagenet'. Known: mnist, fashion, cifar10, celeba, inception, vgg16",
+    ("fetch",): r"nothing to fetch. Known: mnist",
+    ("sample", "glf"): r"sample takes MODEL DATASET, got glf",
+    ("sample", "glf", "digits"): r"no finished glf on 'digits' with weights in .*: trainings there: none",
+}
+
+
+@pytest.mark.parametrize("arguments", MISTAKES, ids=" ".join)
+def test_a_mistake_is_one_clear_error(capsys, tmp_path, arguments):
+    more = [] if "--preset" in arguments or arguments[0] != "table1" else ["--preset", "demo"]
+    lines = refused(capsys, tmp_path, *arguments, *more)
+    assert any(re.search(MISTAKES[arguments], line) for line in lines), lines
+
+
+def test_all_mistakes_are_told_at_once(capsys, tmp_path):
+    lines = refused(capsys, tmp_path, "table9", "--only", "glff,vaee", "--on", "minst", "--preset", "x",
+                    "--device", "tpu", "--seeds", "0", "--data-root", "/no/such/folder", "--what")  # fmt: skip
+    for word in ("table9", "glff", "vaee", "minst", "'x'", "tpu", "--seeds", "/no/such/folder", "--what"):
+        assert any(word in line for line in lines), word
+
+
+def test_a_missing_option_value_is_a_mistake(capsys, tmp_path):
+    assert main(["table1", "--seeds"]) == 2
+    assert "expected one argument" in capsys.readouterr().err
+
+
+def test_a_file_where_results_should_be(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert main(["table1", "--preset", "demo", "--results", str(tmp_path / "file")]) == 2
+    assert "there is a file of that name" in capsys.readouterr().err
+
+
+def test_dry_run_shows_the_plan_and_starts_nothing(capsys, tmp_path):
+    assert main(["table1", "--preset", "demo", "--dry-run", "--results", str(tmp_path / "out")]) == 0
+    out = capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
+    for text in ("3 pending", "15 trainings to run", "vae on digits: 1,297 images", "lr 0.001", "β x 11"):
+        assert text in out
+
+
+def test_the_papers_budget_asks_first(capsys, tmp_path):
+    lines = refused(capsys, tmp_path, "table1", "--on", "digits", "--features", "classifier", "--only", "glf")
+    assert lines == ["error: 10 trainings at the paper's budget: say --yes to start them"]
+
+
+@pytest.mark.parametrize("what", ["list", "protocols"])
+def test_lists_name_every_model(capsys, what):
+    import zoo
+
+    assert main([what]) == 0
+    out = capsys.readouterr().out
+    assert all(f" {name} " in out for name in zoo.MODELS)
+
+
+def test_table3_is_measured_and_written(capsys, tmp_path):
+    assert main(["table3", "--results", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.strip().splitlines()[-1] == str(tmp_path / "tables" / "table3.csv")
+    assert "6578644" in (tmp_path / "tables" / "table3.csv").read_text()
+
+
+ONE = ["table1", "--preset", "demo", "--only", "rae-gmm", "--seeds", "1", "--cluster", "inline"]
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """Results of one finished training."""
+    folder = tmp_path_factory.mktemp("one")
+    assert main([*ONE, "--results", str(folder)]) == 0
+    return folder
+
+
+def tables(folder):
+    return {path.name: path.read_bytes() for path in sorted((folder / "tables").iterdir())}
+
+
+def test_a_run_ends_with_tables_and_grids(one):
+    names = ["table1-alone.tex", "table1-tidy.csv", "table1.csv", "table1.md", "table1.tex"]
+    assert [*tables(one)] == names
+    runs, epochs = records.read(one)
+    value = runs["fd_classifier"].item()
+    assert f"RAE + GMM,{value:.1f}" in (one / "tables" / "table1.csv").read_text()
+    assert len(epochs) == 25
+    text = (one / "tables" / "table1.md").read_text()
+    assert "FID" not in text
+    for part in ("fd_classifier", "Preset demo", "10,000 generated images against 500", "γ / 11", "metric protocol"):
+        assert part in text
+    assert {p.name for p in (one / "figures").iterdir()} == {"samples-digits-rae-gmm.png", "samples-digits.png"}
+    assert not [*one.rglob("*.tmp")]
+
+
+def test_the_same_command_again_trains_nothing(one, capsys):
+    (weights,) = one.glob("runs/*/weights.pt")
+    before = tables(one), weights.stat().st_mtime_ns
+    assert main([*ONE, "--results", str(one)]) == 0
+    out = capsys.readouterr().out
+    assert "trainings to run" not in out
+    assert out.strip().splitlines()[-1] == str(one / "tables" / "table1.csv")
+    assert (tables(one), weights.stat().st_mtime_ns) == before
+
+
+def test_tables_come_back_from_the_records_alone(one, tmp_path):
+    (tmp_path / "records").mkdir()
+    for path in (one / "records").iterdir():
+        (tmp_path / "records" / path.name).write_bytes(path.read_bytes())
+    assert main([*ONE, "--results", str(tmp_path)]) == 0
+    assert tables(tmp_path) == tables(one)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_plan_tells_done_from_pending(one, capsys):
+    """In the plan, without running."""
+    assert main([*ONE, "--seeds", "2", "--dry-run", "--results", str(one)]) == 0
+    assert "1 done, 1 pending" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["sample", "interpolate", "reconstruct"])
+def test_pictures_of_a_finished_training(one, capsys, kind):
+    assert main([kind, "rae-gmm", "digits", "--results", str(one)]) == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert Image.open(path).size == (8 * 36 + 4, 8 * 36 + 4)
+    assert main([kind, "vae", "digits", "--results", str(one)]) == 2
+    assert "trainings there: rae-gmm digits" in capsys.readouterr().err
+
+
+def test_a_folder_of_images(tmp_path, capsys):
+    """Classes and parts are read from subfolders; the path gets into no file."""
+    source = tmp_path / "secret-place"
+    digits = load_digits()
+    for i, (image, label) in enumerate(zip(digits.images[:400], digits.target[:400], strict=True)):
+        folder = source / ("train" if i < 300 else "test") / f"class{label}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.rint(image * 255 / 16).astype(np.uint8)).save(folder / f"{i}.png")
+    out = tmp_path / "out"
+    command = ["table1", "--preset", "demo", "--only", "vae", "--seeds", "1", "--cluster", "inline",
+               "--on", f"folder:{source}", "--name", "mine", "--like", "digits", "--results", str(out)]  # fmt: skip
+    assert main(command) == 0
+    (record,) = (out / "records").iterdir()
+    assert '"dataset": "mine"' in record.read_text()
+    assert '"n_train": 300' in record.read_text()
+    written = [p for p in out.rglob("*") if p.suffix in (".json", ".csv", ".tex", ".md", ".txt")]
+    assert len(written) > 5
+    assert not [p for p in written if "secret-place" in p.read_text()]
+
+
+@pytest.fixture
+def two_workers(tmp_path):
+    """A run in a process group of its own, with both workers at work."""
+    command = [sys.executable, "-m", "benchmarks.run", "table1", "--preset", "demo", "--only", "rae-gmm,vae,glf",
+               "--seeds", "1", "--workers", "2", "--results", str(tmp_path / "out")]  # fmt: skip
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               start_new_session=True)  # fmt: skip
+    yield process
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+def group_is_empty(pgid):
+    try:
+        os.killpg(pgid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_is_finished(two_workers, tmp_path, capsys):
+    out = tmp_path / "out"
+    wait_for(lambda: [*out.glob("records/*.json")])
+    os.killpg(two_workers.pid, signal.SIGINT)  # as a terminal does: to everybody
+    _, errors = two_workers.communicate(timeout=30)
+    assert two_workers.returncode == 130
+    assert "Traceback" not in errors
+    assert "finished trainings are kept" in errors
+    wait_for(lambda: group_is_empty(two_workers.pid), 20)
+    kept = {p.name: p.read_bytes() for p in out.glob("records/*.json")}
+    assert 1 <= len(kept) < 3
+    again = ["table1", "--preset", "demo", "--only", "rae-gmm,vae,glf", "--seeds", "1", "--results", str(out)]
+    assert main(again) == 0
+    assert f"{3 - len(kept)} trainings to run, {len(kept)} there already" in capsys.readouterr().out
+    assert len([*out.glob("records/*.json")]) == 3
+    assert all((out / "records" / name).read_bytes() == content for name, content in kept.items())
+
+
+@pytest.mark.slow
+def test_a_killed_worker_fails_its_trial_only(two_workers, tmp_path, capsys):
+    out = tmp_path / "out"
+    wait_for(lambda: len([*out.glob("runs/*/log.txt")]) == 2)
+    workers = [int(line.split()[0]) for line in subprocess.run(
+        ["ps", "-o", "pid=,args=", "-g", str(two_workers.pid)], capture_output=True, text=True, check=True
+    ).stdout.splitlines() if "spawn_main" in line]  # fmt: skip
+    os.kill(workers[0], signal.SIGKILL)
+    printed, errors = two_workers.communicate(timeout=180)
+    assert two_workers.returncode == 1, errors
+    assert "signal 9" in printed
+    assert "[1 failed]" in printed
+    assert printed.strip().splitlines()[-1] == str(out / "tables" / "table1.csv")
+    runs, _ = records.read(out)
+    assert sorted(runs["status"]) == ["done", "done", "failed"]

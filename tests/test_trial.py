@@ -1,0 +1,237 @@
+"""A trial: its key, its record, and that nothing of it is lost or done twice."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import records
+from benchmarks.datasets import DataSet, Part, load
+from benchmarks.evaluation import NotFinite, stream, to_uint8
+from benchmarks.trial import Job, Trial, record_failure, run_trial
+
+DIGITS = load("digits", None)
+
+
+def trial(model="rae-gmm", epochs=2, **changes):
+    """A short trial on digits: some epochs in each stage."""
+    made = Trial.of(model, DIGITS, "demo", 0)
+    stages = {name: replace(s, epochs=epochs, steps=None) for name, s in made.protocol.stages.items()}
+    return replace(made, protocol=replace(made.protocol, stages=stages), **changes)
+
+
+def job(folder, trial, draws=1, features="classifier"):
+    return Job(trial, "digits", None, Path(folder), "cpu", features, draws)
+
+
+def lr(made, value):
+    """The same trial with another learning rate in all stages."""
+    stages = {name: replace(s, lr=value) for name, s in made.protocol.stages.items()}
+    return replace(made, protocol=replace(made.protocol, stages=stages))
+
+
+def numbers(record):
+    """What must be equal in two records of one trial: everything but clocks."""
+    epochs = [{k: v for k, v in row.items() if k != "seconds"} for row in record["epochs"]]
+    return epochs, [e["values"] for e in record["evaluations"]], record["diagnostics"], record["status"]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    return folder, run_trial(job(folder, trial()))
+
+
+def test_a_record_says_where_its_numbers_come_from(done):
+    folder, record = done
+    assert record["status"] == "done"
+    assert record == records.find(folder, record["key"])
+    assert (record["model"], record["dataset"], record["preset"], record["seed"]) == ("rae-gmm", "digits", "demo", 0)
+    assert record["data"]["train"] == DIGITS.train.fingerprint
+    assert record["settings"]["hyper"]["gamma"] == pytest.approx(0.5 / 11)
+    where = record["provenance"]
+    assert where["device"].startswith("cpu: ")
+    assert where["threads"] == 1
+    assert where["torch"] == torch.__version__
+    assert {"commit", "dirty", "python", "scikit-learn", "started", "finished"} <= set(where)
+    (evaluation,) = record["evaluations"]
+    assert evaluation["values"]["fd_classifier"] > 0
+    assert evaluation["protocol"]["n_fake"] == 10_000
+    assert evaluation["protocol"]["n_real"] == 500
+    assert evaluation["protocol"]["extractor"] == "classifier:digits"
+    assert [row["epoch"] for row in record["epochs"]] == [0, 1]
+    assert record["diagnostics"]["recon_sse"] > 0
+
+
+def test_a_record_names_neither_host_nor_path(done, tmp_path):
+    folder, record = done
+    text = json.dumps(record)
+    secrets = (folder, tmp_path.parent, Path.home(), Path(__file__).parent, socket.gethostname())
+    assert not [secret for secret in map(str, secrets) if len(secret) > 3 and secret in text]
+
+
+def test_the_same_trial_is_not_run_twice(done):
+    folder, record = done
+    files = [folder / "records" / f"{record['key']}.json", folder / "runs" / record["key"] / "weights.pt"]
+    before = [(f.stat().st_mtime_ns, f.read_bytes()) for f in files]
+    assert run_trial(job(folder, trial())) == record
+    assert before == [(f.stat().st_mtime_ns, f.read_bytes()) for f in files]
+
+
+def test_more_draws_need_no_training(done):
+    folder, record = done
+    weights = folder / "runs" / record["key"] / "weights.pt"
+    before = weights.stat().st_mtime_ns
+    more = run_trial(job(folder, trial(), draws=3))
+    assert [e["draw"] for e in more["evaluations"]] == [0, 1, 2]
+    assert more["evaluations"][0] == record["evaluations"][0]
+    values = {e["values"]["fd_classifier"] for e in more["evaluations"]}
+    assert len(values) == 3
+    assert weights.stat().st_mtime_ns == before
+    other = run_trial(job(folder, trial(), features="pixels"))  # another extractor needs none either
+    assert len(other["evaluations"]) == 4
+    assert other["epochs"] == record["epochs"]
+    assert weights.stat().st_mtime_ns == before
+
+
+def test_a_trial_gives_the_same_numbers_anywhere(done, tmp_path):
+    _, record = done
+    torch.randn(5)
+    assert numbers(run_trial(job(tmp_path, trial()))) == (numbers(record)[0], *numbers(record)[1:])
+
+
+def test_lost_weights_are_trained_again(tmp_path):
+    one = run_trial(job(tmp_path, trial(epochs=1)))
+    (tmp_path / "runs" / one["key"] / "weights.pt").unlink()
+    two = run_trial(job(tmp_path, trial(epochs=1), draws=2))
+    assert numbers(two)[0] == numbers(one)[0]
+    assert two["evaluations"][0]["values"] == one["evaluations"][0]["values"]
+
+
+def test_the_key_is_of_all_that_decides_the_numbers():
+    base = trial()
+    slower = lr(base, 1e-4)
+    other = replace(base, protocol=replace(base.protocol, hyper={**base.protocol.hyper, "gamma": 7.0}))
+    different = [slower, other, replace(base, seed=1), replace(base, images=500), replace(base, precision="tf32"),
+                 replace(base, revision=2), replace(base, train="0" * 64), replace(base, nz=10)]  # fmt: skip
+    assert len({base.key, *(t.key for t in different)}) == len(different) + 1
+
+
+def test_the_key_is_not_of_names():
+    assert trial().key == trial(preset="quick", dataset="mine", row="mnist").key
+
+
+def test_the_order_of_files_changes_nothing(done, tmp_path, monkeypatch):
+    order = torch.randperm(len(DIGITS.train), generator=torch.Generator().manual_seed(1))
+    shuffled = DataSet("digits", DIGITS.spec, Part(DIGITS.train.images[order]), DIGITS.test, (), "digits")
+    assert Trial.of("glf", shuffled, "demo", 0) == Trial.of("glf", DIGITS, "demo", 0)
+    assert torch.equal(shuffled.train.canonical(100).images, DIGITS.train.canonical(100).images)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import benchmarks.trial
+import test_trial
+benchmarks.trial.SAVE_EVERY = 0.0
+benchmarks.trial.run_trial(test_trial.job({folder!r}, test_trial.trial({model!r}, epochs={epochs})))
+"""
+
+
+@pytest.mark.parametrize(("model", "lines"), [("two-stage-vae", 9), ("rae-gmm", 3), ("wae-gan", 8)])
+def test_a_killed_trial_goes_on_to_the_same_bits(tmp_path, model, lines):
+    """Two-Stage VAE is killed in its second stage, WAE-GAN in its second, the mixture is fitted after the kill."""
+    cut, epochs = tmp_path / "cut", 6
+    code = KILLED.format(tests=str(Path(__file__).parent), folder=str(cut), model=model, epochs=epochs)
+    process = subprocess.Popen([sys.executable, "-c", code])
+    made = trial(model, epochs=epochs)
+    log, state = (cut / "runs" / made.key / name for name in ("log.txt", "state.pt"))
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if log.is_file() and state.is_file() and len(log.read_text().splitlines()) >= lines:
+            break
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert state.is_file(), "killed too late: nothing was left to go on with"
+    assert records.find(cut, made.key) is None
+
+    resumed = run_trial(job(cut, made))
+    assert resumed["provenance"]["resumed"] == 1
+    assert not state.exists()
+    assert log.read_text().count("resumed after") == 1
+    whole = run_trial(job(tmp_path / "whole", made))
+    assert whole["provenance"]["resumed"] == 0
+    assert numbers(resumed) == numbers(whole)
+
+
+def test_a_broken_state_is_ignored(done, tmp_path):
+    _, record = done
+    state = tmp_path / "runs" / record["key"] / "state.pt"
+    state.parent.mkdir(parents=True)
+    state.write_bytes(b"PK\x03\x04 half a file")
+    assert numbers(run_trial(job(tmp_path, trial())))[1:] == numbers(record)[1:]
+
+
+def test_divergence_is_a_result(tmp_path):
+    made = lr(trial("two-stage-vae", epochs=3), 1e4)
+    record = run_trial(job(tmp_path, made))
+    assert record["status"] == "diverged"
+    assert record["error"]["stage"] == "first"
+    assert record["error"]["part"] in ("nll", "kl")
+    assert record["error"]["epoch"] == record["epochs"][-1]["epoch"]
+    assert record["evaluations"] == []
+    path = tmp_path / "records" / f"{made.key}.json"
+    before = path.stat().st_mtime_ns
+    assert run_trial(job(tmp_path, made))["status"] == "diverged"
+    assert path.stat().st_mtime_ns == before
+
+
+def test_a_failure_is_recorded_and_tried_again(tmp_path):
+    """Eight latents cannot carry a mixture of ten."""
+    base = trial(epochs=1, images=8)
+    stages = {"train": replace(base.protocol.stages["train"], batch=4)}
+    made = replace(base, protocol=replace(base.protocol, stages=stages))
+    record = run_trial(job(tmp_path, made))
+    assert record["status"] == "failed"
+    assert "n_components" in record["error"]["message"] or "n_samples" in record["error"]["message"]
+    assert "densities.py" in record["error"]["traceback"]
+    assert str(Path(__file__).parent.parent) not in json.dumps(record)
+    first = record["provenance"]
+    assert run_trial(job(tmp_path, made))["provenance"] is not first
+
+
+def test_a_dead_process_leaves_a_record(tmp_path):
+    made = trial()
+    record_failure(job(tmp_path, made), "the worker process died (signal 9)\n")
+    record = records.find(tmp_path, made.key)
+    assert record["status"] == "failed"
+    assert record["error"]["message"] == "the worker process died (signal 9)"
+    assert run_trial(job(tmp_path, made))["status"] == "done"
+
+
+def test_a_trial_leaves_the_process_as_it_was(tmp_path):
+    torch.set_num_threads(2)
+    run_trial(job(tmp_path, trial(epochs=1)))
+    assert torch.get_num_threads() == 2
+    tiny = torch.tensor([1e-40])
+    assert (tiny + tiny).item() > 0  # denormals are numbers again
+
+
+def test_images_are_rounded_not_cut():
+    assert to_uint8(torch.tensor([[0.0, 0.5 / 255 + 1e-4, 0.999, 1.0]])).tolist() == [[0, 1, 255, 255]]
+    with pytest.raises(NotFinite, match="1 generated images"):
+        to_uint8(torch.tensor([[0.0, float("nan")], [0.0, 1.0]]))
+
+
+def test_streams_have_nothing_in_common():
+    seeds = {stream(purpose, a, b) for purpose in ("train", "draw") for a in range(5) for b in range(5)}
+    assert len(seeds) == 50
