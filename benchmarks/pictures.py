@@ -25,18 +25,22 @@ def save_grid(images: Tensor, path: Path, columns: int = 8) -> Path:
     return _write(Image.fromarray(np.kron(pixels, np.ones((scale, scale, 1), np.uint8))), path)
 
 
-def side_by_side(grids: Mapping[str, Path], path: Path) -> Path:
-    """Put grids next to each other, each under its label, as one PNG."""
+def side_by_side(grids: Mapping[str, Path], path: Path, columns: int = 5) -> Path:
+    """Put grids next to each other, each under its label, in rows of `columns`, as one PNG."""
     import matplotlib  # here: it takes a second to import
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(grids), figsize=(2.6 * len(grids), 2.9), squeeze=False, layout="compressed")
-    for axis, (label, grid) in zip(axes[0], grids.items(), strict=True):
+    columns = min(columns, len(grids))
+    rows = -(-len(grids) // columns)
+    size = (2.6 * columns, 2.9 * rows)
+    figure, axes = pyplot.subplots(rows, columns, figsize=size, squeeze=False, layout="compressed")
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, (label, grid) in zip(axes.flat, grids.items(), strict=False):
         axis.imshow(np.asarray(Image.open(grid)), interpolation="nearest")
         axis.set_title(label, fontsize=10)
-        axis.axis("off")
     figure.canvas.draw()
     image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())  # type: ignore[attr-defined]
     pyplot.close(figure)

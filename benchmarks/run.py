@@ -324,6 +324,7 @@ def _fetch(names: list[str], root: Path | None) -> int:
 def _list() -> None:
     console = _wide()
     sheet = Sheet("model", "label", "revision", "hyper-parameters", title="models (zoo/__init__.py)")
+    sheet.columns[0].no_wrap = True
     for name, entry in zoo.MODELS.items():
         hyper = ", ".join(f"{k}={v}" for k, v in zoo.hyper_parameters(name).items())
         sheet.add_row(name, entry.label, str(entry.revision), hyper)
@@ -343,8 +344,10 @@ def _list() -> None:
 
 
 def _protocols() -> None:
-    sheet = Sheet("model", "data set", "stage", "epochs", "batch", "lr", "factors", "weight decay", "betas",
-                  "hyper", "source", title="how everything is trained (benchmarks/protocols.py)")  # fmt: skip
+    sheet = Sheet(title="how everything is trained (benchmarks/protocols.py)")
+    for name in ("model", "data set", "stage", "epochs", "batch", "lr", "factors", "weight decay", "betas", "hyper",
+                 "source"):  # fmt: skip
+        sheet.add_column(name, no_wrap=name == "model")
     for model in zoo.MODELS:
         for dataset, row in protocols.rows(model).items():
             for stage, s in row.stages.items():

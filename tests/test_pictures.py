@@ -29,3 +29,9 @@ def test_grids_side_by_side(tmp_path):
     grids = {label: save_grid(torch.rand(4, 1, 8, 8), tmp_path / f"{label}.png") for label in ("VAE", "GLF")}
     with Image.open(side_by_side(grids, tmp_path / "both.png")) as image:
         assert image.width > 1.5 * image.height
+
+
+def test_many_grids_take_several_rows(tmp_path):
+    grids = {str(i): save_grid(torch.rand(4, 1, 8, 8), tmp_path / f"{i}.png") for i in range(7)}
+    with Image.open(side_by_side(grids, tmp_path / "all.png")) as image:
+        assert image.width < 3 * image.height
