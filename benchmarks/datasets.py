@@ -61,6 +61,7 @@ class Spec:
     known: tuple[str, str] | None = None    # fingerprints (train, test) of the published pixels; None: not known here
     counts: tuple[int, int] | None = None   # published numbers of images (train, test)
     needs: tuple[str, ...] = ()             # files and folders under the data root
+    check: Callable[[Path], list[str]] | None = None    # data root -> what else is wrong with it, by file names
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ def spec(dataset: str | Folder) -> Spec:
         known=None,
         counts=None,
         needs=(),
+        check=None,
     )
 
 
@@ -154,9 +156,7 @@ def problems(dataset: str | Folder, root: Path | None) -> list[str]:
     if isinstance(dataset, Folder):
         return folder_problems(dataset.path)
     found = [missing(name, row.get) for name in row.needs if find_file(data_root(root), name) is None]
-    if not found and dataset == "celeba-hq":
-        return folder_problems(data_root(root) / dataset, f"{ROOT}/{dataset}/")
-    return found
+    return row.check(data_root(root)) if row.check is not None and not found else found
 
 
 def _part(pixels: Pixels, labels: object = None) -> Part:
@@ -279,6 +279,11 @@ def read_celeba_hq(root: Path | None) -> tuple[Part, Part]:
         raise DataError(f"{error}. {hint(PUT_HQ)}") from error
 
 
+def check_celeba_hq(root: Path) -> list[str]:
+    """Whether the folder celeba-hq can be read as one of images."""
+    return folder_problems(root / "celeba-hq", f"{ROOT}/celeba-hq/")
+
+
 # nz and k: Sec. 4, where no other source is given. Fingerprints are those of files with the published checksums
 # (mnist), of the published pixels in a shuffled order (fashion), of scikit-learn's copy (digits).
 # The formatter would break the columns.
@@ -308,6 +313,6 @@ DATASETS: dict[str, Spec] = {
                       f"{FETCH} celeba", counts=(162_770, 19_962),
                       needs=("celeba/list_eval_partition.txt", "celeba/img_align_celeba")),
     "celeba-hq": Spec("CelebA-HQ", (3, 256, 256),  64, 256, read_celeba_hq,                 # nz, k: ours, as CelebA
-                      "none", TENTH, PUT_HQ, needs=("celeba-hq",)),
+                      "none", TENTH, PUT_HQ, needs=("celeba-hq",), check=check_celeba_hq),
 }
 # fmt: on

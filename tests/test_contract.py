@@ -178,13 +178,24 @@ def test_reconstructions_have_the_images_shape(case, x):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_cut_run_goes_on_to_the_same_bits(name, x):
-    """After every epoch, across the borders of stages, and with samples drawn in between."""
+    """After any epoch, across the borders of stages."""
     whole = trained(name, x, epochs=2)
     epochs = 2 * len(schedules(name))
     for stop in range(1, epochs + 1):
         state = trained(name, x, epochs=2, stop=stop)
         torch.manual_seed(99)  # a new process has other generators
         equal_states(whole.state_dict(), trained(name, x, epochs=2, resume=state).state_dict())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_cut_after_every_epoch_goes_on_to_the_same_bits(name, x):
+    """Each epoch in a process of its own: states of resumed runs are worth as much as the first."""
+    state = None
+    for _ in range(2 * len(schedules(name))):
+        state = trained(name, x, epochs=2, resume=state, stop=1)
+        torch.manual_seed(99)
+    whole = trained(name, x, epochs=2)
+    equal_states(whole.state_dict(), trained(name, x, epochs=2, resume=state).state_dict())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -208,9 +219,11 @@ def test_an_update_moves_its_own_parameters_and_no_others(name, x):
         batch = [to_float(tensor[:BATCH]) for tensor in stage.data()]
         model.train()
         counts = norm_counts(model)
+        trains_encoder = False
         for update in stage.updates:
             own = [p for group in update.groups.values() for p in group]
             assert len({id(p) for p in own}) == len(own)
+            trains_encoder |= any(p is q for q in encoder_parameters(model) for p in own)
             touched |= {id(p) for p in own}
             before = {name: p.detach().clone() for name, p in model.named_parameters()}
             optimiser = adam(update, schedule)
@@ -224,19 +237,27 @@ def test_an_update_moves_its_own_parameters_and_no_others(name, x):
             assert any(not torch.equal(before[n], p) for n, p in model.named_parameters() if any(p is q for q in own))
             for p in own:
                 p.grad = None
-        moved = {after - before for before, after in zip(counts, norm_counts(model), strict=True)}
-        assert moved <= {0, 1}, "batch norm's statistics move once per batch"
+        moved = {name: after - counts[name] for name, after in norm_counts(model).items()}
+        assert set(moved.values()) <= {0, 1}, "batch norm's statistics move once per batch"
+        assert {by for name, by in moved.items() if name.startswith("encoder.")} <= {int(trains_encoder)}
     assert touched == {id(p) for p in model.parameters()}, "every parameter belongs to a group"
 
 
 def norm_counts(model):
+    """Batches that each batch norm has seen in training mode."""
     norms = (nn.BatchNorm1d, nn.BatchNorm2d)
-    return [int(m.num_batches_tracked) for m in model.modules() if isinstance(m, norms)]
+    return {name: int(m.num_batches_tracked) for name, m in model.named_modules() if isinstance(m, norms)}
+
+
+def encoder_parameters(model):
+    return [*model.encoder.parameters()] if hasattr(model, "encoder") else []
 
 
 @pytest.mark.parametrize("name", zoo.MODELS)
 def test_stages_and_groups_are_those_of_every_row(name, x):
     stages = [(s.name, [g for u in s.updates for g in u.groups]) for s in build(name).stages(x)]
+    own_rates = [preset.lr.get(name, {}) for preset in protocols.PRESETS.values()]
+    assert {stage for rates in own_rates for stage in rates} <= {stage for stage, _ in stages}
     for row in protocols.rows(name).values():
         assert [*row.stages] == [stage for stage, _ in stages]
         for stage, groups in stages:
@@ -244,7 +265,9 @@ def test_stages_and_groups_are_those_of_every_row(name, x):
             for group in groups:
                 assert schedule.rate(group, 0) > 0
             named = [m for m in (schedule.lr, schedule.weight_decay) if isinstance(m, dict)]
-            assert {name for mapping in named for name in mapping} <= set(groups)
+            named += [rates[stage] for rates in own_rates if isinstance(rates.get(stage), dict)]
+            assert {group for mapping in named for group in mapping} <= set(groups)
+            assert all(set(rates[stage]) == set(groups) for rates in own_rates if isinstance(rates.get(stage), dict))
 
 
 @pytest.mark.parametrize("name", ["two-stage-vae", "rae-gmm", "rae-l2-gmm"])

@@ -170,3 +170,20 @@ def test_extractors_that_do_not_fit_are_refused(name, words):
 def test_data_sets_without_a_classifier_say_so():
     with pytest.raises(ValueError, match="no classifier for 'celeba'"):
         features.extractor("classifier", "celeba", (3, 64, 64), CPU)
+
+
+def test_an_archive_with_code_under_that_name_is_not_executed(hub, monkeypatch):
+    """As torch.save writes it, which loads another way than a bare pickle."""
+    monkeypatch.chdir(hub)
+    (hub / "checkpoints").mkdir()
+    torch.save({"weight": Bomb()}, hub / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth")
+    with pytest.raises(Exception, match=r"(?i)weights.only"):
+        features.extractor("inception", "mnist", (1, 28, 28), CPU)
+    assert not (hub / "bomb").exists()
+
+
+def test_gray_is_seen_as_colour_with_equal_channels(random_inception, monkeypatch):
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(random_inception))
+    found = features.extractor("inception", "mnist", (1, 28, 28), CPU)
+    gray = torch.randint(256, (2, 1, 32, 32), dtype=torch.uint8)
+    assert np.allclose(found(gray), found(gray.repeat(1, 3, 1, 1)), atol=1e-6)

@@ -107,3 +107,82 @@ def test_moments_must_fit_each_other():
         frechet_from_moments(np.zeros(2), np.eye(2), np.zeros(3), np.eye(3))
     with pytest.raises(ValueError, match="finite"):
         frechet_from_moments(np.zeros(1), np.eye(1), np.array([np.inf]), np.eye(1))
+
+
+def test_commuting_covariances_in_any_basis():
+    s1, s2 = np.array([1.0, 2, 5]), np.array([3.0, 2, 1])
+    q = linalg.qr(np.random.default_rng(5).normal(size=(3, 3)))[0]
+    got = frechet_from_moments(np.zeros(3), q * s1**2 @ q.T, np.zeros(3), q * s2**2 @ q.T)
+    assert got == pytest.approx(4 + 0 + 16, rel=1e-12)
+
+
+U, V = np.array([1.0, 2, 2]), np.array([2.0, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("c1", "c2", "expected", "rescues"),
+    [
+        (np.diag([1.0, 0, 4]), np.diag([4.0, 9, 4]), 1 + 9, 0),
+        (np.diag([4.0, 9, 4]), np.diag([1.0, 0, 4]), 1 + 9, 0),
+        (np.zeros((3, 3)), np.zeros((3, 3)), 0, 1),
+        (np.diag([1.0, 0, 4]), np.diag([4.0, 0, 4]), 1, 1),
+        (np.outer(U, U), np.outer(V, V), 9 + 5 - 2 * 4, 1),  # |u|^2 + |v|^2 - 2 |u.v|
+        (np.outer(U, U), np.eye(3), 9 + 3 - 2 * 3, 0),  # |u|^2 + d - 2 |u|
+        (np.eye(3), np.outer(U, U), 9 + 3 - 2 * 3, 0),
+    ],
+)
+def test_a_rescue_is_counted_only_where_both_covariances_are_singular(c1, c2, expected, rescues):
+    got, counted = frechet(np.zeros(3), c1, np.zeros(3), c2)
+    assert got == pytest.approx(expected, abs=1e-6)  # the square root of a rounding error is 1e-8
+    assert counted == rescues
+
+
+@given(seed=st.integers(0, 2**31), n=st.integers(2, 5))
+@settings(deadline=None)
+def test_fewer_samples_than_features_give_a_finite_distance(seed, n):
+    g = np.random.default_rng(seed)
+    a, b = g.normal(size=(n, 6)), g.normal(size=(n, 6))
+    assert np.isfinite(frechet_distance(a, b, allow_few=True))
+    assert abs(frechet_distance(a, a, allow_few=True)) < 1e-5
+
+
+def test_few_samples_are_refused_on_either_side():
+    g = np.random.default_rng(6)
+    enough, few = g.normal(size=(4, 3)), g.normal(size=(3, 3))
+    assert frechet_distance(enough, enough) == pytest.approx(0, abs=1e-9)  # one more than features
+    for pair in ((enough, few), (few, enough)):
+        with pytest.raises(ValueError, match="allow_few=True"):
+            frechet_distance(*pair)
+
+
+def test_numbers_of_one_dimension():
+    assert frechet_from_moments(1.0, 4.0, 3.0, 25.0) == pytest.approx(4 + 9, rel=1e-14)
+
+
+def test_float32_features_are_summed_in_float64():
+    x = np.float32(1e4) + np.random.default_rng(7).normal(size=(10_000, 2)).astype(np.float32)
+    found = moments(x)
+    assert found.mean.dtype == found.cov.dtype == np.float64
+    assert found.cov == pytest.approx(np.cov(x.astype(np.float64), rowvar=False), rel=1e-12)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_feature_vectors_that_are_not_finite_are_counted(bad):
+    x = np.random.default_rng(8).normal(size=(10, 2))
+    x[3], x[5, 1] = bad, bad
+    with pytest.raises(ValueError, match="2 of 10 feature vectors are not finite"):
+        moments(x)
+
+
+@pytest.mark.parametrize(
+    ("mu1", "cov1", "mu2", "cov2"),
+    [
+        (np.zeros(2), np.eye(3), np.zeros(2), np.eye(2)),
+        (np.zeros(2), np.eye(2), np.zeros(2), np.ones((2, 3))),
+        (np.zeros((2, 2)), np.eye(2), np.zeros((2, 2)), np.eye(2)),
+        (np.zeros(2), np.ones(2), np.zeros(2), np.ones(2)),
+    ],
+)
+def test_shapes_that_do_not_agree_are_refused(mu1, cov1, mu2, cov2):
+    with pytest.raises(ValueError, match="shapes do not agree"):
+        frechet_from_moments(mu1, cov1, mu2, cov2)

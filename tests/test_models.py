@@ -181,6 +181,23 @@ def test_each_of_wae_gans_updates_leaves_the_other_alone(images):
     assert all(p.grad is not None for p in model.adversary.parameters())
 
 
+def test_training_leaves_no_gradient_of_the_penalty_in_the_adversary(images):
+    """In the loop: when the adversary's turn comes first, its parameters have no gradients."""
+    model, seen = zoo.build("wae-gan", **SIZES), []
+    adversary_loss = model.adversary_loss
+
+    def watched(x):
+        seen.append([p.grad for p in model.adversary.parameters()])
+        return adversary_loss(x)
+
+    model.adversary_loss = watched
+    schedules = {"pretrain": Schedule(0, 64, 1e-3), "train": Schedule(1, 64, 1e-3, steps=1)}
+    for _ in train(model, images, schedules):
+        pass
+    assert len(seen) == 1
+    assert all(gradient is None for gradient in seen[0])
+
+
 def test_wae_gan_encodes_each_batch_once(images):
     model = zoo.build("wae-gan", **SIZES)
     schedules = {"pretrain": Schedule(1, 64, 1e-3), "train": Schedule(1, 64, 1e-3)}

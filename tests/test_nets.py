@@ -70,8 +70,8 @@ def test_layers_stand_in_table_3s_order():
                        nn.ConvTranspose2d, nn.BatchNorm2d, nn.ReLU, nn.ConvTranspose2d, nn.Sigmoid]  # fmt: skip
 
 
-def test_shapes_and_range():
-    shape = (3, 32, 32)
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)])
+def test_shapes_and_range(shape):
     images = torch.rand(4, *shape)
     encoder, gaussian, decoder = Encoder(shape, 10), GaussianEncoder(shape, 10), Decoder(shape, 10)
     assert encoder(images).shape == (4, 10)

@@ -155,3 +155,36 @@ def test_a_protocol_is_json():
     assert plain["stages"]["first"]["lr"] == {"vae": 1e-3, "gamma": 5e-3}
     assert plain["stages"]["first"]["factors"] == {"4": 0.5, "8": 0.5}
     assert plain["stages"]["first"]["betas"] == [0.9, 0.999]
+
+
+@given(n=st.integers(0, 100_000), preset=st.sampled_from(["paper", "quick", "demo"]))
+@settings(deadline=None)
+def test_pretraining_needs_one_batch_and_no_more(n, preset):
+    for dataset, batch in (("mnist", 1000), ("celeba", 1000), ("digits", 250)):
+        found = protocol("wae-mmd", dataset, preset, batch + n).stages["pretrain"]
+        assert (found.batch, found.total(batch + n)) == (batch, 200)
+
+
+def test_pretraining_has_the_rate_of_the_auto_encoder():
+    for dataset, rate in (("mnist", 1e-3), ("cifar10", 1e-3), ("celeba", 3e-4)):
+        assert stage("wae-gan", dataset, "pretrain").rate("encoder", 0) == rate
+
+
+@pytest.mark.parametrize("model", ["vae-flow-prior", "vae-flow-posterior", "glf", "glf-two-stage"])
+def test_weight_decay_is_on_the_flow_only(model):
+    for dataset in ("mnist", "cifar10", "celeba"):
+        stages = protocol(model, dataset, "paper", N[dataset]).stages
+        last = [*stages.values()][-1]
+        assert last.decay("flow") == 2e-5
+        assert not any(s.decay(group) for s in stages.values() for group in ("ae", "vae", "gamma"))
+
+
+@pytest.mark.parametrize("model", zoo.MODELS)
+def test_a_variant_has_the_rows_of_the_first_entry_of_its_class(model):
+    first = next(name for name, e in zoo.MODELS.items() if e.model is zoo.MODELS[model].model)
+    assert protocols.rows(model) is protocols.rows(first) is protocols.PROTOCOLS[first]
+
+
+def test_a_group_without_a_rate_is_refused():
+    with pytest.raises(ValueError, match="no learning rate for group 'flow'; there is one for ae, adversary"):
+        stage("wae-gan", "mnist").rate("flow", 0)

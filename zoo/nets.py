@@ -1,8 +1,10 @@
 """The networks that all models share (Table 3), and the adversary of WAE-GAN (Appendix B.3).
 
-Order is convolution, batch norm, ReLU; kernel 4, stride 2, padding 1; PyTorch's default initialisation and
-batch-norm constants (momentum 0.1, eps 1e-5), as the paper names none; biases are kept.  M is a quarter of
-the image's side.
+Order is convolution, batch norm, ReLU; kernel 4, stride 2, padding 1; biases are kept.  M is a quarter of the
+image's side.
+
+Departs: the paper names neither the initialisation nor batch norm's constants; they are PyTorch's defaults (momentum
+0.1, eps 1e-5).  To switch: bn_eps of GLF (`glf-bn-eps`, `glf-regularized-bn-eps`).
 """
 
 from __future__ import annotations

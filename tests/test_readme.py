@@ -1,0 +1,136 @@
+"""The README is true: its tables are the committed ones, its files exist, its commands and its code run."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import zoo
+from benchmarks import datasets, fetch, protocols
+from benchmarks.protocols import Schedule
+from benchmarks.run import main
+from benchmarks.training import train
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MEASURED = sorted(path for path in (ROOT / "results" / "measured").iterdir() if path.is_dir())
+
+# What made each folder: (preset, data set, models or None for the preset's)
+COMMANDS = {
+    "digits-demo": ["--preset", "demo"],
+    "mnist-quick": ["--preset", "quick", "--on", "mnist"],
+    "mnist-quick-variants": ["--preset", "quick", "--on", "mnist", "--only", "wae-mmd,glf-two-stage,glf-regularized-1,"
+                             "glf-regularized-10,glf-regularized,rae-l2-gmm,rae-sn-gmm,vae-flow-posterior-conditional"],
+}  # fmt: skip
+
+
+def grid(markdown):
+    """The rows of the first pipe table in a text."""
+    return [line for line in markdown.splitlines() if line.startswith("|")]
+
+
+@pytest.mark.parametrize(("folder", "body"), re.findall(r"<!-- table: (\S+) -->\n(.*?)<!-- /table -->", README, re.S))
+def test_tables_are_the_committed_ones(folder, body):
+    assert grid(body) == grid((ROOT / folder / "tables" / "table1.md").read_text(encoding="utf-8"))
+    assert len(grid(body)) > 4
+
+
+def test_linked_files_exist():
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
+    assert len(links) > 4
+    assert not [link for link in links if not (ROOT / link).exists()]
+
+
+def test_mentioned_files_exist():
+    files = re.findall(r"`((?:zoo|benchmarks|slurm|docs)/[\w/]+\.\w+)`", README)
+    assert len(files) > 8
+    assert not [f for f in files if f != "zoo/gaussian_ae.py" and not (ROOT / f).is_file()]
+
+
+def test_presets_are_those_of_the_code():
+    rows = {cells[1].strip("` "): cells for line in README.splitlines() if (cells := line.split("|"))[1:2]
+            and cells[1].strip("` ") in protocols.PRESETS}  # fmt: skip
+    assert [*rows] == [*protocols.PRESETS]
+    for name, preset in protocols.PRESETS.items():
+        cells = [cell.strip() for cell in rows[name]]
+        assert cells[4] == f"{preset.seeds} x {preset.draws}"
+        assert cells[5].split() == [*preset.datasets]
+        assert cells[6] == preset.features
+        assert cells[2] == (f"at most {preset.images:,}" if preset.images else "all")
+
+
+def commands():
+    return sorted(set(re.findall(r"python -m benchmarks\.run ([^`\n]+?)(?=`|$)", README, re.M)))
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_are_understood(command, tmp_path, capsys, monkeypatch):
+    """As dry runs: all that may be wrong is data that is not here, or the model that the reader is to add."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AE_BENCH_DATA", raising=False)
+    words = [word for word in shlex.split(command) if word != "--yes"]
+    if words[0] == "fetch":
+        assert set(words[1:]) <= set(fetch.FETCH)
+        return
+    code = main([*words, *(["--dry-run"] if words[0] == "table1" else [])])
+    problems = capsys.readouterr().err.strip().splitlines()
+    allowed = r"is missing|not in torch hub's cache|does not exist|no such folder|PATH|unknown model 'gaussian-ae'|no finished glf"
+    assert code in (0, 2)
+    assert all(re.search(allowed, problem) for problem in problems), problems
+
+
+def test_the_examples_model_trains_and_samples():
+    """The code as printed."""
+    code = re.findall(r"```python\n(.*?)```", README, re.S)
+    scope = {}
+    exec(code[0], scope)
+    x = datasets.load("digits", None).train.canonical(256).images
+    model = scope["GaussianAE"]((1, 8, 8), 8)
+    with pytest.raises(zoo.NotFitted):
+        model.sample(1, seed=0)
+    rows = [e.row for e in train(model, x, {"train": Schedule(20, 64, 1e-3)})]
+    assert rows[-1]["recon"] < 0.6 * rows[0]["recon"]
+    z = model.sample_latent(20_000, torch.Generator().manual_seed(0))
+    assert torch.allclose(z.T.cov(), model.encode(x).T.cov(), rtol=0.1, atol=0.1 * z.var().item())
+    assert model.sample(4, seed=0).shape == (4, 1, 8, 8)
+
+
+def test_the_snippet_loads_kept_weights(tmp_path, monkeypatch):
+    (tmp_path / "results/local/runs/key").mkdir(parents=True)
+    zoo.save(zoo.build("glf", image_shape=(1, 8, 8), nz=8, k=8), tmp_path / "results/local/runs/key/weights.pt")
+    monkeypatch.chdir(tmp_path)
+    scope = {}
+    exec(re.findall(r"```python\n(.*?)```", README, re.S)[1], scope)
+    assert scope["images"].shape == (64, 1, 8, 8)
+    assert scope["lines"].shape == (8, 8, 1, 8, 8)
+
+
+def test_every_measured_folder_has_its_command():
+    assert {path.name for path in MEASURED} == {*COMMANDS}
+
+
+@pytest.mark.parametrize("folder", MEASURED, ids=lambda path: path.name)
+def test_measured_tables_come_back_from_their_records(folder, tmp_path, request):
+    """Byte for byte, and without training anything."""
+    command = ["table1", *COMMANDS[folder.name], "--results", str(tmp_path)]
+    if "--on" in command:
+        command += ["--data-root", str(request.getfixturevalue("data_root"))]
+    shutil.copytree(folder / "records", tmp_path / "records")
+    assert main(command) == 0
+    assert not (tmp_path / "runs").exists()
+    for path in (folder / "tables").iterdir():
+        assert (tmp_path / "tables" / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("folder", MEASURED, ids=lambda path: path.name)
+def test_measured_records_say_where_they_come_from(folder):
+    from benchmarks import records
+
+    runs, epochs = records.read(folder)
+    assert len(runs)
+    assert runs[["seed", "preset", "train", "device", "torch", "commit", "dirty"]].notna().all().all()
+    assert not runs["dirty"].any(), "made from a clean checkout"
+    assert len(epochs)
