@@ -19,6 +19,7 @@ from torch import Tensor
 
 from benchmarks import classifier
 
+GET_INCEPTION = "python -m benchmarks.run fetch inception"
 INCEPTION_SHA256 = "6726825d"  # first digits of pt_inception-2015-12-05-6726825d.pth
 
 
@@ -82,11 +83,15 @@ def _inception(path: Path) -> torch.nn.Module:
         state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
         return state
 
+    corrupt = f"{path.name} in torch hub's cache is not a file of Inception weights: remove it, and {GET_INCEPTION}"
+
     # The library loads through this name, without weights_only, and downloads where the file is absent.
     original = inception.load_state_dict_from_url
     inception.load_state_dict_from_url = from_file
     try:
         net: torch.nn.Module = inception.InceptionV3([inception.InceptionV3.BLOCK_INDEX_BY_DIM[2048]])
+    except Exception as error:  # torch raises many kinds for a broken file, and advises to execute it
+        raise ValueError(corrupt) from error
     finally:
         inception.load_state_dict_from_url = original
     return net.eval()
@@ -102,8 +107,8 @@ def inception_file() -> Path:
 def missing_inception() -> str:
     """What to do where the Inception weights are not there."""
     return (
-        f"the Inception weights {inception_file().name} are not in torch hub's cache: "
-        f"python -m benchmarks.run fetch inception, or choose --features classifier"
+        f"the Inception weights {inception_file().name} are not in torch hub's cache: {GET_INCEPTION}, "
+        f"or choose --features classifier"
     )
 
 

@@ -9,8 +9,9 @@ import torch
 
 import zoo
 from benchmarks import pictures, records
+from benchmarks.datasets import DATASETS
 from benchmarks.protocols import PRESETS
-from benchmarks.trial import GRID, GRID_SEED, loaded
+from benchmarks.trial import GRID, GRID_SEED, kept, loaded
 
 LINES, STEPS = 8, 8  # of an interpolation
 PAIRS = 32  # of a reconstruction
@@ -36,12 +37,16 @@ def draw(kind: str, model: str, dataset: str, results: Path, root: Path | None, 
         ValueError: no such training, its weights are gone, or it has no encoder to reconstruct with.
     """
     record = finished(model, dataset, results, preset)
-    network = zoo.load(results / "runs" / record["key"] / "weights.pt")
+    network = kept(results / "runs" / record["key"] / "weights.pt")
+    if network is None:
+        raise ValueError(f"the weights of {model} on {dataset!r} are broken: remove runs/{record['key']} and run again")
     path = results / "figures" / f"{kind}-{dataset}-{model}.png"
     if kind == "sample":
         return pictures.save_grid(network.sample(GRID, seed=GRID_SEED), path)
     if kind == "interpolate":
         return pictures.save_grid(network.path(LINES, STEPS, seed=GRID_SEED).flatten(0, 1), path, columns=STEPS)
+    if dataset not in DATASETS:
+        raise ValueError(f"reconstruct needs images: {', '.join(DATASETS)}; {dataset!r} is a folder's name")
     try:
         images = loaded(dataset, root).test.canonical(PAIRS).images
         pairs = torch.stack([images.float().div(255), network.reconstruct(images)], dim=1)

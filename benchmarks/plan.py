@@ -220,6 +220,12 @@ def _names(text: str) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in text.split(",")))
 
 
+def _columns(text: str) -> list[str]:
+    """Data sets of --on; a folder comes last, as its path may hold a comma."""
+    names, folder, path = text.partition("folder:")
+    return [name for name in _names(names) if name or not folder] + ([folder + path] if folder else [])
+
+
 def _message(call: Any, *arguments: Any) -> str:
     """What a call that must fail says."""
     try:
@@ -261,7 +267,7 @@ def _device(text: str, wrong: list[str]) -> torch.device | None:
 
 def _sources(options: Options, default: tuple[str, ...], wrong: list[str]) -> list[str | Folder]:
     sources: list[str | Folder] = []
-    for text in _names(options.on) if options.on is not None else default:
+    for text in _columns(options.on) if options.on is not None else default:
         if not text.startswith("folder:"):
             if text in datasets.DATASETS:
                 sources.append(text)
@@ -279,10 +285,7 @@ def _sources(options: Options, default: tuple[str, ...], wrong: list[str]) -> li
             wrong.append(str(error))
             continue
         sources.append(folder)
-    folders = [source for source in sources if isinstance(source, Folder)]
-    if len(folders) > 1:
-        wrong.append("one folder at a time: --name and --like belong to one")
-    if not folders and not any("folder:" in problem for problem in wrong):
+    if "folder:" not in (options.on or ""):
         wrong += [f"--{o} belongs to --on folder:PATH" for o in ("name", "like") if getattr(options, o) is not None]
     return sources
 

@@ -269,9 +269,10 @@ def _resolve(name: str, schedule: Schedule, cap: int | None, lr: PerGroup | None
     full = epochs
     if steps is not None and epochs * per_epoch > steps:
         epochs = max(1, ceil(steps / per_epoch) if schedule.epochs is None else steps // per_epoch)
-    factors = {max(1, round(start * epochs / full)): factor for start, factor in schedule.factors.items()}
-    if len(factors) < len(schedule.factors):
-        factors = {1: prod(schedule.factors.values())}  # so few epochs that decays fall together
+    factors: dict[int, float] = {}
+    for start, factor in schedule.factors.items():
+        at = max(1, round(start * epochs / full))
+        factors[at] = factors.get(at, 1.0) * factor  # in few epochs decays fall together
     limit = steps if steps is not None and epochs * per_epoch > steps else None
     return replace(schedule, epochs=epochs, factors=factors, steps=limit, lr=schedule.lr if lr is None else lr)
 

@@ -19,6 +19,12 @@ from pandas import DataFrame
 
 SCHEMA = 1
 
+
+class RecordError(ValueError):
+    """A record that cannot be used, and must not be overlooked."""
+
+
+
 # One row per training repeats these; a metric's own columns stand between EVALUATION and PROVENANCE.
 TRAINING = ("key", "model", "label", "revision", "dataset", "row", "preset", "seed", "precision", "status")
 EVALUATION = ("error", "draw", "metric", "protocol_id", "n_real", "n_fake", "extractor")
@@ -67,7 +73,7 @@ def find(folder: Path, key: str) -> dict[str, Any] | None:
     A file that cannot be read counts as absent, with a warning that names it: the training runs again.
 
     Raises:
-        ValueError: the file is of a newer schema, or holds another key than its name says.
+        RecordError: the file is of a newer schema, or holds another key than its name says.
     """
     return _load(folder / "records" / f"{key}.json")
 
@@ -81,7 +87,7 @@ def read(folder: Path) -> tuple[DataFrame, DataFrame]:
         gives empty frames with the same columns.
 
     Raises:
-        ValueError: as `find`.
+        RecordError: as `find`.
     """
     runs: list[dict[str, Any]] = []
     epochs: list[dict[str, Any]] = []
@@ -145,10 +151,10 @@ def _load(path: Path) -> dict[str, Any] | None:
         warnings.warn(f"{path}: not a readable record, taken as absent ({told})", stacklevel=3)
         return None
     if schema > SCHEMA:
-        raise ValueError(f"{path}: written by a newer version (schema {schema}, this one knows {SCHEMA}); "
+        raise RecordError(f"{path}: written by a newer version (schema {schema}, this one knows {SCHEMA}); "
                          "update the package, or use another results folder")  # fmt: skip
     if key != path.stem:
-        raise ValueError(f"{path}: holds the record of {key}; a record is named by its key: rename or remove it")
+        raise RecordError(f"{path}: holds the record of {key}; a record is named by its key: rename or remove it")
     return dict(record)
 
 

@@ -47,12 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
         return WRONG
+    except (records.RecordError, OSError) as error:  # a newer record, a full disk, a folder without rights
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output has gone: no complaint at exit
+        else:
+            print(f"error: {error}", file=sys.stderr)
+        return WRONG
     except KeyboardInterrupt:
         print("interrupted: finished trainings are kept; the same command goes on with the rest", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output has gone; do not complain at exit
-        return FAILED
 
 
 def _main(arguments: list[str]) -> int:
@@ -64,7 +67,7 @@ def _main(arguments: list[str]) -> int:
     if given.what not in NAMES:
         wrong += [f"unknown option or argument {text!r}; see --help" for text in given.names]
     root = given.data_root or os.environ.get("AE_BENCH_DATA") or None
-    if given.what in tables.TABLES or wrong:
+    if given.what not in OTHERS:
         known = {n: v for n, v in vars(given).items() if n in Options.__dataclass_fields__ and v is not None}
         options = Options(**{**known, "data_root": root})
         try:
@@ -74,6 +77,8 @@ def _main(arguments: list[str]) -> int:
         if wrong:
             raise Problems(wrong)
         return _table(given.what, found, dry=given.dry_run, yes=given.yes)
+    if wrong:
+        raise Problems(wrong)
     if given.what == "fetch":
         return _fetch(given.names, Path(root) if root else None)
     if given.what in gallery.KINDS:
@@ -159,11 +164,12 @@ def _describe(found: Plan, console: Console) -> None:
         sheet.add_row(model, dataset, counts, f"{trial.steps:,}", str(left))
     console.print(sheet)
     for model, dataset, jobs in found.cells():
-        console.print(f"{model} on {dataset}: {jobs[0].trial.images:,} images", style="bold", highlight=False)
+        head = f"{model} on {dataset}: {jobs[0].trial.images:,} images"
+        console.print(head, style="bold", highlight=False, markup=False)
         for line in settings(jobs[0].trial):
-            console.print(f"  {line}", highlight=False, soft_wrap=True)
+            console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
     for note in found.grid().notes:
-        console.print(note, highlight=False, soft_wrap=True)
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
     total = len(found.pending())
     if total and known:
         device = "GPU-hours" if found.jobs[0].device != "cpu" else "core-hours"
@@ -222,7 +228,7 @@ def _result(record: dict[str, Any]) -> str:
 @contextmanager
 def _bars(pending: list[Job]) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
     """A bar over all trainings and one for each that runs."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns) as progress:
         whole = progress.add_task("steps of all trainings", total=sum(job.trial.steps for job in pending))
         bars: dict[Path, TaskID] = {}
@@ -246,7 +252,7 @@ def _bars(pending: list[Job]) -> Iterator[tuple[Callable[[], None], Callable[[st
                 done += state["done"]
             progress.update(whole, completed=done)
 
-        yield poll, lambda line: progress.console.print(line, highlight=False, soft_wrap=True)
+        yield poll, lambda line: progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _write(name: str, found: Plan, console: Console) -> int:

@@ -20,6 +20,7 @@ from zoo.base import LatentModel, Stage, Update, to_float
 
 State = dict[str, Any]
 """Where training stands: tensors, numbers and strings only, so that it loads with weights_only=True."""
+STATE = {"number", "epoch", "steps", "model", "optimisers", "random", "marks"}  # its keys
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import os
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -26,7 +26,7 @@ from benchmarks import features, pictures, protocols, provenance, records
 from benchmarks.datasets import DataSet, Folder, load
 from benchmarks.evaluation import Measure, NotFinite, diagnose, digest, stream
 from benchmarks.protocols import Protocol
-from benchmarks.training import Diverged, Epoch, State, train
+from benchmarks.training import STATE, Diverged, Epoch, State, train
 
 SAVE_EVERY = 60.0  # seconds between two saved states of a training
 PRECISIONS = ("fp32", "tf32")
@@ -189,14 +189,18 @@ def run_trial(job: Job) -> dict[str, Any]:
         if record is not None and finished(record, measure, job.draws):
             return record
         job.work.mkdir(parents=True, exist_ok=True)
-        weights = job.work / "weights.pt"
-        if record is None or not record["epochs"] or not weights.is_file():
+        weights, state = job.work / "weights.pt", job.work / "state.pt"
+        model = kept(weights) if record is not None and record["epochs"] else None
+        if record is None or model is None:
             record = new_record(trial, data, device)
+            weights.unlink(missing_ok=True)
         record["status"], record["error"] = "done", None
+        resumed_from = stamp(state)
         try:
-            if not record["epochs"]:
-                zoo.save(trained(job, data, record, device), weights)
-            model = zoo.load(weights).to(device)
+            if model is None:
+                model = trained(job, data, record, device)
+                zoo.save(model, weights)
+            model = model.to(device).eval()
             pictures.save_grid(model.sample(GRID, seed=GRID_SEED), job.work / "samples.png")
             record["diagnostics"] = record["diagnostics"] or diagnose(model, data)
             for evaluation in measure.all(model, record, job.draws):
@@ -214,24 +218,46 @@ def run_trial(job: Job) -> dict[str, Any]:
         except Exception as reason:  # whatever it is, the record says it and the other trials go on
             record["status"] = "failed"
             record["error"] = {"message": f"{type(reason).__name__}: {reason}", "traceback": plain_traceback(reason)}
-        record["provenance"]["finished"] = _now()
-        records.write(job.results, record)
-        (job.work / "state.pt").unlink(missing_ok=True)
-        (job.work / "progress.json").unlink(missing_ok=True)
+        record = finish(job, record)
+        # A failed training goes on from its last state, unless it came no further than that the last time.
+        if record["status"] != "failed" or stamp(state) == resumed_from:
+            state.unlink(missing_ok=True)
         return record
 
 
-def record_failure(job: Job, error: str) -> None:
-    """Record a trial whose process ended before it could write a record of its own.
+def finish(job: Job, record: dict[str, Any]) -> dict[str, Any]:
+    """Write a record whose trial has ended, one way or another, and return it as it was written."""
+    record["provenance"]["finished"] = _now()
+    records.write(job.results, record)
+    (job.work / "progress.json").unlink(missing_ok=True)
+    return records.find(job.results, job.trial.key) or record
+
+
+def record_failure(job: Job, error: str) -> dict[str, Any]:
+    """Record a trial whose process ended before it could write a record of its own; what it had is kept.
 
     Args:
         job: the trial.
         error: a traceback, or how the process ended; its last line becomes the record's message.
     """
-    record = new_record(job.trial, loaded(job.dataset, job.root), torch.device(job.device))
+    record = records.find(job.results, job.trial.key)
+    if record is None:
+        record = new_record(job.trial, loaded(job.dataset, job.root), torch.device(job.device))
     record["status"], record["error"] = "failed", {"message": error.strip().splitlines()[-1]}
-    record["provenance"]["finished"] = _now()
-    records.write(job.results, record)
+    return finish(job, record)
+
+
+def kept(weights: Path) -> zoo.LatentModel | None:
+    """The model of a weights file, or None where there is none that can be read: it is then trained again."""
+    try:
+        return zoo.load(weights)
+    except Exception:  # torch raises many kinds for a broken file
+        return None
+
+
+def stamp(path: Path) -> int | None:
+    """When a file was last written, or None where there is none."""
+    return path.stat().st_mtime_ns if path.is_file() else None
 
 
 def new_record(trial: Trial, data: DataSet, device: torch.device) -> dict[str, Any]:
@@ -306,9 +332,10 @@ def read_state(path: Path) -> State | None:
         return None
     try:
         state: State = torch.load(path, map_location="cpu", weights_only=True)
+        complete = {"training", "epochs", "provenance"} <= state.keys() and state["training"].keys() >= STATE
     except Exception:  # torch raises many kinds for a broken file; training from scratch gives the same result
         return None
-    return state
+    return state if complete else None
 
 
 class Log:
@@ -345,9 +372,10 @@ class Log:
     def _progress(self) -> None:
         self.shown = time.monotonic()
         path = self.job.work / "progress.json"
-        temporary = path.with_name("progress.tmp")
-        temporary.write_text(json.dumps({"done": self.done, "total": self.total}), encoding="utf-8")
-        temporary.replace(path)
+        temporary = path.with_name(f"progress.{os.getpid()}.tmp")
+        with suppress(OSError):  # a bar that stands still is no reason to fail
+            temporary.write_text(json.dumps({"done": self.done, "total": self.total}), encoding="utf-8")
+            temporary.replace(path)
 
 
 @contextmanager

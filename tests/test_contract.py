@@ -36,12 +36,12 @@ class MadeUp(LatentModel):
         recon = (x - self.decoder(self.codes[index])).square().sum() / len(x)
         return recon, {"recon": recon}
 
-    def match(self):
-        """Twice as many draws as codes; each code with its nearest draw."""
+    def match(self, shift):
+        """Twice as many draws as codes; each code with its nearest draw, moved by the stage's own shift."""
         eps = torch.randn(2 * len(self.codes), self.nz)
         with torch.no_grad():
             nearest = torch.cdist(self.codes, self.mapping(eps)).argmin(1)
-        return eps[nearest], self.codes.detach()
+        return eps[nearest], self.codes.detach() + shift
 
     def map_loss(self, eps, z):
         distance = (self.mapping(eps) - z).square().sum() / len(z)
@@ -52,7 +52,9 @@ class MadeUp(LatentModel):
             self.codes = nn.Parameter(0.1 * torch.randn(len(x), self.nz))
         groups = {"codes": [self.codes], "decoder": [*self.decoder.parameters()]}
         yield Stage("codes", lambda: (x, torch.arange(len(x))), [Update(self.code_loss, groups)])
-        yield Stage("mapping", self.match, [Update(self.map_loss, {"mapping": [*self.mapping.parameters()]})])
+        shift = 0.1 * torch.randn(self.nz)  # drawn between stages: resuming must draw the same
+        groups = {"mapping": [*self.mapping.parameters()]}
+        yield Stage("mapping", lambda: self.match(shift), [Update(self.map_loss, groups)])
 
     def sample_latent(self, n, generator):
         return self.mapping(standard_normal(n, self.nz, generator, self.device))
@@ -134,10 +136,12 @@ def test_samples_do_not_depend_on_the_decoding_batch(case, monkeypatch):
 
 def test_sampling_leaves_training_alone(case):
     model = case[1].train()
+    model.decoder.eval()  # each module has its own mode
+    modes = [module.training for module in model.modules()]
     before, buffers = torch.get_rng_state(), {k: v.clone() for k, v in model.state_dict().items()}
     model.sample(3, seed=0)
     assert torch.equal(before, torch.get_rng_state())
-    assert all(module.training for module in model.modules())
+    assert modes == [module.training for module in model.modules()]
     equal_states(buffers, model.state_dict())
 
 

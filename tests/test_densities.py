@@ -12,7 +12,8 @@ from zoo.densities import GaussianMixture
 def z():
     g = torch.Generator().manual_seed(0)
     centres = 4 * torch.randn(3, 4, generator=g)
-    return centres[torch.randint(3, (900,), generator=g)] + torch.randn(900, 4, generator=g)
+    skew = torch.tensor([[2.0, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0.5, 1], [0, 0, 0, 1]])
+    return centres[torch.randint(3, (900,), generator=g)] + torch.randn(900, 4, generator=g) @ skew
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +60,14 @@ def test_draws_are_as_likely_as_the_latents(fitted, z):
     assert fitted.log_prob(draws).mean().item() == pytest.approx(fitted.log_prob(z).mean().item(), abs=0.2)
 
 
-def test_fit_follows_torchs_seed(fitted, z):
-    torch.manual_seed(1)
-    again = GaussianMixture(4, components=3)
-    again.fit(z)
-    assert all(torch.equal(a, b) for a, b in zip(fitted.buffers(), again.buffers(), strict=True))
+def test_fit_follows_torchs_seed(z):
+    """More components than clusters: k-means' start decides."""
+    one, again, other = (GaussianMixture(4, components=7) for _ in range(3))
+    for mixture, seed in ((one, 1), (again, 1), (other, 2)):
+        torch.manual_seed(seed)
+        mixture.fit(z)
+    assert all(torch.equal(a, b) for a, b in zip(one.buffers(), again.buffers(), strict=True))
+    assert not torch.allclose(one.means, other.means)
 
 
 def test_it_is_saved_with_the_weights(fitted):

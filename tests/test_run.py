@@ -189,7 +189,7 @@ def test_pictures_of_a_finished_training(one, capsys, kind):
 
 def test_a_folder_of_images(tmp_path, capsys):
     """Classes and parts are read from subfolders; the path gets into no file."""
-    source = tmp_path / "secret-place"
+    source = tmp_path / "secret-place, with a comma"
     digits = load_digits()
     for i, (image, label) in enumerate(zip(digits.images[:400], digits.target[:400], strict=True)):
         folder = source / ("train" if i < 300 else "test") / f"class{label}"
@@ -205,6 +205,14 @@ def test_a_folder_of_images(tmp_path, capsys):
     written = [p for p in out.rglob("*") if p.suffix in (".json", ".csv", ".tex", ".md", ".txt")]
     assert len(written) > 5
     assert not [p for p in written if "secret-place" in p.read_text()]
+    assert main(["sample", "vae", "mine", "--results", str(out)]) == 0
+    assert main(["reconstruct", "vae", "mine", "--results", str(out)]) == 2
+    assert "'mine' is a folder's name" in capsys.readouterr().err
+
+
+def heed_sigint():
+    """Python ignores SIGINT where its parent did, as a shell's background jobs do."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
@@ -213,7 +221,7 @@ def two_workers(tmp_path):
     command = [sys.executable, "-m", "benchmarks.run", "table1", "--preset", "demo", "--only", "rae-gmm,vae,glf",
                "--seeds", "1", "--workers", "2", "--results", str(tmp_path / "out")]  # fmt: skip
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               start_new_session=True)  # fmt: skip
+                               start_new_session=True, preexec_fn=heed_sigint)  # fmt: skip
     yield process
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
@@ -269,3 +277,27 @@ def test_a_killed_worker_fails_its_trial_only(two_workers, tmp_path, capsys):
     assert printed.strip().splitlines()[-1] == str(out / "tables" / "table1.csv")
     runs, _ = records.read(out)
     assert sorted(runs["status"]) == ["done", "done", "failed"]
+
+
+def test_a_list_with_a_mistake_tells_that_mistake_alone(capsys, tmp_path):
+    assert refused(capsys, tmp_path, "list", "--nope") == ["error: unknown option or argument '--nope'; see --help"]
+
+
+def test_a_newer_record_is_one_clear_error(one, tmp_path, capsys):
+    (path,) = (one / "records").iterdir()
+    (tmp_path / "records").mkdir()
+    newer = path.read_text().replace('"schema": 1', '"schema": 99')
+    (tmp_path / "records" / path.name).write_text(newer)
+    assert main([*ONE, "--results", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "written by a newer version" in line
+
+
+def test_broken_weights_are_one_clear_error_for_pictures(one, tmp_path, capsys):
+    (path,) = (one / "records").iterdir()
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "runs" / path.stem).mkdir(parents=True)
+    (tmp_path / "runs" / path.stem / "weights.pt").write_bytes(b"half")
+    assert main(["sample", "rae-gmm", "digits", "--results", str(tmp_path)]) == 2
+    assert "are broken" in capsys.readouterr().err

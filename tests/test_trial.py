@@ -251,3 +251,41 @@ def test_images_are_rounded_not_cut():
 def test_streams_have_nothing_in_common():
     seeds = {stream(purpose, a, b) for purpose in ("train", "draw") for a in range(5) for b in range(5)}
     assert len(seeds) == 50
+
+
+def test_a_diverged_record_is_strict_json_and_keeps_no_weights(tmp_path):
+    made = lr(trial(epochs=3), 1e9)
+    assert run_trial(job(tmp_path, made))["status"] == "diverged"
+    text = (tmp_path / "records" / f"{made.key}.json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["error"]["message"]
+    assert not [*tmp_path.rglob("weights.pt")]
+
+
+def test_a_dead_process_keeps_what_was_measured(tmp_path):
+    one = run_trial(job(tmp_path, trial(epochs=1)))
+    record_failure(job(tmp_path, trial(epochs=1), draws=2), "killed")
+    two = run_trial(job(tmp_path, trial(epochs=1), draws=2))
+    assert two["status"] == "done"
+    assert two["evaluations"][0] == one["evaluations"][0]
+    assert two["epochs"] == one["epochs"]  # seconds too: nothing was trained again
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half a file"])
+def test_broken_weights_are_trained_again(tmp_path, content):
+    one = run_trial(job(tmp_path, trial(epochs=1)))
+    (tmp_path / "runs" / one["key"] / "weights.pt").write_bytes(content)
+    two = run_trial(job(tmp_path, trial(epochs=1), draws=2))
+    assert two["evaluations"][0]["values"] == one["evaluations"][0]["values"]
+
+
+def test_a_state_of_something_else_is_ignored(done, tmp_path):
+    _, record = done
+    state = tmp_path / "runs" / record["key"] / "state.pt"
+    state.parent.mkdir(parents=True)
+    torch.save({"training": {}, "epochs": "[]", "provenance": "{}"}, state)
+    assert numbers(run_trial(job(tmp_path, trial())))[1:] == numbers(record)[1:]
+
+
+def test_the_returned_record_is_the_written_one(tmp_path):
+    made = lr(trial("two-stage-vae", epochs=2), 1e4)
+    assert run_trial(job(tmp_path, made)) == records.find(tmp_path, made.key)
