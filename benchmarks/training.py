@@ -6,6 +6,7 @@ update, gradients for the update's own parameters only, no synchronisation insid
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -119,6 +120,8 @@ def one_epoch(
     batches = n // schedule.batch  # whole batches only: batch norm fails on a last batch of one
     if schedule.steps is not None:
         batches = min(batches, schedule.steps - done)
+    if batches < 1:
+        raise ValueError(f"stage {stage.name!r} has batches of {schedule.batch}, but there are {n} examples")
     order = torch.randperm(n, device=device)[: batches * schedule.batch]
     sums: dict[str, Tensor] = {}
     for index in order.split(schedule.batch):
@@ -173,7 +176,7 @@ def _state(
             "epoch": epoch,
             "steps": steps,
             "model": {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()},
-            "optimisers": [optimiser.state_dict() for optimiser in optimisers],
+            "optimisers": [copy.deepcopy(optimiser.state_dict()) for optimiser in optimisers],
             "random": random,
             "marks": list(marks),
         }

@@ -308,6 +308,8 @@ def test_sizes_that_cannot_be_are_refused(name, shape, nz, words):
 def test_all_wrong_sizes_are_told_at_once():
     with pytest.raises(ValueError, match=r"channels.*divisible by 4.*even"):
         zoo.build("vae", image_shape=(2, 9, 9), nz=3)
+    with pytest.raises(ValueError, match=r"divisible by 4.*k, the width .* must be positive, got 0"):
+        zoo.build("glf", image_shape=(1, 9, 9), nz=4, k=0)
 
 
 @pytest.mark.parametrize(
@@ -315,7 +317,7 @@ def test_all_wrong_sizes_are_told_at_once():
     [("glf", "beta"), ("vae", "beta"), ("wae-gan", "lam"), ("wae-gan", "sigma2"), ("wae-mmd", "lam"),
      ("rae-gmm", "gamma"), ("vae-flow-prior", "beta"), ("vae-flow-posterior", "beta"), ("glf", "bn_eps")],
 )  # fmt: skip
-@pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
 def test_weights_must_be_positive(name, hyper, value):
     with pytest.raises(ValueError, match=f"{hyper} must be positive"):
         zoo.build(name, image_shape=SHAPE, nz=NZ, k=K, **{hyper: value})

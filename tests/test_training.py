@@ -154,3 +154,17 @@ def test_a_state_is_of_its_own_epoch_whenever_it_is_asked_for():
         pass
     assert (whole.a.item(), whole.b.item()) == (other.a.item(), other.b.item())
     assert [x.tolist() for x, in whole.seen[4:]] == [x.tolist() for x, in other.seen]
+
+
+def test_fewer_examples_than_a_batch_are_refused():
+    with pytest.raises(ValueError, match="batches of 11, but there are 10 examples"):
+        run(Schedule(1, 11, 1e-3))
+
+
+def test_a_state_kept_in_memory_does_not_move_on():
+    epochs = train(Watcher(), images(), {"only": Schedule(3, 5, 0.1)})
+    state = next(epochs).state()
+    before = [s["exp_avg"].clone() for s in state["optimisers"][0]["state"].values()]
+    next(epochs)
+    after = [s["exp_avg"] for s in state["optimisers"][0]["state"].values()]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from zoo.base import LatentModel, Loss, NotFitted, Stage, Update
+from zoo.base import LatentModel, Loss, NotFitted, Stage, Update, check_sizes
 from zoo.glf import GLF, TwoStageGLF
 from zoo.rae import RAE
 from zoo.two_stage import TwoStageVAE
@@ -132,6 +132,7 @@ def build(
     if "k" in inspect.signature(row.model).parameters:
         if k is None:
             raise ValueError(f"{name} has a flow: give its width k (the paper has 64 for MNIST, 256 for CIFAR-10)")
+        check_sizes(image_shape, nz, k)  # with k, so that all sizes that are wrong are told at once
         values["k"] = k
     model = row.model(image_shape=tuple(image_shape), nz=nz, **values)
     model.spec = {"model": name, "image_shape": list(image_shape), "nz": nz, "k": k, "hyper": dict(hyper)}

@@ -17,6 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import torch
@@ -259,7 +260,7 @@ def check_sizes(image_shape: Sequence[int], nz: int, k: int | None = None) -> No
 
 
 def check_positive(**values: float) -> None:
-    """Raise ValueError for hyper-parameters that must be above zero."""
-    wrong = [f"{name} must be positive, got {value}" for name, value in values.items() if not value > 0]
+    """Raise ValueError for hyper-parameters that must be above zero and finite."""
+    wrong = [f"{name} must be positive, got {value}" for name, value in values.items() if not 0 < value < inf]
     if wrong:
         raise ValueError("; ".join(wrong))

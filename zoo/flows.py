@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log, pi
+from math import inf, log, pi
 
 import torch
 from torch import Tensor, nn
@@ -97,7 +97,7 @@ class Flow(nn.Module):
     def __init__(self, nz: int, k: int, blocks: int = 4, bound: float = 0.0, context: int = 0):
         super().__init__()
         check_sizes((1, 4, 4), nz, k)
-        if bound < 0:
+        if not 0 <= bound < inf:
             raise ValueError(f"bound must be positive, or 0 for none, got {bound}")
         half = nz // 2
         self.nz = nz

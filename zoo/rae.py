@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import inf
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ class RAE(LatentModel):
     ):
         super().__init__(image_shape, nz)
         check_positive(gamma=gamma)
-        if decoder_l2 < 0:
+        if not 0 <= decoder_l2 < inf:
             raise ValueError(f"decoder_l2 must be positive, or 0 for none, got {decoder_l2}")
         self.gamma, self.decoder_l2 = gamma, decoder_l2
         self.encoder, self.decoder = Encoder(image_shape, nz), Decoder(image_shape, nz)
