@@ -1,4 +1,11 @@
-"""Metrics on feature matrices, in float64.  Lower is better for the Fréchet distance.
+"""Metrics on feature matrices (n, d), in float64.
+
+| function | lower or higher is better |
+| --- | --- |
+| `frechet_distance` | lower |
+| `kid` | lower; its expectation is zero for equal distributions, so it may be below |
+| `prd` | higher, both: "f8" is recall, "f1/8" is precision |
+| `neighbours` | higher, all four: precision, recall, density, coverage |
 
 The Fréchet distance is ours rather than pytorch-fid's: that one calls an argument of `scipy.linalg.sqrtm`
 which SciPy 1.18 removed, and costs eight times as much.
@@ -11,6 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
+from scipy.spatial.distance import cdist
+from sklearn.cluster import MiniBatchKMeans
 
 Array = NDArray[np.float64]
 
@@ -34,20 +43,34 @@ def moments(features: ArrayLike, *, allow_few: bool = False) -> Moments:
     Raises:
         ValueError: not a matrix, not finite, or too few rows.
     """
-    x = np.asarray(features, dtype=np.float64)
-    if x.ndim != 2:
-        raise ValueError(f"features must be a matrix (n, d), got shape {x.shape}")
+    x = matrix(features)
     n, d = x.shape
     if n < 2:
         raise ValueError(f"a covariance needs at least 2 samples, got {n}")
-    if not np.isfinite(x).all():
-        raise ValueError(f"{int((~np.isfinite(x)).any(axis=1).sum())} of {n} feature vectors are not finite")
     if n <= d and not allow_few:
         raise ValueError(
             f"{n} samples of {d} features give a singular covariance and a biased distance: "
             f"take more than {d}, or say allow_few=True"
         )
     return Moments(x.mean(axis=0), np.atleast_2d(np.cov(x, rowvar=False)), n)
+
+
+def matrix(features: ArrayLike) -> Array:
+    """Features as float64, or a ValueError where they are not a matrix (n, d) of finite numbers."""
+    x = np.asarray(features, dtype=np.float64)
+    if x.ndim != 2:
+        raise ValueError(f"features must be a matrix (n, d), got shape {x.shape}")
+    if not np.isfinite(x).all():
+        raise ValueError(f"{int((~np.isfinite(x)).any(axis=1).sum())} of {len(x)} feature vectors are not finite")
+    return x
+
+
+def pair(real: ArrayLike, fake: ArrayLike) -> tuple[Array, Array]:
+    """Two sets of features of one width, as float64."""
+    a, b = matrix(real), matrix(fake)
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(f"real images have {a.shape[1]} features, fake ones {b.shape[1]}")
+    return a, b
 
 
 def frechet_distance(real: ArrayLike, fake: ArrayLike, *, allow_few: bool = False) -> float:
@@ -113,3 +136,137 @@ def _cholesky(matrix: Array) -> Array | None:
     except linalg.LinAlgError:
         return None
     return factor
+
+
+# --- precision and recall for distributions (Sajjadi et al.; Appendix F, Table 6)
+
+EPSILON = 1e-10  # keeps angles off 0 and a right angle, and F's denominator off 0, as the published code does
+
+
+def prd(
+    *, real: ArrayLike, fake: ArrayLike, clusters: int = 20, runs: int = 10, angles: int = 1001, seed: int = 0
+) -> dict[str, float]:
+    """Precision and recall for distributions: {"f8": recall, "f1/8": precision}, each in [0, 1], higher is better.
+
+    Keywords only: the published README swaps the two sets, which swaps the two numbers.
+
+    Args:
+        real: features of real images, (n, d).
+        fake: features of generated images, (n, d), as many.
+        clusters: of the union, by mini-batch k-means with batches of 100 (scikit-learn's default when PRD was
+            published; it is 1024 by now).
+        runs: independent clusterings, whose curves are averaged.
+        angles: slopes of the curve.
+        seed: of the clusterings.
+    """
+    precision, recall = prd_curve(real=real, fake=fake, clusters=clusters, runs=runs, angles=angles, seed=seed)
+    return {"f8": _f_beta(precision, recall, 8.0), "f1/8": _f_beta(precision, recall, 1 / 8)}
+
+
+def prd_curve(
+    *, real: ArrayLike, fake: ArrayLike, clusters: int = 20, runs: int = 10, angles: int = 1001, seed: int = 0
+) -> tuple[Array, Array]:
+    """The whole curve: precision and recall, each (angles,), from slope 0 to slope infinity.  Arguments as `prd`.
+
+    Raises:
+        ValueError: sets of different sizes, which would bias the curve, or fewer images than clusters.
+    """
+    a, b = pair(real, fake)
+    if len(a) != len(b):
+        raise ValueError(f"PRD compares sets of one size, got {len(a)} real and {len(b)} fake images")
+    if len(a) < clusters:
+        raise ValueError(f"PRD with {clusters} clusters needs as many images, got {len(a)}")
+    curves = []
+    for run in range(runs):
+        means = MiniBatchKMeans(clusters, n_init=10, batch_size=100, random_state=seed + run)
+        labels = means.fit(np.concatenate([a, b])).labels_
+        p, q = (np.bincount(part, minlength=clusters) / len(part) for part in (labels[: len(a)], labels[len(a) :]))
+        curves.append(prd_of_histograms(real=p, fake=q, angles=angles))
+    precision, recall = np.mean(curves, axis=0)
+    return precision, recall
+
+
+def prd_of_histograms(*, real: ArrayLike, fake: ArrayLike, angles: int = 1001) -> tuple[Array, Array]:
+    """Precision and recall of two distributions over the same bins, eqs. (5) and (6) of Sajjadi et al."""
+    p, q = np.asarray(real, np.float64), np.asarray(fake, np.float64)
+    slopes = np.tan(np.linspace(EPSILON, np.pi / 2 - EPSILON, angles))
+    precision = np.minimum(p * slopes[:, None], q).sum(axis=1)
+    return precision.clip(0, 1), (precision / slopes).clip(0, 1)
+
+
+def _f_beta(precision: Array, recall: Array, beta: float) -> float:
+    f = (1 + beta**2) * precision * recall / (beta**2 * precision + recall + EPSILON)
+    return float(f.max())
+
+
+# --- kernel distance
+
+
+def kid(
+    real: ArrayLike, fake: ArrayLike, *, subsets: int = 100, size: int = 1000, seed: int = 0
+) -> dict[str, float]:
+    """Kernel distance (Binkowski et al.): unbiased squared MMD, kernel (x.y / d + 1)^3; lower is better.
+
+    Args:
+        real: features of real images, (n, d).
+        fake: features of generated images, (m, d).
+        subsets: number of random subsets, over which the mean is taken.
+        size: images in each, at most the smaller set.
+        seed: of the subsets.
+
+    Returns:
+        {"kid_mean", "kid_std"}: mean and standard deviation over subsets.
+    """
+    a, b = pair(real, fake)
+    size = min(size, len(a), len(b))
+    if size < 2:
+        raise ValueError(f"a kernel distance needs at least 2 images of each kind, got {len(a)} and {len(b)}")
+    generator, values = np.random.default_rng(seed), []
+    for _ in range(subsets):
+        x, y = (z[generator.choice(len(z), size, replace=False)] for z in (a, b))
+        xx, yy, xy = ((u @ v.T / x.shape[1] + 1) ** 3 for u, v in ((x, x), (y, y), (x, y)))
+        within = (xx.sum() - np.trace(xx) + yy.sum() - np.trace(yy)) / (size * (size - 1))
+        values.append(within - 2 * xy.mean())
+    return {"kid_mean": float(np.mean(values)), "kid_std": float(np.std(values))}
+
+
+# --- nearest neighbours
+
+
+def neighbours(real: ArrayLike, fake: ArrayLike, *, k: int = 5, chunk: int = 1000) -> dict[str, float]:
+    """Improved precision and recall (Kynkäänniemi et al.), density and coverage (Naeem et al.); higher is better.
+
+    A ball around each image reaches to its k-th neighbour of the same set.  precision: share of fakes in some
+    real ball; recall: share of reals in some fake ball; density: real balls around a fake, over k (may exceed 1);
+    coverage: share of real balls that hold a fake.
+
+    Args:
+        real: features of real images, (n, d).
+        fake: features of generated images, (m, d).
+        k: neighbours.
+        chunk: rows of the distance matrix held at once.
+    """
+    a, b = pair(real, fake)
+    if min(len(a), len(b)) <= k:
+        raise ValueError(f"{k} neighbours need more than {k} images of each kind, got {len(a)} and {len(b)}")
+    real_radius, fake_radius = _radii(a, k, chunk), _radii(b, k, chunk)
+    in_real, covered, recalled = np.zeros(len(b), np.int64), [], []
+    for start in range(0, len(a), chunk):
+        rows = slice(start, start + chunk)
+        distance = cdist(a[rows], b)
+        inside = distance <= real_radius[rows, None]
+        in_real += inside.sum(axis=0)
+        covered.append(inside.any(axis=1))
+        recalled.append((distance <= fake_radius).any(axis=1))
+    return {
+        "precision": float((in_real > 0).mean()),
+        "recall": float(np.concatenate(recalled).mean()),
+        "density": float(in_real.mean() / k),
+        "coverage": float(np.concatenate(covered).mean()),
+    }
+
+
+def _radii(x: Array, k: int, chunk: int) -> Array:
+    """Distance of each row to its k-th nearest other row."""
+    starts = range(0, len(x), chunk)  # place 0 of a sorted row is the row itself
+    return np.concatenate([np.partition(cdist(x[s : s + chunk], x), k, axis=1)[:, k] for s in starts])

@@ -146,7 +146,7 @@ def plan(options: Options, clusters: Sequence[str]) -> Plan:
         wrong.append(f"the data root {options.data_root} is not a folder; give another --data-root (or AE_BENCH_DATA)")
     seeds = _count("--seeds", options.seeds, preset.seeds if preset else 1, wrong)
     draws = _count("--draws", options.draws, preset.draws if preset else 1, wrong)
-    device = _device(options.device, wrong)
+    device = parse_device(options.device, wrong)
     if options.precision not in PRECISIONS:
         wrong.append(f"unknown precision {options.precision!r}. Known: {', '.join(PRECISIONS)} (benchmarks/trial.py)")
     elif options.precision == "tf32" and device is not None and device.type != "cuda":
@@ -251,7 +251,8 @@ def _processes(device: torch.device | None) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _device(text: str, wrong: list[str]) -> torch.device | None:
+def parse_device(text: str, wrong: list[str]) -> torch.device | None:
+    """The device of `--device`; what is wrong with it is added to `wrong`."""
     if text == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, _, index = text.partition(":")

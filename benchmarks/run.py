@@ -22,13 +22,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table as Sheet
 
 import zoo
-from benchmarks import architecture, datasets, features, fetch, gallery, pictures, protocols, records, tables
-from benchmarks.plan import Options, Plan, Problems, plan, seconds_per_step, settings
+from benchmarks import architecture, compare, datasets, features, fetch, gallery, pictures, protocols, records, tables
+from benchmarks.plan import Options, Plan, Problems, parse_device, plan, seconds_per_step, settings
 from benchmarks.trial import Job, record_failure, run_trial
 from slurm import CLUSTERS, launch
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
-OTHERS = ("table3", *gallery.KINDS, "fetch", "list", "protocols")
+OTHERS = ("table3", *gallery.KINDS, "evaluate", "fetch", "list", "protocols")
 NAMES = {"fetch": "NAME...", **dict.fromkeys(gallery.KINDS, "MODEL DATASET")}  # what stands after WHAT
 # A trial has one thread; set before a worker imports anything, as libraries read them once.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -83,6 +83,8 @@ def _main(arguments: list[str]) -> int:
         return _fetch(given.names, Path(root) if root else None)
     if given.what in gallery.KINDS:
         return _picture(given.what, given.names, Path(given.results), Path(root) if root else None, given.preset)
+    if given.what == "evaluate":
+        return _evaluate(given, Path(root) if root else None)
     if given.what == "table3":
         return _table3(Path(given.results))
     {"list": _list, "protocols": _protocols}[given.what]()
@@ -99,7 +101,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("what", metavar="WHAT", help=f"{', '.join(tables.TABLES)}: train what is missing, write the table; table3: "
-        f"the architecture; {', '.join(gallery.KINDS)} MODEL DATASET: a picture from a finished training; fetch "
+        f"the architecture; {', '.join(gallery.KINDS)} MODEL DATASET: a picture from a finished training; evaluate: "
+        "the metrics on any images; fetch "
         "NAME...: download data sets and weights; list: models, data sets, features, presets; protocols: how "
         "everything is trained")  # fmt: skip
     add("names", nargs="*", metavar="NAME", help=f"MODEL DATASET, or what to fetch: {', '.join([*fetch.FETCH])}")
@@ -111,6 +114,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--seeds", metavar="N", help="trainings per cell (default: the preset's)")
     add("--draws", metavar="D", help="sample sets per training (default: the preset's)")
     add("--features", help="inception, classifier, classifier:NAME or pixels (default: the preset's)")
+    add("--real", metavar="WHAT", help="evaluate: a data set (its test part), a folder or an .npz file")
+    add("--fake", metavar="WHAT", help="evaluate: the generated images, likewise")
     add("--data-root", metavar="DIR", help="where data lies (default: AE_BENCH_DATA, or a user cache folder)")
     add("--results", metavar="DIR", default="results/local", help="where everything is written (%(default)s)")
     add("--cluster", default="auto", help="auto, inline (this process) or local (worker processes)")
@@ -301,6 +306,24 @@ def _picture(kind: str, names: list[str], results: Path, root: Path | None, pres
         print(gallery.draw(kind, names[0], names[1], results, root, preset))
     except ValueError as error:
         raise Problems([str(error)]) from None
+    return DONE
+
+
+def _evaluate(given: argparse.Namespace, root: Path | None) -> int:
+    wrong = [f"evaluate needs --{side}" for side in ("real", "fake") if getattr(given, side) is None]
+    device = parse_device(given.device, wrong)
+    if wrong or device is None:
+        raise Problems(wrong)
+    try:
+        found = compare.compare(given.real, given.fake, given.features or "inception", root, device)
+    except ValueError as error:
+        raise Problems([str(error)]) from None
+    e = found.extractor
+    sheet = Sheet("metric", "value", title=f"{found.n:,} + {found.n:,} images, {e.name} ({e.dims}-d)")
+    for name, value in found.values.items():
+        sheet.add_row(name, f"{value:.6g}")
+    _wide().print(sheet)
+    print(json.dumps({"n": found.n, "extractor": e.name, "weights": e.weights, **found.values}))
     return DONE
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -271,8 +272,10 @@ def begin(folder: Path, script: str) -> "subprocess.Popen[str]":
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     pipe = subprocess.PIPE
     command = [sys.executable, str(path)]
+    # A shell's background job ignores SIGINT, and its children would too.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen(
-        command, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True
+        command, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True, preexec_fn=heed
     )
 
 

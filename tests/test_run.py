@@ -228,6 +228,22 @@ def two_workers(tmp_path):
     process.wait()
 
 
+def members(group):
+    """Processes of a group."""
+    if not Path("/proc/self/stat").is_file():
+        pytest.skip("processes are found by /proc")
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and os.getpgid(int(entry.name)) == group:
+                yield int(entry.name)
+        except ProcessLookupError:
+            continue
+
+
+def command_of(pid):
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
 def wait_for(condition, seconds=120):
     deadline = time.monotonic() + seconds
     while not condition():
@@ -266,9 +282,7 @@ def test_ctrl_c_keeps_what_is_finished(two_workers, tmp_path, capsys):
 def test_a_killed_worker_fails_its_trial_only(two_workers, tmp_path, capsys):
     out = tmp_path / "out"
     wait_for(lambda: len([*out.glob("runs/*/log.txt")]) == 2)
-    workers = [int(line.split()[0]) for line in subprocess.run(
-        ["ps", "-o", "pid=,args=", "-g", str(two_workers.pid)], capture_output=True, text=True, check=True
-    ).stdout.splitlines() if "spawn_main" in line]  # fmt: skip
+    workers = [pid for pid in members(two_workers.pid) if "spawn_main" in command_of(pid)]
     os.kill(workers[0], signal.SIGKILL)
     printed, errors = two_workers.communicate(timeout=180)
     assert two_workers.returncode == 1, errors
