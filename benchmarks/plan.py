@@ -101,6 +101,7 @@ class Plan:
             metric=metrics.pop(),
             protocol_ids={name: measure.protocol_id for name, measure in self.measures.items()},
             preset=self.preset,
+            draws=self.jobs[0].draws,
             notes=tuple(self._notes()),
         )
 
@@ -139,8 +140,11 @@ def plan(options: Options, clusters: Sequence[str]) -> Plan:
     models = _names(options.only) if options.only is not None else [*preset.models] if preset else []
     wrong += [_message(zoo.entry, name) for name in models if name not in zoo.MODELS]
     results = Path(options.results)
-    if any(path.exists() and not path.is_dir() for path in (results, *results.parents)):
+    nearest = next(path for path in (results, *results.absolute().parents) if path.exists())
+    if not nearest.is_dir():
         wrong.append(f"--results {options.results}: there is a file of that name")
+    elif not os.access(nearest, os.W_OK):
+        wrong.append(f"--results {options.results}: there is no right to write in {nearest}")
     root = Path(options.data_root) if options.data_root else None
     if root is not None and not root.is_dir():
         wrong.append(f"the data root {options.data_root} is not a folder; give another --data-root (or AE_BENCH_DATA)")

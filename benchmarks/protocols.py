@@ -92,7 +92,8 @@ class Protocol:
 
     def resolve(self, model: str) -> Protocol:
         """The same with all hyper-parameters of a model named."""
-        hyper = zoo.hyper_parameters(model, **self.hyper)
+        # What makes a variant is stronger than what a data set sets; what it multiplies holds for variants too.
+        hyper = zoo.hyper_parameters(model, **{**self.hyper, **zoo.entry(model).hyper})
         scaled = {name: float(hyper[name]) * factor for name, factor in self.scale.items()}
         return replace(self, hyper={**hyper, **scaled}, scale={})
 

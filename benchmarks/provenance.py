@@ -27,6 +27,11 @@ def describe(device: torch.device) -> dict[str, Any]:
     }
 
 
+def place(device: torch.device) -> dict[str, Any]:
+    """The short form: device, torch and commit, for what may be done apart from the training."""
+    return {"device": device_name(device), "torch": str(torch.__version__), "commit": commit()["commit"]}
+
+
 def device_name(device: torch.device) -> str:
     """The model of the GPU or of the processor."""
     if device.type == "cuda":

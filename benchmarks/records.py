@@ -144,6 +144,9 @@ def _load(path: Path) -> dict[str, Any] | None:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         key, schema = str(record["key"]), int(record["schema"])
+        lacking = [name for name in (*TRAINING, "evaluations", "epochs") if name not in record]
+        if lacking and schema <= SCHEMA:
+            raise KeyError(", ".join(lacking))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as reason:

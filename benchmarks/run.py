@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table as Sheet
@@ -47,12 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
         return WRONG
-    except (records.RecordError, OSError) as error:  # a newer record, a full disk, a folder without rights
-        if isinstance(error, BrokenPipeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output has gone: no complaint at exit
-        else:
-            print(f"error: {error}", file=sys.stderr)
+    except records.RecordError as error:
+        print(f"error: {error}", file=sys.stderr)
         return WRONG
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output has gone: no complaint at exit
+        return FAILED
+    except OSError as error:  # a full disk: what was finished is written
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print("interrupted: finished trainings are kept; the same command goes on with the rest", file=sys.stderr)
         return INTERRUPTED
@@ -66,6 +70,7 @@ def _main(arguments: list[str]) -> int:
         wrong.insert(0, f"cannot run {given.what!r}. Known: {', '.join([*tables.TABLES, *OTHERS])}")
     if given.what not in NAMES:
         wrong += [f"unknown option or argument {text!r}; see --help" for text in given.names]
+    wrong += _useless(parser, given)
     root = given.data_root or os.environ.get("AE_BENCH_DATA") or None
     if given.what not in OTHERS:
         known = {n: v for n, v in vars(given).items() if n in Options.__dataclass_fields__ and v is not None}
@@ -89,6 +94,26 @@ def _main(arguments: list[str]) -> int:
         return _table3(Path(given.results))
     {"list": _list, "protocols": _protocols}[given.what]()
     return DONE
+
+
+# Options that the other commands heed, beside --results; tables heed all but --real and --fake.
+ONLY_EVALUATE = {"real", "fake"}
+HEEDS = {
+    "table3": set(),
+    **{kind: {"preset", "data_root"} for kind in gallery.KINDS},
+    "evaluate": {*ONLY_EVALUATE, "features", "data_root", "device"},
+    "fetch": {"data_root"},
+    "list": set(),
+    "protocols": set(),
+}
+
+
+def _useless(parser: argparse.ArgumentParser, given: argparse.Namespace) -> list[str]:
+    """Options that the command would pass over in silence."""
+    always = {"what", "names", "results"}
+    named = {name for name, value in vars(given).items() if value != parser.get_default(name)} - always
+    useless = named - HEEDS[given.what] if given.what in HEEDS else named & ONLY_EVALUATE
+    return [f"{given.what} takes no --{name.replace('_', '-')}" for name in sorted(useless)]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -138,6 +163,7 @@ def _error(message: str) -> None:
 def _table(name: str, found: Plan, *, dry: bool, yes: bool) -> int:
     console = Console()
     pending = found.pending()
+    _refuse_to_replace(name, found)
     if dry:
         _describe(found, console)
         return DONE
@@ -150,6 +176,16 @@ def _table(name: str, found: Plan, *, dry: bool, yes: bool) -> int:
             return DONE
     _run(found, pending, console)
     return _write(name, found, console)
+
+
+def _refuse_to_replace(name: str, found: Plan) -> None:
+    """A table of the paper's setting is not overwritten by one of a shortened preset."""
+    path = found.results / "tables" / f"{name}-tidy.csv"
+    if found.preset == "paper" or not path.is_file():
+        return
+    there = set(pd.read_csv(path)["preset"])
+    if "paper" in there:
+        raise Problems([f"{path} is of preset paper: write the table of preset {found.preset} to another --results"])
 
 
 def _describe(found: Plan, console: Console) -> None:

@@ -38,6 +38,7 @@ class Grid:
     metric: str  # a column of the runs frame: "fid", "fd_classifier", ...
     protocol_ids: Mapping[str, str]  # dataset -> the only protocol_id whose evaluations count
     preset: str
+    draws: int = 1  # sample sets wanted of each training; one with fewer is not done
     notes: tuple[str, ...] = ()  # sentences for the caption: metric protocol, own rows, warnings
 
 
@@ -204,11 +205,13 @@ def _cell(runs: DataFrame, grid: Grid, pair: Pair, paper: Published | None) -> C
         (mine["status"] == "done")
         & (mine["metric"] == grid.metric)
         & (mine["protocol_id"] == grid.protocol_ids.get(pair[1]))
+        & (mine["draw"].fillna(-1).astype(int).between(0, grid.draws - 1))
     ]
     trainings = [
         values
         for key in wanted
         if (values := [float(v) for v in counted.loc[counted["key"] == key].get(grid.metric, ())])
+        and len(values) == grid.draws
         and all(map(math.isfinite, values))  # a draw that could not be measured makes its training a missing one
     ]
     # `statistics` sums exactly: the order of the files cannot move a digit.
@@ -297,6 +300,8 @@ def _legend(cells: Mapping[Pair, Cell]) -> tuple[str, ...]:
         "[n diverged]: trainings that ended in a number that is not finite.": any(c.diverged for c in trained),
         "[n failed]: trainings that ended in an error.": any(cell.failed for cell in trained),
         f"{NOTHING}: no number.": any(cell.mean is None for cell in cells.values()),
+        "The spread over the sample sets of one training stands in the tidy table (std_draws); the paper's “trials” "
+        "may be the one or the other.": any(cell.draws > 1 for cell in trained),
     }
     return tuple(text for text, used in texts.items() if used)
 

@@ -180,7 +180,7 @@ def run_trial(job: Job) -> dict[str, Any]:
         The record, as written to results/records/KEY.json.
     """
     trial, device = job.trial, torch.device(job.device)
-    with one_thread(device, trial.precision):
+    with one_thread(device):
         data = loaded(job.dataset, job.root)
         if data.train.fingerprint != trial.train:
             raise ValueError(f"{trial.dataset} changed on disk since the trial was planned: run the command again")
@@ -191,6 +191,9 @@ def run_trial(job: Job) -> dict[str, Any]:
         job.work.mkdir(parents=True, exist_ok=True)
         weights, state = job.work / "weights.pt", job.work / "state.pt"
         model = kept(weights) if record is not None and record["epochs"] else None
+        # Weights that were removed must be trained again before anything new can be measured; until that has
+        # succeeded the finished record stays as it is.
+        old = record if record is not None and record["status"] == "done" and model is None else None
         if record is None or model is None:
             record = new_record(trial, data, device)
             weights.unlink(missing_ok=True)
@@ -198,8 +201,11 @@ def run_trial(job: Job) -> dict[str, Any]:
         resumed_from = stamp(state)
         try:
             if model is None:
-                model = trained(job, data, record, device)
+                with tf32(trial.precision):
+                    model = trained(job, data, record, device)
                 zoo.save(model, weights)
+                if old is not None and losses(old) == losses(record):
+                    record["evaluations"], record["diagnostics"] = old["evaluations"], old["diagnostics"]
             model = model.to(device).eval()
             pictures.save_grid(model.sample(GRID, seed=GRID_SEED), job.work / "samples.png")
             record["diagnostics"] = record["diagnostics"] or diagnose(model, data)
@@ -218,11 +224,19 @@ def run_trial(job: Job) -> dict[str, Any]:
         except Exception as reason:  # whatever it is, the record says it and the other trials go on
             record["status"] = "failed"
             record["error"] = {"message": f"{type(reason).__name__}: {reason}", "traceback": plain_traceback(reason)}
+        if old is not None and record["status"] == "failed":
+            (job.work / "progress.json").unlink(missing_ok=True)
+            return record
         record = finish(job, record)
         # A failed training goes on from its last state, unless it came no further than that the last time.
         if record["status"] != "failed" or stamp(state) == resumed_from:
             state.unlink(missing_ok=True)
         return record
+
+
+def losses(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """The epochs of a record without clocks: equal for two trainings that were the same to the bit."""
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in record["epochs"]]
 
 
 def finish(job: Job, record: dict[str, Any]) -> dict[str, Any]:
@@ -241,6 +255,8 @@ def record_failure(job: Job, error: str) -> dict[str, Any]:
         error: a traceback, or how the process ended; its last line becomes the record's message.
     """
     record = records.find(job.results, job.trial.key)
+    if record is not None and record["status"] == "done":
+        return record  # what is missing is still missing; what is there is true
     if record is None:
         record = new_record(job.trial, loaded(job.dataset, job.root), torch.device(job.device))
     record["status"], record["error"] = "failed", {"message": error.strip().splitlines()[-1]}
@@ -288,7 +304,8 @@ def new_record(trial: Trial, data: DataSet, device: torch.device) -> dict[str, A
         "evaluations": [],
         "diagnostics": {},
         "epochs": [],
-        "provenance": {**provenance.describe(device), "started": _now(), "resumed": 0, "finished": None},
+        # before: where earlier parts of a resumed training ran
+        "provenance": {**provenance.describe(device), "started": _now(), "resumed": 0, "before": [], "finished": None},
     }
 
 
@@ -301,8 +318,9 @@ def trained(job: Job, data: DataSet, record: dict[str, Any], device: torch.devic
     saved = read_state(job.work / "state.pt")
     if saved:
         record["epochs"] = json.loads(saved["epochs"])
-        record["provenance"] |= json.loads(saved["provenance"])
-        record["provenance"]["resumed"] += 1
+        before = json.loads(saved["provenance"])
+        record["provenance"] |= {"started": before["started"], "resumed": before["resumed"] + 1}
+        record["provenance"]["before"] = [*before["before"], before["place"]]
     log.begin(resumed=bool(saved), epochs=record["epochs"])
     at = time.monotonic()
     for epoch in train(model, x, trial.protocol.stages, saved["training"] if saved else None):
@@ -319,7 +337,8 @@ def write_state(path: Path, epoch: Epoch, record: dict[str, Any]) -> None:
     state = {
         "training": epoch.state(),
         "epochs": json.dumps(record["epochs"]),
-        "provenance": json.dumps({k: record["provenance"][k] for k in ("started", "resumed")}),
+        "provenance": json.dumps({k: record["provenance"][k] for k in ("started", "resumed", "before")}
+                                 | {"place": {k: record["provenance"][k] for k in ("device", "torch", "commit")}}),
     }
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     torch.save(state, temporary)
@@ -379,21 +398,29 @@ class Log:
 
 
 @contextmanager
-def one_thread(device: torch.device, precision: str) -> Iterator[None]:
-    """One thread for a CPU trial, no denormals, TF32 only where it is asked for; all put back afterwards."""
+def one_thread(device: torch.device) -> Iterator[None]:
+    """One thread for a CPU trial, no denormals, no TF32; all put back afterwards."""
     threads = torch.get_num_threads()
-    tf32 = (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)
     if device.type == "cpu":
         torch.set_num_threads(1)  # sums over more threads differ in their last bits
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     torch.set_flush_denormal(True)
     try:
-        with threadpool_limits(1):
+        with threadpool_limits(1), tf32("fp32"):
             yield
     finally:
         torch.set_flush_denormal(False)
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def tf32(precision: str) -> Iterator[None]:
+    """TF32 on a GPU if `precision` says so, for training alone: measuring and inverting a flow need all digits."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
 def plain_traceback(error: BaseException) -> str:

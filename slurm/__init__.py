@@ -1,4 +1,4 @@
-"""Launches any function over any items; imports submitit and the standard library only."""
+"""Launches any function over any items; may import submitit and the standard library only."""
 
 from slurm.launch import CLUSTERS, Outcome, launch
 

@@ -337,3 +337,8 @@ def test_unknown_names_list_the_known_ones():
 def test_every_hyper_parameter_is_a_json_scalar():
     for name in zoo.MODELS:
         assert all(isinstance(value, float | int | str | bool) for value in zoo.hyper_parameters(name).values())
+
+
+def test_a_learned_variance_is_of_a_squared_error():
+    with pytest.raises(ValueError, match="learn_gamma is of a Gaussian decoder"):
+        zoo.build("vae-learned", image_shape=SHAPE, nz=NZ, recon="bce")

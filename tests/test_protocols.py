@@ -188,3 +188,10 @@ def test_a_variant_has_the_rows_of_the_first_entry_of_its_class(model):
 def test_a_group_without_a_rate_is_refused():
     with pytest.raises(ValueError, match="no learning rate for group 'flow'; there is one for ae, adversary"):
         stage("wae-gan", "mnist").rate("flow", 0)
+
+
+def test_a_variants_value_is_stronger_than_the_rows(monkeypatch):
+    strong = zoo.Entry(zoo.MODELS["rae-gmm"].model, "RAE, 2", hyper={"gamma": 2.0})
+    monkeypatch.setitem(zoo.MODELS, "rae-2", strong)
+    assert protocol("rae-2", "mnist", "paper", 60_000).resolve("rae-2").hyper["gamma"] == 2
+    assert protocol("rae-2", "digits", "demo", 1297).resolve("rae-2").hyper["gamma"] == pytest.approx(2 / 11)

@@ -126,7 +126,10 @@ def test_a_record_is_readable_as_the_umask_says(tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o777 == 0o644
 
 
-@pytest.mark.parametrize("text", ["", '{"schema": 1, "key": "aaa', "[]", "{}", "null", '{"schema": null, "key": "a"}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", '{"schema": 1, "key": "a', "[]", "{}", "null", '{"schema": 1, "key": "a"}', '{"schema": null, "key": "a"}'],
+)
 def test_a_broken_file_is_absent_and_named(tmp_path: Path, text: str) -> None:
     path = records.write(tmp_path, record())
     records.write(tmp_path, record(OTHER))

@@ -315,3 +315,24 @@ def test_broken_weights_are_one_clear_error_for_pictures(one, tmp_path, capsys):
     (tmp_path / "runs" / path.stem / "weights.pt").write_bytes(b"half")
     assert main(["sample", "rae-gmm", "digits", "--results", str(tmp_path)]) == 2
     assert "are broken" in capsys.readouterr().err
+
+
+def test_options_that_a_command_would_pass_over_are_mistakes(capsys, tmp_path):
+    for arguments, word in [
+        (["table3", "--dry-run"], "table3 takes no --dry-run"),
+        (["list", "--seeds", "0"], "list takes no --seeds"),
+        (["fetch", "mnist", "--dry-run"], "fetch takes no --dry-run"),
+        (["protocols", "--preset", "x"], "protocols takes no --preset"),
+        (["table1", "--preset", "demo", "--real", "x"], "table1 takes no --real"),
+    ]:
+        assert main(arguments) == 2
+        assert word in capsys.readouterr().err
+
+
+def test_a_table_of_the_papers_setting_is_not_replaced_by_a_shorter_one(one, tmp_path, capsys):
+    (tmp_path / "tables").mkdir()
+    tidy = (one / "tables" / "table1-tidy.csv").read_text().replace(",demo,", ",paper,")
+    (tmp_path / "tables" / "table1-tidy.csv").write_text(tidy)
+    assert main([*ONE, "--results", str(tmp_path)]) == 2
+    assert "is of preset paper: write the table of preset demo to another --results" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir() if p.name != "cache"] == ["tables"]

@@ -33,9 +33,9 @@ def grid(keys: Mapping[tuple[str, str], tuple[str, ...]], **changes: Any) -> Gri
     return replace(start, **changes)
 
 
-def text(rows: list[dict[str, Any]], wanted: int = 1, decimals: int = 1) -> str:
+def text(rows: list[dict[str, Any]], wanted: int = 1, decimals: int = 1, draws: int = 1) -> str:
     """How the cell of GLF on MNIST is printed, whose trainings have the keys k0, k1, ..."""
-    asked = grid({("glf", "mnist"): tuple(f"k{i}" for i in range(wanted))})
+    asked = grid({("glf", "mnist"): tuple(f"k{i}" for i in range(wanted))}, draws=draws)
     runs = DataFrame(rows, columns=[*run("", 0.0)])
     return str(table1(runs, asked, decimals=decimals).frame().loc["GLF", "MNIST"])
 
@@ -139,7 +139,7 @@ def test_the_document_alone_holds_the_fragment() -> None:
         ([run("k0", 123456.0), run("k1", 123456.0)], 2, "1.2e+05 ± 0.0e+00"),
         ([run("k0", float("nan"))], 1, "—"),
         ([run("k0", None, draw=None, metric=None, protocol_id=None)], 1, "—"),  # trained, not yet evaluated
-        ([run("k0", 12.0, draw=0), run("k0", float("nan"), draw=1), run("k1", 13.0)], 2, "13.0 (1/2)"),
+        ([run("k0", float("nan")), run("k1", 13.0)], 2, "13.0 (1/2)"),
     ],
 )
 def test_cell_text(rows: list[dict[str, Any]], wanted: int, expected: str) -> None:
@@ -151,26 +151,33 @@ def test_decimals_are_a_choice() -> None:
 
 
 def test_a_training_counts_once_whatever_its_draws() -> None:
-    # k0 has mean 11 from three draws, k1 has 14 from one: 12.5, not 11.75
-    rows = [run("k0", 10.0), run("k0", 11.0, draw=1), run("k0", 12.0, draw=2), run("k1", 14.0)]
-    table = table1(DataFrame(rows), grid({("glf", "mnist"): ("k0", "k1")}))
+    # k0 has mean 11 from three draws, k1 has 14 from three
+    rows = [run(key, start + draw, draw=draw) for key, start in (("k0", 10.0), ("k1", 13.0)) for draw in range(3)]
+    table = table1(DataFrame(rows), grid({("glf", "mnist"): ("k0", "k1")}, draws=3))
     cell = table.cells["glf", "mnist"]
     assert cell.mean == 12.5
     assert cell.std == pytest.approx(3 / 2**0.5)
-    assert cell.std_draws == 1.0  # k0's alone: one draw has no spread
-    assert (cell.done, cell.draws) == (2, 1)
-    assert "each the mean of its" not in table.caption
+    assert cell.std_draws == 1.0
+    assert (cell.done, cell.draws) == (2, 3)
+    assert any("std_draws" in note for note in table.notes)
+
+
+def test_a_training_with_too_few_draws_is_not_done_and_further_ones_do_not_count() -> None:
+    rows = [run("k0", 10.0), run("k0", 20.0, draw=1), run("k0", 90.0, draw=2), run("k1", 14.0)]
+    assert text(rows, 2, draws=2) == "15.0 (1/2)"
+    assert text(rows, 2, draws=1) == "12.0 ± 2.8"
+    assert text([run("k0", 1.0), run("k0", float("nan"), draw=1)], 1, draws=2) == "—"
 
 
 def test_caption_counts_the_sample_sets() -> None:
     rows = [run(key, 10.0, draw=draw) for key in ("k0", "k1") for draw in range(4)]
-    caption = table1(DataFrame(rows), grid({("glf", "mnist"): ("k0", "k1")}, preset="paper")).caption
+    caption = table1(DataFrame(rows), grid({("glf", "mnist"): ("k0", "k1")}, preset="paper", draws=4)).caption
     assert "over 2 trainings, each the mean of its 4 sample sets. Preset paper." in caption
 
 
 def test_the_order_of_the_records_moves_no_digit() -> None:
     rows = [run(f"k{i}", 0.1 * 3**i, draw=draw) for i in range(4) for draw in range(2)]
-    asked = grid({("glf", "mnist"): tuple(f"k{i}" for i in range(4))})
+    asked = grid({("glf", "mnist"): tuple(f"k{i}" for i in range(4))}, draws=2)
     tidy = [table1(DataFrame(order), asked).tidy() for order in (rows, rows[::-1], rows[3:] + rows[:3])]
     pd.testing.assert_frame_equal(tidy[0], tidy[1], check_exact=True)
     pd.testing.assert_frame_equal(tidy[0], tidy[2], check_exact=True)
@@ -222,7 +229,8 @@ def test_records_on_disk_become_a_table(tmp_path: Path) -> None:
     evaluation = {"draw": 0, "metric": "fd_classifier", "protocol_id": ID, "protocol": {}}
     for key, status in (("k0", "done"), ("k1", "diverged")):
         done = [evaluation | {"values": {"fd_classifier": 7.0}}] if status == "done" else []
-        records.write(tmp_path, {"schema": 1, "key": key, "status": status, "evaluations": done})
+        rest = dict.fromkeys(("model", "label", "revision", "dataset", "row", "preset", "seed", "precision"))
+        records.write(tmp_path, rest | {"schema": 1, "key": key, "status": status, "evaluations": done, "epochs": []})
     table = tables.TABLES["table1"](records.read(tmp_path)[0], grid({("glf", "mnist"): ("k0", "k1")}))
     assert table.frame().loc["GLF", "MNIST"] == "7.0 (1/2) [1 diverged]"
 

@@ -180,6 +180,7 @@ def test_a_killed_trial_goes_on_to_the_same_bits(tmp_path, model, lines):
 
     resumed = run_trial(job(cut, made))
     assert resumed["provenance"]["resumed"] == 1
+    assert [place["device"] for place in resumed["provenance"]["before"]] == [resumed["provenance"]["device"]]
     assert not state.exists()
     assert log.read_text().count("resumed after") == 1
     whole = run_trial(job(tmp_path / "whole", made))
@@ -268,6 +269,33 @@ def test_a_dead_process_keeps_what_was_measured(tmp_path):
     assert two["status"] == "done"
     assert two["evaluations"][0] == one["evaluations"][0]
     assert two["epochs"] == one["epochs"]  # seconds too: nothing was trained again
+
+
+def test_retraining_that_gives_the_same_keeps_what_was_measured(tmp_path):
+    one = run_trial(job(tmp_path, trial(epochs=1), features="pixels"))
+    (tmp_path / "runs" / one["key"] / "weights.pt").unlink()
+    two = run_trial(job(tmp_path, trial(epochs=1)))
+    assert two["evaluations"][0] == one["evaluations"][0]
+    assert [e["metric"] for e in two["evaluations"]] == ["fd_pixels", "fd_classifier"]
+
+
+def test_retraining_that_fails_leaves_the_record_as_it_is(tmp_path):
+    one = run_trial(job(tmp_path, trial(epochs=1)))
+    weights = tmp_path / "runs" / one["key"] / "weights.pt"
+    path = tmp_path / "records" / f"{one['key']}.json"
+    before = path.read_bytes()
+    weights.unlink()
+    (weights.parent / "samples.png").unlink()
+    (weights.parent / "samples.png").mkdir()  # a picture cannot be written there
+    assert run_trial(job(tmp_path, trial(epochs=1), draws=2))["status"] == "failed"
+    assert path.read_bytes() == before
+    assert record_failure(job(tmp_path, trial(epochs=1), draws=2), "killed") == one
+    assert path.read_bytes() == before
+
+
+def test_measurements_say_where_they_were_made(done):
+    where = done[1]["evaluations"][0]["provenance"]
+    assert where == {name: done[1]["provenance"][name] for name in ("device", "torch", "commit")}
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half a file"])

@@ -19,7 +19,7 @@ class RAE(LatentModel):
     """Deterministic auto-encoder with an L2 penalty on the latents; the density is fitted afterwards.
 
     Departs: B.5 prints the penalty's weight as "beta = 0.5" and calls it gamma just before; it is gamma here,
-    of half the squared norm.  To switch: gamma.
+    of half the squared norm, as B.5's "a penalty on the norm" is in RAE's code.  To switch: gamma.
     Departs: no regulariser of the decoder, as B.5 describes none; RAE's own code has several.  To switch:
     decoder_l2 (`rae-l2-gmm`), spectral_norm (`rae-sn-gmm`).
 

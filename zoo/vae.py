@@ -27,8 +27,8 @@ class VAE(LatentModel):
         nz: size of the latent.
         beta: precision of the decoder, the weight of the reconstruction.
         recon: reconstruction loss, a key of `zoo.losses.RECON`.
-        learn_gamma: learn the decoder's standard deviation, one number that starts at 1, instead of beta
-            (Section 4.2.1: "learnable decoder variance as done in [10]").
+        learn_gamma: learn the decoder's standard deviation, one number that starts at 1, instead of beta, which
+            then has no effect (Section 4.2.1: "learnable decoder variance as done in [10]").
     """
 
     def __init__(
@@ -41,6 +41,8 @@ class VAE(LatentModel):
     ):
         super().__init__(image_shape, nz)
         check_positive(beta=beta)
+        if learn_gamma and recon != "half-sse":
+            raise ValueError(f"learn_gamma is of a Gaussian decoder, whose loss is the squared error, not {recon!r}")
         self.beta, self.recon = beta, reconstruction(recon)
         self.encoder, self.decoder = GaussianEncoder(image_shape, nz), Decoder(image_shape, nz)
         self.log_gamma = nn.Parameter(torch.zeros(())) if learn_gamma else None

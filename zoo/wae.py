@@ -77,7 +77,8 @@ class WAEGAN(WAE):
     """An adversary cannot tell the latents from N(0, sigma2 I); it and the auto-encoder take turns (B.3).
 
     Departs: B.3 names neither the weight of the squared error, Adam's betas, the noise nor the pretraining that
-    its lambda was made for; all are tolstikhin/wae's.  To switch: recon_weight, and benchmarks/protocols.py.
+    its lambda was made for; all are tolstikhin/wae's.  Its CelebA images lie in [-1, 1], where 0.05 is our 0.2; B.3 has
+    one setting of images, so the weight is 0.05 everywhere.  To switch: recon_weight, and benchmarks/protocols.py.
     """
 
     def __init__(
