@@ -11,7 +11,8 @@ import zoo
 from benchmarks import pictures, records
 from benchmarks.datasets import DATASETS
 from benchmarks.protocols import PRESETS
-from benchmarks.trial import GRID, GRID_SEED, kept, loaded
+from benchmarks.trial import GRID, GRID_SEED, loaded
+from benchmarks.work import kept
 
 LINES, STEPS = 8, 8  # of an interpolation
 PAIRS = 32  # of a reconstruction

@@ -23,14 +23,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table as Sheet
 
 import zoo
-from benchmarks import architecture, compare, datasets, features, fetch, gallery, pictures, protocols, records, tables
-from benchmarks.plan import Options, Plan, Problems, parse_device, plan, seconds_per_step, settings
+from benchmarks import fetch, gallery, layouts, pictures, protocols, records, tables
+from benchmarks.commands import COMMANDS, DONE, FAILED, INTERRUPTED, WRONG
+from benchmarks.plan import Options, Plan, Problems, plan, seconds_per_step, settings
 from benchmarks.trial import Job, record_failure, run_trial
 from slurm import CLUSTERS, launch
 
-DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
-OTHERS = ("table3", *gallery.KINDS, "evaluate", "fetch", "list", "protocols")
-NAMES = {"fetch": "NAME...", **dict.fromkeys(gallery.KINDS, "MODEL DATASET")}  # what stands after WHAT
+TABLE_OPTIONS = frozenset({*Options.__dataclass_fields__, "dry_run", "yes"})
 # A trial has one thread; set before a worker imports anything, as libraries read them once.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
@@ -65,55 +64,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: list[str]) -> int:
     parser = _parser()
     given, unknown = parser.parse_known_args(arguments)
-    wrong = [f"unknown option or argument {text!r}; see --help" for text in unknown]
-    if given.what not in (*tables.TABLES, *OTHERS):
-        wrong.insert(0, f"cannot run {given.what!r}. Known: {', '.join([*tables.TABLES, *OTHERS])}")
-    if given.what not in NAMES:
-        wrong += [f"unknown option or argument {text!r}; see --help" for text in given.names]
-    wrong += _useless(parser, given)
     root = given.data_root or os.environ.get("AE_BENCH_DATA") or None
-    if given.what not in OTHERS:
-        known = {n: v for n, v in vars(given).items() if n in Options.__dataclass_fields__ and v is not None}
-        options = Options(**{**known, "data_root": root})
-        try:
-            found = plan(options, CLUSTERS)
-        except Problems as error:
-            raise Problems(wrong + error.problems) from None
+    command = COMMANDS.get(given.what)
+    if command is None or not command.names:
+        unknown = [*unknown, *given.names]
+    wrong = [f"unknown option or argument {text!r}; see --help" for text in unknown]
+    heeds = TABLE_OPTIONS if command is None else command.heeds
+    named = {name for name, value in vars(given).items() if value != parser.get_default(name)}
+    useless = sorted(named - heeds - {"what", "names", "results"})
+    wrong += [f"{given.what} takes no --{name.replace('_', '-')}" for name in useless]
+    if command is not None:
         if wrong:
             raise Problems(wrong)
-        return _table(given.what, found, dry=given.dry_run, yes=given.yes)
+        return command.call(given, Path(root) if root else None)
+    if given.what not in tables.TABLES:
+        wrong.insert(0, f"cannot run {given.what!r}. Known: {', '.join([*tables.TABLES, *COMMANDS])}")
+    known = {n: v for n, v in vars(given).items() if n in Options.__dataclass_fields__ and v is not None}
+    try:
+        found = plan(Options(**{**known, "data_root": root}), CLUSTERS)
+    except Problems as error:
+        raise Problems(wrong + error.problems) from None
     if wrong:
         raise Problems(wrong)
-    if given.what == "fetch":
-        return _fetch(given.names, Path(root) if root else None)
-    if given.what in gallery.KINDS:
-        return _picture(given.what, given.names, Path(given.results), Path(root) if root else None, given.preset)
-    if given.what == "evaluate":
-        return _evaluate(given, Path(root) if root else None)
-    if given.what == "table3":
-        return _table3(Path(given.results))
-    {"list": _list, "protocols": _protocols}[given.what]()
-    return DONE
-
-
-# Options that the other commands heed, beside --results; tables heed all but --real and --fake.
-ONLY_EVALUATE = {"real", "fake"}
-HEEDS = {
-    "table3": set(),
-    **{kind: {"preset", "data_root"} for kind in gallery.KINDS},
-    "evaluate": {*ONLY_EVALUATE, "features", "data_root", "device"},
-    "fetch": {"data_root"},
-    "list": set(),
-    "protocols": set(),
-}
-
-
-def _useless(parser: argparse.ArgumentParser, given: argparse.Namespace) -> list[str]:
-    """Options that the command would pass over in silence."""
-    always = {"what", "names", "results"}
-    named = {name for name, value in vars(given).items() if value != parser.get_default(name)} - always
-    useless = named - HEEDS[given.what] if given.what in HEEDS else named & ONLY_EVALUATE
-    return [f"{given.what} takes no --{name.replace('_', '-')}" for name in sorted(useless)]
+    return _table(given.what, found, dry=given.dry_run, yes=given.yes)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -300,9 +273,9 @@ def _write(name: str, found: Plan, console: Console) -> int:
     """Build the table from the records and write it and the sample grids; the last line is its path."""
     runs, _ = records.read(found.results)
     table = tables.TABLES[name](runs, found.grid())
-    paths = tables.write(table, found.results)
+    paths = layouts.write(table, found.results)
     shown = _grids(found)
-    console.print(tables.to_markdown(table), highlight=False, markup=False, soft_wrap=True)
+    console.print(layouts.to_markdown(table), highlight=False, markup=False, soft_wrap=True)
     bad = [(job, record) for job in found.jobs if (record := records.find(found.results, job.trial.key))
            and record["status"] in ("failed", "diverged")]  # fmt: skip
     for job, record in bad:
@@ -330,102 +303,6 @@ def _grids(found: Plan) -> list[Path]:
     for dataset, grids in columns.items():
         shown.append(pictures.side_by_side(grids, folder / f"samples-{dataset}.png"))
     return shown
-
-
-# --- the other commands
-
-
-def _picture(kind: str, names: list[str], results: Path, root: Path | None, preset: str | None) -> int:
-    if len(names) != 2:
-        raise Problems([f"{kind} takes MODEL DATASET, got {' '.join(names) or 'nothing'}"])
-    try:
-        print(gallery.draw(kind, names[0], names[1], results, root, preset))
-    except ValueError as error:
-        raise Problems([str(error)]) from None
-    return DONE
-
-
-def _evaluate(given: argparse.Namespace, root: Path | None) -> int:
-    wrong = [f"evaluate needs --{side}" for side in ("real", "fake") if getattr(given, side) is None]
-    device = parse_device(given.device, wrong)
-    if wrong or device is None:
-        raise Problems(wrong)
-    try:
-        found = compare.compare(given.real, given.fake, given.features or "inception", root, device)
-    except ValueError as error:
-        raise Problems([str(error)]) from None
-    e = found.extractor
-    sheet = Sheet("metric", "value", title=f"{found.n:,} + {found.n:,} images, {e.name} ({e.dims}-d)")
-    for name, value in found.values.items():
-        sheet.add_row(name, f"{value:.6g}")
-    _wide().print(sheet)
-    print(json.dumps({"n": found.n, "extractor": e.name, "weights": e.weights, **found.values}))
-    return DONE
-
-
-def _table3(results: Path) -> int:
-    frame = architecture.table3()
-    sheet = Sheet(*frame.columns, title="Table 3, measured from the modules")
-    for row in frame.itertuples(index=False):
-        sheet.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
-    _wide().print(sheet)
-    print(records.write_text(results / "tables" / "table3.csv", frame.to_csv(index=False, lineterminator="\n")))
-    return DONE
-
-
-def _fetch(names: list[str], root: Path | None) -> int:
-    unknown = [name for name in names if name not in fetch.FETCH]
-    if unknown or not names:
-        what = f"cannot fetch {', '.join(map(repr, unknown))}" if unknown else "nothing to fetch"
-        raise Problems([f"{what}. Known: {', '.join(fetch.FETCH)} (benchmarks/fetch.py)"])
-    done, problems = fetch.fetch(names, root, say=print)
-    for line in done:
-        print(line)
-    for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
-    return FAILED if problems else DONE
-
-
-def _list() -> None:
-    console = _wide()
-    sheet = Sheet("model", "label", "revision", "hyper-parameters", title="models (zoo/__init__.py)")
-    sheet.columns[0].no_wrap = True
-    for name, entry in zoo.MODELS.items():
-        hyper = ", ".join(f"{k}={v}" for k, v in zoo.hyper_parameters(name).items())
-        sheet.add_row(name, entry.label, str(entry.revision), hyper)
-    console.print(sheet)
-    sheet = Sheet("data set", "shape", "nz", "k", "split", "how to get it", title="data sets (benchmarks/datasets.py)")
-    for name, row in datasets.DATASETS.items():
-        sheet.add_row(name, "x".join(map(str, row.shape)), str(row.nz), str(row.k), row.split, row.get)
-    console.print(sheet)
-    sheet = Sheet("preset", "images", "steps a stage", "seeds x draws", "data sets", "features",
-                  title="presets (benchmarks/protocols.py)")  # fmt: skip
-    for name, p in protocols.PRESETS.items():
-        steps = f"{p.steps:,}" if p.steps else "Appendix B's"
-        images = f"{p.images:,}" if p.images else "all"
-        sheet.add_row(name, images, steps, f"{p.seeds} x {p.draws}", " ".join(p.datasets), p.features)
-    console.print(sheet)
-    console.print(f"features (benchmarks/features.py): {', '.join(features.FEATURES)}")
-
-
-def _protocols() -> None:
-    sheet = Sheet(title="how everything is trained (benchmarks/protocols.py)")
-    for name in ("model", "data set", "stage", "epochs", "batch", "lr", "factors", "weight decay", "betas", "hyper",
-                 "source"):  # fmt: skip
-        sheet.add_column(name, no_wrap=name == "model")
-    for model in zoo.MODELS:
-        for dataset, row in protocols.rows(model).items():
-            for stage, s in row.stages.items():
-                epochs = str(s.epochs) if s.epochs is not None else f"{s.steps} steps"
-                hyper = {**row.resolve(model).hyper}
-                cells = [protocols.show(v) for v in (s.lr, s.factors, s.weight_decay, s.betas, hyper)]
-                sheet.add_row(model, dataset, stage, epochs, str(s.batch), *cells, row.source)
-    _wide().print(sheet)
-
-
-def _wide() -> Console:
-    """A console whose tables are not squeezed into 80 columns where there is no terminal."""
-    return Console(width=None if sys.stdout.isatty() else 200)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,8 @@ streams from the trial's seed, images in an order that no file system decides.
 from __future__ import annotations
 
 import json
-import os
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -19,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from threadpoolctl import threadpool_limits
 
 import zoo
 from benchmarks import features, pictures, protocols, provenance, records
 from benchmarks.datasets import DataSet, Folder, load
 from benchmarks.evaluation import Measure, NotFinite, diagnose, digest, stream
 from benchmarks.protocols import Protocol
-from benchmarks.training import STATE, Diverged, Epoch, State, train
+from benchmarks.training import Diverged, train
+from benchmarks.work import Log, kept, one_thread, read_state, stamp, tf32, write_state
 
 SAVE_EVERY = 60.0  # seconds between two saved states of a training
 PRECISIONS = ("fp32", "tf32")
@@ -263,19 +260,6 @@ def record_failure(job: Job, error: str) -> dict[str, Any]:
     return finish(job, record)
 
 
-def kept(weights: Path) -> zoo.LatentModel | None:
-    """The model of a weights file, or None where there is none that can be read: it is then trained again."""
-    try:
-        return zoo.load(weights)
-    except Exception:  # torch raises many kinds for a broken file
-        return None
-
-
-def stamp(path: Path) -> int | None:
-    """When a file was last written, or None where there is none."""
-    return path.stat().st_mtime_ns if path.is_file() else None
-
-
 def new_record(trial: Trial, data: DataSet, device: torch.device) -> dict[str, Any]:
     """A record before training."""
     return {
@@ -311,7 +295,9 @@ def new_record(trial: Trial, data: DataSet, device: torch.device) -> dict[str, A
 
 def trained(job: Job, data: DataSet, record: dict[str, Any], device: torch.device) -> zoo.LatentModel:
     """Train the trial's model from scratch or from its saved state; fills the record's epochs."""
-    trial, log = job.trial, Log(job)
+    trial = job.trial
+    title = f"{trial.model} on {trial.dataset}, preset {trial.preset}, seed {trial.seed}, key {trial.key}"
+    log = Log(job.work, title, trial.steps)
     torch.manual_seed(stream("train", trial.seed))
     model = trial.build().to(device)
     x = data.train.canonical(trial.images).images.to(device)
@@ -330,97 +316,6 @@ def trained(job: Job, data: DataSet, record: dict[str, Any], device: torch.devic
             write_state(job.work / "state.pt", epoch, record)
             at = time.monotonic()
     return model.eval()
-
-
-def write_state(path: Path, epoch: Epoch, record: dict[str, Any]) -> None:
-    """Save where training stands, by rename."""
-    state = {
-        "training": epoch.state(),
-        "epochs": json.dumps(record["epochs"]),
-        "provenance": json.dumps({k: record["provenance"][k] for k in ("started", "resumed", "before")}
-                                 | {"place": {k: record["provenance"][k] for k in ("device", "torch", "commit")}}),
-    }
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    torch.save(state, temporary)
-    temporary.replace(path)
-
-
-def read_state(path: Path) -> State | None:
-    """What `write_state` saved, or None where there is nothing that can be read."""
-    if not path.is_file():
-        return None
-    try:
-        state: State = torch.load(path, map_location="cpu", weights_only=True)
-        complete = {"training", "epochs", "provenance"} <= state.keys() and state["training"].keys() >= STATE
-    except Exception:  # torch raises many kinds for a broken file; training from scratch gives the same result
-        return None
-    return state if complete else None
-
-
-class Log:
-    """log.txt: one line per epoch, in columns; progress.json: how far, for the process that waits."""
-
-    def __init__(self, job: Job):
-        self.job, self.total, self.done, self.shown = job, job.trial.steps, 0, 0.0
-        self.columns: list[str] = []
-
-    def begin(self, *, resumed: bool, epochs: list[dict[str, Any]]) -> None:
-        """Say what is being trained; a resumed log goes on where its state was saved."""
-        self.done = sum(row["steps"] for row in epochs)
-        trial = self.job.trial
-        head = f"{trial.model} on {trial.dataset}, preset {trial.preset}, seed {trial.seed}, key {trial.key}\n"
-        if resumed:
-            head = f"resumed after {len(epochs)} epochs: {head}"
-        with (self.job.work / "log.txt").open("a" if resumed else "w", encoding="utf-8") as file:
-            file.write(head)
-        self._progress()
-
-    def line(self, row: dict[str, Any]) -> None:
-        """Write one epoch."""
-        self.done += row["steps"]
-        numbers = [name for name in row if name not in ("stage", "epoch")]
-        text = f"{row['stage']:>10} {row['epoch']:5d} " + " ".join(f"{row[name]:12.5g}" for name in numbers)
-        if numbers != self.columns:
-            self.columns = numbers
-            text = f"{'stage':>10} {'epoch':>5} " + " ".join(f"{name:>12}" for name in numbers) + "\n" + text
-        with (self.job.work / "log.txt").open("a", encoding="utf-8") as file:
-            file.write(text + "\n")
-        if time.monotonic() - self.shown > 0.5:
-            self._progress()
-
-    def _progress(self) -> None:
-        self.shown = time.monotonic()
-        path = self.job.work / "progress.json"
-        temporary = path.with_name(f"progress.{os.getpid()}.tmp")
-        with suppress(OSError):  # a bar that stands still is no reason to fail
-            temporary.write_text(json.dumps({"done": self.done, "total": self.total}), encoding="utf-8")
-            temporary.replace(path)
-
-
-@contextmanager
-def one_thread(device: torch.device) -> Iterator[None]:
-    """One thread for a CPU trial, no denormals, no TF32; all put back afterwards."""
-    threads = torch.get_num_threads()
-    if device.type == "cpu":
-        torch.set_num_threads(1)  # sums over more threads differ in their last bits
-    torch.set_flush_denormal(True)
-    try:
-        with threadpool_limits(1), tf32("fp32"):
-            yield
-    finally:
-        torch.set_flush_denormal(False)
-        torch.set_num_threads(threads)
-
-
-@contextmanager
-def tf32(precision: str) -> Iterator[None]:
-    """TF32 on a GPU if `precision` says so, for training alone: measuring and inverting a flow need all digits."""
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
 def plain_traceback(error: BaseException) -> str:

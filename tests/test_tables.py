@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas import DataFrame
 
-from benchmarks import records, tables
+from benchmarks import layouts, records, tables
 from benchmarks.tables import Grid, table1
 
 ID = "0123456789abcdef"
@@ -54,7 +54,7 @@ SMALL_GRID = grid(
 
 
 def test_small_table_as_csv(tmp_path: Path) -> None:
-    paths = tables.write(table1(SMALL, SMALL_GRID), tmp_path)
+    paths = layouts.write(table1(SMALL, SMALL_GRID), tmp_path)
     assert [path.name for path in paths] == [
         *("table1.csv", "table1-tidy.csv", "table1.tex", "table1-alone.tex", "table1.md")
     ]
@@ -71,7 +71,7 @@ def test_small_table_as_csv(tmp_path: Path) -> None:
 
 
 def test_small_table_as_latex() -> None:
-    assert tables.to_latex(table1(SMALL, SMALL_GRID)) == (
+    assert layouts.to_latex(table1(SMALL, SMALL_GRID)) == (
         r"""% needs \usepackage{booktabs}
 \begin{table}
   \centering
@@ -100,7 +100,7 @@ def test_small_table_as_latex() -> None:
 
 
 def test_small_table_as_markdown() -> None:
-    assert tables.to_markdown(table1(SMALL, SMALL_GRID)) == (
+    assert layouts.to_markdown(table1(SMALL, SMALL_GRID)) == (
         "Fréchet distance (column fd_classifier) between generated and real images, lower is better: mean ± standard "
         "deviation over 3 trainings. Preset demo, a shorter budget than the paper's. Bold: the lowest of its column. "
         "(m/n): m of the n wanted trainings are done. [n diverged]: trainings that ended in a number that is not "
@@ -115,8 +115,8 @@ def test_small_table_as_markdown() -> None:
 
 def test_the_document_alone_holds_the_fragment() -> None:
     table = table1(SMALL, SMALL_GRID)
-    alone = tables.to_latex_alone(table)
-    assert tables.to_latex(table) in alone
+    alone = layouts.to_latex_alone(table)
+    assert layouts.to_latex(table) in alone
     assert alone.startswith(r"\documentclass")
     assert alone.endswith("\\end{document}\n")
     assert r"\input" not in alone
@@ -240,7 +240,7 @@ def test_an_empty_folder_becomes_an_empty_table(tmp_path: Path) -> None:
     for metric in ("fd_classifier", "fid"):
         table = table1(runs, grid({}, metric=metric))
         assert {*table.frame()["MNIST"]} == {"—"}
-        assert len(tables.write(table, tmp_path)) == 5
+        assert len(layouts.write(table, tmp_path)) == 5
 
 
 # --- the paper's numbers
@@ -295,12 +295,12 @@ def test_the_paper_stands_beside_fid() -> None:
     )
     assert table.caption.startswith("FID (column fid) between generated and real images, lower is better")
     assert not any(cell.best for cell in table.cells.values())  # the paper's numbers compete with nothing of ours
-    latex = tables.to_latex(table)
+    latex = layouts.to_latex(table)
     assert r"    Model & \multicolumn{1}{c}{Digits} & \multicolumn{2}{c}{MNIST} \\" in latex
     assert r"    \cmidrule(lr){2-2} \cmidrule(lr){3-4}" in latex
     assert r"     &  & ours & paper \\" in latex
     assert r"    GLANN with perceptual loss & --- & --- & 8.6 $\pm$ 0.1 (cited) \\" in latex
-    assert "| GLF | — | 8.2 | 8.2 ± 0.1 |" in tables.to_markdown(table)
+    assert "| GLF | — | 8.2 | 8.2 ± 0.1 |" in layouts.to_markdown(table)
     tidy = table.tidy().set_index(["model", "dataset"])
     assert tidy.loc[("glann", "mnist"), "cited"]
     assert tidy.loc[("glann", "mnist"), "paper_mean"] == 8.6
@@ -332,7 +332,7 @@ def test_another_metric_shows_neither_the_papers_numbers_nor_its_name(tmp_path: 
     assert [*table.rows] == [*models]
     assert [*table.frame().columns] == [*SETS.values()]
     assert all(cell.paper is None and not cell.cited for cell in table.cells.values())
-    for path in tables.write(table, tmp_path):
+    for path in layouts.write(table, tmp_path):
         written = path.read_text(encoding="utf-8")
         assert "fid" not in written.lower()
         for entry in tables.published("table1").values():
@@ -349,7 +349,7 @@ SPECIAL = st.text("\\{}$&#%_^~<>|\"'`-[]*±²³×—–βλγΩ−…\n\tÄéあ
 
 @given(SPECIAL | st.text(max_size=20))
 def test_latex_has_no_unescaped_special(plain: str) -> None:
-    rest = ESCAPED.sub("", tables._latex(plain))
+    rest = ESCAPED.sub("", layouts._latex(plain))
     assert not set(rest) & set('\\{}$&#%_^~<>|"\n')
     # What is left, pdflatex has in its standard fonts
     assert all(character.isascii() or "À" <= character <= "ÿ" for character in rest)
@@ -371,29 +371,29 @@ def test_latex_has_no_unescaped_special(plain: str) -> None:
     ],
 )
 def test_latex_escapes(plain: str, escaped: str) -> None:
-    assert tables._latex(plain) == escaped
+    assert layouts._latex(plain) == escaped
 
 
 def test_every_layout_survives_a_hostile_label() -> None:
     label = 'a|b_c & *50%* \\ <b> "q"\n[x](y)'
     asked = grid({}, models={"glf": label}, datasets={"mnist": label}, notes=(label,))
     table = table1(DataFrame(columns=[*run("", 0.0)]), asked)
-    body = tables.to_markdown(table).splitlines()
+    body = layouts.to_markdown(table).splitlines()
     assert len(body) == 5
     assert [len(re.findall(r"(?<!\\)\|", line)) for line in body[2:]] == [3, 3, 3]
-    rows = [line for line in tables.to_latex(table).splitlines() if line.endswith(r"\\")]
+    rows = [line for line in layouts.to_latex(table).splitlines() if line.endswith(r"\\")]
     assert [len(re.findall(r"(?<!\\)&", line)) for line in rows] == [1, 1]
 
 
 @pytest.mark.parametrize("label", ["[x]", "*", " [x"])
 def test_a_row_never_begins_with_an_argument(label: str) -> None:
     table = table1(DataFrame(columns=[*run("", 0.0)]), grid({}, models={"glf": label}))
-    assert rf"    {{}}{label.strip()} & --- \\" in tables.to_latex(table).splitlines()
+    assert rf"    {{}}{label.strip()} & --- \\" in layouts.to_latex(table).splitlines()
 
 
 def test_bytes_are_deterministic(tmp_path: Path) -> None:
     written = [
-        [path.read_bytes() for path in tables.write(table1(SMALL, SMALL_GRID), tmp_path / name)] for name in "ab"
+        [path.read_bytes() for path in layouts.write(table1(SMALL, SMALL_GRID), tmp_path / name)] for name in "ab"
     ]
     assert written[0] == written[1]
     for one, other in itertools.combinations(written[0], 2):
