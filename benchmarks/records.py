@@ -18,6 +18,7 @@ import pandas as pd
 from pandas import DataFrame
 
 SCHEMA = 1
+Folder = str | os.PathLike[str]  # a results folder
 
 
 class RecordError(ValueError):
@@ -35,7 +36,7 @@ EPOCH = ("key", "model", "dataset", "preset", "seed", "stage", "epoch")
 INTEGERS = ("revision", "seed", "draw", "n_real", "n_fake", "epoch")
 
 
-def write(folder: Path, record: Mapping[str, Any]) -> Path:
+def write(folder: Folder, record: Mapping[str, Any]) -> Path:
     """Write one record to FOLDER/records/KEY.json, whole or not at all.
 
     Args:
@@ -45,7 +46,7 @@ def write(folder: Path, record: Mapping[str, Any]) -> Path:
     Returns:
         the path written.
     """
-    path = folder / "records" / f"{record['key']}.json"
+    path = Path(folder) / "records" / f"{record['key']}.json"
     text = json.dumps(_finite(record), indent=1, ensure_ascii=False, allow_nan=False)
     return write_text(path, text + "\n")
 
@@ -67,7 +68,7 @@ def write_text(path: Path, text: str) -> Path:
     return path
 
 
-def find(folder: Path, key: str) -> dict[str, Any] | None:
+def find(folder: Folder, key: str) -> dict[str, Any] | None:
     """The record of one training key, or None where there is none.
 
     A file that cannot be read counts as absent, with a warning that names it: the training runs again.
@@ -75,10 +76,10 @@ def find(folder: Path, key: str) -> dict[str, Any] | None:
     Raises:
         RecordError: the file is of a newer schema, or holds another key than its name says.
     """
-    return _load(folder / "records" / f"{key}.json")
+    return _load(Path(folder) / "records" / f"{key}.json")
 
 
-def read(folder: Path) -> tuple[DataFrame, DataFrame]:
+def read(folder: Folder) -> tuple[DataFrame, DataFrame]:
     """All records of a results folder as two frames, in the order of the file names.
 
     Returns:
@@ -123,7 +124,7 @@ def read(folder: Path) -> tuple[DataFrame, DataFrame]:
     )
 
 
-def protocols(folder: Path) -> dict[str, dict[str, Any]]:
+def protocols(folder: Folder) -> dict[str, dict[str, Any]]:
     """The metric protocols that the records of a folder were evaluated by, by protocol_id."""
     return {
         evaluation["protocol_id"]: evaluation["protocol"]
@@ -132,8 +133,8 @@ def protocols(folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def _records(folder: Path) -> Iterator[dict[str, Any]]:
-    for path in sorted((folder / "records").glob("*.json")):
+def _records(folder: Folder) -> Iterator[dict[str, Any]]:
+    for path in sorted((Path(folder) / "records").glob("*.json")):
         if not path.name.startswith("."):  # "._KEY.json" is what macOS leaves on foreign disks
             record = _load(path)
             if record is not None:

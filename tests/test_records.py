@@ -225,3 +225,9 @@ def test_protocols_are_found_by_their_id(tmp_path: Path) -> None:
     assert records.protocols(tmp_path) == {}
     records.write(tmp_path, record())
     assert records.protocols(tmp_path) == {"0123456789abcdef": PROTOCOL}
+
+
+def test_a_folder_may_be_text(tmp_path: Path) -> None:
+    records.write(str(tmp_path), record())
+    assert len(records.read(str(tmp_path))[0]) == len(records.read(tmp_path)[0]) > 0
+    assert records.find(str(tmp_path), KEY) == records.find(tmp_path, KEY)
