@@ -152,6 +152,15 @@ class Job:
         """Where weights, state and log lie."""
         return self.results / "runs" / self.trial.key
 
+    def plain(self, text: str) -> str:
+        """A message without this machine's paths: records travel."""
+        folder = self.dataset.path if isinstance(self.dataset, Folder) else None
+        places = {"<results>": self.results, "<data root>": self.root, "<folder>": folder, "~": Path.home()}
+        for name, path in places.items():
+            for form in {str(path), str(path.absolute())} if path is not None else ():
+                text = text.replace(form, name) if len(form) > 1 else text
+        return text
+
 
 @lru_cache(maxsize=2)
 def loaded(dataset: str | Folder, root: Path | None) -> DataSet:
@@ -220,7 +229,8 @@ def run_trial(job: Job) -> dict[str, Any]:
             record["error"] = {"stage": "sampling", "epoch": None, "part": "samples", "message": str(reason)}
         except Exception as reason:  # whatever it is, the record says it and the other trials go on
             record["status"] = "failed"
-            record["error"] = {"message": f"{type(reason).__name__}: {reason}", "traceback": plain_traceback(reason)}
+            message = f"{type(reason).__name__}: {reason}"
+            record["error"] = {"message": job.plain(message), "traceback": job.plain(plain_traceback(reason))}
         if old is not None and record["status"] == "failed":
             (job.work / "progress.json").unlink(missing_ok=True)
             return record
@@ -256,7 +266,7 @@ def record_failure(job: Job, error: str) -> dict[str, Any]:
         return record  # what is missing is still missing; what is there is true
     if record is None:
         record = new_record(job.trial, loaded(job.dataset, job.root), torch.device(job.device))
-    record["status"], record["error"] = "failed", {"message": error.strip().splitlines()[-1]}
+    record["status"], record["error"] = "failed", {"message": job.plain(error.strip().splitlines()[-1])}
     return finish(job, record)
 
 

@@ -226,6 +226,16 @@ def test_a_failure_is_recorded_and_tried_again(tmp_path):
     assert log.is_file()
 
 
+def test_a_failures_message_holds_no_path(tmp_path):
+    made = trial(epochs=1)
+    blocked = tmp_path / "runs" / made.key / "samples.png"
+    blocked.mkdir(parents=True)
+    record = run_trial(job(tmp_path, made))
+    assert record["status"] == "failed"
+    assert "<results>" in record["error"]["message"]
+    assert str(tmp_path) not in json.dumps(record)
+
+
 def test_a_dead_process_leaves_a_record(tmp_path):
     made = trial()
     record_failure(job(tmp_path, made), "the worker process died (signal 9)\n")
