@@ -25,6 +25,7 @@ MEASURED = sorted(path for path in (ROOT / "results" / "measured").iterdir() if 
 # What made each folder: (preset, data set, models or None for the preset's)
 COMMANDS = {
     "digits-demo": ["--preset", "demo"],
+    "fashion-quick": ["--preset", "quick", "--on", "fashion"],
     "mnist-quick": ["--preset", "quick", "--on", "mnist"],
     "mnist-quick-variants": ["--preset", "quick", "--on", "mnist", "--only", "wae-mmd,glf-two-stage,glf-regularized-1,"
                              "glf-regularized-10,glf-regularized,rae-l2-gmm,rae-sn-gmm,vae-flow-posterior-conditional,"
