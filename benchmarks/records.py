@@ -124,15 +124,6 @@ def read(folder: Folder) -> tuple[DataFrame, DataFrame]:
     )
 
 
-def protocols(folder: Folder) -> dict[str, dict[str, Any]]:
-    """The metric protocols that the records of a folder were evaluated by, by protocol_id."""
-    return {
-        evaluation["protocol_id"]: evaluation["protocol"]
-        for record in _records(folder)
-        for evaluation in record.get("evaluations") or []
-    }
-
-
 def _records(folder: Folder) -> Iterator[dict[str, Any]]:
     for path in sorted((Path(folder) / "records").glob("*.json")):
         if not path.name.startswith("."):  # "._KEY.json" is what macOS leaves on foreign disks

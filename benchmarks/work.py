@@ -39,8 +39,11 @@ def write_state(path: Path, epoch: Epoch, record: dict[str, Any]) -> None:
                                  | {"place": {k: record["provenance"][k] for k in ("device", "torch", "commit")}}),
     }
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    torch.save(state, temporary)
-    temporary.replace(path)
+    try:
+        torch.save(state, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_state(path: Path) -> State | None:

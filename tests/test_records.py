@@ -221,11 +221,6 @@ def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
     assert len(runs) == 2
 
 
-def test_protocols_are_found_by_their_id(tmp_path: Path) -> None:
-    assert records.protocols(tmp_path) == {}
-    records.write(tmp_path, record())
-    assert records.protocols(tmp_path) == {"0123456789abcdef": PROTOCOL}
-
 
 def test_a_folder_may_be_text(tmp_path: Path) -> None:
     records.write(str(tmp_path), record())

@@ -145,8 +145,11 @@ def save(model: LatentModel, path: str | os.PathLike[str]) -> None:
         raise ValueError("only models made by zoo.build can be saved: others have no description to rebuild them by")
     path = Path(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    torch.save({"spec": dict(model.spec), "state": model.state_dict()}, temporary)
-    temporary.replace(path)
+    try:
+        torch.save({"spec": dict(model.spec), "state": model.state_dict()}, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # half a file must not fill a disk that is full already
 
 
 def load(path: str | os.PathLike[str]) -> LatentModel:
