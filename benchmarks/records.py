@@ -17,7 +17,10 @@ from typing import Any
 import pandas as pd
 from pandas import DataFrame
 
-SCHEMA = 1
+from benchmarks.schema import SCHEMA, digest, upgrade
+
+__all__ = ["DIAGNOSTICS", "SCHEMA", "RecordError", "digest", "find", "put_evaluation", "read", "write", "write_text"]
+
 Folder = str | os.PathLike[str]  # a results folder
 
 
@@ -25,15 +28,14 @@ class RecordError(ValueError):
     """A record that cannot be used, and must not be overlooked."""
 
 
-
 # One row per training repeats these; a metric's own columns stand between EVALUATION and PROVENANCE.
 TRAINING = ("key", "model", "label", "revision", "dataset", "row", "preset", "seed", "precision", "status")
-EVALUATION = ("error", "draw", "metric", "protocol_id", "n_real", "n_fake", "extractor")
-DIAGNOSTICS = ("recon_sse", "latent_std", "latent_mean")
+EVALUATION = ("error", "source", "draw", "metric", "protocol_id", "n", "n_real", "n_fake", "extractor")
+DIAGNOSTICS = ("recon_sse", "latent_std", "latent_mean", "prior_mean", "prior_cov", "latent_nll")
 PROVENANCE = ("train", "test", "device", "torch", "commit", "dirty")
 EPOCH = ("key", "model", "dataset", "preset", "seed", "stage", "epoch")
 
-INTEGERS = ("revision", "seed", "draw", "n_real", "n_fake", "epoch")
+INTEGERS = ("revision", "seed", "draw", "n", "n_real", "n_fake", "epoch")
 
 
 def write(folder: Folder, record: Mapping[str, Any]) -> Path:
@@ -66,6 +68,15 @@ def write_text(path: Path, text: str) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def put_evaluation(record: dict[str, Any], evaluation: dict[str, Any]) -> None:
+    """Add an evaluation to a record; to one of the same key, the values that it lacks."""
+    for there in record["evaluations"]:
+        if there["key"] == evaluation["key"]:
+            there["values"] = {**evaluation["values"], **there["values"]}
+            return
+    record["evaluations"].append(evaluation)
 
 
 def find(folder: Folder, key: str) -> dict[str, Any] | None:
@@ -103,7 +114,7 @@ def read(folder: Folder) -> tuple[DataFrame, DataFrame]:
         }
         for evaluation in record.get("evaluations") or [{}]:
             protocol = evaluation.get("protocol") or {}
-            own = {name: evaluation.get(name) for name in ("draw", "metric", "protocol_id")}
+            own = {name: evaluation.get(name) for name in ("source", "draw", "metric", "protocol_id", "n")}
             own |= {name: protocol.get(name) for name in ("n_real", "n_fake", "extractor")}
             numbers = evaluation.get("values") or {}
             values |= numbers.keys()
@@ -139,6 +150,7 @@ def _load(path: Path) -> dict[str, Any] | None:
         lacking = [name for name in (*TRAINING, "evaluations", "epochs") if name not in record]
         if lacking and schema <= SCHEMA:
             raise KeyError(", ".join(lacking))
+        record = upgrade(record) if schema <= SCHEMA else record
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as reason:
