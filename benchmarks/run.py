@@ -237,7 +237,10 @@ def _result(record: dict[str, Any]) -> str:
     if record["status"] != "done":
         return f"{record['status']}: {record['error']['message']}"
     values: dict[str, list[float]] = {}
-    for evaluation in record["evaluations"]:
+    samples = [evaluation for evaluation in record["evaluations"] if evaluation["source"] == "prior"]
+    for evaluation in samples:
+        if evaluation["protocol_id"] != samples[0]["protocol_id"]:
+            continue  # a variant: the table tells
         for name, value in evaluation["values"].items():
             values.setdefault(name, []).append(value)
     seconds = sum(row["seconds"] for row in record["epochs"])
