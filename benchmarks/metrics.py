@@ -201,7 +201,8 @@ COMPONENTS = 64  # of `prd_pca64`, whose name says so
 def prd_pca64(*, real: ArrayLike, fake: ArrayLike, seed: int = 0) -> dict[str, float]:
     """As `prd`, by another algorithm that costs a fraction: for progress curves, never for a table.
 
-    The union is clustered by its first 64 principal components, found by two power iterations in float32.  are not those of `prd`; `python -m benchmarks.metric_cost` measures how far they are off.
+    The union is clustered by its first 64 principal components, found by two power iterations in float32.  Its
+    values are not those of `prd`; `python -m benchmarks.metric_cost` measures how far they are off.
     """
     a, b = pair(real, fake)
     union = np.concatenate([a, b]).astype(np.float32)
