@@ -8,13 +8,14 @@ from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table as Sheet
 
 import zoo
 from benchmarks import architecture, compare, datasets, features, fetch, gallery, metrics, protocols, records
-from benchmarks.plan import Problems, count, parse_device
+from benchmarks.plan import Problems, count, names, parse_device
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
@@ -38,7 +39,7 @@ def evaluate(given: Namespace, root: Path | None) -> int:
     images = count("--images", given.images, 0, wrong)
     if wrong or device is None:
         raise Problems(wrong)
-    wanted = tuple(metrics.METRICS) if given.metrics is None else tuple(given.metrics.split(","))
+    wanted = tuple(metrics.METRICS) if given.metrics is None else tuple(names(given.metrics))
     try:
         found = compare.compare(
             given.real, given.fake, given.features or "inception", root, device,
@@ -46,14 +47,17 @@ def evaluate(given: Namespace, root: Path | None) -> int:
         )  # fmt: skip
     except ValueError as error:
         raise Problems([str(error)]) from None
-    e, (n_real, n_fake) = found.extractor, found.n
-    numbers = " + ".join(f"{n:,}" if n else "moments of unknown" for n in found.n)
-    sheet = Sheet("metric", "value", "better", title=f"{numbers} images, {e.name} ({e.dims}-d)")
+    p = found.protocol
+    numbers = " + ".join("moments of unknown images" if n is None else f"{n:,} images" for n in found.n)
+    title = numbers if p is None else f"{numbers}, {p.extractor} ({p.dims}-d), metric protocol {p.id}"
+    sheet = Sheet("metric", "value", "better", title=title)
     directions = {name: way for row in metrics.METRICS.values() for name, way in row.columns.items()}
     for name, value in found.values.items():
         sheet.add_row(name, f"{value:.6g}", directions.get(name, "lower"))
     wide().print(sheet)
-    about = {"n_real": n_real or None, "n_fake": n_fake or None, "extractor": e.name, "weights": e.weights}
+    about: dict[str, Any] = {"n_real": found.n[0], "n_fake": found.n[1]}
+    if p is not None:
+        about |= {"extractor": p.extractor, "weights": p.weights, "protocol_id": p.id, "protocol": p.plain()}
     print(json.dumps({**about, **found.values}))
     return DONE
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from benchmarks import codecs, datasets
+from benchmarks.evaluation import MetricProtocol
 from benchmarks.features import Extractor, extractor
-from benchmarks.images import DataError, Part, Shape, exactly, find_images, read_images
+from benchmarks.images import AS_IT_IS, DataError, Part, Shape, exactly, find_images, read_images
 from benchmarks.metrics import FD, METRICS, Moments, frechet
 from benchmarks.reals import Features, kept
 from benchmarks.trial import loaded
@@ -27,13 +28,14 @@ class Comparison:
     """What was compared, and how.
 
     Attributes:
-        n: images of the real and of the fake kind.
-        extractor: of features.
+        protocol: all that the values depend on beside the fakes; None where moments were given, of which nobody
+            knows how they were made.
+        n: images of the real and of the fake kind; None where their moments were given.
         values: metric -> value; the Fréchet distance is named after the features.
     """
 
-    n: tuple[int, int]
-    extractor: Extractor
+    protocol: MetricProtocol | None
+    n: tuple[int | None, int | None]
     values: dict[str, float]
 
 
@@ -52,7 +54,7 @@ def compare(
 
     Images of both sides are cut to one number, those with the smallest digests, so no metric sees more of one.
     A side may also be an .npz file of moments as pytorch-fid saves them (`mu`, `sigma`): then the Fréchet
-    distance alone can be had.
+    distance alone can be had, and it is called `fd_moments`, as nobody knows what features they are of.
 
     Args:
         real: a data set's name (its test part; NAME:train for the other), a folder of images, or an .npz file.
@@ -71,58 +73,98 @@ def compare(
     if unknown:
         raise ValueError(f"unknown metric {', '.join(unknown)}. Known: {', '.join(METRICS)} (benchmarks/metrics.py)")
     sides = [source(real, root), source(fake, root)]
-    parts = [side for side in sides if isinstance(side, Part)]
-    shapes: list[Shape] = [(int(c), int(h), int(w)) for c, h, w in (part.images.shape[1:] for part in parts)]
-    if len(set(shapes)) == 2:
-        raise ValueError(f"{real} has images of {shapes[0]}, {fake} of {shapes[1]} (C, H, W): resize one of them")
-    if len(parts) < 2:
-        return _of_moments(real, fake, sides, features, device, metrics, images, allow_few)
-    n = min(len(part) for part in parts) if images is None else min(images, *map(len, parts))
-    row = next((s.partition(":")[0] for s in (real, fake) if _row(s)), "images that are no data set")
-    found = extractor(features, row, shapes[0], device)
-    a, b = (_features(part, n, found, allow_few) for part in parts)
+    row = next((text.partition(":")[0] for text in (real, fake) if _row(text)), "images that are no data set")
+    if any(isinstance(side, Moments) for side in sides):
+        if metrics and {*metrics} not in ({FD}, {*METRICS}):  # all of them is the default, not a wish
+            more = ", ".join(name for name in metrics if name != FD)
+            raise ValueError(f"{more} cannot be had from moments: they need images on both sides")
+        return _of_moments((real, fake), sides, features, row, device, images, allow_few)
+    a, b = _alike((real, fake), [side for side in sides if isinstance(side, Part)])
+    n = min(len(a), len(b)) if images is None else min(images, len(a), len(b))
+    a, b = a.canonical(n), b.canonical(n)
+    found = extractor(features, row, _shape(a), device)
+    protocol = described(real, a, found)
+    reals, fakes = kept_features(a, found, allow_few), Features(found(b.images), allow_few)
     values: dict[str, float] = {}
     for metric in metrics:
-        values |= METRICS[metric].call(a, b)[0]
-    return Comparison((n, n), found, {found.metric if name == FD else name: v for name, v in values.items()})
+        values |= METRICS[metric].call(reals, fakes)[0]
+    return Comparison(protocol, (n, n), {found.metric if name == FD else name: v for name, v in values.items()})
 
 
-def _features(part: Part, n: int, found: Extractor, allow_few: bool) -> Features:
-    """From the cache of real images: a set of images that was seen before costs nothing."""
-    part = part.canonical(n)
-    what = {"part": part.fingerprint, "n": n, "reals": codecs.RAW, "input": next(iter(found.inputs))}
-    return kept(what, found, lambda: found(part.images), allow_few)
+def _shape(part: Part) -> Shape:
+    c, h, w = part.images.shape[1:]
+    return int(c), int(h), int(w)
+
+
+def _alike(names: tuple[str, str], parts: list[Part]) -> tuple[Part, Part]:
+    """Two sets of images of one shape; colour images without a colour are gray where the others are."""
+    a, b = (_shape(part) for part in parts)
+    if a[1:] == b[1:] and a[0] != b[0]:
+        parts = [_gray(part) if part.images.shape[1] == 3 else part for part in parts]
+        a, b = (_shape(part) for part in parts)
+    if a != b:
+        how = "resize one of them" if a[1:] != b[1:] else "the one is gray, the other is not"
+        raise ValueError(f"{names[0]} has images of {a}, {names[1]} of {b} (C, H, W): {how}")
+    return parts[0], parts[1]
+
+
+def _gray(part: Part) -> Part:
+    colours = part.images
+    equal = torch.equal(colours[:, 0], colours[:, 1]) and torch.equal(colours[:, 0], colours[:, 2])
+    return Part(colours[:, :1].contiguous(), part.labels) if equal else part
+
+
+def described(real: str, part: Part, found: Extractor) -> MetricProtocol:
+    """The metric protocol of a comparison with these images, which are all compared with."""
+    name, _, split = real.partition(":")
+    own = datasets.DATASETS[name].preparation if _row(real) else AS_IT_IS
+    return MetricProtocol(
+        metric=found.metric,
+        extractor=found.name,
+        weights=found.weights,
+        dims=found.dims,
+        backend=found.backend,
+        input=next(iter(found.inputs)),
+        split=(split or "test") if _row(real) else "as given",
+        real=part.fingerprint,
+        n_real=len(part),
+        n_fake=len(part),
+        crop=own.crop,
+        resize=own.resize,
+    )
+
+
+def kept_features(part: Part, found: Extractor, allow_few: bool) -> Features:
+    """Features of real images: a set that was seen before costs nothing."""
+    return kept(what(part, found), found, lambda: found(part.images), allow_few)
+
+
+def what(part: Part, found: Extractor) -> dict[str, Any]:
+    """What the cache calls the features of real images."""
+    return {"part": part.fingerprint, "n": len(part), "reals": codecs.RAW, "input": next(iter(found.inputs))}
 
 
 def _of_moments(
-    real: str,
-    fake: str,
+    names: tuple[str, str],
     sides: list[Part | Moments],
     features: str,
+    row: str,
     device: torch.device,
-    metrics: Sequence[str],
     images: int | None,
     allow_few: bool,
 ) -> Comparison:
     """The Fréchet distance where one side, or both, are known by their moments."""
-    more = [name for name in metrics if name != FD]
-    if more and tuple(metrics) != tuple(METRICS):  # all of them is the default, not a wish
-        raise ValueError(f"{', '.join(more)} cannot be had from moments: they need images on both sides")
-    part = next((side for side in sides if isinstance(side, Part)), None)
-    c, h, w = (3, 299, 299) if part is None else (int(i) for i in part.images.shape[1:])
-    row = next((s.partition(":")[0] for s in (real, fake) if _row(s)), "moments")
-    found = extractor(features, row, (c, h, w), device)
-    known = []
-    for name, side in zip((real, fake), sides, strict=True):
-        if isinstance(side, Part):
-            known.append(_features(side, min(len(side), images or len(side)), found, allow_few).moments)
-        elif len(side.mean) != found.dims:
-            raise ValueError(f"{name} holds moments of {len(side.mean)} features, {found.name} has {found.dims}")
-        else:
+    known: list[Moments] = []
+    for side in sides:
+        if isinstance(side, Moments):
             known.append(side)
+        else:
+            found = extractor(features, row, _shape(side), device)
+            known.append(kept_features(side.canonical(images), found, allow_few).moments)
     a, b = known
-    value, _ = frechet(a.mean, a.cov, b.mean, b.cov)
-    return Comparison((a.n, b.n), found, {found.metric: value})
+    if len(a.mean) != len(b.mean):
+        raise ValueError(f"{names[0]} has {len(a.mean)} features, {names[1]} {len(b.mean)}: they cannot be compared")
+    return Comparison(None, (a.n or None, b.n or None), {"fd_moments": frechet(a.mean, a.cov, b.mean, b.cov)[0]})
 
 
 def _row(text: str) -> bool:
@@ -155,8 +197,15 @@ def from_folder(folder: Path) -> Tensor:
     names = sorted(find_images(folder))
     if not names:
         raise DataError(f"{folder} holds no images")
-    with Image.open(folder / names[0]) as first:
-        shape = (1 if first.mode in ("1", "L") else 3, first.height, first.width)
+    gray = True  # if all are; one gray image among colours is a colour image
+    for name in reversed(names):
+        try:
+            with Image.open(folder / name) as image:
+                gray, size = gray and image.mode in ("1", "L"), image.size
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            reason = "not an image that Pillow knows" if isinstance(error, UnidentifiedImageError) else error
+            raise DataError(f"cannot read {name}: {reason}") from error
+    shape = (1 if gray else 3, size[1], size[0])
     return read_images(folder, names, shape, exactly(shape), "none")
 
 
@@ -172,6 +221,7 @@ def from_array(path: Path) -> Part | Moments:
                 mean, cov = file["mu"].astype(np.float64), file["sigma"].astype(np.float64)
                 if mean.ndim != 1 or cov.shape != (len(mean), len(mean)):
                     raise ValueError(f"mu is {mean.shape} and sigma {cov.shape}, not (d,) and (d, d)")
+                check_covariance(mean, cov)
                 return Moments(mean, cov, 0)
             if len(file.files) != 1:
                 raise ValueError(f"it holds {len(file.files)} arrays ({', '.join(file.files)}), not one")
@@ -179,6 +229,17 @@ def from_array(path: Path) -> Part | Moments:
         return Part(to_images(array))
     except (ValueError, OSError, EOFError) as error:
         raise DataError(f"cannot take images from {path.name}: {error}") from error
+
+
+def check_covariance(mean: Any, cov: Any) -> None:
+    """Raise ValueError unless these are finite, and the second symmetric without a negative variance."""
+    if not (np.isfinite(mean).all() and np.isfinite(cov).all()):
+        raise ValueError("mu and sigma must be finite")
+    scale = np.abs(cov).max()
+    if not np.allclose(cov, cov.T, atol=1e-6 * scale):
+        raise ValueError("sigma is not symmetric: it is no covariance")
+    if np.linalg.eigvalsh(cov)[0] < -1e-6 * scale:
+        raise ValueError("sigma has negative eigenvalues: it is no covariance")
 
 
 def to_images(array: Any) -> Tensor:

@@ -13,7 +13,9 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks import codecs, provenance
@@ -245,7 +247,8 @@ class Measure:
                 part = self.data.part(changed.split)
                 changed = replace(changed, real=part.fingerprint, n_real=min(changed.n_real, self.images, len(part)),
                                   n_fake=min(changed.n_fake, self.images))  # fmt: skip
-                if changed not in found.values():  # 5k of no more than 5k are no variant
+                enough = self.allow_few or min(changed.n_real, changed.n_fake) > self.extractor.dims
+                if enough and changed not in found.values():  # 5k of no more than 5k are no variant
                     found[name] = changed
         return found
 
@@ -283,14 +286,18 @@ class Measure:
     def missing(self, record: Mapping[str, Any], wanted: Sequence[Request], metrics: Sequence[str]) -> list[Request]:
         """Requests that a record does not answer yet; those that cannot be had here are not asked for."""
         there = {evaluation["key"]: evaluation for evaluation in record["evaluations"]}
-        columns = {self.column(name) for metric in metrics for name in METRICS[metric].columns}
+        how = self.how(metrics)
         lacking = []
         for request in wanted:
             protocol = self.protocol(request)
             found = there.get(evaluation_key(record["key"], request, protocol)) if protocol else None
-            if protocol and (found is None or not (found.get("absent") or columns <= found["values"].keys())):
+            if protocol and (found is None or not (found.get("absent") or how.items() <= _how(found).items())):
                 lacking.append(request)
         return lacking
+
+    def how(self, metrics: Sequence[str]) -> dict[str, str]:
+        """Column -> how it is computed; a record's value that was computed in another way is not there."""
+        return {self.column(name): METRICS[metric].how for metric in metrics for name in METRICS[metric].columns}
 
     def column(self, name: str) -> str:
         """The column of a metric's value in records."""
@@ -328,31 +335,54 @@ class Measure:
                 "protocol_id": protocol.id,
                 "provenance": provenance.place(model.device),
             }
+            n = 0 if isinstance(images, str) else min(protocol.n_fake, len(images))
+            if not isinstance(images, str) and n <= self.extractor.dims and not self.allow_few:
+                images = f"{n} images are too few for {self.extractor.dims} features"
             if isinstance(images, str):
-                yield {**entry, "n": 0, "values": {}, "absent": images}
+                yield {**entry, "n": n, "values": {}, "absent": images}
                 continue
             way = (protocol.fakes, protocol.quantisation, protocol.input)
             if way not in seen:
-                pixels = codecs.QUANTISATIONS[protocol.quantisation](codecs.FAKES[protocol.fakes](images))
-                seen[way] = Features(self.extractor(pixels, protocol.input), self.allow_few)
-            fake = seen[way].first(min(protocol.n_fake, len(images)))
+                seen[way] = self.seen(images, protocol, SOURCES[request.source].part)
+            fake = seen[way].first(n)
             values, rescues = self.score(self.reals(protocol), fake, metrics)
             seconds = round(time.perf_counter() - started, 3)
-            yield {**entry, "n": len(fake.features), "values": values, "rescues": rescues, "seconds": seconds}
+            how = self.how(metrics)
+            yield {**entry, "n": n, "values": values, "how": how, "rescues": rescues, "seconds": seconds}
+
+    def seen(self, images: Tensor, protocol: MetricProtocol, part: str | None) -> Features:
+        """Features of images that are scored; from the cache where they are a part of the data set."""
+
+        def compute() -> NDArray[np.float32]:
+            pixels = codecs.QUANTISATIONS[protocol.quantisation](codecs.FAKES[protocol.fakes](images))
+            return self.extractor(pixels, protocol.input)
+
+        if part is None:
+            return Features(compute(), self.allow_few)
+        what = {"part": self.data.part(part).fingerprint, "n": len(images), "input": protocol.input,
+                "scored": [protocol.fakes, protocol.quantisation]}  # fmt: skip
+        return kept(what, self.extractor, compute, self.allow_few)
 
     def fakes(self, model: LatentModel, train: Part, request: Request, seed: int) -> Tensor | str:
-        """The images that a request is about, (n, C, H, W) in [0, 1], or why the model has none."""
+        """The images that a request is about, (n, C, H, W) in [0, 1], or why the model has none.
+
+        Only samples that are no images raise: what else cannot be measured must not cost a training its number.
+        """
         # Draws keep the seeds that they had before there were other sources.
         purpose = "draw" if request.source == "prior" else request.source
         source = SOURCES[request.source]
         try:
             images = source.images(model, train, self.data, self.images, stream(purpose, seed, request.draw))
+            if not torch.isfinite(images).all():
+                bad = int((~torch.isfinite(images.flatten(1))).any(1).sum())
+                raise NotFinite(f"{bad} generated images are not finite")
+            check_images(images)
         except NotImplementedError as reason:
             return str(reason)
-        if not torch.isfinite(images).all():
-            bad = int((~torch.isfinite(images.flatten(1))).any(1).sum())
-            raise NotFinite(f"{bad} generated images are not finite")
-        check_images(images)
+        except (NotFinite, ValueError) as reason:
+            if request.source == "prior":
+                raise
+            return str(reason)
         return images
 
     def score(self, real: Features, fake: Features, metrics: Sequence[str]) -> tuple[dict[str, float], int]:
@@ -366,7 +396,13 @@ class Measure:
         return values, rescues
 
 
-@lru_cache(maxsize=8)
+def _how(evaluation: Mapping[str, Any]) -> dict[str, str]:
+    """As `Measure.how`, of a record's evaluation; older ones have but a Fréchet distance, whose protocol says it."""
+    how: dict[str, str] = evaluation.get("how", {})
+    return dict.fromkeys(evaluation["values"], METRICS[FD].how) | how
+
+
+@lru_cache(maxsize=16)
 def _reals(measure: Measure, protocol: MetricProtocol) -> Features:
     own = measure.data.spec.preparation
     wanted = Preparation(protocol.crop, protocol.resize)

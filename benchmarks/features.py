@@ -8,11 +8,12 @@ subclass of `Extractor` anywhere on the Python path: `--features mypackage.mymod
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,6 +25,7 @@ from torch.nn import functional
 
 from benchmarks import classifier
 from benchmarks.images import Shape
+from benchmarks.records import digest
 from benchmarks.work import tf32
 
 GET_INCEPTION = "python -m benchmarks.run fetch inception"
@@ -286,7 +288,8 @@ def extractor(features: str, row: str, shape: Shape, device: torch.device) -> Ex
 def foreign(module: str, name: str, shape: Shape, device: torch.device) -> Extractor:
     """An extractor of the user's own, checked before any model is trained.
 
-    Its distances are `fd_` and its dotted name: it cannot call itself one of ours, nor FID.
+    Its distances are `fd_` and its dotted name: it cannot call itself one of ours, nor FID.  The text of its module
+    counts as a part of its weights.
 
     Raises:
         ValueError: it cannot be imported or made, or is no `Extractor`; says why.
@@ -294,8 +297,10 @@ def foreign(module: str, name: str, shape: Shape, device: torch.device) -> Extra
     said = f"--features {module}:{name}"
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except ModuleNotFoundError as error:
         raise ValueError(f"{said}: {error}; it must be on the Python path") from error
+    except Exception as error:  # a stranger's module may raise anything
+        raise ValueError(f"{said}: {type(error).__name__}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Extractor)):
         raise ValueError(f"{said} is no subclass of benchmarks.features.Extractor")
     if found.metric is not Extractor.metric:
@@ -303,18 +308,17 @@ def foreign(module: str, name: str, shape: Shape, device: torch.device) -> Extra
     try:
         made: Extractor = found(shape, device)  # type: ignore[call-arg]
         made.name, made.device = f"{module}:{name}", device
+        # A changed class gives other numbers, whatever it says of its weights.
+        made.weights = digest([made.weights, inspect.getsource(inspect.getmodule(found) or found)])
         probe = made(torch.zeros(2, *shape, dtype=torch.uint8))
     except Exception as error:  # whatever a stranger's class raises, before any model is trained
         raise ValueError(f"{said} does not work on images of {shape}: {type(error).__name__}: {error}") from error
-    if not isinstance(made.weights, str) or not np.isfinite(probe).all():
-        raise ValueError(f"{said} needs `weights`, a string that changes with its numbers, and finite features")
+    if not np.isfinite(probe).all():
+        raise ValueError(f"{said} gives features of a black image that are not finite")
     return made
 
 
 def file_sha256(path: Path) -> str:
     """Hash of a file's bytes."""
-    digest = sha256()
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return file_digest(file, "sha256").hexdigest()

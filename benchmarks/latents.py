@@ -9,13 +9,14 @@ from torch import Tensor
 
 from benchmarks.datasets import DataSet
 from benchmarks.evaluation import IMAGES, stream
+from benchmarks.records import DIAGNOSTICS
 from zoo import LatentModel
 from zoo.base import evaluating
 
 DRAWS = 50_000  # from the model's density of latents, five times as many as latents: their noise is the lesser part
 
 
-def diagnose(model: LatentModel, data: DataSet) -> dict[str, float]:
+def diagnose(model: LatentModel, data: DataSet) -> dict[str, float | None]:
     """Reconstruction and latents of the test images, at most 10,000, by smallest digest.
 
     Args:
@@ -26,8 +27,12 @@ def diagnose(model: LatentModel, data: DataSet) -> dict[str, float]:
         recon_sse (squared error per image, summed over pixels); latent_std and latent_mean (standard deviation and
         absolute mean of the encoder's means over images, averaged over dimensions); prior_mean and prior_cov
         (`mismatch` of q(z), the draws from q(z|x), to the model's density); latent_nll (of the same draws, in nats
-        per image), where the density has a closed form.  Nothing for a model without an encoder.
+        per image).  None where a density has no closed form or is singular, or there is no encoder.
     """
+    return dict.fromkeys(DIAGNOSTICS) | _diagnose(model, data)
+
+
+def _diagnose(model: LatentModel, data: DataSet) -> dict[str, float]:
     x = data.test.canonical(IMAGES).images
     try:
         z = model.encode(x)

@@ -144,7 +144,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     if options.preset not in PRESETS:
         wrong.append(f"unknown preset {options.preset!r}. Known: {', '.join(PRESETS)} (benchmarks/protocols.py)")
     preset = PRESETS.get(options.preset)
-    models = _names(options.only) if options.only is not None else [*preset.models] if preset else []
+    models = names(options.only) if options.only is not None else [*preset.models] if preset else []
     wrong += [_message(zoo.entry, name) for name in models if name not in zoo.MODELS]
     results = Path(options.results)
     nearest = next(path for path in (results, *results.absolute().parents) if path.exists())
@@ -158,7 +158,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     seeds = count("--seeds", options.seeds, preset.seeds if preset else 1, wrong)
     draws = count("--draws", options.draws, preset.draws if preset else 1, wrong)
     images = count("--images", options.images, IMAGES, wrong)
-    metrics = tuple(_names(options.metrics or "fd"))
+    metrics = tuple(names(options.metrics or "fd"))
     if unknown := [repr(name) for name in metrics if name not in METRICS]:
         wrong.append(f"unknown metric {', '.join(unknown)}. Known: {', '.join(METRICS)} (benchmarks/metrics.py)")
     elif "fd" not in metrics:
@@ -208,7 +208,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
                     break
                 trials[model, data.name, seed] = Job(
                     trial, source, root, results, str(device), wanted, draws,
-                    metrics, kind.sources, variants, images, options.allow_few,
+                    metrics, kind.sources, variants, kind.diagnostics, images, options.allow_few,
                 )  # fmt: skip
     if wrong:
         raise Problems(wrong)
@@ -239,14 +239,15 @@ def settings(trial: Trial) -> list[str]:
     return [*lines, f"{hyper + '; ' if hyper else ''}source {trial.protocol.source} (row {trial.row})"]
 
 
-def _names(text: str) -> list[str]:
+def names(text: str) -> list[str]:
+    """What an option lists, each once."""
     return list(dict.fromkeys(name.strip() for name in text.split(",")))
 
 
 def _columns(text: str) -> list[str]:
     """Data sets of --on; a folder comes last, as its path may hold a comma."""
-    names, folder, path = text.partition("folder:")
-    return [name for name in _names(names) if name or not folder] + ([folder + path] if folder else [])
+    listed, folder, path = text.partition("folder:")
+    return [name for name in names(listed) if name or not folder] + ([folder + path] if folder else [])
 
 
 def _message(call: Any, *arguments: Any) -> str:

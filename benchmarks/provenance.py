@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("torchvision", "numpy", "scipy", "scikit-learn", "pytorch-fid", "pandas")
+PACKAGES = ("torchvision", "numpy", "scipy", "scikit-learn", "pytorch-fid", "pandas", "pillow")
 
 
 def describe(device: torch.device) -> dict[str, Any]:

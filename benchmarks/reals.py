@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 import torch
 from numpy.typing import NDArray
 
@@ -63,7 +64,8 @@ def kept(
         compute: called where they are not there.
         allow_few: as `Features`.
     """
-    place = [provenance.device_name(extractor.device), torch.__version__, torch.get_num_threads()]
+    versions = [torch.__version__, np.__version__, PIL.__version__]  # Pillow decodes, resizes and compresses
+    place = [provenance.device_name(extractor.device), torch.get_num_threads(), *versions]
     key = digest([FORMAT, what, extractor.name, extractor.backend, extractor.weights, extractor.dims, place])
     path = cache_folder() / "features" / f"{key}.npz"
     found = _read(path, extractor.dims, allow_few)

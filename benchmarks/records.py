@@ -75,10 +75,19 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def put_evaluation(record: dict[str, Any], evaluation: dict[str, Any]) -> None:
-    """Add an evaluation to a record; to one of the same key, the values that it lacks."""
+    """Add an evaluation to a record; to one of the same key, the values that it lacks or that were made otherwise.
+
+    Values that come later are named in `later`, with where they were made: the entry's own provenance is of the first.
+    """
     for there in record["evaluations"]:
         if there["key"] == evaluation["key"]:
-            there["values"] = {**evaluation["values"], **there["values"]}
+            values, how, later = there["values"], there.get("how", {}), evaluation["how"]
+            same = {name for name in values if name not in later or how.get(name, later[name]) == later[name]}
+            new = {name: value for name, value in evaluation["values"].items() if name not in same}
+            about = {name: evaluation[name] for name in ("rescues", "seconds", "provenance")}
+            there["values"] = values | new
+            there["how"] = how | {name: later[name] for name in new}
+            there["later"] = [*there.get("later", []), {"columns": [*new], **about}]
             return
     record["evaluations"].append(evaluation)
 

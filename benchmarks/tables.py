@@ -356,7 +356,7 @@ def criteria(runs: DataFrame, grid: Grid) -> Table:
         "distribution) and decoded; samples.",
         "Section 2: (a), a good decoder for z from the aggregated posterior, costs decoded posterior − training "
         "images; (b), a match of that posterior and the model's density, costs samples − decoded posterior.",
-        *(f"On {grid.datasets[d]} there are only {n} images to decode, which biases (a) up and (b) down."
+        *(f"On {grid.datasets[d]} there are only {n} images to decode, which biases (b) down and (a) either way."
           for d, n in _fewer(runs, grid).items()),
     )  # fmt: skip
     return Table(
@@ -461,7 +461,7 @@ def sensitivity(runs: DataFrame, grid: Grid) -> Table:
             found = _trainings(counted, wanted, grid.metric, draws)
             if only is None:
                 found = dict([*found.items()][:1])
-            base = base or found
+            base = found if variant == "base" else base
             cell = _cell(runs, wanted if only else (), found)
             shift = [fmean(found[k]) / fmean(base[k]) - 1 for k in found if fmean(base.get(k, [0.0])) > 0]
             aside = f" ({100 * fmean(shift):+.0f} %)".replace("-", "−") if shift and found is not base else ""
@@ -472,7 +472,10 @@ def sensitivity(runs: DataFrame, grid: Grid) -> Table:
         f"{NOTHING}: the data set or the extractor cannot have it, or the images would be compared with themselves.",
         "Training images are scored as if they were samples; stretched: each image to [0, 1] by its own minimum and "
         "maximum, as in the code of Two-Stage VAE; JPEG: by Pillow, in memory.",
-    )
+        *(f"Metric protocols on {grid.datasets[d]}: " + ", ".join(
+            f"{label}: {grid.variants[d, v]}" for v, label in grid.labels.items() if (d, v) in grid.variants
+        ) + "." for d in grid.datasets),
+    )  # fmt: skip
     return Table(
         name="sensitivity",
         caption=_caption(cells, grid, lead="The same images scored under several metric protocols. "),
@@ -564,16 +567,18 @@ class Kind:
         build: from the runs frame and a grid.
         sources: keys of `evaluation.SOURCES`.
         variants: keys of `evaluation.VARIANTS`; None: all that a data set can have.
+        diagnostics: whether it needs `records.DIAGNOSTICS`.
     """
 
     build: Callable[[DataFrame, Grid], Table]
     sources: tuple[str, ...] = ("prior",)
     variants: tuple[str, ...] | None = ("base",)
+    diagnostics: bool = False
 
 
 TABLES: dict[str, Kind] = {
     "table1": Kind(table1),
     "criteria": Kind(criteria, ("prior", "posterior", "reconstruction", "floor")),
-    "latents": Kind(latents),
+    "latents": Kind(latents, diagnostics=True),
     "sensitivity": Kind(sensitivity, ("prior", "floor"), None),
 }

@@ -142,6 +142,7 @@ class Job:
         metrics: keys of `metrics.METRICS`, that of the table among them.
         sources: keys of `evaluation.SOURCES` that the table needs.
         variants: keys of `evaluation.VARIANTS` that the table needs.
+        diagnostics: whether the table needs these.
         images: of each kind, at most.
         allow_few: accept no more images than features.
     """
@@ -156,6 +157,7 @@ class Job:
     metrics: tuple[str, ...] = ("fd",)
     sources: tuple[str, ...] = ("prior",)
     variants: tuple[str, ...] = (BASE,)
+    diagnostics: bool = False
     images: int = IMAGES
     allow_few: bool = False
 
@@ -189,7 +191,15 @@ def finished(record: dict[str, Any], measure: Measure, job: Job) -> bool:
     """Whether a record needs no more work: diverged is an end, failed is not."""
     if record["status"] == "failed":
         return False
-    return record["status"] == "diverged" or not measure.missing(record, job.required, job.metrics)
+    if record["status"] == "diverged":
+        return True
+    undiagnosed = job.diagnostics and not diagnosed(record)
+    return not undiagnosed and not measure.missing(record, job.required, job.metrics)
+
+
+def diagnosed(record: dict[str, Any]) -> bool:
+    """Whether a record has all diagnostics of today, if only as None; older ones have fewer."""
+    return {*records.DIAGNOSTICS} <= {*record["diagnostics"]}
 
 
 def run_trial(job: Job) -> dict[str, Any]:
@@ -232,7 +242,8 @@ def run_trial(job: Job) -> dict[str, Any]:
                     record["evaluations"], record["diagnostics"] = old["evaluations"], old["diagnostics"]
             model = model.to(device).eval()
             pictures.save_grid(model.sample(GRID, seed=GRID_SEED), job.work / "samples.png")
-            record["diagnostics"] = record["diagnostics"] or diagnose(model, data)
+            if not diagnosed(record):
+                record["diagnostics"] = diagnose(model, data)
             # What tells decoder from density is measured of every training, whatever its table needs.
             wanted = dict.fromkeys([*job.required, *requests(1, CRITERIA)])
             lacking = measure.missing(record, [*wanted], job.metrics)

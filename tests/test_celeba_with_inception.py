@@ -14,7 +14,7 @@ from benchmarks import features, protocols, records
 from benchmarks.metric_cost import random_inception
 from benchmarks.run import main
 
-TRAIN, TEST, SEEN = 256, 14, 12  # one batch, and some to test with; images of each kind in a metric
+TRAIN, TEST, SEEN = 256, 8, 6  # one batch, and some to test with; images of each kind in a metric
 
 
 @pytest.fixture

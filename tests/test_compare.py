@@ -88,12 +88,15 @@ def test_moments_as_pytorch_fid_saves_them(tmp_path, capsys):
     np.savez(tmp_path / "stats.npz", mu=features.mean(0, dtype=np.float64), sigma=np.cov(features, rowvar=False))
     got = evaluate(capsys, "--real", tmp_path / "stats.npz", "--fake", "digits", "--features", "classifier:digits")
     own = extractor("classifier", "digits", (1, 8, 8), torch.device("cpu"))(DIGITS.test.images)
-    assert got["fd_classifier"] == pytest.approx(frechet_distance(features, own), rel=1e-4)
+    assert got["fd_moments"] == pytest.approx(frechet_distance(features, own), rel=1e-4)
+    assert not {"fd_classifier", "fid", "protocol_id"} & {*got}  # nobody knows what features the file is of
     assert (got["n_real"], got["n_fake"]) == (None, 500)
     assert "prd_f8" not in got
     both = [tmp_path / "stats.npz"] * 2
+    same = evaluate(capsys, "--real", both[0], "--fake", both[1])  # needs no features, hence no weights
+    assert same["fd_moments"] == pytest.approx(0, abs=1e-6)
     for arguments, words in [
-        (["--real", both[0], "--fake", "digits", "--features", "pixels"], "moments of 32 features, pixels has 64"),
+        (["--real", both[0], "--fake", "digits", "--features", "pixels"], "digits 64: they cannot be compared"),
         (["--real", both[0], "--fake", "digits", "--features", "classifier", "--metrics", "fd,prd"],
          "prd cannot be had from moments"),
     ]:  # fmt: skip
@@ -102,6 +105,37 @@ def test_moments_as_pytorch_fid_saves_them(tmp_path, capsys):
     np.savez(tmp_path / "wrong.npz", mu=np.zeros(3), sigma=np.zeros((2, 2)))
     assert main(["evaluate", "--real", str(tmp_path / "wrong.npz"), "--fake", "digits"]) == 2
     assert "not (d,) and (d, d)" in capsys.readouterr().err
+    for sigma, words in [(np.triu(np.ones((3, 3))), "not symmetric"), (np.diag([1.0, 1, -1]), "negative eigenvalues"),
+                         (np.full((3, 3), np.nan), "must be finite")]:  # fmt: skip
+        np.savez(tmp_path / "wrong.npz", mu=np.zeros(3), sigma=sigma)
+        assert main(["evaluate", "--real", str(tmp_path / "wrong.npz"), "--fake", str(tmp_path / "wrong.npz")]) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_numbers_come_with_their_protocol(capsys):
+    arguments = ["--real", "digits", "--fake", "digits:train", "--features", "classifier", "--metrics", "fd"]
+    got = evaluate(capsys, *arguments)
+    assert (got["protocol"]["split"], got["protocol"]["n_real"]) == ("test", 500)
+    assert got["protocol"]["real"] == DIGITS.test.fingerprint
+    fewer = evaluate(capsys, *arguments, "--images", 400)
+    assert len({got["protocol_id"], fewer["protocol_id"]}) == 2
+
+
+def test_one_gray_image_among_colours_is_a_colour_image(tmp_path, capsys):
+    for i in range(4):
+        Image.new("RGB", (8, 8), (255, 60 * i, 0)).save(tmp_path / f"{i}.png")
+    Image.new("L", (8, 8), 128).save(tmp_path / "0.png")
+    assert source(str(tmp_path), None).images.shape == (4, 3, 8, 8)
+    assert main(["evaluate", "--real", "digits", "--fake", str(tmp_path), "--features", "pixels"]) == 2
+    assert "the one is gray, the other is not" in capsys.readouterr().err
+
+
+def test_gray_images_stored_as_colours_are_gray_beside_gray_ones(tmp_path, capsys):
+    for i, image in enumerate(HERE[:300]):
+        Image.fromarray(np.repeat(image[..., None], 3, 2)).save(tmp_path / f"{i}.png")
+    got = evaluate(capsys, "--real", "digits", "--fake", tmp_path, "--features", "classifier", "--metrics", "fd")
+    assert got["n_fake"] == 300
+    assert got["fd_classifier"] < 1
 
 
 def test_few_images_are_refused_unless_told(capsys):
@@ -115,7 +149,7 @@ def test_what_was_seen_before_is_not_computed_again(tmp_path, capsys):
     arguments = ["--real", "digits", "--fake", "digits:train", "--features", "classifier", "--metrics", "fd"]
     first = evaluate(capsys, *arguments)
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "features").glob("*.npz")}
-    assert len(files) == 2
+    assert len(files) == 1  # of the reals: fakes are seen once
     assert evaluate(capsys, *arguments) == first
     assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "features").glob("*.npz")}
 
@@ -124,6 +158,8 @@ def test_mistakes(tmp_path, capsys):
     np.savez(tmp_path / "objects.npz", np.array([{}], dtype=object))
     np.savez(tmp_path / "two.npz", a=HERE, b=HERE)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "a.png").write_bytes(b"no image")
     for arguments, words in [
         ([], "evaluate needs --real"),
         (["--real", "digits", "--fake", "nothing"], "neither a data set"),
@@ -133,6 +169,7 @@ def test_mistakes(tmp_path, capsys):
         (["--real", tmp_path / "two.npz", "--fake", "digits"], "it holds 2 arrays"),
         (["--real", "digits", "--fake", "digits", "--features", "nope"], "unknown features"),
         (["--real", "digits", "--fake", "digits", "--metrics", "fd,is"], "unknown metric 'is'. Known: fd, prd, kid"),
+        (["--real", "digits", "--fake", tmp_path / "broken"], "cannot read a.png: not an image that Pillow knows"),
         (["--real", "digits:valid", "--fake", "digits"], "each also with :train"),
         (["--real", "digits", "--fake", "digits", "--images", "many"], "--images must be a whole number"),
     ]:

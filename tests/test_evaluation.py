@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import zoo
-from benchmarks import codecs
+from benchmarks import codecs, records
 from benchmarks.datasets import Part, load
 from benchmarks.evaluation import (
     BASE,
@@ -125,8 +125,54 @@ def test_metrics_that_a_record_lacks_are_asked_for_and_only_those_draws():
     assert entry["values"]["fd_classifier"] == first[0]["values"]["fd_classifier"]
 
 
+def test_a_value_that_was_computed_in_another_way_does_not_count(monkeypatch):
+    m = measure(images=200)
+    (first,) = m.measure(Given(FAKES), RECORD, [Request()], ["fd", "prd"])
+    record = {**RECORD, "evaluations": [first]}
+    assert m.missing(record, [Request()], ["fd", "prd"]) == []
+    monkeypatch.setitem(METRICS, "prd", replace(METRICS["prd"], how="50 clusters"))
+    assert m.missing(record, [Request()], ["fd"]) == []
+    assert m.missing(record, [Request()], ["fd", "prd"]) == [Request()]
+    later = {**first, "values": {**first["values"], "prd_f8": -1.0}, "how": m.how(["fd", "prd"]), "rescues": 3}
+    records.put_evaluation(record, {**later, "values": later["values"] | {"fd_classifier": -1.0}})
+    (merged,) = record["evaluations"]
+    assert merged["values"] == {**first["values"], "prd_f8": -1.0}  # the distance stays what it was
+    assert merged["how"]["prd_f8"] == "50 clusters"
+    assert (merged["rescues"], merged["provenance"]) == (first["rescues"], first["provenance"])
+    assert merged["later"] == [{"columns": ["prd_f8", "prd_f1_8"], "rescues": 3, "seconds": first["seconds"],
+                                "provenance": first["provenance"]}]  # fmt: skip
+    assert m.missing(record, [Request()], ["fd", "prd"]) == []
+
+
+def test_what_cannot_be_measured_beside_the_samples_costs_no_training_its_number():
+    """Few training images, or a decoder that breaks on one of them: the samples' distance stands."""
+    few = replace(DIGITS, train=DIGITS.train.canonical(30))
+    m = replace(measure(), data=few)
+    assert m.problem is None
+    wanted = requests(1, ("prior", "floor"))
+    entries = {e["source"]: e for e in m.measure(Given(FAKES), RECORD, wanted, ["fd"])}
+    assert entries["prior"]["values"]["fd_classifier"] > 0
+    assert entries["floor"]["absent"] == "30 images are too few for 32 features"
+
+    torch.manual_seed(0)
+    model = zoo.build("glf", image_shape=(1, 8, 8), nz=8, k=8)
+    model.encode = lambda x, generator=None: torch.full((len(x), 8), torch.nan)
+    entries = {e["source"]: e for e in measure().measure(model, RECORD, requests(1, ("prior", *CRITERIA)), ["fd"])}
+    assert entries["prior"]["values"]["fd_classifier"] > 0
+    assert "500 generated images are not finite" in entries["reconstruction"]["absent"]
+
+
+def test_the_floor_is_computed_once_for_all_trainings(tmp_path):
+    m = measure()
+    (one,) = m.measure(Given(FAKES), RECORD, [Request("floor")], ["fd"])
+    files = {p: p.stat().st_mtime_ns for p in (tmp_path / "cache" / "features").iterdir()}
+    (two,) = measure().measure(Given(FAKES), {**RECORD, "seed": 1}, [Request("floor")], ["fd"])
+    assert one["values"] == two["values"]
+    assert files == {p: p.stat().st_mtime_ns for p in (tmp_path / "cache" / "features").iterdir()}
+
+
 def test_every_metric_says_which_way_is_better():
-    assert {way for metric in METRICS.values() for way in metric.columns.values()} == {"lower", "higher"}
+    assert {way for metric in METRICS.values() for way in metric.columns.values()} == {"lower", "higher", "spread"}
 
 
 @pytest.mark.parametrize(("value", "error"), [(float("nan"), NotFinite), (float("inf"), NotFinite), (1.5, ValueError),

@@ -265,9 +265,12 @@ class Nothing:
 
 def test_an_extractor_of_ones_own_is_named_by_its_path(tmp_path, monkeypatch):
     (tmp_path / "stranger.py").write_text(STRANGER)
+    (tmp_path / "broken.py").write_text("def")
+    (tmp_path / "changed.py").write_text(STRANGER + "\n# another version\n")
     monkeypatch.syspath_prepend(tmp_path)
     found = features.extractor("stranger:Means", "digits", GRAY, CPU)
     assert (found.name, found.metric, found.dims) == ("stranger:Means", "fd_stranger_Means", 2)
+    assert found.weights != features.extractor("changed:Means", "digits", GRAY, CPU).weights  # another text
     assert found(torch.full((3, *GRAY), 255, dtype=torch.uint8))[:, 0].tolist() == [1, 1, 1]
     for name, words in {
         "stranger:None_": "no attribute 'None_'",
@@ -275,6 +278,7 @@ def test_an_extractor_of_ones_own_is_named_by_its_path(tmp_path, monkeypatch):
         "stranger:Nothing": "is no subclass of benchmarks.features.Extractor",
         "stranger:Wrong": r"does not work on images of \(1, 8, 8\): ValueError: .* features \(2, 64\), not \(2, 2\)",
         "stranger:Cheat": "names its own metric",
+        "broken:Means": "--features broken:Means: SyntaxError",
     }.items():
         with pytest.raises(ValueError, match=words):
             features.extractor(name, "digits", GRAY, CPU)

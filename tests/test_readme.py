@@ -16,6 +16,7 @@ import zoo
 from benchmarks import datasets, fetch, protocols
 from benchmarks.protocols import Schedule
 from benchmarks.run import main
+from benchmarks.tables import TABLES
 from benchmarks.training import train
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,7 +91,7 @@ def test_commands_are_understood(command, tmp_path, capsys, monkeypatch, letters
     if words[0] == "fetch":
         assert set(words[1:]) <= set(fetch.FETCH)
         return
-    code = main([*words, *(["--dry-run"] if words[0] == "table1" and "--dry-run" not in words else [])])
+    code = main([*words, *(["--dry-run"] if words[0] in TABLES and "--dry-run" not in words else [])])
     problems = capsys.readouterr().err.strip().splitlines()
     allowed = r"is missing|not in torch hub's cache|unknown model 'gaussian-ae'|no finished glf"
     assert code == (2 if problems else 0)

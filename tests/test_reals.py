@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -94,11 +95,15 @@ def fill(arguments):
     folder, number = arguments
 
     def compute():
+        time.sleep(0.5)  # long enough for all to be waiting
         with open(Path(folder) / "computed.txt", "a") as file:
             file.write(f"{number}\n")
         return np.random.default_rng(0).normal(size=(2000, 64)).astype(np.float32)
 
     os.environ["AE_BENCH_CACHE"] = folder
+    Path(folder, f"ready-{number}").touch()
+    while len([*Path(folder).glob("ready-*")]) < 4:  # all start at once
+        time.sleep(0.01)
     found = kept({"part": "many"}, Pixels((1, 8, 8)), compute)
     return float(found.features.astype(np.float64).sum()), float(found.moments.cov.sum())
 

@@ -306,7 +306,8 @@ def test_a_criterion_without_its_parts_has_no_cost() -> None:
 def test_fewer_images_than_samples_are_told() -> None:
     runs = DataFrame([row | {"n_fake": 500} for row in parts("g0", 1.0, 2.0, 4.0, 9.0)])
     notes = criteria(runs, grid({("glf", "mnist"): ("g0",)})).notes
-    assert any("On MNIST there are only 100 images to decode, which biases (a) up and (b) down" in n for n in notes)
+    said = "On MNIST there are only 100 images to decode, which biases (b) down and (a) either way."
+    assert said in notes
 
 
 def test_two_data_sets_have_a_row_each() -> None:
@@ -349,6 +350,13 @@ def test_variants_stand_beside_the_protocol_of_the_tables() -> None:
     tidy = table.tidy().set_index(["variant", "source"])
     assert tidy.loc[("jpeg75", "prior"), "protocol_id"] == "jpeg"
     assert tidy.loc[("jpeg75", "prior"), "mean"] == 10.0
+
+
+def test_there_is_no_share_of_a_base_that_is_not_there() -> None:
+    rows = [run("g0", 1.0, protocol_id="train"), run("g0", 2.0, protocol_id="jpeg")]
+    table = sensitivity(DataFrame(rows), variants())
+    assert [*table.frame()["GLF"]] == ["—", "1.0 (1/2)", "2.0 (1/2)", "—"]
+    assert "Metric protocols on MNIST: as they are: " + ID + ", reals: train: train, reals: JPEG: jpeg." in table.notes
 
 
 def test_a_distance_of_zero_has_no_share() -> None:

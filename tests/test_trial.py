@@ -286,6 +286,17 @@ def test_retraining_that_gives_the_same_keeps_what_was_measured(tmp_path):
     assert [e["metric"] for e in two["evaluations"]] == ["fd_pixels"] * every + ["fd_classifier"] * every
 
 
+def test_diagnostics_that_an_older_record_lacks_are_measured_without_training(tmp_path):
+    one = run_trial(job(tmp_path, trial(epochs=1)))
+    older = {**one, "diagnostics": {"recon_sse": 1.0, "latent_std": 1.0, "latent_mean": 0.0}}
+    records.write(tmp_path, older)
+    assert run_trial(job(tmp_path, trial(epochs=1))) == older  # a table that does not show them does not ask
+    two = run_trial(replace(job(tmp_path, trial(epochs=1)), diagnostics=True))
+    assert two["diagnostics"] == one["diagnostics"]
+    assert two["epochs"] == one["epochs"]
+    assert two["evaluations"] == one["evaluations"]
+
+
 def test_retraining_that_fails_leaves_the_record_as_it_is(tmp_path):
     one = run_trial(job(tmp_path, trial(epochs=1)))
     weights = tmp_path / "runs" / one["key"] / "weights.pt"
