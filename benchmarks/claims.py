@@ -85,7 +85,7 @@ def alive(folder: Path, now: float | None = None) -> bool:
 def dead(owner: Mapping[str, Any]) -> bool:
     """Whether a process is known to have ended: it was on this host, or in an earlier run of this SLURM job."""
     if owner.get("host") == socket.gethostname() and owner.get("space") == _space():
-        return _born(int(owner["pid"])) != owner["born"]
+        return bool(_born(int(owner["pid"])) != owner["born"])
     job = owner.get("job")
     return job is not None and bool(job == whoami()["job"])
 

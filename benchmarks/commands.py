@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table as Sheet
 
 import zoo
-from benchmarks import architecture, compare, datasets, features, fetch, gallery, protocols, records
-from benchmarks.plan import Problems, parse_device
+from benchmarks import architecture, compare, datasets, features, fetch, gallery, metrics, protocols, records
+from benchmarks.plan import Problems, count, parse_device
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
@@ -35,18 +35,26 @@ def evaluate(given: Namespace, root: Path | None) -> int:
     """Print the metrics of --fake against --real, as a table and, last, as one line of JSON."""
     wrong = [f"evaluate needs --{side}" for side in ("real", "fake") if getattr(given, side) is None]
     device = parse_device(given.device, wrong)
+    images = count("--images", given.images, 0, wrong)
     if wrong or device is None:
         raise Problems(wrong)
+    wanted = tuple(metrics.METRICS) if given.metrics is None else tuple(given.metrics.split(","))
     try:
-        found = compare.compare(given.real, given.fake, given.features or "inception", root, device)
+        found = compare.compare(
+            given.real, given.fake, given.features or "inception", root, device,
+            metrics=wanted, images=images or None, allow_few=given.allow_few,
+        )  # fmt: skip
     except ValueError as error:
         raise Problems([str(error)]) from None
-    e = found.extractor
-    sheet = Sheet("metric", "value", title=f"{found.n:,} + {found.n:,} images, {e.name} ({e.dims}-d)")
+    e, (n_real, n_fake) = found.extractor, found.n
+    numbers = " + ".join(f"{n:,}" if n else "moments of unknown" for n in found.n)
+    sheet = Sheet("metric", "value", "better", title=f"{numbers} images, {e.name} ({e.dims}-d)")
+    directions = {name: way for row in metrics.METRICS.values() for name, way in row.columns.items()}
     for name, value in found.values.items():
-        sheet.add_row(name, f"{value:.6g}")
+        sheet.add_row(name, f"{value:.6g}", directions.get(name, "lower"))
     wide().print(sheet)
-    print(json.dumps({"n": found.n, "extractor": e.name, "weights": e.weights, **found.values}))
+    about = {"n_real": n_real or None, "n_fake": n_fake or None, "extractor": e.name, "weights": e.weights}
+    print(json.dumps({**about, **found.values}))
     return DONE
 
 
@@ -96,7 +104,11 @@ def list_names(given: Namespace, root: Path | None) -> int:
         images = f"{p.images:,}" if p.images else "all"
         sheet.add_row(name, images, steps, f"{p.seeds} x {p.draws}", " ".join(p.datasets), p.features)
     console.print(sheet)
-    console.print(f"features (benchmarks/features.py): {', '.join(features.FEATURES)}")
+    sheet = Sheet("metric", "columns of records, and which is better", title="metrics (benchmarks/metrics.py)")
+    for name, metric in metrics.METRICS.items():
+        sheet.add_row(name, ", ".join(f"{column} ({better})" for column, better in metric.columns.items()))
+    console.print(sheet)
+    console.print(f"features (benchmarks/features.py): {', '.join(features.FORMS)}")
     return DONE
 
 
@@ -137,10 +149,11 @@ class Command:
     names: str = ""
 
 
+EVALUATE = frozenset({"real", "fake", "features", "metrics", "images", "allow_few", "data_root", "device"})
 COMMANDS: dict[str, Command] = {
     "table3": Command(table3),
     **{kind: Command(picture, frozenset({"preset", "data_root"}), "MODEL DATASET") for kind in gallery.KINDS},
-    "evaluate": Command(evaluate, frozenset({"real", "fake", "features", "data_root", "device"})),
+    "evaluate": Command(evaluate, EVALUATE),
     "fetch": Command(fetch_files, frozenset({"data_root"}), "NAME..."),
     "list": Command(list_names),
     "protocols": Command(list_protocols),

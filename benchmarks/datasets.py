@@ -13,12 +13,14 @@ import numpy as np
 import torch
 
 from benchmarks.images import (
-    CELEBA_CROP,
+    AS_IT_IS,
+    CELEBA,
     ROOT,
     TENTH,
     DataError,
     Part,
     Pixels,
+    Preparation,
     Shape,
     data_root,
     default_root,
@@ -55,13 +57,20 @@ class Spec:
     nz: int                                 # latent size
     k: int                                  # width of the flow's layers
     read: Callable[[Path | None], tuple[Part, Part]]    # data root -> train, test
-    preprocessing: str
+    preparation: Preparation                # how a file becomes an image of this shape
     split: str
     get: str                                # how to get it
     known: tuple[str, str] | None = None    # fingerprints (train, test) of the published pixels; None: not known here
     counts: tuple[int, int] | None = None   # published numbers of images (train, test)
     needs: tuple[str, ...] = ()             # files and folders under the data root
     check: Callable[[Path], list[str]] | None = None    # data root -> what else is wrong with it, by file names
+    # The same images prepared in other ways, for `run sensitivity`: data root, preparation -> train, test
+    prepare: Callable[[Path | None, Preparation], tuple[Part, Part]] | None = None
+
+    @property
+    def preprocessing(self) -> str:
+        """The preparation in words."""
+        return str(self.preparation)
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ class Folder:
 
 @dataclass(frozen=True, eq=False)
 class DataSet:
-    """Loaded images; `row` is the row of `DATASETS` whose protocols they use."""
+    """Loaded images; `row` is the row of `DATASETS` whose protocols they use, `root` where they lie."""
 
     name: str
     spec: Spec
@@ -83,6 +92,22 @@ class DataSet:
     test: Part
     warnings: tuple[str, ...]
     row: str
+    root: Path | None = None
+
+    def part(self, split: str, preparation: Preparation | None = None) -> Part:
+        """The train or the test part, prepared as asked; None is the data set's own preparation.
+
+        Raises:
+            ValueError: an unknown split, or a preparation that this data set cannot have.
+            DataError: its files have gone.
+        """
+        if split not in ("train", "test"):
+            raise ValueError(f"unknown split {split!r} of {self.name}. Known: train, test")
+        if preparation is None or preparation == self.spec.preparation:
+            return self.train if split == "train" else self.test
+        if self.spec.prepare is None:
+            raise ValueError(f"{self.name} comes in one size: it cannot be prepared by {preparation} ({HERE})")
+        return self.spec.prepare(self.root, preparation)[split == "test"]
 
 
 def spec(dataset: str | Folder) -> Spec:
@@ -109,7 +134,8 @@ def spec(dataset: str | Folder) -> Spec:
         like,
         label=dataset.name,
         read=partial(read_given, dataset.path, like.shape),
-        preprocessing="none",
+        preparation=AS_IT_IS,
+        prepare=None,
         split="as given: train/ and test/" if (dataset.path / "train").is_dir() else TENTH,
         get="--on folder:PATH",
         known=None,
@@ -143,8 +169,8 @@ def load(dataset: str | Folder, root: Path | None) -> DataSet:
             published = f"{row.counts[index]:,} ({HERE})"
             warnings.append(f"the {name} part has {len(part):,} images, the published one {published}")
     if isinstance(dataset, Folder):
-        return DataSet(dataset.name, row, train, test, tuple(warnings), dataset.like)
-    return DataSet(dataset, row, train, test, tuple(warnings), dataset)
+        return DataSet(dataset.name, row, train, test, tuple(warnings), dataset.like, root)
+    return DataSet(dataset, row, train, test, tuple(warnings), dataset, root)
 
 
 def problems(dataset: str | Folder, root: Path | None) -> list[str]:
@@ -291,28 +317,29 @@ def check_celeba_hq(root: Path) -> list[str]:
 DATASETS: dict[str, Spec] = {
     #                    label       shape          nz   k
     "digits":    Spec("digits",    (1, 8, 8),       8,  64, read_digits,                    # nz, k: ours
-                      "none", "ours: 50 of each class with the smallest digests are test: 1,297 train, 500 test",
+                      AS_IT_IS, "ours: 50 of each class with the smallest digests are test: 1,297 train, 500 test",
                       "comes with scikit-learn", counts=(1_297, 500), known=(
                       "fab26dda54cce4fff7beb259f5ffcbbf05a28ccad9f8d8eeb19d01de0421ce86",
                       "67d2e3649206f60d943077876d7333a82a11e1fabd2b1433209ef1bc6cb91308")),
     "mnist":     Spec("MNIST",     (1, 28, 28),    20,  64, partial(read_mnist, "MNIST", f"{FETCH} mnist"),
-                      "none", "official: 60,000 train, 10,000 test",
+                      AS_IT_IS, "official: 60,000 train, 10,000 test",
                       f"{FETCH} mnist", counts=(60_000, 10_000), needs=idx_files("MNIST"), known=(
                       "d8cdcb6698254a03d30ea0dedb64d044634e2bdd730bd0359cabc70ab2c8fc5f",
                       "8d7d51d140f2dee54517eb2d2591fa5fbfdaada4612b0a693ed9618f4df275b8")),
     "fashion":   Spec("Fashion",   (1, 28, 28),    20,  64, partial(read_mnist, "FashionMNIST", f"{FETCH} fashion"),
-                      "none", "official: 60,000 train, 10,000 test",
+                      AS_IT_IS, "official: 60,000 train, 10,000 test",
                       f"{FETCH} fashion", counts=(60_000, 10_000), needs=idx_files("FashionMNIST"), known=(
                       "beac8f98b649568a6490447f694af9b41d594ce932ce98b730c91c5ac1f82061",
                       "23c08867e839cd56ad923039bc0ad8f0fd884b3669f94c9bb45c694fb419213b")),
     "cifar10":   Spec("CIFAR-10",  (3, 32, 32),    64, 256, partial(read_cifar10, f"{FETCH} cifar10"),
-                      "none", "official: 50,000 train, 10,000 test",
+                      AS_IT_IS, "official: 50,000 train, 10,000 test",
                       f"{FETCH} cifar10", counts=(50_000, 10_000), needs=("cifar-10-batches-py",)),
     "celeba":    Spec("CelebA",    (3, 64, 64),    64, 256, partial(read_celeba, f"{FETCH} celeba"),
-                      CELEBA_CROP, "official: 162,770 train, 19,962 test",                  # App. B; partition file
+                      CELEBA, "official: 162,770 train, 19,962 test",                  # App. B; partition file
                       f"{FETCH} celeba", counts=(162_770, 19_962),
-                      needs=("celeba/list_eval_partition.txt", "celeba/img_align_celeba")),
+                      needs=("celeba/list_eval_partition.txt", "celeba/img_align_celeba"),
+                      prepare=partial(read_celeba, f"{FETCH} celeba")),
     "celeba-hq": Spec("CelebA-HQ", (3, 256, 256),  64, 256, read_celeba_hq,                 # nz, k: ours, as CelebA
-                      "none", TENTH, PUT_HQ, needs=("celeba-hq",), check=check_celeba_hq),
+                      AS_IT_IS, TENTH, PUT_HQ, needs=("celeba-hq",), check=check_celeba_hq),
 }
 # fmt: on

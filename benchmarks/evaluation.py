@@ -1,180 +1,395 @@
-"""How a trained model is measured: the metric protocol as data, and the measurement.
+"""How a trained model is measured: metric protocols as data, what is scored, and the measurement.
 
 A protocol says which reals, how many of each, how images become numbers and which weights look at them.  Its
-fingerprint stands in every record, and a table's cell never mixes two.
+fingerprint stands in every record, and a table's cell never mixes two.  `VARIANTS` are the other protocols
+that people use: `run sensitivity` scores the same samples under each.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
-from hashlib import sha256
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks import provenance
-from benchmarks.datasets import DataSet
-from benchmarks.features import Extractor
-from benchmarks.metrics import Moments, frechet, moments
+from benchmarks import codecs, provenance
+from benchmarks.datasets import DataSet, Part
+from benchmarks.features import Extractor, check_images
+from benchmarks.images import Preparation
+from benchmarks.metrics import FD, METRICS
+from benchmarks.reals import Features, kept
+from benchmarks.records import digest
 from zoo import LatentModel
 
-REAL = FAKE = 10_000  # Table 1: "10k generated images and 10k real images"
+IMAGES = 10_000  # of each kind; Table 1: "10k generated images and 10k real images"
+BASE = "base"
+
+
+# --- what is scored
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where images to be scored come from.
+
+    Attributes:
+        label: as tables print it.
+        images: (model, its training images, the data set, how many, seed) -> (n, C, H, W) float in [0, 1];
+            raises NotImplementedError where the model has none.
+        drawn: whether a seed decides: only then is there more than one sample set.
+        part: of the data set, where the images are that part's own: they are not compared with themselves.
+    """
+
+    label: str
+    images: Callable[[LatentModel, Part, DataSet, int, int], Tensor]
+    drawn: bool = False
+    part: str | None = None
+
+
+def _posterior(model: LatentModel, train: Part, data: DataSet, n: int, seed: int) -> Tensor:
+    return model.decode(model.encode(train.images[:n], torch.Generator().manual_seed(seed)))
+
+
+# Section 2: (a) "a good decoder G that can output realistic images given z ~ p~(z)", (b) "a good match between p~(z)
+# and p(z)".  `posterior` less `floor` is what (a) costs, `prior` less `posterior` what (b) costs.
+SOURCES: dict[str, Source] = {
+    "prior": Source("samples", lambda m, train, data, n, seed: m.sample(n, seed), drawn=True),
+    "posterior": Source("decoded posterior", _posterior),
+    "reconstruction": Source("reconstructions", lambda m, t, data, n, s: m.reconstruct(data.test.canonical(n).images)),
+    "floor": Source("training images", lambda m, t, data, n, s: data.train.canonical(n).images.float().div(255),
+                    part="train"),
+}  # fmt: skip
+CRITERIA = ("posterior", "reconstruction", "floor")  # measured once of every training, beside its samples
+
+
+# --- under which protocol
+
+
+@dataclass(frozen=True)
+class MetricProtocol:
+    """All that a number depends on beside the images scored; its fingerprint is `id`.
+
+    Attributes:
+        metric: column of the Fréchet distance.
+        extractor: name of the features.
+        weights: sha256 of its weights.
+        dims: number of features.
+        backend: whose network it is.
+        input: what is done to images before that network sees them.
+        split: part of the data set that the reals are from.
+        real: fingerprint of that part.
+        n_real: reals, those with the smallest digests.
+        n_fake: fakes, at most.
+        crop: of the reals, when they were read.
+        resize: of the reals, when they were read.
+        reals: what is done to the reals, a key of `codecs.REALS`.
+        fakes: what is done to the fakes, a key of `codecs.FAKES`.
+        quantisation: how fakes become pixels, a key of `codecs.QUANTISATIONS`.
+        estimator: of the Fréchet distance.
+    """
+
+    metric: str
+    extractor: str
+    weights: str
+    dims: int
+    backend: str
+    input: str
+    split: str
+    real: str
+    n_real: int
+    n_fake: int
+    crop: int | None
+    resize: str | None
+    reals: str = codecs.RAW
+    fakes: str = codecs.RAW
+    quantisation: str = codecs.ROUNDED
+    estimator: str = "Fréchet distance of Gaussians, unbiased covariances, float64"
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON: what a record stores and the fingerprint is made of."""
+        return asdict(self)
+
+    @cached_property
+    def id(self) -> str:
+        """Fingerprint, 16 hexadecimal digits."""
+        return digest(self.plain())[:16]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Another protocol that people use.
+
+    Attributes:
+        label: as the sensitivity table prints it.
+        changes: fields of `MetricProtocol` that differ from the base.
+        fits: whether it can be had for a data set and an extractor.
+    """
+
+    label: str
+    changes: Mapping[str, Any]
+    fits: Callable[[DataSet, Extractor], bool] = lambda data, extractor: True
+
+
+def _can_prepare(data: DataSet, extractor: Extractor) -> bool:
+    return data.spec.prepare is not None
+
+
+def _input(words: str) -> Variant:
+    kind = f"gray replicated to 3 channels, 299x299 {words}"
+    return Variant(f"resized to 299x299, {words}", {"input": kind}, lambda data, extractor: kind in extractor.inputs)
+
+
+def _half(images: int = IMAGES // 2) -> dict[str, int]:
+    return {"n_real": images, "n_fake": images}
+
+
+_PLAIN = "64x64 plain bilinear"
+# Ledger of the field: which part the reals are of, whether they went through JPEG (B.4), whether fakes are
+# stretched (Two-Stage VAE's code, which says so nowhere), how floats become pixels, how many, which crop and filter.
+VARIANTS: dict[str, Variant] = {
+    BASE: Variant("test part, 10k, as they are", {}),
+    "train": Variant("reals: training part", {"split": "train"}),
+    "jpeg95": Variant("reals: JPEG, quality 95", {"reals": "JPEG, quality 95"}),
+    "jpeg75": Variant("reals: JPEG, quality 75", {"reals": "JPEG, quality 75"}),
+    "stretched": Variant("fakes: stretched", {"fakes": codecs.STRETCHED}),
+    "jpeg95-stretched": Variant("reals: JPEG 95; fakes: stretched",
+                                {"reals": "JPEG, quality 95", "fakes": codecs.STRETCHED}),
+    "jpeg75-stretched": Variant("reals: JPEG 75; fakes: stretched",
+                                {"reals": "JPEG, quality 75", "fakes": codecs.STRETCHED}),
+    "jpeg75-both": Variant("reals and fakes: JPEG 75", {"reals": "JPEG, quality 75", "fakes": "JPEG, quality 75"}),
+    "float": Variant("fakes: floats, not rounded", {"quantisation": codecs.FLOATS}),
+    "truncated": Variant("fakes: truncated to 8 bits", {"quantisation": codecs.TRUNCATED}),
+    "5k": Variant("5k against 5k", _half()),
+    "crop128": Variant("reals: 128x128 crop", {"crop": 128}, _can_prepare),
+    "crop140": Variant("reals: 140x140 crop", {"crop": 140}, _can_prepare),
+    "resize-plain": Variant("reals: 64x64 without antialiasing", {"resize": _PLAIN}, _can_prepare),
+    "resize-bicubic": Variant("reals: 64x64 bicubic", {"resize": "64x64 antialiased bicubic"}, _can_prepare),
+    "input-bilinear": _input("antialiased bilinear"),
+    "input-bicubic": _input("antialiased bicubic"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Request:
+    """One set of images and the protocol that it is scored under."""
+
+    source: str = "prior"
+    draw: int = 0
+    variant: str = BASE
+
+
+def requests(draws: int, sources: Sequence[str] = ("prior",), variants: Sequence[str] = (BASE,)) -> list[Request]:
+    """All combinations; a source that no seed decides has one draw."""
+    return [
+        Request(source, draw, variant)
+        for source in sources
+        for draw in range(draws if SOURCES[source].drawn else 1)
+        for variant in variants
+    ]
+
+
+# --- the measurement
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A data set's test images seen by an extractor: what a model is compared with.
+    """A data set's real images seen by an extractor: what models are compared with.
 
     Departs: the paper does not say which real images it compares with; ours are of the test part, as in the GAN
-    numbers that it cites.  No switch.
+    numbers that it cites.  To switch: `run sensitivity` scores against the training part, too.
     Departs: B.4 blames JPEG files for a rival's numbers; that code also stretches the contrast of each generated image.
-    Ours does neither: pixels become round(255 x), and nothing else.  No switch.
+    Ours does neither: pixels become round(255 x), and nothing else.  To switch: `run sensitivity` does both.
 
     Attributes:
-        data: the data set; reals are its test part's first 10,000 images by digest.
+        data: the data set.
         extractor: of features.
+        images: of each kind, at most.
+        allow_few: accept no more images than features, where a Fréchet distance is biased.
     """
 
     data: DataSet
     extractor: Extractor
+    images: int = IMAGES
+    allow_few: bool = False
 
-    @property
-    def protocol(self) -> dict[str, Any]:
-        """All that a number depends on beside the model."""
-        return {
-            "metric": self.extractor.metric,
-            "estimator": "Fréchet distance of Gaussians, unbiased covariances, float64",
-            "extractor": self.extractor.name,
-            "note": self.extractor.note,
-            "weights": self.extractor.weights,
-            "dims": self.extractor.dims,
-            "real_split": "test",
-            "real": self.data.test.fingerprint,
-            "n_real": min(REAL, len(self.data.test)),
-            "n_fake": FAKE,
-            "preprocessing": self.data.spec.preprocessing,
-            "quantisation": "round(255 x) to uint8",
-        }
+    @cached_property
+    def base(self) -> MetricProtocol:
+        """The protocol of the tables."""
+        preparation = self.data.spec.preparation
+        return MetricProtocol(
+            metric=self.extractor.metric,
+            extractor=self.extractor.name,
+            weights=self.extractor.weights,
+            dims=self.extractor.dims,
+            backend=self.extractor.backend,
+            input=next(iter(self.extractor.inputs)),
+            split="test",
+            real=self.data.test.fingerprint,
+            n_real=min(self.images, len(self.data.test)),
+            n_fake=self.images,
+            crop=preparation.crop,
+            resize=preparation.resize,
+        )
 
-    @property
-    def protocol_id(self) -> str:
-        """Fingerprint of the protocol, 16 hexadecimal digits."""
-        return digest(self.protocol)[:16]
+    @cached_property
+    def protocols(self) -> dict[str, MetricProtocol]:
+        """Variant -> protocol, the base first; without those that this data set or extractor cannot have."""
+        found = {BASE: self.base}
+        for name, variant in VARIANTS.items():
+            if variant.fits(self.data, self.extractor):
+                changed = replace(self.base, **variant.changes)
+                part = self.data.part(changed.split)
+                changed = replace(changed, real=part.fingerprint, n_real=min(changed.n_real, self.images, len(part)),
+                                  n_fake=min(changed.n_fake, self.images))  # fmt: skip
+                if changed not in found.values():  # 5k of no more than 5k are no variant
+                    found[name] = changed
+        return found
+
+    def protocol(self, request: Request) -> MetricProtocol | None:
+        """What a request is scored under, or None where it cannot be had here."""
+        found = self.protocols.get(request.variant)
+        return None if found is not None and SOURCES[request.source].part == found.split else found
 
     @property
     def problem(self) -> str | None:
         """Why these reals cannot be measured with this extractor, or None."""
-        n = min(REAL, len(self.data.test))
-        if n <= self.extractor.dims:
+        n = self.base.n_real
+        if n <= self.extractor.dims and not self.allow_few:
             return (
-                f"{self.data.name} has {n} test images and {self.extractor.name} {self.extractor.dims} features: a "
-                f"Fréchet distance needs more images than features: take features with fewer, or more test images"
+                f"{self.data.name} has {n} real images to compare with and {self.extractor.name} {self.extractor.dims} "
+                f"features: a Fréchet distance needs more images than features: take features with fewer, more images, "
+                f"or --allow-few, whose distances are biased"
             )
         return None
 
     def caption(self) -> str:
         """The protocol in one sentence."""
-        p = self.protocol
+        p = self.base
+        note = f"; {self.extractor.note}" if self.extractor.note else ""
         return (
-            f"{self.data.spec.label}: {p['n_fake']:,} generated images against {p['n_real']:,} of the test part, "
-            f"features {p['extractor']} ({p['dims']}-d, weights {p['weights'][:8]}; {p['note']}), {p['quantisation']}, "
-            f"metric protocol {self.protocol_id}."
+            f"{self.data.spec.label}: {p.n_fake:,} generated images against {p.n_real:,} of the {p.split} part, "
+            f"features {p.extractor} ({p.dims}-d, weights {p.weights[:8]}, images {p.input}{note}), {p.quantisation}, "
+            f"metric protocol {p.id}."
         )
 
-    def real_moments(self) -> Moments:
-        """Moments of the reals' features."""
-        return _real_moments(self)
+    def reals(self, protocol: MetricProtocol) -> Features:
+        """The real images' features under a protocol, from the cache where they are there."""
+        return _reals(self, replace(protocol, fakes=codecs.RAW, quantisation=codecs.ROUNDED, n_fake=0))
 
-    def draw(self, model: LatentModel, key: str, seed: int, draw: int) -> dict[str, Any]:
-        """Measure one sample set of a model; an entry of a record's evaluations.
+    def missing(self, record: Mapping[str, Any], wanted: Sequence[Request], metrics: Sequence[str]) -> list[Request]:
+        """Requests that a record does not answer yet; those that cannot be had here are not asked for."""
+        there = {evaluation["key"]: evaluation for evaluation in record["evaluations"]}
+        columns = {self.column(name) for metric in metrics for name in METRICS[metric].columns}
+        lacking = []
+        for request in wanted:
+            protocol = self.protocol(request)
+            found = there.get(evaluation_key(record["key"], request, protocol)) if protocol else None
+            if protocol and (found is None or not (found.get("absent") or columns <= found["values"].keys())):
+                lacking.append(request)
+        return lacking
+
+    def column(self, name: str) -> str:
+        """The column of a metric's value in records."""
+        return self.extractor.metric if name == FD else name
+
+    def measure(
+        self, model: LatentModel, record: Mapping[str, Any], wanted: Sequence[Request], metrics: Sequence[str]
+    ) -> Iterator[dict[str, Any]]:
+        """Answer requests one by one; entries of a record's evaluations.
+
+        Images are made once for all variants that look at them, and features once for all that see them alike.
 
         Raises:
             NotFinite: a generated image is not.
+            ValueError: generated images out of [0, 1].
         """
-        started = time.perf_counter()
-        fake = to_uint8(model.sample(FAKE, seed=stream("draw", seed, draw)))
-        a, b = self.real_moments(), moments(self.extractor(fake))
-        value, rescues = frechet(a.mean, a.cov, b.mean, b.cov)
-        return {
-            "key": self.evaluation_key(key, draw),
-            "draw": draw,
-            "metric": self.extractor.metric,
-            "protocol": self.protocol,
-            "protocol_id": self.protocol_id,
-            "values": {self.extractor.metric: value},
-            "rescues": rescues,
-            "seconds": round(time.perf_counter() - started, 3),
-            "provenance": provenance.place(model.device),
-        }
+        train = self.data.train.canonical(record["settings"]["images"])
+        last: tuple[str, int] | None = None
+        order = list(SOURCES)
+        for request in sorted(wanted, key=lambda r: (order.index(r.source), r.draw)):
+            protocol = self.protocol(request)
+            if protocol is None:
+                continue
+            started = time.perf_counter()
+            if (request.source, request.draw) != last:
+                last = request.source, request.draw
+                images = self.fakes(model, train, request, record["seed"])
+                seen: dict[tuple[str, ...], Features] = {}
+            entry = {
+                "key": evaluation_key(record["key"], request, protocol),
+                "source": request.source,
+                "draw": request.draw,
+                "metric": protocol.metric,
+                "protocol": protocol.plain(),
+                "protocol_id": protocol.id,
+                "provenance": provenance.place(model.device),
+            }
+            if isinstance(images, str):
+                yield {**entry, "n": 0, "values": {}, "absent": images}
+                continue
+            way = (protocol.fakes, protocol.quantisation, protocol.input)
+            if way not in seen:
+                pixels = codecs.QUANTISATIONS[protocol.quantisation](codecs.FAKES[protocol.fakes](images))
+                seen[way] = Features(self.extractor(pixels, protocol.input), self.allow_few)
+            fake = seen[way].first(min(protocol.n_fake, len(images)))
+            values, rescues = self.score(self.reals(protocol), fake, metrics)
+            seconds = round(time.perf_counter() - started, 3)
+            yield {**entry, "n": len(fake.features), "values": values, "rescues": rescues, "seconds": seconds}
 
-    def evaluation_key(self, key: str, draw: int) -> str:
-        """Key of one evaluation: training key, draw, metric protocol."""
-        return digest([key, draw, self.protocol_id])
+    def fakes(self, model: LatentModel, train: Part, request: Request, seed: int) -> Tensor | str:
+        """The images that a request is about, (n, C, H, W) in [0, 1], or why the model has none."""
+        # Draws keep the seeds that they had before there were other sources.
+        purpose = "draw" if request.source == "prior" else request.source
+        source = SOURCES[request.source]
+        try:
+            images = source.images(model, train, self.data, self.images, stream(purpose, seed, request.draw))
+        except NotImplementedError as reason:
+            return str(reason)
+        if not torch.isfinite(images).all():
+            bad = int((~torch.isfinite(images.flatten(1))).any(1).sum())
+            raise NotFinite(f"{bad} generated images are not finite")
+        check_images(images)
+        return images
 
-    def missing(self, record: dict[str, Any], draws: int) -> list[int]:
-        """Draws that a record does not have yet."""
-        there = {evaluation["key"] for evaluation in record["evaluations"]}
-        return [draw for draw in range(draws) if self.evaluation_key(record["key"], draw) not in there]
-
-    def all(self, model: LatentModel, record: dict[str, Any], draws: int) -> Iterator[dict[str, Any]]:
-        """Measure the missing draws one by one."""
-        for draw in self.missing(record, draws):
-            yield self.draw(model, record["key"], record["seed"], draw)
-
-
-@lru_cache(maxsize=4)
-def _real_moments(measure: Measure) -> Moments:
-    return moments(measure.extractor(measure.data.test.canonical(REAL).images))
+    def score(self, real: Features, fake: Features, metrics: Sequence[str]) -> tuple[dict[str, float], int]:
+        """All values of some metrics by column, and the number of numerical rescues."""
+        values: dict[str, float] = {}
+        rescues = 0
+        for metric in metrics:
+            found, rescued = METRICS[metric].call(real, fake)
+            values |= {self.column(name): value for name, value in found.items()}
+            rescues += rescued
+        return values, rescues
 
 
-def diagnose(model: LatentModel, data: DataSet) -> dict[str, float]:
-    """What Section 2's two criteria rest on: how well the test images are reconstructed, how latents are spread.
+@lru_cache(maxsize=8)
+def _reals(measure: Measure, protocol: MetricProtocol) -> Features:
+    own = measure.data.spec.preparation
+    wanted = Preparation(protocol.crop, protocol.resize)
 
-    Args:
-        model: trained.
-        data: its test part's first 10,000 images by digest are taken.
+    def compute() -> Any:
+        part = measure.data.part(protocol.split, wanted)
+        # The same images in every variant: those that come first as the data set itself prepares them.
+        chosen = measure.data.part(protocol.split).order()[: protocol.n_real]
+        return measure.extractor(codecs.REALS[protocol.reals](part.take(chosen).images), protocol.input)
 
-    Returns:
-        recon_sse (squared error per image, summed over pixels), latent_std and latent_mean (standard deviation and
-        absolute mean over images, mean over dimensions); nothing for a model without an encoder.
-    """
-    x = data.test.canonical(REAL).images
-    try:
-        z = model.encode(x)
-    except NotImplementedError:
-        return {}
-    squared = (model.decode(z) - x.float().div_(255)).square().flatten(1).sum(1)
-    z = z.double()
-    return {
-        "recon_sse": squared.double().mean().item(),
-        "latent_std": z.std(0).mean().item(),
-        "latent_mean": z.mean(0).abs().mean().item(),
-    }
+    what = {"part": protocol.real, "n": protocol.n_real, "reals": protocol.reals, "input": protocol.input,
+            "preparation": "own" if wanted == own else str(wanted)}  # fmt: skip
+    return kept(what, measure.extractor, compute, measure.allow_few)
+
+
+def evaluation_key(key: str, request: Request, protocol: MetricProtocol) -> str:
+    """Key of one evaluation: training key, source, draw, metric protocol."""
+    source = [] if request.source == "prior" else [request.source]
+    return digest([key, *source, request.draw, protocol.id])
 
 
 class NotFinite(RuntimeError):
     """A model generated a NaN or an infinity."""
-
-
-def to_uint8(images: Tensor) -> Tensor:
-    """Images in [0, 1] as files would hold them: round(255 x), uint8; rounded, not truncated.
-
-    Raises:
-        NotFinite: some entry is NaN or infinite.
-    """
-    if not torch.isfinite(images).all():
-        raise NotFinite(f"{int((~torch.isfinite(images.flatten(1))).any(1).sum())} generated images are not finite")
-    return images.mul(255).round().clamp(0, 255).to(torch.uint8)
-
-
-def digest(value: Any) -> str:
-    """sha256 of a JSON value, whatever the order of its keys."""
-    return sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()).hexdigest()
 
 
 def stream(purpose: str, *numbers: int) -> int:

@@ -1,78 +1,161 @@
 """Feature extractors behind one interface: uint8 images in, a feature matrix out.
 
 `FEATURES` is the registry.  A distance is called `fid` only on the Inception weights of 2015-12-05; other
-weights give `fd_inception_unknown`, other extractors `fd_` and their name.
+weights give `fd_inception_unknown`, other extractors `fd_` and their name.  An extractor of your own is a
+subclass of `Extractor` anywhere on the Python path: `--features mypackage.mymodule:MyExtractor`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from benchmarks import classifier
+from benchmarks.images import Shape
+from benchmarks.work import tf32
 
 GET_INCEPTION = "python -m benchmarks.run fetch inception"
 INCEPTION_SHA256 = "6726825d"  # first digits of pt_inception-2015-12-05-6726825d.pth
+AS_GIVEN = "as given"
 
 
-class Extractor(Protocol):
-    """What a metric needs of an extractor; any object with these serves.
+class Extractor(ABC):
+    """Images in, features out; calling one checks the images, cuts them into batches and puts TF32 off.
+
+    A subclass sets the attributes and writes `features`; `--features` calls it with (image_shape, device).
 
     Attributes:
         name: as `--features` takes it, and as records print it.
-        metric: the column of the Fréchet distance on these features.
         dims: number of features.
-        weights: sha256 of the weights file, or a note where there is none.
-        note: how images are prepared, for the caption.
+        weights: sha256 of the weights, or "none" where there are none to change; a number depends on it.
+        backend: whose network it is.
+        inputs: name -> what is done to images (B, C, H, W) in [0, 1] before the network sees them; the first
+            is what numbers are made with, the others are for `run sensitivity`.
+        batch: images per forward pass.
+        note: what a caption should say of it.
+        device: where it runs.
     """
 
     name: str
-    metric: str
     dims: int
     weights: str
-    note: str
+    device: torch.device
+    backend: str = "torch"
+    inputs: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({AS_GIVEN: lambda x: x})
+    batch: int = 500
+    note: str = ""
 
-    def __call__(self, images: Tensor) -> NDArray[np.float32]:
-        """(N, C, H, W) uint8 -> (N, dims)."""
+    @property
+    def metric(self) -> str:
+        """The column of the Fréchet distance on these features."""
+        return "fd_" + re.sub(r"\W+", "_", self.name)
+
+    @abstractmethod
+    def features(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) float in [0, 1], on `device` -> (B, dims); called without gradients."""
+
+    def __call__(self, images: Tensor, kind: str | None = None) -> NDArray[np.float32]:
+        """Features of images, in their order; they do not depend on the batch but for the last digits.
+
+        Args:
+            images: (N, C, H, W), uint8, or float in [0, 1].
+            kind: a key of `inputs`; None is the first.
+
+        Returns:
+            (N, dims) float32.
+
+        Raises:
+            ValueError: images of another kind, not finite or out of range, or features that are not (N, dims).
+        """
+        check_images(images)
+        prepare = self.inputs[next(iter(self.inputs)) if kind is None else kind]
+        parts = []
+        with torch.no_grad(), tf32("fp32"):
+            for batch in images.split(self.batch):
+                x = batch.to(self.device)
+                x = x.float().div_(255) if x.dtype == torch.uint8 else x
+                parts.append(self.features(prepare(x)).float().cpu())
+        found = torch.cat(parts)
+        if found.shape != (len(images), self.dims):
+            raise ValueError(f"{self.name} gives features {tuple(found.shape)}, not {(len(images), self.dims)}")
+        values: NDArray[np.float32] = found.numpy()
+        return values
 
 
-class Inception:
-    """The pool3 features of FID, 2048 wide, by pytorch-fid's network.
+def check_images(images: Tensor) -> None:
+    """Raise ValueError unless these are (N, C, H, W), N >= 1, uint8 or float in [0, 1]."""
+    if images.ndim != 4 or not len(images):
+        raise ValueError(f"images must be (N, C, H, W), N at least 1, got {tuple(images.shape)}")
+    if images.dtype == torch.uint8:
+        return
+    if not images.dtype.is_floating_point:
+        raise ValueError(f"images must be uint8, or floats in [0, 1], not {images.dtype}")
+    low, high = images.min().item(), images.max().item()  # a NaN is neither
+    if not (low >= 0 and high <= 1):
+        bad = ~torch.isfinite(images.flatten(1)).all(1)
+        what = f"{int(bad.sum())} of {len(images)} are not finite" if bad.any() else f"they lie in [{low:g}, {high:g}]"
+        raise ValueError(f"images must be finite and in [0, 1]: {what}")
 
-    Gray images are replicated to three channels; images are resized to 299 by that network (bilinear, not
-    antialiased) and scaled to [-1, 1].  The weights come from torch hub's cache (`run fetch inception`);
-    jobs never use the network.
+
+def _resized(mode: str, antialias: bool) -> Callable[[Tensor], Tensor]:
+    def prepare(x: Tensor) -> Tensor:
+        x = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
+        big = functional.interpolate(x, (299, 299), mode=mode, align_corners=False, antialias=antialias)
+        return big.clamp(0, 1) if mode == "bicubic" else big  # bicubic overshoots
+
+    return prepare
+
+
+class Inception(Extractor):
+    """The pool3 features of FID, 2048 wide, by pytorch-fid's network with its batch norms folded.
+
+    The weights come from torch hub's cache (`run fetch inception`) or from a file that is named; jobs never
+    use the network.  Folding and channels-last change features by less than 1e-5.
+
+    Args:
+        device: where it runs.
+        path: a file of weights, in the layout of pytorch-fid's; None: torch hub's cache.
     """
 
-    name, dims = "inception", 2048
-    note = "gray replicated to 3 channels, bilinear to 299x299 without antialiasing"
+    name, dims, backend = "inception", 2048, "pytorch-fid's InceptionV3"
+    inputs = MappingProxyType({
+        "gray replicated to 3 channels, 299x299 plain bilinear": _resized("bilinear", False),
+        "gray replicated to 3 channels, 299x299 antialiased bilinear": _resized("bilinear", True),
+        "gray replicated to 3 channels, 299x299 antialiased bicubic": _resized("bicubic", True),
+    })  # fmt: skip
+    batch = 16  # larger ones are no faster on a CPU and need gigabytes; a GPU has its own below
 
-    def __init__(self, device: torch.device):
-        path = inception_file()
-        if not path.is_file():
-            raise ValueError(missing_inception())
-        self.weights = file_sha256(path)
-        self.metric = "fid" if self.weights.startswith(INCEPTION_SHA256) else "fd_inception_unknown"
+    def __init__(self, device: torch.device, path: Path | None = None):
+        file = inception_file() if path is None else path
+        if not file.is_file():
+            raise ValueError(missing_inception() if path is None else f"there is no file of Inception weights {path}")
+        self.weights = file_sha256(file)
         self.device = device
-        self.net = _inception(path).to(device)
+        if device.type == "cuda":
+            self.batch = 250
+        self.net = fold(_inception(file)).to(device).to(memory_format=torch.channels_last)
 
-    def __call__(self, images: Tensor) -> NDArray[np.float32]:
-        """(N, C, H, W) uint8 -> (N, 2048)."""
-        parts = []
-        with torch.no_grad():
-            for batch in images.split(50):
-                x = batch.to(self.device).float().div_(255)
-                x = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
-                parts.append(self.net(x)[0].flatten(1).cpu())
-        return torch.cat(parts).numpy()
+    @property
+    def metric(self) -> str:
+        """`fid` on the published weights alone."""
+        return "fid" if self.weights.startswith(INCEPTION_SHA256) else "fd_inception_unknown"
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, 3, 299, 299) -> (B, 2048)."""
+        out: Tensor = self.net(x.contiguous(memory_format=torch.channels_last))[0].flatten(1)
+        return out
 
 
 def _inception(path: Path) -> torch.nn.Module:
@@ -83,18 +166,29 @@ def _inception(path: Path) -> torch.nn.Module:
         state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
         return state
 
-    corrupt = f"{path.name} in torch hub's cache is not a file of Inception weights: remove it, and {GET_INCEPTION}"
+    corrupt = f"{path.name} is not a file of Inception weights: remove it, and {GET_INCEPTION}"
 
     # The library loads through this name, without weights_only, and downloads where the file is absent.
     original = inception.load_state_dict_from_url
     inception.load_state_dict_from_url = from_file
     try:
-        net: torch.nn.Module = inception.InceptionV3([inception.InceptionV3.BLOCK_INDEX_BY_DIM[2048]])
+        blocks = [inception.InceptionV3.BLOCK_INDEX_BY_DIM[2048]]
+        net: torch.nn.Module = inception.InceptionV3(blocks, resize_input=False)
     except Exception as error:  # torch raises many kinds for a broken file, and advises to execute it
         raise ValueError(corrupt) from error
     finally:
         inception.load_state_dict_from_url = original
     return net.eval()
+
+
+def fold(net: torch.nn.Module) -> torch.nn.Module:
+    """Fold each batch norm into the convolution before it, in float64; the network must be in eval mode."""
+    for block in net.modules():
+        conv, norm = getattr(block, "conv", None), getattr(block, "bn", None)
+        if isinstance(conv, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d):
+            block.conv = torch.nn.utils.fuse_conv_bn_eval(conv.double(), norm.double()).float()
+            block.bn = torch.nn.Identity()
+    return net
 
 
 def inception_file() -> Path:
@@ -108,44 +202,45 @@ def missing_inception() -> str:
     """What to do where the Inception weights are not there."""
     return (
         f"the Inception weights {inception_file().name} are not in torch hub's cache: {GET_INCEPTION}, "
-        f"or choose --features classifier"
+        f"name a file by --features inception:PATH, or choose --features classifier"
     )
 
 
-class Classifier:
+class Classifier(Extractor):
     """Penultimate features of the small classifier that ships for digits, mnist and fashion (32 or 64 wide)."""
 
     def __init__(self, of: str, device: torch.device):
         self.net, content, self.weights = classifier.load(of)
         self.net.to(device)
         self.device, self.spec = device, content["spec"]
-        self.name, self.metric, self.dims = f"classifier:{of}", "fd_classifier", int(self.spec["width"])
-        self.note = f"classifier with test accuracy {content['accuracy']:.4f}"
+        self.name, self.dims = f"classifier:{of}", int(self.spec["width"])
+        self.note = f"test accuracy {content['accuracy']:.4f}"
 
-    def __call__(self, images: Tensor) -> NDArray[np.float32]:
-        """(N, C, H, W) uint8 of the classifier's size -> (N, dims)."""
-        parts = []
-        with torch.no_grad():
-            for batch in images.split(500):
-                parts.append(self.net.features(batch.to(self.device).float().div_(255)).cpu())
-        return torch.cat(parts).numpy()
+    @property
+    def metric(self) -> str:
+        """One column for all data sets: their own classifiers stand in the metric protocol."""
+        return "fd_classifier"
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) of the classifier's size -> (B, dims)."""
+        return self.net.features(x)
 
 
-class Pixels:
+class Pixels(Extractor):
     """The pixels themselves, in [0, 1]."""
 
-    name, metric, weights, note = "pixels", "fd_pixels", "none", "values in [0, 1]"
+    name, weights, backend = "pixels", "none", "none"
+    device = torch.device("cpu")
 
-    def __init__(self, shape: tuple[int, int, int]):
+    def __init__(self, shape: Shape):
         self.dims = shape[0] * shape[1] * shape[2]
 
-    def __call__(self, images: Tensor) -> NDArray[np.float32]:
-        """(N, C, H, W) uint8 -> (N, C * H * W)."""
-        values: NDArray[np.float32] = images.flatten(1).float().div_(255).numpy()
-        return values
+    def features(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C * H * W)."""
+        return x.flatten(1)
 
 
-def _classifier(argument: str, row: str, shape: tuple[int, int, int], device: torch.device) -> Extractor:
+def _classifier(argument: str, row: str, shape: Shape, device: torch.device) -> Extractor:
     of = argument or row
     found = Classifier(of, device)
     if (found.spec["channels"], found.spec["side"]) != (shape[0], shape[1]):
@@ -158,19 +253,21 @@ def _classifier(argument: str, row: str, shape: tuple[int, int, int], device: to
 
 
 # name -> maker(what stands after the colon, data set's row, image shape, device)
-FEATURES: dict[str, Callable[[str, str, tuple[int, int, int], torch.device], Extractor]] = {
-    "inception": lambda argument, row, shape, device: Inception(device),
+FEATURES: dict[str, Callable[[str, str, Shape, torch.device], Extractor]] = {
+    "inception": lambda argument, row, shape, device: Inception(device, Path(argument) if argument else None),
     "classifier": _classifier,
     "pixels": lambda argument, row, shape, device: Pixels(shape),
 }
+FORMS = ("inception", "inception:PATH", "classifier", "classifier:NAME", "pixels", "package.module:Class")
 
 
 @lru_cache(maxsize=4)
-def extractor(features: str, row: str, shape: tuple[int, int, int], device: torch.device) -> Extractor:
+def extractor(features: str, row: str, shape: Shape, device: torch.device) -> Extractor:
     """The extractor that `--features` names, for a data set.
 
     Args:
-        features: inception, classifier, classifier:NAME (the one of another data set) or pixels.
+        features: inception, inception:PATH (a file of weights), classifier, classifier:NAME (the one of
+            another data set), pixels, or package.module:Class (a subclass of `Extractor`).
         row: the data set, or the one that a folder is like.
         shape: (C, H, W) of its images.
         device: where it runs.
@@ -178,11 +275,40 @@ def extractor(features: str, row: str, shape: tuple[int, int, int], device: torc
     Raises:
         ValueError: unknown name, missing weights, or images that it cannot take; says what to do.
     """
-    name, _, argument = features.partition(":")
-    if name not in FEATURES or (argument and name != "classifier"):
-        known = ", ".join([*FEATURES, "classifier:NAME"])
-        raise ValueError(f"unknown features {features!r}. Known: {known} (benchmarks/features.py)")
-    return FEATURES[name](argument, row, shape, device)
+    name, colon, argument = features.partition(":")
+    if name in FEATURES and (argument or not colon) and not (colon and name == "pixels"):
+        return FEATURES[name](argument, row, shape, device)
+    if name not in FEATURES and re.fullmatch(r"\w+(\.\w+)*", name) and argument.isidentifier():
+        return foreign(name, argument, shape, device)
+    raise ValueError(f"unknown features {features!r}. Known: {', '.join(FORMS)} (benchmarks/features.py)")
+
+
+def foreign(module: str, name: str, shape: Shape, device: torch.device) -> Extractor:
+    """An extractor of the user's own, checked before any model is trained.
+
+    Its distances are `fd_` and its dotted name: it cannot call itself one of ours, nor FID.
+
+    Raises:
+        ValueError: it cannot be imported or made, or is no `Extractor`; says why.
+    """
+    said = f"--features {module}:{name}"
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{said}: {error}; it must be on the Python path") from error
+    if not (isinstance(found, type) and issubclass(found, Extractor)):
+        raise ValueError(f"{said} is no subclass of benchmarks.features.Extractor")
+    if found.metric is not Extractor.metric:
+        raise ValueError(f"{said} names its own metric: leave `metric` alone, so that nobody takes it for another's")
+    try:
+        made: Extractor = found(shape, device)  # type: ignore[call-arg]
+        made.name, made.device = f"{module}:{name}", device
+        probe = made(torch.zeros(2, *shape, dtype=torch.uint8))
+    except Exception as error:  # whatever a stranger's class raises, before any model is trained
+        raise ValueError(f"{said} does not work on images of {shape}: {type(error).__name__}: {error}") from error
+    if not isinstance(made.weights, str) or not np.isfinite(probe).all():
+        raise ValueError(f"{said} needs `weights`, a string that changes with its numbers, and finite features")
+    return made
 
 
 def file_sha256(path: Path) -> str:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -268,14 +268,32 @@ def _read(folder: Path, name: str, shape: Shape, preprocess: Preprocess, shown: 
 
 # CelebA ------------------------------------------------------------------------------------------------------
 
-CELEBA_CROP = "160x160 centre crop, 64x64 antialiased bilinear"          # App. B; the filter: ours
+@dataclass(frozen=True)
+class Preparation:
+    """How an image file becomes an image of the data set's size.
+
+    Attributes:
+        crop: side of a square cut from the centre, in pixels; None: no crop.
+        resize: a key of `FILTERS`; None: no resize.
+    """
+
+    crop: int | None = None
+    resize: str | None = None
+
+    def __str__(self) -> str:
+        crop = "" if self.crop is None else f"{self.crop}x{self.crop} centre crop"
+        return ", ".join(part for part in (crop, self.resize) if part) or "none"
 
 
-def read_celeba(get: str, root: Path | None) -> tuple[Part, Part]:
+AS_IT_IS = Preparation()
+CELEBA = Preparation(160, "64x64 antialiased bilinear")      # App. B; the filter: ours
+
+
+def read_celeba(get: str, root: Path | None, preparation: Preparation = CELEBA) -> tuple[Part, Part]:
     """Read CelebA's aligned faces in torchvision's layout, in the order of file names.
 
     Departs: the paper crops to 160 and resizes to 64 (B) without naming the filter; ours is bilinear and antialiased.
-    No switch.
+    To switch: `run sensitivity` scores against real images cropped and resized in other ways.
     """
     images = "celeba/img_align_celeba"
     split: dict[str, list[str]] = {"0": [], "1": [], "2": []}        # train, validation, test
@@ -295,7 +313,7 @@ def read_celeba(get: str, root: Path | None) -> tuple[Part, Part]:
     wanted = sorted(split["0"] + split["2"])
     if not split["0"] or not split["2"]:
         raise DataError(f"{listing} lists {len(split['0'])} training and {len(split['2'])} test images. {hint(get)}")
-    folder = data_root(root) / images
+    folder, prepare = data_root(root) / images, partial(crop_celeba, preparation=preparation)
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     absent = [name for name in wanted if name not in there]
     if absent:
@@ -305,7 +323,7 @@ def read_celeba(get: str, root: Path | None) -> tuple[Part, Part]:
         )
     try:
         train, test = (
-            Part(read_images(folder, sorted(split[part]), (3, 64, 64), crop_celeba, CELEBA_CROP, f"{ROOT}/{images}/"))
+            Part(read_images(folder, sorted(split[part]), (3, 64, 64), prepare, str(preparation), f"{ROOT}/{images}/"))
             for part in ("0", "2")
         )
     except DataError as error:
@@ -313,11 +331,27 @@ def read_celeba(get: str, root: Path | None) -> tuple[Part, Part]:
     return train, test
 
 
-def crop_celeba(image: Image.Image) -> Image.Image:
-    """Crop 160x160 from the centre and shrink it to 64x64, App. B; the paper names no filter."""
+def crop_celeba(image: Image.Image, preparation: Preparation = CELEBA) -> Image.Image:
+    """Crop a square from the centre and shrink it to 64x64, App. B."""
     if image.size != (178, 218):
         raise ValueError(f"is {image.width}x{image.height}, CelebA's aligned images are 178x218 (width x height)")
-    return image.crop((9, 29, 169, 189)).resize((64, 64), Image.Resampling.BILINEAR)
+    side = preparation.crop or min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return FILTERS[preparation.resize](image.crop((left, top, left + side, top + side)))
+
+
+def _plain_bilinear(image: Image.Image) -> Image.Image:
+    """As TensorFlow and torch resize by default, which Pillow cannot: it always averages what it shrinks."""
+    pixels = torch.from_numpy(np.asarray(image, np.float32)).permute(2, 0, 1)[None]
+    small = torch.nn.functional.interpolate(pixels, (64, 64), mode="bilinear", align_corners=False)
+    return Image.fromarray(small[0].permute(1, 2, 0).round().clamp(0, 255).byte().numpy())
+
+
+FILTERS: dict[str | None, Callable[[Image.Image], Image.Image]] = {
+    "64x64 antialiased bilinear": lambda image: image.resize((64, 64), Image.Resampling.BILINEAR),
+    "64x64 antialiased bicubic": lambda image: image.resize((64, 64), Image.Resampling.BICUBIC),
+    "64x64 plain bilinear": _plain_bilinear,
+}
 
 
 # Folders of images -------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,49 +26,62 @@ Array = np.ndarray[Any, Any]
 
 
 def frames(
-    folder: Path, version: str, names: Sequence[str], rows: Callable[[Path], dict[str, list[Row]] | None], wanted: str
-) -> DataFrame:
-    """One kind of rows of all files of a folder, in the order of the file names.
+    folder: Path,
+    version: str,
+    kinds: Sequence[str],
+    rows: Callable[[Path], dict[str, list[Row]] | None],
+    wanted: Sequence[str],
+    anew: bool = False,
+) -> dict[str, DataFrame]:
+    """The wanted kinds of rows of all files of a folder, in the order of the file names.
 
     Args:
         folder: where the *.json files lie; the index lies beside them, hidden.
         version: of what `rows` makes; an index of another version is not used.
-        names: the kinds of rows.
+        kinds: of rows that there are.
         rows: file -> its rows of each kind, or None for a file that is no use.
-        wanted: which kind.
+        wanted: some of the kinds.
+        anew: do not use the index that is there.
 
     Raises:
         Whatever `rows` raises.
     """
     files = _files(folder)
-    old = _load(folder, version, wanted)
-    known = {name: (i, *stamp) for i, (name, stamp) in enumerate(old[0].items())} if old else {}
-    fresh = [name for name, stamp in files.items() if known.get(name, (None,))[1:] != stamp]
     order = {name: position for position, name in enumerate(files)}
-    parts, made = _make(folder, fresh, order, names, rows)
-    if old:
-        # Rows of files that are unchanged, renumbered; those of files that changed or are gone fall out.
-        changed = set(fresh)
-        numbers = np.array([-1 if n in changed else order.get(n, -1) for n in old[0]], dtype=np.int64)
-        kept = old[1]
-        kept[FILE] = numbers[kept[FILE].to_numpy()] if len(kept) else []
-        if changed or len(numbers) != len(files):
-            kept = kept[kept[FILE] >= 0]
-        parts[wanted].insert(0, kept)
-    found = _join(parts[wanted])
-    if old is None and len(made) >= WORTH:
-        _save(folder, version, {n: files[n] for n in made}, order, {kind: _join(parts[kind]) for kind in names})
-    elif old and len(fresh) >= max(WORTH, len(files) // 50):
-        # Kinds that were not asked for are read from their own columns only now that they must be written.
-        for name in [n for n in names if n != wanted]:
-            other = _load(folder, version, name)
-            if other is None:
-                return found.drop(columns=FILE)
-            other[1][FILE] = numbers[other[1][FILE].to_numpy()] if len(other[1]) else []
-            parts[name].insert(0, other[1][other[1][FILE] >= 0])
-        good = {n: stamp for n, stamp in files.items() if n not in set(fresh) - set(made)}
-        _save(folder, version, good, order, {kind: _join(parts[kind]) for kind in names})
-    return found.drop(columns=FILE)
+    old = None if anew else _old(folder, version, wanted, order)
+    stamps = old[0] if old else {}
+    fresh = [name for name, stamp in files.items() if stamps.get(name) != stamp]
+    parts, made = _make(folder, fresh, order, kinds, rows)
+    write = len(fresh) >= WORTH and len(made) >= max(WORTH, len(files) // 50)
+    if old and write and len(wanted) < len(kinds):
+        old = _old(folder, version, kinds, order)
+        if old is None or old[0] != stamps:  # half an index, or one that somebody else has just written
+            return frames(folder, version, kinds, rows, wanted, anew=True)
+    for kind, frame in (old[1] if old else {}).items():
+        stale = np.isin(frame[FILE], [order[name] for name in fresh])
+        parts[kind].insert(0, frame[(frame[FILE].to_numpy() >= 0) & ~stale])
+    if write:
+        joined = {kind: _join(parts[kind]) for kind in kinds}
+        useless = {*fresh} - {*made}
+        _save(folder, version, {n: stamp for n, stamp in files.items() if n not in useless}, order, joined)
+    else:
+        joined = {kind: _join(parts[kind]) for kind in wanted}
+    return {kind: joined[kind].drop(columns=FILE) for kind in wanted}
+
+
+def _old(
+    folder: Path, version: str, kinds: Sequence[str], order: dict[str, int]
+) -> tuple[dict[str, tuple[int, int]], dict[str, DataFrame]] | None:
+    """What is in the index: files with their stamps, and rows by the files' present places, -1 for files gone."""
+    found = {kind: _load(folder, version, kind) for kind in kinds}
+    there = [one for one in found.values() if one is not None]
+    if len(there) < len(kinds) or any(one[0] != there[0][0] for one in there):
+        return None
+    files = there[0][0]
+    places = np.array([order.get(name, -1) for name in files], dtype=np.int64)
+    for _, frame in there:
+        frame[FILE] = places[frame[FILE].to_numpy()]
+    return files, dict(zip(kinds, (frame for _, frame in there), strict=True))
 
 
 def _files(folder: Path) -> dict[str, tuple[int, int]]:
@@ -91,21 +105,21 @@ def _make(
     folder: Path,
     fresh: Sequence[str],
     order: dict[str, int],
-    names: Sequence[str],
+    kinds: Sequence[str],
     rows: Callable[[Path], dict[str, list[Row]] | None],
 ) -> tuple[dict[str, list[DataFrame]], list[str]]:
-    parts: dict[str, list[DataFrame]] = {kind: [] for kind in names}
+    parts: dict[str, list[DataFrame]] = {kind: [] for kind in kinds}
     made = []
     for at in range(0, len(fresh), CHUNK):
-        chunk: dict[str, list[Row]] = {kind: [] for kind in names}
+        chunk: dict[str, list[Row]] = {kind: [] for kind in kinds}
         for name in fresh[at : at + CHUNK]:
             found = rows(folder / name)
             if found is None:
                 continue
             made.append(name)
-            for kind in names:
+            for kind in kinds:
                 chunk[kind] += [{**row, FILE: order[name]} for row in found[kind]]
-        for kind in names:
+        for kind in kinds:
             parts[kind].append(DataFrame(chunk[kind]))
     return parts, made
 
@@ -117,12 +131,12 @@ def _join(parts: list[DataFrame]) -> DataFrame:
         return DataFrame({FILE: np.array([], dtype=np.int64)})
     whole = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
     numbers = whole[FILE].to_numpy()
-    if (np.diff(numbers) < 0).any():
+    if bool((np.diff(numbers) < 0).any()):
         whole = whole.iloc[np.argsort(numbers, kind="stable")]
     whole = whole.reset_index(drop=True)
     if len(parts) > 1:
-        first = {name: position for name in whole if (position := whole[name].first_valid_index()) is not None}
-        whole = whole[sorted(whole, key=lambda name: first.get(name, len(whole)))]
+        first = {name: whole[name].first_valid_index() for name in whole}
+        whole = whole[sorted(whole, key=lambda name: len(whole) if first[name] is None else int(str(first[name])))]
     return whole
 
 
@@ -163,15 +177,13 @@ def _save(
         temporary = folder / f".index-{kind}.{os.getpid()}.tmp"
         try:
             with temporary.open("wb") as file:
-                np.savez(file, head=_bytes(head), **arrays)
+                np.savez(file, allow_pickle=False, **arrays, head=_bytes(head))
             temporary.replace(_path(folder, kind))
         except OSError:  # read-only, or full: there is none, then
             return
         finally:
-            try:
+            with suppress(OSError):
                 temporary.unlink(missing_ok=True)
-            except OSError:
-                pass
 
 
 def _load(folder: Path, version: str, kind: str) -> tuple[dict[str, tuple[int, int]], DataFrame] | None:

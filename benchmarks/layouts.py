@@ -12,15 +12,15 @@ from benchmarks.tables import Table
 
 def to_markdown(table: Table) -> str:
     """The caption as a paragraph, then a pipe table."""
-    header = ["Model", *map(_markdown, table.header())]
+    header = [table.head, *map(_markdown, table.header())]
     lines = [
         _markdown(" ".join((table.caption, *table.notes))),
         "",
         f"| {' | '.join(header)} |",
         f"|{' --- |' + ' ---: |' * (len(header) - 1)}",
     ]
-    for model, label in table.rows.items():
-        row = [(f"**{value}**" if best else value) + marks for value, marks, best in table.row(model)]
+    for key, label in table.rows.items():
+        row = [(f"**{value}**" if best else value) + marks for value, marks, best in table.row(key)]
         lines.append(f"| {' | '.join([_markdown(label), *row])} |")
     return "\n".join(lines) + "\n"
 
@@ -28,7 +28,7 @@ def to_markdown(table: Table) -> str:
 def to_latex(table: Table) -> str:
     r"""A fragment for \input; its first line names the package it needs."""
     # The notes stand in a minipage, not in a threeparttable: that one is as narrow as the columns of one data set.
-    groups = [(label, 2 if table.compared(dataset) else 1) for dataset, label in table.columns.items()]
+    groups = [(label, 2 if table.compared(column) else 1) for column, label in table.columns.items()]
     width = sum(span for _, span in groups)
     lines = [
         r"% needs \usepackage{booktabs}",
@@ -41,7 +41,7 @@ def to_latex(table: Table) -> str:
         r"    \toprule",
     ]
     if width > len(groups):
-        first, second, rules, column = ["Model"], [""], [], 2
+        first, second, rules, column = [table.head], [""], [], 2
         for label, span in groups:
             first.append(rf"\multicolumn{{{span}}}{{c}}{{{_latex(label)}}}")
             second += ["ours", "paper"] if span == 2 else [""]
@@ -49,12 +49,12 @@ def to_latex(table: Table) -> str:
             column += span
         lines += [f"    {' & '.join(first)} \\\\", f"    {' '.join(rules)}", f"    {' & '.join(second)} \\\\"]
     else:
-        lines.append(f"    {' & '.join(['Model', *(_latex(label) for label, _ in groups)])} \\\\")
+        lines.append(f"    {' & '.join([table.head, *(_latex(label) for label, _ in groups)])} \\\\")
     lines.append(r"    \midrule")
-    for model, label in table.rows.items():
+    for key, label in table.rows.items():
         row = [
-            (rf"\textbf{{{_latex(value)}}}" if best else _latex(value)) + marks
-            for value, marks, best in table.row(model)
+            (rf"\textbf{{{_latex(value)}}}" if best else _latex(value)) + (marks and f" {_latex(marks)}")
+            for value, marks, best in table.row(key)
         ]
         # A label that begins so would be an argument of the \\ before it
         guard = "{}" if label.lstrip()[:1] in ("[", "*") else ""

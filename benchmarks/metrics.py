@@ -5,7 +5,10 @@
 | `frechet_distance` | lower |
 | `kid` | lower; its expectation is zero for equal distributions, so it may be below |
 | `prd` | higher, both: "f8" is recall, "f1/8" is precision |
+| `prd_pca64` | as `prd`, by another algorithm: for progress curves only |
 | `neighbours` | higher, all four: precision, recall, density, coverage |
+
+`METRICS` is the registry: it names the columns of records and their directions.
 
 The Fréchet distance is ours rather than pytorch-fid's: that one calls an argument of `scipy.linalg.sqrtm`
 which SciPy 1.18 removed, and costs eight times as much.
@@ -13,13 +16,15 @@ which SciPy 1.18 removed, and costs eight times as much.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
-from scipy.spatial.distance import cdist
 from sklearn.cluster import MiniBatchKMeans
+from sklearn.decomposition import PCA
 
 Array = NDArray[np.float64]
 
@@ -106,9 +111,10 @@ def frechet_from_moments(mu1: ArrayLike, cov1: ArrayLike, mu2: ArrayLike, cov2: 
 def frechet(mu1: ArrayLike, cov1: ArrayLike, mu2: ArrayLike, cov2: ArrayLike) -> tuple[float, int]:
     """As `frechet_from_moments`, with the number of numerical rescues: 1 if both covariances are singular.
 
-    With C1 = L L^T, tr (C1 C2)^(1/2) is the sum of the square roots of the eigenvalues of L^T C2 L.  Where C1
-    is singular, so that it has no Cholesky factor, C2's is taken instead (the distance is symmetric); where
-    both are, L is the symmetric square root of C1, whose eigenvalues below zero are clipped.
+    tr (C1 C2)^(1/2) is the sum of the square roots of the eigenvalues of L^T C1 L, where C2 = L L^T: LAPACK has
+    Cholesky factor, product and eigenvalues as one symmetric problem, C1 C2 x = lambda x.  Where C2 is
+    singular, so that it has no Cholesky factor, C1's is taken instead (the distance is symmetric); where both
+    are, L is the symmetric square root of C1, whose eigenvalues below zero are clipped.
     """
     m1, m2 = np.atleast_1d(np.asarray(mu1, np.float64)), np.atleast_1d(np.asarray(mu2, np.float64))
     c1, c2 = np.atleast_2d(np.asarray(cov1, np.float64)), np.atleast_2d(np.asarray(cov2, np.float64))
@@ -117,29 +123,32 @@ def frechet(mu1: ArrayLike, cov1: ArrayLike, mu2: ArrayLike, cov2: ArrayLike) ->
         raise ValueError(f"shapes do not agree: means {m1.shape}, {m2.shape}, covariances {c1.shape}, {c2.shape}")
     if not all(np.isfinite(a).all() for a in (m1, m2, c1, c2)):
         raise ValueError("means and covariances must be finite")
-    factor, other, rescues = _cholesky(c1), c2, 0
-    if factor is None:
-        factor, other = _cholesky(c2), c1
-    if factor is None:
+    eigenvalues, rescues = _product_eigenvalues(c1, c2), 0
+    if eigenvalues is None:
+        eigenvalues = _product_eigenvalues(c2, c1)
+    if eigenvalues is None:
         values, vectors = linalg.eigh(c1)
-        factor, other, rescues = vectors * np.sqrt(values.clip(0)), c2, 1
-    product = factor.T @ other @ factor
-    roots = np.sqrt(linalg.eigvalsh((product + product.T) / 2).clip(0))
+        factor, rescues = vectors * np.sqrt(values.clip(0)), 1
+        product = factor.T @ c2 @ factor
+        eigenvalues = linalg.eigvalsh((product + product.T) / 2)
     difference = m1 - m2
-    return float(difference @ difference + np.trace(c1) + np.trace(c2) - 2 * roots.sum()), rescues
+    roots = np.sqrt(eigenvalues.clip(0)).sum()
+    return float(difference @ difference + np.trace(c1) + np.trace(c2) - 2 * roots), rescues
 
 
-def _cholesky(matrix: Array) -> Array | None:
-    """Lower Cholesky factor, or None for a matrix that has none."""
+def _product_eigenvalues(a: Array, b: Array) -> Array | None:
+    """Eigenvalues of A B for symmetric A and positive definite B; None where B has no Cholesky factor."""
     try:
-        factor: Array = linalg.cholesky(matrix, lower=True)
+        values: Array = linalg.eigvalsh(a, b, type=2, driver="gv", check_finite=False)
     except linalg.LinAlgError:
         return None
-    return factor
+    return values
 
 
 # --- precision and recall for distributions (Sajjadi et al.; Appendix F, Table 6)
 
+ROUNDING = 1e-12  # squared distances below this share of the rows' own squares are zero: 2,048 sums of 1e-16
+SLACK = 1e-9  # of a squared radius: the k-th neighbour is inside, however another product has rounded its distance
 EPSILON = 1e-10  # keeps angles off 0 and a right angle, and F's denominator off 0, as the published code does
 
 
@@ -164,9 +173,18 @@ def prd(
 
 
 def prd_curve(
-    *, real: ArrayLike, fake: ArrayLike, clusters: int = 20, runs: int = 10, angles: int = 1001, seed: int = 0
+    *,
+    real: ArrayLike,
+    fake: ArrayLike,
+    clusters: int = 20,
+    runs: int = 10,
+    angles: int = 1001,
+    seed: int = 0,
+    starts: int = 10,
 ) -> tuple[Array, Array]:
-    """The whole curve: precision and recall, each (angles,), from slope 0 to slope infinity.  Arguments as `prd`.
+    """The whole curve: precision and recall, each (angles,), from slope 0 to slope infinity.
+
+    Arguments as `prd`; `starts`: of each clustering, of which the best is taken.
 
     Raises:
         ValueError: sets of different sizes, which would bias the curve, or fewer images than clusters.
@@ -178,12 +196,28 @@ def prd_curve(
         raise ValueError(f"PRD with {clusters} clusters needs as many images, got {len(a)}")
     curves = []
     for run in range(runs):
-        means = MiniBatchKMeans(clusters, n_init=10, batch_size=100, random_state=seed + run)
+        means = MiniBatchKMeans(clusters, n_init=starts, batch_size=100, random_state=seed + run)
         labels = means.fit(np.concatenate([a, b])).labels_
         p, q = (np.bincount(part, minlength=clusters) / len(part) for part in (labels[: len(a)], labels[len(a) :]))
         curves.append(prd_of_histograms(real=p, fake=q, angles=angles))
     precision, recall = np.mean(curves, axis=0)
     return precision, recall
+
+
+COMPONENTS = 64  # of `prd_pca64`, whose name says so
+
+
+def prd_pca64(*, real: ArrayLike, fake: ArrayLike, seed: int = 0) -> dict[str, float]:
+    """As `prd`, by another algorithm that costs a fraction: for progress curves, never for a table.
+
+    The union is reduced to its first 64 principal components, and each clustering starts once, not ten times.
+    Its values are not those of `prd`; `python -m benchmarks.metric_cost` measures how far they are off.
+    """
+    a, b = pair(real, fake)
+    union = np.concatenate([a, b])
+    reduced = PCA(min(COMPONENTS, *union.shape), random_state=seed).fit_transform(union)
+    precision, recall = prd_curve(real=reduced[: len(a)], fake=reduced[len(a) :], seed=seed, starts=1)
+    return {"f8": _f_beta(precision, recall, 8.0), "f1/8": _f_beta(precision, recall, 1 / 8)}
 
 
 def prd_of_histograms(*, real: ArrayLike, fake: ArrayLike, angles: int = 1001) -> tuple[Array, Array]:
@@ -249,11 +283,13 @@ def neighbours(real: ArrayLike, fake: ArrayLike, *, k: int = 5, chunk: int = 100
     a, b = pair(real, fake)
     if min(len(a), len(b)) <= k:
         raise ValueError(f"{k} neighbours need more than {k} images of each kind, got {len(a)} and {len(b)}")
+    centre = a.mean(axis=0)  # distances do not change, and lose fewer digits
+    a, b = a - centre, b - centre
     real_radius, fake_radius = _radii(a, k, chunk), _radii(b, k, chunk)
     in_real, covered, recalled = np.zeros(len(b), np.int64), [], []
     for start in range(0, len(a), chunk):
         rows = slice(start, start + chunk)
-        distance = cdist(a[rows], b)
+        distance = squared_distances(a[rows], b)
         inside = distance <= real_radius[rows, None]
         in_real += inside.sum(axis=0)
         covered.append(inside.any(axis=1))
@@ -267,6 +303,76 @@ def neighbours(real: ArrayLike, fake: ArrayLike, *, k: int = 5, chunk: int = 100
 
 
 def _radii(x: Array, k: int, chunk: int) -> Array:
-    """Distance of each row to its k-th nearest other row."""
+    """Squared distance of each row to its k-th nearest other row, and a little more."""
     starts = range(0, len(x), chunk)  # place 0 of a sorted row is the row itself
-    return np.concatenate([np.partition(cdist(x[s : s + chunk], x), k, axis=1)[:, k] for s in starts])
+    radii = [np.partition(squared_distances(x[s : s + chunk], x), k, axis=1)[:, k] for s in starts]
+    return (1 + SLACK) * np.concatenate(radii)
+
+
+def squared_distances(a: Array, b: Array) -> Array:
+    """Squared Euclidean distances (n, m) of rows (n, d) and (m, d), by one matrix product.
+
+    That product cannot tell a distance below its rounding error from zero: such ones are zero here, so that equal
+    rows are at distance zero, and images that are there twice count as what they are.
+    """
+    squares_a, squares_b = np.einsum("ij,ij->i", a, a)[:, None], np.einsum("ij,ij->i", b, b)[None]
+    scale = squares_a + squares_b
+    distance: Array = scale - 2 * (a @ b.T)
+    distance[distance < ROUNDING * scale] = 0.0
+    return distance
+
+
+# --- the registry
+
+
+class Scored(Protocol):
+    """What a metric may look at: one side's features, and its moments, which are computed once."""
+
+    @property
+    def features(self) -> NDArray[np.float32]:
+        """(n, d)."""
+
+    @property
+    def moments(self) -> Moments:
+        """Of all features."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One row of `METRICS`.
+
+    Attributes:
+        columns: what records call its values -> "lower" or "higher", whichever is better.
+        call: from real and fake images to (values by column, numerical rescues).
+    """
+
+    columns: Mapping[str, str]
+    call: Callable[[Scored, Scored], tuple[dict[str, float], int]]
+
+
+def _fd(real: Scored, fake: Scored) -> tuple[dict[str, float], int]:
+    a, b = real.moments, fake.moments
+    value, rescues = frechet(a.mean, a.cov, b.mean, b.cov)
+    return {FD: value}, rescues
+
+
+def _prd(real: Scored, fake: Scored) -> tuple[dict[str, float], int]:
+    n = min(len(real.features), len(fake.features))  # of one size, or the curve is biased
+    found = prd(real=real.features[:n], fake=fake.features[:n])
+    return {"prd_f8": found["f8"], "prd_f1_8": found["f1/8"]}, 0
+
+
+def _neighbours(real: Scored, fake: Scored) -> tuple[dict[str, float], int]:
+    found = neighbours(real.features, fake.features)
+    return {f"knn_{name}": value for name, value in found.items()}, 0  # records have another "precision"
+
+
+FD = "fd"  # stands for the column that the extractor names: fid, fd_classifier, ...
+METRICS: dict[str, Metric] = {
+    "fd": Metric({FD: "lower"}, _fd),
+    "prd": Metric({"prd_f8": "higher", "prd_f1_8": "higher"}, _prd),
+    "kid": Metric({"kid_mean": "lower", "kid_std": "lower"}, lambda a, b: (kid(a.features, b.features), 0)),
+    "neighbours": Metric(
+        dict.fromkeys(("knn_precision", "knn_recall", "knn_density", "knn_coverage"), "higher"), _neighbours
+    ),
+}

@@ -16,9 +16,10 @@ import torch
 import zoo
 from benchmarks import datasets, features, protocols, records
 from benchmarks.datasets import Folder
-from benchmarks.evaluation import Measure
+from benchmarks.evaluation import IMAGES, VARIANTS, Measure
+from benchmarks.metrics import METRICS
 from benchmarks.protocols import PRESETS, show
-from benchmarks.tables import Grid
+from benchmarks.tables import TABLES, Grid
 from benchmarks.trial import PRECISIONS, Job, Trial, finished, loaded
 
 
@@ -42,6 +43,9 @@ class Options:
     seeds: str | None = None
     draws: str | None = None
     features: str | None = None
+    metrics: str | None = None
+    images: str | None = None
+    allow_few: bool = False
     data_root: str | None = None
     results: str = "results/local"
     cluster: str = "auto"
@@ -75,7 +79,7 @@ class Plan:
         record = records.find(self.results, job.trial.key)
         if record is None:
             return "pending"
-        if finished(record, self.measures[job.trial.dataset], job.draws) or record["status"] == "failed":
+        if finished(record, self.measures[job.trial.dataset], job) or record["status"] == "failed":
             return str(record["status"])
         return "pending"
 
@@ -99,10 +103,12 @@ class Plan:
             datasets={name: measure.data.spec.label for name, measure in self.measures.items()},
             keys=keys,
             metric=metrics.pop(),
-            protocol_ids={name: measure.protocol_id for name, measure in self.measures.items()},
+            protocol_ids={name: measure.base.id for name, measure in self.measures.items()},
             preset=self.preset,
             draws=self.jobs[0].draws,
             notes=tuple(self._notes()),
+            variants={(name, v): p.id for name, m in self.measures.items() for v, p in m.protocols.items()},
+            labels={name: variant.label for name, variant in VARIANTS.items()},
         )
 
     def _notes(self) -> Iterator[str]:
@@ -123,12 +129,13 @@ class Plan:
             yield f"Settings of {', '.join(where)}: {said}."
 
 
-def plan(options: Options, clusters: Sequence[str]) -> Plan:
+def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Plan:
     """Check a command and lay out its trials.  Reads data sets and records; trains and writes nothing.
 
     Args:
         options: the command.
         clusters: where trials can run.
+        table: a key of `TABLES`: what must be measured of each training.
 
     Raises:
         Problems: with everything that is wrong.
@@ -148,8 +155,14 @@ def plan(options: Options, clusters: Sequence[str]) -> Plan:
     root = Path(options.data_root) if options.data_root else None
     if root is not None and not root.is_dir():
         wrong.append(f"the data root {options.data_root} is not a folder; give another --data-root (or AE_BENCH_DATA)")
-    seeds = _count("--seeds", options.seeds, preset.seeds if preset else 1, wrong)
-    draws = _count("--draws", options.draws, preset.draws if preset else 1, wrong)
+    seeds = count("--seeds", options.seeds, preset.seeds if preset else 1, wrong)
+    draws = count("--draws", options.draws, preset.draws if preset else 1, wrong)
+    images = count("--images", options.images, IMAGES, wrong)
+    metrics = tuple(_names(options.metrics or "fd"))
+    if unknown := [repr(name) for name in metrics if name not in METRICS]:
+        wrong.append(f"unknown metric {', '.join(unknown)}. Known: {', '.join(METRICS)} (benchmarks/metrics.py)")
+    elif "fd" not in metrics:
+        metrics = ("fd", *metrics)  # what the tables show
     device = parse_device(options.device, wrong)
     if options.precision not in PRECISIONS:
         wrong.append(f"unknown precision {options.precision!r}. Known: {', '.join(PRECISIONS)} (benchmarks/trial.py)")
@@ -157,7 +170,7 @@ def plan(options: Options, clusters: Sequence[str]) -> Plan:
         wrong.append("--precision tf32 needs a GPU")
     if options.cluster not in clusters:
         wrong.append(f"unknown cluster {options.cluster!r}. Known: {', '.join(clusters)} (slurm/launch.py)")
-    workers = _count("--workers", options.workers, _processes(device), wrong)
+    workers = count("--workers", options.workers, _processes(device), wrong)
     sources = _sources(options, preset.datasets if preset else (), wrong)
     if root is None or root.is_dir():
         for source in sources:
@@ -176,13 +189,16 @@ def plan(options: Options, clusters: Sequence[str]) -> Plan:
     for source in sources:
         try:
             data = loaded(source, root)
-            measure = Measure(data, features.extractor(wanted, data.row, data.spec.shape, device))
+            extractor = features.extractor(wanted, data.row, data.spec.shape, device)
+            measure = Measure(data, extractor, images, options.allow_few)
         except ValueError as reason:
             wrong.append(str(reason))
             continue
         if measure.problem:
             wrong.append(measure.problem)
         measures[data.name] = measure
+        kind = TABLES[table]
+        variants = kind.variants or tuple(measure.protocols)
         for model in models:
             for seed in range(seeds):
                 try:
@@ -190,7 +206,10 @@ def plan(options: Options, clusters: Sequence[str]) -> Plan:
                 except ValueError as reason:
                     wrong.append(f"{model} on {data.name}: {reason}")
                     break
-                trials[model, data.name, seed] = Job(trial, source, root, results, str(device), wanted, draws)
+                trials[model, data.name, seed] = Job(
+                    trial, source, root, results, str(device), wanted, draws,
+                    metrics, kind.sources, variants, images, options.allow_few,
+                )  # fmt: skip
     if wrong:
         raise Problems(wrong)
     jobs = [trials[m, d, seed] for seed in range(seeds) for m in models for d in measures]
@@ -239,7 +258,8 @@ def _message(call: Any, *arguments: Any) -> str:
     raise AssertionError(f"{call} accepted {arguments}")
 
 
-def _count(option: str, text: str | None, default: int, wrong: list[str]) -> int:
+def count(option: str, text: str | None, default: int, wrong: list[str]) -> int:
+    """The whole number of an option; what is wrong with it is added to `wrong`."""
     if text is None:
         return default
     if not text.isascii() or not text.isdigit() or int(text) < 1:

@@ -11,7 +11,7 @@ import math
 import os
 import uuid
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ import pandas as pd
 from pandas import DataFrame
 
 from benchmarks import index
+from benchmarks.schema import SCHEMA, digest, upgrade
 
-SCHEMA = 1
+__all__ = ["DIAGNOSTICS", "SCHEMA", "RecordError", "digest", "find", "put_evaluation", "read", "write", "write_text"]
+
 Folder = str | os.PathLike[str]  # a results folder
 
 
@@ -28,15 +30,14 @@ class RecordError(ValueError):
     """A record that cannot be used, and must not be overlooked."""
 
 
-
 # One row per training repeats these; a metric's own columns stand between EVALUATION and PROVENANCE.
 TRAINING = ("key", "model", "label", "revision", "dataset", "row", "preset", "seed", "precision", "status")
-EVALUATION = ("error", "draw", "metric", "protocol_id", "n_real", "n_fake", "extractor")
-DIAGNOSTICS = ("recon_sse", "latent_std", "latent_mean")
+EVALUATION = ("error", "source", "draw", "metric", "protocol_id", "n", "n_real", "n_fake", "extractor")
+DIAGNOSTICS = ("recon_sse", "latent_std", "latent_mean", "prior_mean", "prior_cov", "latent_nll")
 PROVENANCE = ("train", "test", "device", "torch", "commit", "dirty")
 EPOCH = ("key", "model", "dataset", "preset", "seed", "stage", "epoch")
 
-INTEGERS = ("revision", "seed", "draw", "n_real", "n_fake", "epoch")
+INTEGERS = ("revision", "seed", "draw", "n", "n_real", "n_fake", "epoch")
 
 
 def write(folder: Folder, record: Mapping[str, Any]) -> Path:
@@ -71,6 +72,15 @@ def write_text(path: Path, text: str) -> Path:
     return path
 
 
+def put_evaluation(record: dict[str, Any], evaluation: dict[str, Any]) -> None:
+    """Add an evaluation to a record; to one of the same key, the values that it lacks."""
+    for there in record["evaluations"]:
+        if there["key"] == evaluation["key"]:
+            there["values"] = {**evaluation["values"], **there["values"]}
+            return
+    record["evaluations"].append(evaluation)
+
+
 def find(folder: Folder, key: str) -> dict[str, Any] | None:
     """The record of one training key, or None where there is none.
 
@@ -93,13 +103,10 @@ def read(folder: Folder) -> tuple[DataFrame, DataFrame]:
     Raises:
         RecordError: as `find`.
     """
-    found = _rows_of(folder, "runs", refuse=True)
-    epochs = _rows_of(folder, "epochs", refuse=True)
-    return _runs(found), _frame(
-        epochs,
-        [*EPOCH, *(others := [name for name in epochs if name not in EPOCH])],
-        numbers=others,
-    )
+    found = _rows_of(folder, ("runs", "epochs"), refuse=True)
+    epochs = found["epochs"]
+    others = [str(name) for name in epochs if name not in EPOCH]
+    return _runs(found["runs"]), _frame(epochs, [*EPOCH, *others], numbers=others)
 
 
 def runs(folder: Folder, *, refuse: bool = True) -> DataFrame:
@@ -109,19 +116,19 @@ def runs(folder: Folder, *, refuse: bool = True) -> DataFrame:
         folder: the results folder.
         refuse: or warn of records that cannot be used, and give the others.
     """
-    return _runs(_rows_of(folder, "runs", refuse=refuse))
+    return _runs(_rows_of(folder, ("runs",), refuse=refuse)["runs"])
 
 
 def _runs(found: DataFrame) -> DataFrame:
     fixed = (*TRAINING, *EVALUATION, *DIAGNOSTICS, *PROVENANCE)
-    metrics = sorted({*found} - set(fixed))
+    metrics = sorted({str(name) for name in found} - set(fixed))
     return _frame(
         found, [*TRAINING, *EVALUATION, *metrics, *DIAGNOSTICS, *PROVENANCE], numbers=[*metrics, *DIAGNOSTICS]
     )
 
 
-def _rows_of(folder: Folder, kind: str, *, refuse: bool) -> DataFrame:
-    """Rows of one kind of all records, from the index where a record has not changed since."""
+def _rows_of(folder: Folder, kinds: Sequence[str], *, refuse: bool) -> dict[str, DataFrame]:
+    """Rows of some kinds of all records, from the index where a record has not changed since."""
     columns = (TRAINING, EVALUATION, DIAGNOSTICS, PROVENANCE, EPOCH)
     version = hashlib.sha256(repr((SCHEMA, columns)).encode()).hexdigest()[:16]
 
@@ -135,7 +142,7 @@ def _rows_of(folder: Folder, kind: str, *, refuse: bool) -> DataFrame:
             return None
         return None if record is None else dict(zip(("runs", "epochs"), _rows(record), strict=True))
 
-    return index.frames(Path(folder) / "records", version, ("runs", "epochs"), rows, kind)
+    return index.frames(Path(folder) / "records", version, ("runs", "epochs"), rows, kinds)
 
 
 def _rows(record: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -150,7 +157,7 @@ def _rows(record: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, 
     }
     for evaluation in record.get("evaluations") or [{}]:
         protocol = evaluation.get("protocol") or {}
-        own = {name: evaluation.get(name) for name in ("draw", "metric", "protocol_id")}
+        own = {name: evaluation.get(name) for name in ("source", "draw", "metric", "protocol_id", "n")}
         own |= {name: protocol.get(name) for name in ("n_real", "n_fake", "extractor")}
         numbers = evaluation.get("values") or {}
         runs.append({**numbers, **common, **own})
@@ -165,6 +172,7 @@ def _load(path: Path) -> dict[str, Any] | None:
         lacking = [name for name in (*TRAINING, "evaluations", "epochs") if name not in record]
         if lacking and schema <= SCHEMA:
             raise KeyError(", ".join(lacking))
+        record = upgrade(record) if schema <= SCHEMA else record
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as reason:

@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table as Sheet
 
 import zoo
-from benchmarks import fetch, gallery, layouts, pictures, protocols, records, tables
+from benchmarks import features, fetch, gallery, layouts, metrics, pictures, protocols, records, tables
 from benchmarks.commands import COMMANDS, DONE, FAILED, INTERRUPTED, WRONG
 from benchmarks.plan import Options, Plan, Problems, plan, seconds_per_step, settings
 from benchmarks.trial import Job, record_failure, run_trial
@@ -81,7 +81,8 @@ def _main(arguments: list[str]) -> int:
         wrong.insert(0, f"cannot run {given.what!r}. Known: {', '.join([*tables.TABLES, *COMMANDS])}")
     known = {n: v for n, v in vars(given).items() if n in Options.__dataclass_fields__ and v is not None}
     try:
-        found = plan(Options(**{**known, "data_root": root}), CLUSTERS)
+        table = given.what if given.what in tables.TABLES else "table1"
+        found = plan(Options(**{**known, "data_root": root}), CLUSTERS, table)
     except Problems as error:
         raise Problems(wrong + error.problems) from None
     if wrong:
@@ -111,8 +112,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--like", metavar="DATASET", help="whose size and protocols a folder uses")
     add("--seeds", metavar="N", help="trainings per cell (default: the preset's)")
     add("--draws", metavar="D", help="sample sets per training (default: the preset's)")
-    add("--features", help="inception, classifier, classifier:NAME or pixels (default: the preset's)")
-    add("--real", metavar="WHAT", help="evaluate: a data set (its test part), a folder or an .npz file")
+    add("--features", help=f"{', '.join(features.FORMS)} (default: the preset's)")
+    add("--metrics", metavar="A,B", help=f"{', '.join(metrics.METRICS)} (default: fd, the Fréchet "
+        "distance; evaluate: all)")  # fmt: skip
+    add("--images", metavar="N", help="images of each kind in a metric, at most (default: 10000; evaluate: all)")
+    add("--allow-few", action="store_true", help="accept no more images than features: a biased distance")
+    add("--real", metavar="WHAT", help="evaluate: a data set (its test part; NAME:train for the other), a folder, an "
+        ".npz file of images, or one of moments as pytorch-fid saves them")  # fmt: skip
     add("--fake", metavar="WHAT", help="evaluate: the generated images, likewise")
     add("--data-root", metavar="DIR", help="where data lies (default: AE_BENCH_DATA, or a user cache folder)")
     add("--results", metavar="DIR", default="results/local", help="where everything is written (%(default)s)")
@@ -272,7 +278,7 @@ def _bars(pending: list[Job]) -> Iterator[tuple[Callable[[], None], Callable[[st
 def _write(name: str, found: Plan, console: Console) -> int:
     """Build the table from the records and write it and the sample grids; the last line is its path."""
     runs, _ = records.read(found.results)
-    table = tables.TABLES[name](runs, found.grid())
+    table = tables.TABLES[name].build(runs, found.grid())
     paths = layouts.write(table, found.results)
     shown = _grids(found)
     console.print(layouts.to_markdown(table), highlight=False, markup=False, soft_wrap=True)

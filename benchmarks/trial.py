@@ -21,8 +21,10 @@ import zoo
 from benchmarks import features, pictures, protocols, provenance, records
 from benchmarks.claims import whoami
 from benchmarks.datasets import DataSet, Folder, load
-from benchmarks.evaluation import Measure, NotFinite, diagnose, digest, stream
+from benchmarks.evaluation import BASE, CRITERIA, IMAGES, Measure, NotFinite, Request, requests, stream
+from benchmarks.latents import diagnose
 from benchmarks.protocols import Protocol
+from benchmarks.records import digest
 from benchmarks.training import Diverged, train
 from benchmarks.work import (
     Log,
@@ -150,6 +152,11 @@ class Job:
         device: "cpu", "cuda", "cuda:1".
         features: extractor, as `--features` takes it.
         draws: sample sets to measure.
+        metrics: keys of `metrics.METRICS`, that of the table among them.
+        sources: keys of `evaluation.SOURCES` that the table needs.
+        variants: keys of `evaluation.VARIANTS` that the table needs.
+        images: of each kind, at most.
+        allow_few: accept no more images than features.
         force: a word for this wish to train anew although there is a record; "" for no such wish.
     """
 
@@ -160,7 +167,17 @@ class Job:
     device: str
     features: str
     draws: int
+    metrics: tuple[str, ...] = ("fd",)
+    sources: tuple[str, ...] = ("prior",)
+    variants: tuple[str, ...] = (BASE,)
+    images: int = IMAGES
+    allow_few: bool = False
     force: str = ""
+
+    @property
+    def required(self) -> list[Request]:
+        """What its table needs: the trial is done when its record has these."""
+        return requests(self.draws, self.sources, self.variants)
 
     @property
     def work(self) -> Path:
@@ -183,11 +200,11 @@ def loaded(dataset: str | Folder, root: Path | None) -> DataSet:
     return load(dataset, root)
 
 
-def finished(record: dict[str, Any], measure: Measure, draws: int) -> bool:
+def finished(record: dict[str, Any], measure: Measure, job: Job) -> bool:
     """Whether a record needs no more work: diverged is an end, failed is not."""
     if record["status"] == "failed":
         return False
-    return record["status"] == "diverged" or not measure.missing(record, draws)
+    return record["status"] == "diverged" or not measure.missing(record, job.required, job.metrics)
 
 
 def run_trial(job: Job) -> dict[str, Any]:
@@ -205,10 +222,11 @@ def run_trial(job: Job) -> dict[str, Any]:
         data = loaded(job.dataset, job.root)
         if data.train.fingerprint != trial.train:
             raise ValueError(f"{trial.dataset} changed on disk since the trial was planned: run the command again")
-        measure = Measure(data, features.extractor(job.features, data.row, data.spec.shape, device))
+        extractor = features.extractor(job.features, data.row, data.spec.shape, device)
+        measure = Measure(data, extractor, job.images, job.allow_few)
         record = records.find(job.results, trial.key)
         again = forced(job.work, job.force)
-        if record is not None and not again and finished(record, measure, job.draws):
+        if record is not None and not again and finished(record, measure, job):
             return record
         job.work.mkdir(parents=True, exist_ok=True)
         if again:
@@ -233,8 +251,11 @@ def run_trial(job: Job) -> dict[str, Any]:
             model = model.to(device).eval()
             pictures.save_grid(model.sample(GRID, seed=GRID_SEED), job.work / "samples.png")
             record["diagnostics"] = record["diagnostics"] or diagnose(model, data)
-            for evaluation in measure.all(model, record, job.draws):
-                record["evaluations"].append(evaluation)
+            # What tells decoder from density is measured of every training, whatever its table needs.
+            wanted = dict.fromkeys([*job.required, *requests(1, CRITERIA)])
+            lacking = measure.missing(record, [*wanted], job.metrics)
+            for evaluation in measure.measure(model, record, lacking, job.metrics):
+                records.put_evaluation(record, evaluation)
                 record["provenance"]["finished"] = _now()
                 records.write(job.results, record)  # one by one: with Inception a draw takes minutes
         except Diverged as reason:

@@ -130,7 +130,8 @@ def submit(
                 ids = [job.job_id for job in executor.submit_array(tasks)]
         except Exception as reason:  # submitit's, subprocess's, or a full disk
             told = " ".join(str(reason).replace("sbatch: error: ", "").split()) or type(reason).__name__
-            asked = ", ".join(f"{name} {getattr(needs, name)!r}" for name in ("partition", "account", "minutes", "gpus"))
+            asked = ", ".join(f"{name} {getattr(needs, name)!r}"
+                              for name in ("partition", "account", "minutes", "gpus"))
             why = f"SLURM refused the job: {told} (asked for {asked}; slurm/resources.py, or {VARIABLE})"
             refused |= {index: why for indices in array for index in indices}
             continue

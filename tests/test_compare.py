@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.compare import pixels, to_images
+from benchmarks.compare import source, to_images
 from benchmarks.datasets import load
 from benchmarks.run import main
 
@@ -22,10 +22,10 @@ def evaluate(capsys, *arguments):
 def test_a_set_against_itself(tmp_path, capsys):
     np.savez(tmp_path / "same.npz", HERE)
     got = evaluate(capsys, "--real", "digits", "--fake", tmp_path / "same.npz", "--features", "classifier")
-    assert got["n"] == 500
+    assert got["n_real"] == got["n_fake"] == 500
     assert got["fd_classifier"] == pytest.approx(0, abs=1e-6)
     assert (got["prd_f8"], got["prd_f1_8"]) == pytest.approx((1, 1), abs=1e-3)
-    assert (got["precision"], got["recall"], got["coverage"]) == (1, 1, 1)
+    assert (got["knn_precision"], got["knn_recall"], got["knn_coverage"]) == (1, 1, 1)
     assert "fid" not in got
 
 
@@ -34,9 +34,9 @@ def test_noise_is_far_from_digits_and_a_folder_is_read(tmp_path, capsys):
     for i, image in enumerate(noise):
         Image.fromarray(image).save(tmp_path / f"{i}.png")
     got = evaluate(capsys, "--real", "digits", "--fake", tmp_path, "--features", "classifier:digits")
-    assert got["n"] == 300
+    assert got["n_real"] == got["n_fake"] == 300
     assert got["fd_classifier"] > 20
-    assert got["precision"] < 0.3
+    assert got["knn_precision"] < 0.3
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_noise_is_far_from_digits_and_a_folder_is_read(tmp_path, capsys):
 )
 def test_layouts_of_arrays(tmp_path, array):
     np.savez(tmp_path / "a.npz", array)
-    assert np.array_equal(pixels(str(tmp_path / "a.npz"), None).images[:, 0].numpy(), HERE)
+    assert np.array_equal(source(str(tmp_path / "a.npz"), None).images[:, 0].numpy(), HERE)
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_pixels_are_themselves():
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("vgg", r"unknown features 'vgg'\. Known: inception, classifier, pixels, classifier:NAME"),
+        ("vgg", r"unknown features 'vgg'\. Known: inception, inception:PATH, classifier, classifier:NAME, pixels"),
         ("pixels:mnist", "unknown features"),
         ("classifier:mnist", "takes 1x28x28 images"),
         ("classifier:cifar10", "no classifier for 'cifar10'. There is one for digits, fashion, mnist"),

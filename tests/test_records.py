@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from benchmarks import records
 
 KEY, OTHER = "a" * 64, "b" * 64
-PROTOCOL = {"real_split": "test", "n_real": 100, "n_fake": 90, "extractor": "classifier:digits", "dims": 64}
+PROTOCOL = {"split": "test", "n_real": 100, "n_fake": 90, "extractor": "classifier:digits", "dims": 64}
 
 
 def evaluation(draw: int, **values: float) -> dict[str, Any]:
     return {
         "key": f"{draw}" * 64,
+        "source": "prior",
         "draw": draw,
+        "n": 90,
         "metric": "fd_classifier",
         "protocol": PROTOCOL,
         "protocol_id": "0123456789abcdef",
@@ -30,7 +32,7 @@ def evaluation(draw: int, **values: float) -> dict[str, Any]:
 
 def record(key: str = KEY, **changes: Any) -> dict[str, Any]:
     return {
-        "schema": 1,
+        "schema": records.SCHEMA,
         "key": key,
         "model": "glf",
         "label": "GLF",
@@ -149,8 +151,8 @@ def test_bytes_that_are_no_text_are_absent_too(tmp_path: Path) -> None:
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
-    records.write(tmp_path, record(schema=2))
-    with pytest.raises(ValueError, match=rf"{KEY}\.json: written by a newer version \(schema 2"):
+    records.write(tmp_path, record(schema=99))
+    with pytest.raises(ValueError, match=rf"{KEY}\.json: written by a newer version \(schema 99"):
         records.find(tmp_path, KEY)
     with pytest.raises(ValueError, match="written by a newer version"):
         records.read(tmp_path)
@@ -171,8 +173,8 @@ def test_read_gives_a_row_per_evaluation_and_per_epoch(tmp_path: Path) -> None:
 
     assert [*runs.columns] == [
         *("key", "model", "label", "revision", "dataset", "row", "preset", "seed", "precision", "status", "error"),
-        *("draw", "metric", "protocol_id", "n_real", "n_fake", "extractor", "fd_classifier"),
-        *("recon_sse", "latent_std", "latent_mean"),
+        *("source", "draw", "metric", "protocol_id", "n", "n_real", "n_fake", "extractor", "fd_classifier"),
+        *("recon_sse", "latent_std", "latent_mean", "prior_mean", "prior_cov", "latent_nll"),
         *("train", "test", "device", "torch", "commit", "dirty"),
     ]
     assert [*runs["key"]] == [KEY, KEY, OTHER]
@@ -197,7 +199,7 @@ def test_metrics_of_one_draw_have_columns_of_their_own(tmp_path: Path) -> None:
     prd = evaluation(0, prd_f8=0.9, prd_f1_8=0.8) | {"metric": "prd"}
     records.write(tmp_path, record(evaluations=[evaluation(0, fd_classifier=math.nan), prd]))
     runs, _ = records.read(tmp_path)
-    assert [*runs.columns[17:20]] == ["fd_classifier", "prd_f1_8", "prd_f8"]
+    assert [*runs.columns[19:22]] == ["fd_classifier", "prd_f1_8", "prd_f8"]
     assert runs["fd_classifier"].isna().all()
     assert runs["fd_classifier"].dtype == float
     assert [*runs["prd_f8"][1:]] == [0.9]

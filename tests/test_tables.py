@@ -19,7 +19,7 @@ ID = "0123456789abcdef"
 
 def run(key: str, value: float | None, *, draw: int | None = 0, **changes: Any) -> dict[str, Any]:
     """One row of the runs frame, as `records.read` makes it."""
-    row = {"key": key, "status": "done", "draw": draw, "metric": "fd_classifier", "protocol_id": ID}
+    row = {"key": key, "status": "done", "source": "prior", "draw": draw, "metric": "fd_classifier", "protocol_id": ID}
     return row | {"fd_classifier": value} | changes
 
 
@@ -62,10 +62,10 @@ def test_small_table_as_csv(tmp_path: Path) -> None:
         'model,MNIST\nGLF,12.5 ± 0.5\n"VAE, β = 1",21.0 ± 1.4 (2/3) [1 diverged]\n'
     )
     assert paths[1].read_bytes().decode() == (
-        "model,dataset,metric,mean,std,std_draws,trainings,draws,wanted,diverged,failed,"
-        "recon_sse,latent_std,latent_mean,paper_mean,paper_std,cited,preset,protocol_id\n"
-        "glf,mnist,fd_classifier,12.5,0.5,,3,1,3,0,0,4.5,0.25,,,,False,demo,0123456789abcdef\n"
-        "vae,mnist,fd_classifier,21.0,1.4142135623730951,,2,1,3,1,0,,,,,,False,demo,0123456789abcdef\n"
+        "model,dataset,source,protocol_id,metric,preset,mean,std,std_draws,trainings,draws,wanted,diverged,failed,"
+        "recon_sse,latent_std,paper_mean,paper_std,cited\n"
+        "glf,mnist,prior,0123456789abcdef,fd_classifier,demo,12.5,0.5,,3,1,3,0,0,4.5,0.25,,,False\n"
+        "vae,mnist,prior,0123456789abcdef,fd_classifier,demo,21.0,1.4142135623730951,,2,1,3,1,0,,,,,False\n"
     )
     assert set((tmp_path / "tables").iterdir()) == {*paths}
 
@@ -159,12 +159,12 @@ def test_a_training_counts_once_whatever_its_draws() -> None:
     assert cell.std == pytest.approx(3 / 2**0.5)
     assert cell.std_draws == 1.0
     assert (cell.done, cell.draws) == (2, 3)
-    assert any("std_draws" in note for note in table.notes)
+    assert cell.value(1) == "12.5 ± 2.1 ± 1.0"
 
 
 def test_a_training_with_too_few_draws_is_not_done_and_further_ones_do_not_count() -> None:
     rows = [run("k0", 10.0), run("k0", 20.0, draw=1), run("k0", 90.0, draw=2), run("k1", 14.0)]
-    assert text(rows, 2, draws=2) == "15.0 (1/2)"
+    assert text(rows, 2, draws=2) == "15.0 ± — ± 7.1 (1/2)"
     assert text(rows, 2, draws=1) == "12.0 ± 2.8"
     assert text([run("k0", 1.0), run("k0", float("nan"), draw=1)], 1, draws=2) == "—"
 
@@ -172,7 +172,10 @@ def test_a_training_with_too_few_draws_is_not_done_and_further_ones_do_not_count
 def test_caption_counts_the_sample_sets() -> None:
     rows = [run(key, 10.0, draw=draw) for key in ("k0", "k1") for draw in range(4)]
     caption = table1(DataFrame(rows), grid({("glf", "mnist"): ("k0", "k1")}, preset="paper", draws=4)).caption
-    assert "over 2 trainings, each the mean of its 4 sample sets. Preset paper." in caption
+    assert (
+        "lower is better: mean ± standard deviation over 2 trainings ± standard deviation over the 4 sample sets of "
+        "one. Preset paper."
+    ) in caption
 
 
 def test_the_order_of_the_records_moves_no_digit() -> None:
@@ -226,12 +229,13 @@ def test_best_is_the_lowest_as_printed() -> None:
 
 def test_records_on_disk_become_a_table(tmp_path: Path) -> None:
     """The names that `records.read` gives are those that the table looks for."""
-    evaluation = {"draw": 0, "metric": "fd_classifier", "protocol_id": ID, "protocol": {}}
+    evaluation = {"source": "prior", "draw": 0, "metric": "fd_classifier", "protocol_id": ID, "protocol": {}}
     for key, status in (("k0", "done"), ("k1", "diverged")):
         done = [evaluation | {"values": {"fd_classifier": 7.0}}] if status == "done" else []
         rest = dict.fromkeys(("model", "label", "revision", "dataset", "row", "preset", "seed", "precision"))
-        records.write(tmp_path, rest | {"schema": 1, "key": key, "status": status, "evaluations": done, "epochs": []})
-    table = tables.TABLES["table1"](records.read(tmp_path)[0], grid({("glf", "mnist"): ("k0", "k1")}))
+        record = rest | {"key": key, "status": status, "evaluations": done, "epochs": []}
+        records.write(tmp_path, record | {"schema": records.SCHEMA})
+    table = tables.TABLES["table1"].build(records.read(tmp_path)[0], grid({("glf", "mnist"): ("k0", "k1")}))
     assert table.frame().loc["GLF", "MNIST"] == "7.0 (1/2) [1 diverged]"
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from benchmarks import records
 from benchmarks.datasets import Folder, load
-from benchmarks.evaluation import NotFinite, stream, to_uint8
+from benchmarks.evaluation import CRITERIA, stream
 from benchmarks.trial import Job, Trial, record_failure, run_trial
 
 DIGITS = load("digits", None)
@@ -62,12 +62,14 @@ def test_a_record_says_where_its_numbers_come_from(done):
     assert where["threads"] == 1
     assert where["torch"] == torch.__version__
     assert {"commit", "dirty", "python", "scikit-learn", "started", "finished"} <= set(where)
-    (evaluation,) = record["evaluations"]
+    assert [e["source"] for e in record["evaluations"]] == ["prior", *CRITERIA]
+    evaluation = record["evaluations"][0]
     assert evaluation["values"]["fd_classifier"] > 0
     assert evaluation["protocol"]["n_fake"] == 10_000
     assert evaluation["protocol"]["n_real"] == 500
     assert evaluation["protocol"]["extractor"] == "classifier:digits"
     assert [row["epoch"] for row in record["epochs"]] == [0, 1]
+    assert {*record["diagnostics"]} == {*records.DIAGNOSTICS}
     assert record["diagnostics"]["recon_sse"] > 0
 
 
@@ -91,13 +93,13 @@ def test_more_draws_need_no_training(done):
     weights = folder / "runs" / record["key"] / "weights.pt"
     before = weights.stat().st_mtime_ns
     more = run_trial(job(folder, trial(), draws=3))
-    assert [e["draw"] for e in more["evaluations"]] == [0, 1, 2]
-    assert more["evaluations"][0] == record["evaluations"][0]
-    values = {e["values"]["fd_classifier"] for e in more["evaluations"]}
-    assert len(values) == 3
+    samples = [e for e in more["evaluations"] if e["source"] == "prior"]
+    assert [e["draw"] for e in samples] == [0, 1, 2]
+    assert more["evaluations"][: len(record["evaluations"])] == record["evaluations"]
+    assert len({e["values"]["fd_classifier"] for e in samples}) == 3
     assert weights.stat().st_mtime_ns == before
     other = run_trial(job(folder, trial(), features="pixels"))  # another extractor needs none either
-    assert len(other["evaluations"]) == 4
+    assert len(other["evaluations"]) == len(more["evaluations"]) + 1 + len(CRITERIA)
     assert other["epochs"] == record["epochs"]
     assert weights.stat().st_mtime_ns == before
 
@@ -253,12 +255,6 @@ def test_a_trial_leaves_the_process_as_it_was(tmp_path):
     assert (tiny + tiny).item() > 0  # denormals are numbers again
 
 
-def test_images_are_rounded_not_cut():
-    assert to_uint8(torch.tensor([[0.0, 0.5 / 255 + 1e-4, 0.999, 1.0]])).tolist() == [[0, 1, 255, 255]]
-    with pytest.raises(NotFinite, match="1 generated images"):
-        to_uint8(torch.tensor([[0.0, float("nan")], [0.0, 1.0]]))
-
-
 def test_streams_have_nothing_in_common():
     seeds = {stream(purpose, a, b) for purpose in ("train", "draw") for a in range(5) for b in range(5)}
     assert len(seeds) == 50
@@ -286,7 +282,8 @@ def test_retraining_that_gives_the_same_keeps_what_was_measured(tmp_path):
     (tmp_path / "runs" / one["key"] / "weights.pt").unlink()
     two = run_trial(job(tmp_path, trial(epochs=1)))
     assert two["evaluations"][0] == one["evaluations"][0]
-    assert [e["metric"] for e in two["evaluations"]] == ["fd_pixels", "fd_classifier"]
+    every = 1 + len(CRITERIA)
+    assert [e["metric"] for e in two["evaluations"]] == ["fd_pixels"] * every + ["fd_classifier"] * every
 
 
 def test_retraining_that_fails_leaves_the_record_as_it_is(tmp_path):

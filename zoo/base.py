@@ -130,17 +130,41 @@ class LatentModel(nn.Module, ABC):
         z: Tensor = out[0] if isinstance(out, tuple) else out
         return z
 
-    def encode(self, x: Tensor) -> Tensor:
-        """Latents of images, in evaluation mode: `latent`, in batches.
+    def draw_latent(self, x: Tensor, eps: Tensor) -> Tensor:
+        """A draw from q(z|x), (B, nz): `latent`, unless the encoder is a distribution.
+
+        Args:
+            x: (B, C, H, W) float in [0, 1].
+            eps: a draw from N(0, I), (B, nz).
+        """
+        return self.latent(x)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log-density of latents under the model's distribution of latents, in nats: (B, nz) -> (B,).
+
+        Raises:
+            NotImplementedError: the density has no closed form.
+            NotFitted: there is no density yet.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no density of latents in closed form")
+
+    def encode(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Latents of images, in evaluation mode and in batches: `latent`, or draws from q(z|x).
 
         Args:
             x: (N, C, H, W), uint8 or float in [0, 1].
+            generator: on the CPU, of the draws; None: no draws.  All noise is drawn in one call, so batches do not
+                matter.
 
         Returns:
             (N, nz), on the model's device.
         """
+        eps = None if generator is None else standard_normal(len(x), self.nz, generator, self.device).split(BATCH)
         with evaluating(self):
-            return torch.cat([self.latent(to_float(part.to(self.device))) for part in x.split(BATCH)])
+            parts = [to_float(part.to(self.device)) for part in x.split(BATCH)]
+            if eps is None:
+                return torch.cat([self.latent(part) for part in parts])
+            return torch.cat([self.draw_latent(part, noise) for part, noise in zip(parts, eps, strict=True)])
 
     def decode(self, z: Tensor) -> Tensor:
         """Images of latents, in evaluation mode: (N, nz) -> (N, C, H, W) float in [0, 1], on the CPU."""

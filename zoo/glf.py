@@ -68,6 +68,10 @@ class GLF(LatentModel):
         groups = {"ae": self.autoencoder(), "flow": [*self.flow.parameters()]}
         yield Stage("train", lambda: (x,), [Update(self.loss, groups)])
 
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Eq. (1), (B,)."""
+        return self.flow.log_prob(z)
+
     def sample_latent(self, n: int, generator: torch.Generator) -> Tensor:
         """eps ~ N(0, I), z = f^-1(eps): (n, nz)."""
         return self.flow.sample(n, generator)

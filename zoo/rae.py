@@ -68,6 +68,12 @@ class RAE(LatentModel):
         yield Stage("train", lambda: (x,), [Update(self.loss, groups)])
         self.mixture.fit(self.encode(x))
 
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Under the mixture, (B,) float64."""
+        if not self.mixture.fitted:
+            raise NotFitted("RAE+GMM has no density of latents before its mixture is fitted")
+        return self.mixture.log_prob(z)
+
     def sample_latent(self, n: int, generator: torch.Generator) -> Tensor:
         """z from the mixture: (n, nz)."""
         if not self.mixture.fitted:

@@ -64,6 +64,12 @@ class TwoStageVAE(LatentModel):
         update = Update(self.second_loss, {"vae": vae, "gamma": [self.log_gamma_z]})
         yield Stage("second", lambda: (mu + sigma * torch.randn_like(mu),), [update])
 
+    def draw_latent(self, x: Tensor, eps: Tensor) -> Tensor:
+        """From the first stage's q(z|x), (B, nz).  The density of z has no closed form: there is no `log_prob`."""
+        mu, logvar = self.encoder(x)
+        z: Tensor = mu + (0.5 * logvar).exp() * eps
+        return z
+
     def sample_latent(self, n: int, generator: torch.Generator) -> Tensor:
         """u ~ N(0, I), z = z'(u) + gamma_z eps: (n, nz)."""
         if not self.begun:

@@ -88,6 +88,16 @@ class VAE(LatentModel):
         """One stage, one update."""
         yield Stage("train", lambda: (x,), [Update(self.loss, self.groups())])
 
+    def draw_latent(self, x: Tensor, eps: Tensor) -> Tensor:
+        """What the decoder takes in training: (B, nz)."""
+        h = self.encoder.features(x)
+        mu, logvar = self.encoder.moments(h)
+        return self.transform(mu + (0.5 * logvar).exp() * eps, h)[0]
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """log N(z; 0, I), (B,)."""
+        return log_normal(z)
+
     def sample_latent(self, n: int, generator: torch.Generator) -> Tensor:
         """z ~ N(0, I): (n, nz)."""
         return standard_normal(n, self.nz, generator, self.device)
@@ -130,6 +140,10 @@ class FlowPriorVAE(VAE):
     def groups(self) -> dict[str, list[nn.Parameter]]:
         """The flow is a group of its own, with weight decay as in GLF."""
         return {**super().groups(), "flow": [*self.flow.parameters()]}
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """log p_flow(z), (B,)."""
+        return self.flow.log_prob(z)
 
     def sample_latent(self, n: int, generator: torch.Generator) -> Tensor:
         """eps ~ N(0, I), z = f^-1(eps): (n, nz)."""

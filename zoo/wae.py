@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import sqrt
+from math import log, sqrt
 
 import torch
 from torch import Tensor, nn
 
 from zoo.base import LatentModel, Loss, Stage, Update, check_positive, standard_normal
+from zoo.flows import log_normal
 from zoo.losses import adversary_says, imq_mmd, sse
 from zoo.nets import Adversary, Decoder, Encoder
 
@@ -67,6 +68,10 @@ class WAE(LatentModel):
     def autoencoder(self) -> list[nn.Parameter]:
         """Parameters of encoder and decoder."""
         return [*self.encoder.parameters(), *self.decoder.parameters()]
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """log N(z; 0, sigma2 I), (B,)."""
+        return log_normal(z / sqrt(self.sigma2)) - 0.5 * self.nz * log(self.sigma2)
 
     def sample_latent(self, n: int, generator: torch.Generator) -> Tensor:
         """z ~ N(0, sigma2 I): (n, nz)."""
