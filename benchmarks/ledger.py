@@ -25,13 +25,13 @@ def folder(results: Path) -> Path:
     return results / "jobs"
 
 
-def begin(results: Path, cluster: str, command: Sequence[str], cells: Mapping[str, Mapping[str, Any]]) -> Path:
+def begin(results: Path, cluster: str, command: Mapping[str, Any], cells: Mapping[str, Mapping[str, Any]]) -> Path:
     """Note a launch before anything starts.
 
     Args:
         results: results folder.
         cluster: where it runs.
-        command: the arguments that make the same plan again.
+        command: what makes the same plan again.
         cells: training key -> model, dataset, preset, seed and steps.
 
     Returns:
@@ -40,8 +40,8 @@ def begin(results: Path, cluster: str, command: Sequence[str], cells: Mapping[st
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}.json"
     path = folder(results) / name
     owner = {name: value for name, value in claims.whoami().items() if name != "job"}
-    _write(path, {"cluster": cluster, "command": [*command], "owner": owner, "at": time.time(), "cells": {**cells},
-                  "jobs": {}, "ended": False, "cancelled": False})  # fmt: skip
+    _write(path, {"cluster": cluster, "command": {**command}, "owner": owner, "at": time.time(), "cells": {**cells},
+                  "jobs": {}, "ended": False})  # fmt: skip
     return path
 
 
@@ -52,18 +52,28 @@ def submitted(path: Path, jobs: Mapping[str, Sequence[str]]) -> None:
         _write(path, launch | {"jobs": launch["jobs"] | {job: [*keys] for job, keys in jobs.items()}})
 
 
-def end(path: Path, **changes: bool) -> None:
-    """Note that a launcher has ended, or that its launch was cancelled."""
+def end(path: Path) -> None:
+    """Note that a launcher has ended."""
     launch = _read(path)
     if launch is not None:
         with suppress(OSError):  # a full disk: the process is gone, which `live` sees for itself
-            _write(path, launch | {"ended": True} | changes)
+            _write(path, launch | {"ended": True})
+
+
+def cancel(path: Path) -> None:
+    """Ask a launcher to stop; it looks at `cancelled` every few seconds, from whatever machine it was asked."""
+    path.with_suffix(".cancelled").touch()
+
+
+def cancelled(path: Path) -> bool:
+    """Whether a launch has been asked to stop."""
+    return path.with_suffix(".cancelled").exists()
 
 
 def launches(results: Path) -> dict[Path, Launch]:
     """All launches, in the order in which they began; what cannot be read is passed over."""
     found = {path: _read(path) for path in sorted(folder(results).glob("[0-9]*-*.json"))}
-    return {path: launch for path, launch in found.items() if launch is not None}
+    return {path: launch | {"cancelled": cancelled(path)} for path, launch in found.items() if launch is not None}
 
 
 def waiting(launch: Launch, listed: Mapping[str, str] | None) -> dict[str, str]:
@@ -87,7 +97,7 @@ def _read(path: Path) -> Launch | None:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    needed = {"cluster", "command", "owner", "at", "cells", "jobs", "ended", "cancelled"}
+    needed = {"cluster", "command", "owner", "at", "cells", "jobs", "ended"}
     return found if isinstance(found, dict) and needed <= found.keys() else None
 
 
