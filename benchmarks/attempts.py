@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from benchmarks import records, trial
-from benchmarks.claims import alive, claimed
+from benchmarks.claims import alive, claimed, whoami
 from benchmarks.trial import Job
 from benchmarks.work import forced
 
@@ -24,7 +26,19 @@ def attempt(job: Job) -> dict[str, Any] | None:
         OSError: not even the failure could be recorded, as on a full disk.
     """
     with claimed(job.work) as mine:
-        return _tried(job) if mine else None
+        if not mine:
+            return None
+        _note(job, "begin")
+        record = _tried(job)
+        _note(job, str(record["status"]))
+        return record
+
+
+def _note(job: Job, what: str) -> None:
+    """Keep count of who was at a trial, and when, beside its log."""
+    me = whoami()
+    with suppress(OSError), (job.work / "attempts.txt").open("a", encoding="utf-8") as file:
+        file.write(f"{time.time():.3f} {what} {me['host']} {me['pid']} {me['job']}\n")
 
 
 def _tried(job: Job) -> dict[str, Any]:

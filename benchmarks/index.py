@@ -134,10 +134,18 @@ def _join(parts: list[DataFrame]) -> DataFrame:
     if bool((np.diff(numbers) < 0).any()):
         whole = whole.iloc[np.argsort(numbers, kind="stable")]
     whole = whole.reset_index(drop=True)
-    if len(parts) > 1:
-        first = {name: whole[name].first_valid_index() for name in whole}
-        whole = whole[sorted(whole, key=lambda name: len(whole) if first[name] is None else int(str(first[name])))]
-    return whole
+    first = {name: _first(whole[name]) for name in whole}
+    order = sorted(whole, key=lambda name: first[name])
+    return whole if order == [*whole] else whole[order]
+
+
+def _first(values: pd.Series[Any]) -> int:
+    """The first row that has a value; the number of rows where none has."""
+    for rows in (values.iloc[:1], values):  # nearly always the first row
+        there = rows.notna().to_numpy()
+        if there.any():
+            return int(there.argmax())
+    return len(values)
 
 
 # --- on disk: one .npz per kind; numbers as they are, everything else as codes into a list of JSON values

@@ -130,7 +130,7 @@ def _consume(
     cells = {job.trial.key: {"model": job.trial.model, "dataset": job.trial.dataset, "preset": job.trial.preset,
                              "seed": job.trial.seed, "steps": job.trial.steps} for job in pending}  # fmt: skip
     # Jobs that an earlier launcher has submitted are waited for, not submitted again.
-    waiting = {}
+    waiting: dict[str, str] = {}
     if found.cluster == "slurm":
         queue = listed()
         for launched in ledger.launches(found.results).values():

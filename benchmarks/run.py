@@ -17,6 +17,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks import status
+from slurm import CLUSTERS, choose, listed
+
+if __name__ == "__main__" and (folder := status.asked(sys.argv[1:])):
+    sys.exit(status.show(folder, listed))  # before torch is imported, which takes longer than the answer
+
 import pandas as pd
 from rich.console import Console
 from rich.table import Table as Sheet
@@ -33,12 +39,10 @@ from benchmarks import (
     pictures,
     protocols,
     records,
-    status,
     tables,
 )
 from benchmarks.commands import COMMANDS, DONE, FAILED, INTERRUPTED, WRONG, Command
 from benchmarks.plan import Options, Plan, Problems, plan, seconds_per_step, settings
-from slurm import CLUSTERS, choose, listed
 
 TABLE_OPTIONS = frozenset({*Options.__dataclass_fields__, "dry_run", "yes", "force", "no_wait"})
 
@@ -101,8 +105,8 @@ def _main(arguments: list[str]) -> int:
         return launching.detach([word for word in arguments if word != "--no-wait"], found.results)
     if given.force:
         found = replace(found, jobs=tuple(replace(job, force=uuid.uuid4().hex) for job in found.jobs))
-    command = {"what": given.what, "options": asdict(replace(options, cluster=given.cluster))}
-    return _table(given.what, found, command, dry=given.dry_run, yes=given.yes, wait=not given.no_wait)
+    again = {"what": given.what, "options": asdict(replace(options, cluster=given.cluster))}
+    return _table(given.what, found, again, dry=given.dry_run, yes=given.yes, wait=not given.no_wait)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -115,7 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("what", metavar="WHAT", help=f"{', '.join(tables.TABLES)}: train what is missing, write the table; table3: "
-        f"the architecture; status, retry, cancel: of what was launched; {', '.join(gallery.KINDS)} MODEL DATASET: a picture from a finished training; evaluate: "
+        "the architecture; status, retry, cancel: of what was launched; "
+        f"{', '.join(gallery.KINDS)} MODEL DATASET: a picture from a finished training; evaluate: "
         "the metrics on any images; fetch "
         "NAME...: download data sets and weights; list: models, data sets, features, presets; protocols: how "
         "everything is trained")  # fmt: skip

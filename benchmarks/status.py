@@ -11,7 +11,7 @@ import json
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,10 +127,11 @@ def _progress(folder: Path) -> dict[str, float]:
     return found if isinstance(found, dict) else {}
 
 
-def quick(arguments: list[str]) -> Iterator[Path]:
-    """The results folder of a plain `status [--results DIR]`, which needs nothing that takes long to import."""
-    if arguments[:1] == ["status"] and (len(arguments) == 1 or (len(arguments) == 3 and arguments[1] == "--results")):
-        yield Path(arguments[2] if len(arguments) == 3 else "results/local")
+def asked(arguments: list[str]) -> Path | None:
+    """The results folder of a plain `status [--results DIR]`; None for any other command."""
+    if arguments == ["status"]:
+        return Path("results/local")
+    return Path(arguments[2]) if len(arguments) == 3 and arguments[:2] == ["status", "--results"] else None
 
 
 def show(results: Path, listed: Callable[[], Mapping[str, str] | None]) -> int:

@@ -7,6 +7,7 @@ streams from the trial's seed, images in an order that no file system decides.
 from __future__ import annotations
 
 import json
+import os
 import time
 import traceback
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ from benchmarks.work import (
     write_state,
 )
 
-SAVE_EVERY = 60.0  # seconds between two saved states of a training
+SAVE_EVERY = float(os.environ.get("AE_BENCH_SAVE_SECONDS", "60"))  # between two saved states of a training
 PRECISIONS = ("fp32", "tf32")
 GRID = 64  # images in a sample grid
 GRID_SEED = 20  # all models' grids are made from one seed

@@ -1,0 +1,383 @@
+"""Breaks what can break while trainings run, and counts what is lost: `python -m benchmarks.faults`.
+
+Every fault has a results folder of its own, the same few short trainings on scikit-learn's digits, and the same
+end: the table must be the undisturbed one, byte for byte, and so must every number of every record.  Faults of
+SLURM need the cluster that `slurm/devcluster.sh start` makes; the full disk needs the right to mount.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import provenance, records
+
+ROOT = Path(__file__).resolve().parent.parent
+MODELS = "rae-gmm,vae"
+SEEDS, KILL_SEEDS = 2, 4  # trainings of each model; more where 50 workers die
+LONGEST = 420.0  # seconds for one launch
+COLUMNS = ("fault", "trainings", "attempts", "launches", "records", "lost", "duplicated", "table_equal",
+           "numbers_equal", "seconds")  # fmt: skip
+
+
+class Skip(Exception):
+    """Why a fault cannot be tried here."""
+
+
+class Launcher:
+    """`benchmarks.run table1` on one results folder, as often as it takes."""
+
+    def __init__(self, results: Path, seeds: int, cluster: str, resources: Mapping[str, Any] | None = None):
+        self.results, self.seeds, self.cluster, self.count = results, seeds, cluster, 0
+        # States are saved every second here: a training takes seconds, and going on from a state is to be seen.
+        self.environment = {**os.environ, "AE_BENCH_SAVE_SECONDS": "1", "PYTHONPATH": str(ROOT)}
+        if resources is not None:
+            path = results.parent / f"{results.name}.toml"
+            path.write_text('["*/*"]\n' + "".join(f"{n} = {json.dumps(v)}\n" for n, v in resources.items()))
+            self.environment["AE_BENCH_RESOURCES"] = str(path)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Begin to run what is missing."""
+        self.count += 1
+        command = [sys.executable, "-m", "benchmarks.run", "table1", "--preset", "demo", "--only", MODELS,
+                   "--seeds", str(self.seeds), "--cluster", self.cluster, "--device", "cpu",
+                   "--results", str(self.results)]  # fmt: skip
+        self.results.parent.mkdir(parents=True, exist_ok=True)
+        with (self.results.parent / f"{self.results.name}.log").open("ab") as log:
+            return subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+
+    def finish(self, process: subprocess.Popen[bytes] | None = None) -> None:
+        """Wait for a launch, and launch again until nothing is missing, as a user would: 20 times at most."""
+        for _ in range(20):
+            process = process or self.start()
+            if process.wait(LONGEST) == 0:
+                return
+            process = None
+        raise RuntimeError(f"not finished after {self.count} launches; see {self.results.name}.log")
+
+    def when(self, condition: Callable[[], bool], seconds: float = 120.0) -> None:
+        """Wait for something to be there."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"waited in vain; see {self.results.name}.log")
+            time.sleep(0.05)
+
+    def states(self) -> list[Path]:
+        """Trainings that have something saved to go on from."""
+        return [*self.results.glob("runs/*/state.pt")]
+
+
+def kills(folder: Path, count: int) -> Launcher:
+    """SIGKILL of a worker at random moments."""
+    run = Launcher(folder, KILL_SEEDS, "local")
+    dice = random.Random(0)
+    process = run.start()
+    killed = 0
+    while killed < count:
+        time.sleep(dice.uniform(1.0, 7.0))
+        if process.poll() is not None:
+            if process.returncode == 0:  # all done before the last kill: train all again
+                for path in folder.glob("records/*.json"):
+                    path.unlink()
+                for path in folder.glob("runs/*/*.pt"):
+                    path.unlink()
+            process = run.start()
+            continue
+        workers = [pid for pid in _children(process.pid) if "spawn_main" in _read(f"/proc/{pid}/cmdline")]
+        if workers:
+            os.kill(dice.choice(workers), signal.SIGKILL)
+            killed += 1
+    run.finish(process)
+    return run
+
+
+def launcher_killed(folder: Path, count: int) -> Launcher:
+    """SIGKILL of the launcher while both workers train."""
+    run = Launcher(folder, SEEDS, "local")
+    process = run.start()
+    run.when(lambda: len(run.states()) == 2)
+    process.kill()
+    process.wait()
+    run.finish()
+    return run
+
+
+def two_launchers(folder: Path, count: int) -> Launcher:
+    """Two launchers at once."""
+    run = Launcher(folder, SEEDS, "local")
+    processes = [run.start(), run.start()]
+    for process in processes:
+        if process.wait(LONGEST):
+            raise RuntimeError(f"a launcher failed; see {folder.name}.log")
+    return run
+
+
+def disk_full(folder: Path, count: int) -> Launcher:
+    """No space left when the first records are written."""
+    folder.mkdir()
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as reason:
+        raise Skip(f"a small file system cannot be mounted: {reason}") from None
+    run = Launcher(folder, SEEDS, "local")
+    process = run.start()
+    run.when(lambda: len(run.states()) == 2)
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            pass
+    process.wait(LONGEST)
+    full = [json.loads(_read(path))["status"] for path in folder.glob("records/*.json")]
+    if process.returncode == 0 or "done" in full:
+        raise RuntimeError("the disk was not full when it should have been")
+    filler.unlink()
+    run.finish()
+    return run
+
+
+# --- on SLURM
+
+
+def preempted(folder: Path, count: int) -> Launcher:
+    """A job of a higher partition takes both nodes away."""
+    run = _slurm(folder, {"partition": "low"})
+    process = run.start()
+    run.when(lambda: len(run.states()) == 2)
+    _say("sbatch", "--partition=high", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
+    run.finish(process)
+    return run
+
+
+def time_limit(folder: Path, count: int) -> Launcher:
+    """Jobs of several trainings reach their time limit, and go on."""
+    # Told to end 90 of 120 seconds before it, a job has about half a minute.
+    run = _slurm(folder, {"partition": "low", "minutes": 2, "signal_s": 95, "seeds": SEEDS})
+    run.finish()
+    logs = "".join(_read(path) for path in folder.glob("jobs/*_log.out"))
+    if "Requeued job" not in logs:
+        raise RuntimeError("no job reached its limit")
+    return run
+
+
+def node_lost(folder: Path, count: int) -> Launcher:
+    """A node's slurmd and all that runs there end."""
+    run = _slurm(folder, {"partition": "low"})
+    process = run.start()
+    run.when(lambda: len(run.states()) == 2)
+    cluster = Path(os.environ["SLURM_CONF"]).parent
+    daemon = int(_read(cluster / "slurmd-n2.pid"))
+    os.kill(daemon, signal.SIGKILL)
+    for pid in [int(path.name) for path in Path("/proc").glob("[0-9]*")]:
+        if "SLURMD_NODENAME=n2\0" in _read(f"/proc/{pid}/environ") or f"{cluster}" in _read(f"/proc/{pid}/cmdline"):
+            name = _read(f"/proc/{pid}/comm").strip()
+            if name == "python" or (name == "slurmstepd" and "n2" in _read(f"/proc/{pid}/environ")):
+                os.kill(pid, signal.SIGKILL)
+    run.finish(process)
+    subprocess.run(["slurmd", "-N", "n2"], check=True, env={**os.environ, "PATH": _path()})
+    return run
+
+
+def controller_restarted(folder: Path, count: int) -> Launcher:
+    """slurmctld is killed and comes back ten seconds later."""
+    run = _slurm(folder, {"partition": "low"})
+    process = run.start()
+    run.when(lambda: len(run.states()) == 2)
+    cluster = Path(os.environ["SLURM_CONF"]).parent
+    os.kill(int(_read(cluster / "slurmctld.pid")), signal.SIGKILL)
+    time.sleep(10)
+    subprocess.run(["slurmctld"], check=True, env={**os.environ, "PATH": _path()}, stdout=subprocess.DEVNULL)
+    run.finish(process)
+    return run
+
+
+def job_killed(folder: Path, count: int) -> Launcher:
+    """SIGKILL of two jobs, which SLURM does not requeue."""
+    run = _slurm(folder, {"partition": "low"})
+    process = run.start()
+    run.when(lambda: len(run.states()) == 2)
+    for job in _say("squeue", "-h", "-r", "-t", "RUNNING", "-o", "%i").split():
+        _say("scancel", "--signal=KILL", "--full", job)
+    run.finish(process)
+    return run
+
+
+def slurm_launcher_killed(folder: Path, count: int) -> Launcher:
+    """SIGKILL of a launcher whose jobs go on; the next one waits for them."""
+    run = _slurm(folder, {"partition": "low"})
+    process = run.start()
+    run.when(lambda: len(run.states()) == 2)
+    process.kill()
+    process.wait()
+    run.finish()
+    return run
+
+
+FAULTS: dict[str, Callable[[Path, int], Launcher]] = {
+    "kills": kills,
+    "launcher-killed": launcher_killed,
+    "two-launchers": two_launchers,
+    "disk-full": disk_full,
+    "preempted": preempted,
+    "time-limit": time_limit,
+    "job-killed": job_killed,
+    "node-lost": node_lost,
+    "controller-restarted": controller_restarted,
+    "slurm-launcher-killed": slurm_launcher_killed,
+}
+
+
+def _slurm(folder: Path, resources: Mapping[str, Any]) -> Launcher:
+    conf = os.environ.get("SLURM_CONF")
+    if not conf or not (Path(conf).parent / "slurmctld.pid").is_file():
+        raise Skip("no cluster of slurm/devcluster.sh here")
+    return Launcher(folder, SEEDS, "slurm", {"gpus": 0, "cpus": 1, "memory_gb": 1, "minutes": 30, **resources})
+
+
+def _say(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def _path() -> str:
+    return os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+
+
+def _read(path: Path | str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in _read(f"/proc/{pid}/task/{pid}/children").split()]
+
+
+# --- what is left
+
+
+def numbers(record: Mapping[str, Any]) -> Any:
+    """All that must be equal in two records of one training: everything but clocks and places."""
+    epochs = [{name: v for name, v in row.items() if name != "seconds"} for row in record["epochs"]]
+    return record["status"], epochs, [e["values"] for e in record["evaluations"]], record["diagnostics"]
+
+
+@contextmanager
+def undisturbed(folder: Path) -> Iterator[Callable[[int], tuple[bytes, dict[str, Any]]]]:
+    """Number of seeds -> the table as it should be, and the numbers of its records."""
+    whole = Launcher(folder / "undisturbed", KILL_SEEDS, "inline")
+    whole.finish()
+
+    def expected(seeds: int) -> tuple[bytes, dict[str, Any]]:
+        some = Launcher(folder / f"undisturbed-{seeds}", seeds, "inline")
+        shutil.copytree(whole.results / "records", some.results / "records", dirs_exist_ok=True)
+        some.finish()
+        found = {path.stem: numbers(json.loads(_read(path))) for path in some.results.glob("records/*.json")}
+        return (some.results / "tables" / "table1.csv").read_bytes(), found
+
+    yield expected
+
+
+def count_up(name: str, run: Launcher, table: bytes, expected: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """One row: what was started, what there is in the end, and whether it is what it should be."""
+    wanted = len(MODELS.split(",")) * run.seeds
+    there = {path.stem: json.loads(_read(path)) for path in run.results.glob("records/*.json")}
+    attempts, twice = 0, 0
+    for path in run.results.glob("runs/*/attempts.txt"):
+        words = [line.split()[1] for line in _read(path).splitlines()]
+        attempts += words.count("begin")
+        twice += overlaps(path)
+    return {
+        "fault": name,
+        "trainings": wanted,
+        "attempts": attempts,
+        "launches": run.count,
+        "records": len(there),
+        "lost": wanted - sum(record["status"] == "done" for record in there.values()),
+        "duplicated": twice,
+        "table_equal": (run.results / "tables" / "table1.csv").read_bytes() == table,
+        "numbers_equal": all(numbers(record) == expected[key] for key, record in there.items()),
+        "seconds": round(seconds, 1),
+    }
+
+
+def overlaps(path: Path) -> int:
+    """Attempts at a training that began while another, which came to its end, was under way."""
+    lines = [line.split() for line in _read(path).splitlines()]
+    spans, begun = [], {}
+    for at, what, *who in lines:
+        if what == "begin":
+            begun[tuple(who)] = float(at)
+        else:
+            spans.append((begun.get(tuple(who), 0.0), float(at), tuple(who)))
+    starts = [(float(at), tuple(who)) for at, what, *who in lines if what == "begin"]
+    return sum(a < at < b and who != owner for a, b, owner in spans for at, who in starts)
+
+
+def main() -> int:
+    """Try the faults and write what came of them; 1 where anything was lost, done twice or changed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
+    parser.add_argument("--only", default=",".join(FAULTS), help="faults (default: %(default)s)")
+    parser.add_argument("--kills", type=int, default=50, help="workers to kill (%(default)s)")
+    parser.add_argument("--out", type=Path, help="folder for faults.csv and faults.json")
+    given = parser.parse_args()
+    names = given.only.split(",")
+    if unknown := [name for name in names if name not in FAULTS]:
+        parser.error(f"unknown fault {', '.join(unknown)}. Known: {', '.join(FAULTS)}")
+    folder = Path(tempfile.mkdtemp(prefix="ae-bench-faults-"))
+    rows, skipped = [], {}
+    print(" ".join(f"{name:>21}" if name == "fault" else f"{name:>13}" for name in COLUMNS), flush=True)
+    with undisturbed(folder) as expected:
+        for name in names:
+            results, started = folder / name, time.monotonic()
+            try:
+                run = FAULTS[name](results, given.kills)
+                row = count_up(name, run, *expected(run.seeds), time.monotonic() - started)
+            except Skip as why:
+                skipped[name] = str(why)
+                print(f"{name:>21} skipped: {why}", flush=True)
+                continue
+            finally:
+                if os.path.ismount(results):
+                    subprocess.run(["umount", "-l", results], check=False)
+            rows.append(row)
+            print(" ".join(f"{row[c]:>21}" if c == "fault" else f"{row[c]!s:>13}" for c in COLUMNS), flush=True)
+    if given.out:
+        given.out.mkdir(parents=True, exist_ok=True)
+        with (given.out / "faults.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        slurm = subprocess.run(["sbatch", "--version"], capture_output=True, text=True).stdout.strip() \
+            if shutil.which("sbatch") else None  # fmt: skip
+        told = {**provenance.describe(torch.device("cpu")), "slurm": slurm, "kills": given.kills, "models": MODELS}
+        print(records.write_text(given.out / "faults.json",
+                                 json.dumps({"rows": rows, "skipped": skipped, "provenance": told}, indent=1) + "\n"))
+    bad = [row for row in rows if row["lost"] or row["duplicated"] or not (row["table_equal"] and row["numbers_equal"])]
+    print(f"{len(rows)} faults, {len(bad)} with losses, duplicates or changes; files are in {folder}"
+          if bad else f"{len(rows)} faults: nothing lost, nothing done twice, nothing changed")
+    if not bad:
+        shutil.rmtree(folder, ignore_errors=True)
+    return int(bool(bad))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
