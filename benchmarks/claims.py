@@ -6,7 +6,6 @@ all that they share is a file system, so all that they say to each other is this
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import socket
@@ -108,7 +107,10 @@ def _take(path: Path, me: Mapping[str, Any]) -> bool:
         return True
     # One at a time judges and removes a stale claim, or the second would remove the claim of the first.
     with (path.parent / ".claim.lock").open("a") as lock:
-        with suppress(OSError):  # file systems without locks: two takers within one millisecond are the risk left
+        # Where there are no locks, two takers within one millisecond are the risk left.
+        with suppress(ImportError, OSError):
+            import fcntl
+
             fcntl.flock(lock, fcntl.LOCK_EX)
         if path.exists() and not alive(path.parent):
             path.unlink(missing_ok=True)

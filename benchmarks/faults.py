@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,18 +90,17 @@ def kills(folder: Path, count: int) -> Launcher:
     process = run.start()
     killed = 0
     while killed < count:
-        time.sleep(dice.uniform(1.0, 7.0))
-        if process.poll() is not None:
+        moment = time.monotonic() + dice.uniform(0.2, 8.0)
+        while time.monotonic() < moment or not (at_work := _workers(folder) & {*_children(process.pid)}):
+            time.sleep(0.05)
+            if process.poll() is None:
+                continue
             if process.returncode == 0:  # all done before the last kill: train all again
-                for path in folder.glob("records/*.json"):
-                    path.unlink()
-                for path in folder.glob("runs/*/*.pt"):
+                for path in [*folder.glob("records/*.json"), *folder.glob("runs/*/*.pt")]:
                     path.unlink()
             process = run.start()
-            continue
-        workers = [pid for pid in _children(process.pid) if "spawn_main" in _read(f"/proc/{pid}/cmdline")]
-        if workers:
-            os.kill(dice.choice(workers), signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(dice.choice(sorted(at_work)), signal.SIGKILL)
             killed += 1
     run.finish(process)
     return run
@@ -267,6 +266,12 @@ def _read(path: Path | str) -> str:
         return ""
 
 
+def _workers(folder: Path) -> set[int]:
+    """Processes that are at a training."""
+    claims = [_read(path) for path in folder.glob("runs/*/claim.json")]
+    return {int(json.loads(text)["pid"]) for text in claims if text.endswith("}")}
+
+
 def _children(pid: int) -> list[int]:
     return [int(child) for child in _read(f"/proc/{pid}/task/{pid}/children").split()]
 
@@ -375,8 +380,8 @@ def main() -> int:
         slurm = subprocess.run(["sbatch", "--version"], capture_output=True, text=True).stdout.strip() \
             if shutil.which("sbatch") else None  # fmt: skip
         told = {**provenance.describe(torch.device("cpu")), "slurm": slurm, "kills": given.kills, "models": MODELS}
-        print(records.write_text(given.out / "faults.json",
-                                 json.dumps({"rows": rows, "skipped": skipped, "broken": broken, "provenance": told}, indent=1) + "\n"))
+        whole = {"rows": rows, "skipped": skipped, "broken": broken, "provenance": told}
+        print(records.write_text(given.out / "faults.json", json.dumps(whole, indent=1) + "\n"))
     bad = [r["fault"] for r in rows if r["lost"] or r["duplicated"] or not (r["table_equal"] and r["numbers_equal"])]
     if bad or broken:
         print(f"lost, done twice, changed or without an end: {', '.join([*bad, *broken])}; files are in {folder}")

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -57,7 +58,9 @@ def read_state(path: Path) -> State | None:
         state: State = torch.load(path, map_location="cpu", weights_only=True)
         complete = {"training", "epochs", "provenance"} <= state.keys() and state["training"].keys() >= STATE
     except Exception:  # torch raises many kinds for a broken file; training from scratch gives the same result
-        return None
+        complete = False
+    if not complete:
+        warnings.warn(f"{path}: not a readable state; the training starts from scratch", stacklevel=2)
     return state if complete else None
 
 

@@ -163,7 +163,7 @@ def _local(
                     busy.remove(worker)
                     free.append(worker.slot)
                     deaths[worker.index] += 1
-                    if worker.ready and deaths[worker.index] <= retries:
+                    if deaths[worker.index] <= retries:
                         pending.append(worker.index)
                     else:
                         outcomes.append(Outcome(items[worker.index], None, fate))

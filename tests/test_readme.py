@@ -20,7 +20,8 @@ from benchmarks.training import train
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-MEASURED = sorted(path for path in (ROOT / "results" / "measured").iterdir() if path.is_dir())
+# faults/ is no table's: what it holds is benchmarks.faults' own
+MEASURED = sorted(path for path in (ROOT / "results" / "measured").iterdir() if (path / "records").is_dir())
 
 # What made each folder: (preset, data set, models or None for the preset's)
 COMMANDS = {
