@@ -151,7 +151,7 @@ _PLAIN = "64x64 plain bilinear"
 # Ledger of the field: which part the reals are of, whether they went through JPEG (B.4), whether fakes are
 # stretched (Two-Stage VAE's code, which says so nowhere), how floats become pixels, how many, which crop and filter.
 VARIANTS: dict[str, Variant] = {
-    BASE: Variant("test part, 10k, as they are", {}),
+    BASE: Variant("test part, at most 10k, as they are", {}),
     "train": Variant("reals: training part", {"split": "train"}),
     "jpeg95": Variant("reals: JPEG, quality 95", {"reals": "JPEG, quality 95"}),
     "jpeg75": Variant("reals: JPEG, quality 75", {"reals": "JPEG, quality 75"}),
@@ -163,7 +163,7 @@ VARIANTS: dict[str, Variant] = {
     "jpeg75-both": Variant("reals and fakes: JPEG 75", {"reals": "JPEG, quality 75", "fakes": "JPEG, quality 75"}),
     "float": Variant("fakes: floats, not rounded", {"quantisation": codecs.FLOATS}),
     "truncated": Variant("fakes: truncated to 8 bits", {"quantisation": codecs.TRUNCATED}),
-    "5k": Variant("5k against 5k", _half()),
+    "5k": Variant("at most 5k of each", _half()),
     "crop128": Variant("reals: 128x128 crop", {"crop": 128}, _can_prepare),
     "crop140": Variant("reals: 140x140 crop", {"crop": 140}, _can_prepare),
     "resize-plain": Variant("reals: 64x64 without antialiasing", {"resize": _PLAIN}, _can_prepare),

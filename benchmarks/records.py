@@ -21,7 +21,8 @@ from pandas import DataFrame
 from benchmarks import index
 from benchmarks.schema import SCHEMA, digest, upgrade
 
-__all__ = ["DIAGNOSTICS", "SCHEMA", "RecordError", "digest", "find", "put_evaluation", "read", "write", "write_text"]
+__all__ = ["DIAGNOSTICS", "SCHEMA", "RecordError", "digest", "find", "put_evaluation", "read", "write", "write_json",
+           "write_text"]  # fmt: skip
 
 Folder = str | os.PathLike[str]  # a results folder
 
@@ -50,9 +51,12 @@ def write(folder: Folder, record: Mapping[str, Any]) -> Path:
     Returns:
         the path written.
     """
-    path = Path(folder) / "records" / f"{record['key']}.json"
-    text = json.dumps(_finite(record), indent=1, ensure_ascii=False, allow_nan=False)
-    return write_text(path, text + "\n")
+    return write_json(Path(folder) / "records" / f"{record['key']}.json", record)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> Path:
+    """Write JSON by rename; a number that is not finite is written as null."""
+    return write_text(path, json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -315,12 +315,16 @@ def _number(mean: float, spreads: Sequence[float | None], decimals: int) -> str:
 
 
 QUANTITIES = {  # column -> (label, decimals)
-    "floor": ("training images", 1),
+    "floor": ("training images", 2),
     "reconstruction": ("reconstructions", 1),
     "posterior": ("decoded posterior", 1),
     "prior": ("samples", 1),
     "a": ("(a) decoder", 1),
     "b": ("(b) density", 1),
+}
+LATENTS = {  # a record's diagnostics -> (label, decimals)
+    "recon_sse": ("squared error", 1),
+    "latent_std": ("std of latents", 2),
     "prior_mean": ("mean", 2),
     "prior_cov": ("covariance", 2),
     "latent_nll": ("NLL", 1),
@@ -332,9 +336,7 @@ def criteria(runs: DataFrame, grid: Grid) -> Table:
 
     Arguments as `table1`.
     """
-    pairs = {f"{model} on {dataset}": (model, dataset) for dataset in grid.datasets for model in grid.models}
-    several = len(grid.datasets) > 1
-    rows = {row: grid.models[m] + (f", {grid.datasets[d]}" if several else "") for row, (m, d) in pairs.items()}
+    pairs, rows = _rows(grid)
     cells = {}
     for row, (model, dataset) in pairs.items():
         wanted, identity = grid.keys.get((model, dataset), ()), grid.protocol_ids.get(dataset)
@@ -345,10 +347,6 @@ def criteria(runs: DataFrame, grid: Grid) -> Table:
             values[source] = _trainings(counted, wanted, grid.metric, draws)
         values["a"] = _difference(values["posterior"], values["floor"])
         values["b"] = _difference(values["prior"], values["posterior"])
-        done = runs[runs["key"].isin(wanted) & (runs["status"] == "done")].drop_duplicates("key")
-        for name in ("prior_mean", "prior_cov", "latent_nll"):
-            known = done.dropna(subset=[name]) if name in done else done.iloc[:0]
-            values[name] = {key: [float(v)] for key, v in zip(known["key"], known.get(name, ()), strict=True)}
         for column, (_, decimals) in QUANTITIES.items():
             where = _where(model, dataset, column, identity)
             cells[row, column] = replace(_cell(runs, wanted, values[column]), where=where, decimals=decimals)
@@ -358,9 +356,6 @@ def criteria(runs: DataFrame, grid: Grid) -> Table:
         "distribution) and decoded; samples.",
         "Section 2: (a), a good decoder for z from the aggregated posterior, costs decoded posterior − training "
         "images; (b), a match of that posterior and the model's density, costs samples − decoded posterior.",
-        "Latents of test images against that density, whitened by its moments: norm of the mean, relative Frobenius "
-        "distance of the covariance to the identity, and mean negative log-likelihood in nats, whose zero depends on "
-        "the latents' scale.",
         *(f"On {grid.datasets[d]} there are only {n} images to decode, which biases (a) up and (b) down."
           for d, n in _fewer(runs, grid).items()),
     )  # fmt: skip
@@ -374,6 +369,51 @@ def criteria(runs: DataFrame, grid: Grid) -> Table:
         metric=grid.metric,
         preset=grid.preset,
     )
+
+
+def latents(runs: DataFrame, grid: Grid) -> Table:
+    """How the latents of test images lie in the density that models sample from, and how they are decoded.
+
+    Arguments as `table1`.
+    """
+    pairs, rows = _rows(grid)
+    cells = {}
+    for row, (model, dataset) in pairs.items():
+        wanted = grid.keys.get((model, dataset), ())
+        done = runs[runs["key"].isin(wanted) & (runs["status"] == "done")].drop_duplicates("key")
+        for name, (_, decimals) in LATENTS.items():
+            known = done.dropna(subset=[name]) if name in done else done.iloc[:0]
+            values = {key: [float(v)] for key, v in zip(known["key"], known.get(name, ()), strict=True)}
+            cells[row, name] = replace(
+                _cell(runs, wanted, values), where=_where(model, dataset, name, None), decimals=decimals
+            )
+    wanted_by = {cell.wanted for cell in cells.values() if cell.wanted}
+    spread = "" if wanted_by <= {1} else f": mean ± standard deviation over {_span(wanted_by)} trainings"
+    notes = (
+        "Squared error of reconstructed test images, summed over pixels; standard deviation of their latents over "
+        "images, mean over dimensions.",
+        "The latents' mean and covariance against the density that is sampled, whitened by its moments: norm of the "
+        "mean, relative Frobenius distance of the covariance to the identity; 0 is a match.",
+        "NLL: of the latents under that density, in nats; its zero depends on the latents' scale.",
+    )
+    short = "" if grid.preset == "paper" else ", a shorter budget than the paper's"
+    return Table(
+        name="latents",
+        caption=f"Latents and the density they are sampled from{spread}. Preset {grid.preset}{short}.",
+        notes=(*notes, *_legend(cells), *grid.notes),
+        rows=MappingProxyType(rows),
+        columns=MappingProxyType({name: label for name, (label, _) in LATENTS.items()}),
+        cells=MappingProxyType(cells),
+        metric="diagnostics",
+        preset=grid.preset,
+    )
+
+
+def _rows(grid: Grid) -> tuple[dict[str, Pair], dict[str, str]]:
+    """One row for each model on each data set: row -> (model, data set), row -> label."""
+    pairs = {f"{model} on {dataset}": (model, dataset) for dataset in grid.datasets for model in grid.models}
+    several = len(grid.datasets) > 1
+    return pairs, {r: grid.models[m] + (f", {grid.datasets[d]}" if several else "") for r, (m, d) in pairs.items()}
 
 
 def _difference(a: Mapping[str, list[float]], b: Mapping[str, list[float]]) -> dict[str, list[float]]:
@@ -424,9 +464,9 @@ def sensitivity(runs: DataFrame, grid: Grid) -> Table:
             base = base or found
             cell = _cell(runs, wanted if only else (), found)
             shift = [fmean(found[k]) / fmean(base[k]) - 1 for k in found if fmean(base.get(k, [0.0])) > 0]
-            aside = f" ({100 * fmean(shift):+.0f} %)" if shift and found is not base else ""
+            aside = f" ({100 * fmean(shift):+.0f} %)".replace("-", "−") if shift and found is not base else ""
             where = {**_where(only, dataset, source, identity), "variant": variant}
-            cells[variant, column] = replace(cell, where=where, aside=aside)
+            cells[variant, column] = replace(cell, where=where, aside=aside, decimals=None if only else 2)
     notes = (
         "In brackets: against the first row.",
         f"{NOTHING}: the data set or the extractor cannot have it, or the images would be compared with themselves.",
@@ -534,5 +574,6 @@ class Kind:
 TABLES: dict[str, Kind] = {
     "table1": Kind(table1),
     "criteria": Kind(criteria, ("prior", "posterior", "reconstruction", "floor")),
+    "latents": Kind(latents),
     "sensitivity": Kind(sensitivity, ("prior", "floor"), None),
 }

@@ -4,8 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
 
-from benchmarks.metrics import kid, neighbours, prd, prd_curve, prd_of_histograms
+from benchmarks.metrics import (
+    frechet_distance,
+    kid,
+    neighbours,
+    prd,
+    prd_curve,
+    prd_of_histograms,
+    prd_pca64,
+    squared_distances,
+)
 
 
 def modes(generator, which, n=600, d=8):
@@ -128,3 +138,104 @@ def test_unfit_features_are_refused(metric):
             metric(x, bad)
     with pytest.raises(ValueError, match=r"need|clusters"):
         metric(x[:1], x[:1])
+
+
+@given(st.integers(0, 2**31))
+@settings(deadline=None, max_examples=25)
+def test_distances_by_a_product_are_distances(seed):
+    g = np.random.default_rng(seed)
+    a, b = g.normal(size=(7, 5)), g.normal(size=(9, 5))
+    assert np.allclose(squared_distances(a, b), cdist(a, b, "sqeuclidean"), atol=1e-10)
+    assert np.array_equal(squared_distances(a, a[::-1])[np.arange(7), np.arange(7)[::-1]], np.zeros(7))
+
+
+@given(st.integers(0, 2**31), st.integers(3, 40))
+@settings(deadline=None, max_examples=15)
+def test_a_set_against_itself_in_any_order_is_whole(seed, chunk):
+    """With features as a network's: far from the origin, where rounding is largest."""
+    g = np.random.default_rng(seed)
+    x = 30 + g.normal(size=(60, 20))
+    found = neighbours(x, g.permutation(x), k=3, chunk=chunk)
+    assert (found["precision"], found["recall"], found["coverage"]) == (1, 1, 1)
+    assert found["density"] == pytest.approx(4 / 3)  # each image lies in its own ball and, on average, in k others
+
+
+@given(st.integers(0, 2**31))
+@settings(deadline=None, max_examples=15)
+def test_images_that_are_there_twice_count_twice(seed):
+    g = np.random.default_rng(seed)
+    x, y = g.normal(size=(30, 4)), g.normal(size=(40, 4))
+    twice = np.concatenate([x, x])
+    assert frechet_distance(twice, y) == pytest.approx(
+        frechet_distance(np.concatenate([x, x, x, x]), y), rel=0.05, abs=0.05
+    )
+    # Every image's nearest other is its copy: balls of radius zero, which hold their own image alone.
+    found = neighbours(twice, y, k=1)
+    assert (found["precision"], found["coverage"]) == (0, 0)
+    assert neighbours(twice, twice, k=1)["precision"] == 1
+
+
+@pytest.mark.parametrize("metric", [lambda a, b: prd(real=a, fake=b, runs=4), neighbours, kid,
+                                    lambda a, b: {"fd": frechet_distance(a, b)}])  # fmt: skip
+def test_the_order_of_images_does_not_matter(metric):
+    g = np.random.default_rng(5)
+    a, b = modes(g, range(10), 400), modes(g, range(3, 10), 400)
+    one, two = metric(a, b), metric(g.permutation(a), g.permutation(b))
+    loose = {} if metric is neighbours else {"abs": 0.04}  # clusterings and subsets are drawn by position
+    assert one == {name: pytest.approx(value, rel=0.05, **loose) for name, value in two.items()}
+
+
+def test_a_collapsed_generator_by_prd():
+    """One mode of ten, with its precision whole and a tenth of the recall."""
+    g = np.random.default_rng(6)
+    found = prd(real=modes(g, range(10), 1000), fake=modes(g, [2], 1000), runs=3)
+    assert found["f1/8"] > 0.7
+    assert found["f8"] < 0.25
+
+
+def test_the_fast_prd_has_the_same_order_as_prd():
+    g = np.random.default_rng(7)
+    whole, half = modes(g, range(10), d=80), modes(g, range(5), d=80)
+    slow, fast = prd(real=whole, fake=half, runs=3), prd_pca64(real=whole, fake=half)
+    for name in slow:
+        assert fast[name] == pytest.approx(slow[name], abs=0.05)
+
+
+torch_fidelity = pytest.importorskip("torch_fidelity", reason="torch-fidelity is not installed: pip install .[test]")
+
+
+@pytest.fixture(scope="module")
+def pairs_of_features():
+    import torch
+
+    g = np.random.default_rng(8)
+    mix = g.normal(size=(24, 24)) * np.geomspace(0.1, 2, 24)
+    pair = [np.maximum(g.normal(size=(700, 24)) @ mix + shift, -1).astype(np.float32) for shift in (0, 0.3)]
+    return pair, [torch.from_numpy(x) for x in pair]
+
+
+def test_torch_fidelity_gives_the_same_distance_on_the_same_features(pairs_of_features):
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+
+    (a, b), tensors = pairs_of_features
+    theirs = fid_statistics_to_metric(*map(fid_features_to_statistics, tensors), verbose=False)
+    assert frechet_distance(a, b) == pytest.approx(theirs["frechet_inception_distance"], rel=1e-6)
+
+
+def test_torch_fidelity_gives_the_same_kernel_distance_on_the_same_features(pairs_of_features):
+    from torch_fidelity.metric_kid import kid_features_to_metric
+
+    (a, b), tensors = pairs_of_features
+    # One subset of all images: whose generator draws it does not matter.
+    theirs = kid_features_to_metric(*tensors, kid_subsets=1, kid_subset_size=700, kid_kernel="poly", verbose=False,
+                                    kid_kernel_poly_degree=3, kid_kernel_poly_gamma=None, kid_kernel_poly_coef0=1,
+                                    rng_seed=0)  # fmt: skip
+    ours = kid(a, b, subsets=1, size=700)
+    assert ours["kid_mean"] == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-4)  # theirs is in float32
+    many = kid_features_to_metric(*tensors, kid_subsets=100, kid_subset_size=300, kid_kernel="poly", verbose=False,
+                                  kid_kernel_poly_degree=3, kid_kernel_poly_gamma=None, kid_kernel_poly_coef0=1,
+                                  rng_seed=0)  # fmt: skip
+    ours = kid(a, b, subsets=100, size=300)
+    spread = many["kernel_inception_distance_std"]
+    assert abs(ours["kid_mean"] - many["kernel_inception_distance_mean"]) < 0.5 * spread
+    assert ours["kid_std"] == pytest.approx(spread, rel=0.5)

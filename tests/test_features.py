@@ -10,6 +10,8 @@ import torch
 from pytorch_fid import inception as library
 
 from benchmarks import classifier, datasets, features
+from benchmarks.metric_cost import random_inception as write_random_inception
+from benchmarks.metric_cost import reference_inception
 
 CPU = torch.device("cpu")
 GRAY = (1, 8, 8)
@@ -25,32 +27,9 @@ def no_extractor_is_remembered():
 @pytest.fixture(scope="session")
 def random_inception(tmp_path_factory):
     """A torch hub cache with random weights under the file name that pytorch-fid looks for."""
-    torch.manual_seed(0)
-    original = library.load_state_dict_from_url
-    # The library fills the network that it has built from what this returns: here, that network's own weights.
-    library.load_state_dict_from_url = lambda *_, **__: random_state()
-    try:
-        net = library.fid_inception_v3()
-    finally:
-        library.load_state_dict_from_url = original
     hub = tmp_path_factory.mktemp("hub")
-    (hub / "checkpoints").mkdir()
-    torch.save(net.state_dict(), hub / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth")
+    write_random_inception(hub / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth")
     return hub
-
-
-def random_state():
-    net = library._inception_v3(num_classes=1008, aux_logits=False, weights=None)
-    net.Mixed_5b = library.FIDInceptionA(192, pool_features=32)
-    net.Mixed_5c = library.FIDInceptionA(256, pool_features=64)
-    net.Mixed_5d = library.FIDInceptionA(288, pool_features=64)
-    net.Mixed_6b = library.FIDInceptionC(768, channels_7x7=128)
-    net.Mixed_6c = library.FIDInceptionC(768, channels_7x7=160)
-    net.Mixed_6d = library.FIDInceptionC(768, channels_7x7=160)
-    net.Mixed_6e = library.FIDInceptionC(768, channels_7x7=192)
-    net.Mixed_7b = library.FIDInceptionE_1(1280)
-    net.Mixed_7c = library.FIDInceptionE_2(2048)
-    return net.state_dict()
 
 
 @pytest.fixture
@@ -66,15 +45,15 @@ def test_unknown_inception_weights_are_never_called_fid(random_inception, monkey
     assert found.metric == "fd_inception_unknown"
     assert not found.weights.startswith(features.INCEPTION_SHA256)
     images = torch.randint(256, (3, 1, 28, 28), dtype=torch.uint8)
+    images[0] //= 4
     got = found(images)
     assert got.shape == (3, found.dims) == (3, 2048)
 
-    file = random_inception / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth"
-    monkeypatch.setattr(library, "load_state_dict_from_url", lambda *_, **__: torch.load(file, weights_only=True))
-    net = library.InceptionV3([3]).eval()
     with torch.no_grad():
+        net = reference_inception(random_inception / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth")
         expected = net(images.float().repeat(1, 3, 1, 1) / 255)[0].flatten(1).numpy()
-    assert np.allclose(got, expected, atol=1e-5)
+    assert np.linalg.norm(got - expected) < 1e-5 * np.linalg.norm(expected)  # though batch norms are folded
+    assert expected.std(0).mean() > 0.01  # and features tell images apart
 
 
 def test_the_library_gets_its_loader_back(random_inception, monkeypatch):
@@ -187,3 +166,115 @@ def test_gray_is_seen_as_colour_with_equal_channels(random_inception, monkeypatc
     found = features.extractor("inception", "mnist", (1, 28, 28), CPU)
     gray = torch.randint(256, (2, 1, 32, 32), dtype=torch.uint8)
     assert np.allclose(found(gray), found(gray.repeat(1, 3, 1, 1)), atol=1e-6)
+
+
+def test_weights_may_be_named_by_their_path(random_inception, hub):
+    path = random_inception / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth"
+    found = features.extractor(f"inception:{path}", "mnist", (1, 28, 28), CPU)
+    assert (found.name, found.metric) == ("inception", "fd_inception_unknown")
+    assert found.weights == features.file_sha256(path)
+    with pytest.raises(ValueError, match=r"there is no file of Inception weights .*none"):
+        features.extractor(f"inception:{hub}/none.pth", "mnist", (1, 28, 28), CPU)
+
+
+def test_the_published_weights_alone_make_a_fid(random_inception, monkeypatch):
+    """Which cannot be had here: their hash is taken for granted."""
+    path = random_inception / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth"
+    monkeypatch.setattr(features, "file_sha256", lambda path: "6726825d" + "0" * 56)
+    assert features.Inception(CPU, path).metric == "fid"
+
+
+def test_other_ways_to_resize_give_other_features(random_inception, monkeypatch):
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(random_inception))
+    found = features.extractor("inception", "mnist", (1, 28, 28), CPU)
+    plain, smooth, cubic = found.inputs
+    image = torch.randint(256, (2, 3, 400, 400), dtype=torch.uint8)  # shrunk: antialiasing matters
+    a, b, c = (found(image, kind) for kind in (plain, smooth, cubic))
+    assert np.array_equal(found(image), a)
+    assert np.abs(a - b).max() > 1e-4
+    assert np.abs(b - c).max() > 1e-5
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (torch.zeros(0, 1, 8, 8, dtype=torch.uint8), r"\(N, C, H, W\), N at least 1, got \(0, 1, 8, 8\)"),
+        (torch.zeros(4, 8, 8, dtype=torch.uint8), r"got \(4, 8, 8\)"),
+        (torch.zeros(4, 1, 8, 8, dtype=torch.int64), "not torch.int64"),
+        (torch.full((4, 1, 8, 8), 2.0), r"they lie in \[2, 2\]"),
+        (torch.full((4, 1, 8, 8), -0.1), r"they lie in \[-0.1, -0.1\]"),
+        (torch.full((4, 1, 8, 8), float("nan")), "4 of 4 are not finite"),
+    ],
+)
+def test_what_are_no_images_is_refused_by_every_extractor(images, words):
+    for name in ("classifier", "pixels"):
+        with pytest.raises(ValueError, match=words):
+            features.extractor(name, "digits", GRAY, CPU)(images)
+
+
+def test_floats_are_seen_as_they_are():
+    found = features.extractor("classifier", "digits", GRAY, CPU)
+    images = datasets.load("digits", None).test.images[:20]
+    assert np.array_equal(found(images), found(images.float() / 255))
+
+
+def test_features_follow_the_order_of_the_images():
+    found = features.extractor("classifier", "digits", GRAY, CPU)
+    images = datasets.load("digits", None).test.images[:50]
+    assert np.allclose(found(images.flip(0))[::-1], found(images), atol=1e-4)
+
+
+def test_tf32_is_off_while_features_are_computed():
+    seen = []
+
+    class Watch(features.Pixels):
+        def features(self, x):
+            seen.append(torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32)
+            return super().features(x)
+
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = True
+    Watch(GRAY)(torch.zeros(2, *GRAY, dtype=torch.uint8))
+    assert torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = before
+    assert seen == [False]
+
+
+STRANGER = """
+import torch
+from benchmarks.features import Extractor
+
+class Means(Extractor):
+    weights = "none"
+    def __init__(self, image_shape, device):
+        self.name, self.dims, self.device = "fid", 2, device
+    def features(self, x):
+        return torch.stack([x.mean((1, 2, 3)), x.std((1, 2, 3))], 1)
+
+class Wrong(Means):
+    def features(self, x):
+        return x.flatten(1)
+
+class Cheat(Means):
+    metric = "fid"
+
+class Nothing:
+    pass
+"""
+
+
+def test_an_extractor_of_ones_own_is_named_by_its_path(tmp_path, monkeypatch):
+    (tmp_path / "stranger.py").write_text(STRANGER)
+    monkeypatch.syspath_prepend(tmp_path)
+    found = features.extractor("stranger:Means", "digits", GRAY, CPU)
+    assert (found.name, found.metric, found.dims) == ("stranger:Means", "fd_stranger_Means", 2)
+    assert found(torch.full((3, *GRAY), 255, dtype=torch.uint8))[:, 0].tolist() == [1, 1, 1]
+    for name, words in {
+        "stranger:None_": "no attribute 'None_'",
+        "nowhere.at.all:Means": "No module named 'nowhere'; it must be on the Python path",
+        "stranger:Nothing": "is no subclass of benchmarks.features.Extractor",
+        "stranger:Wrong": r"does not work on images of \(1, 8, 8\): ValueError: .* features \(2, 64\), not \(2, 2\)",
+        "stranger:Cheat": "names its own metric",
+    }.items():
+        with pytest.raises(ValueError, match=words):
+            features.extractor(name, "digits", GRAY, CPU)
