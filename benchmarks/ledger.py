@@ -1,7 +1,7 @@
 """What has been launched into a results folder: one file per launch, for whoever asks later, from anywhere.
 
 It is no truth about trainings, which records and claims are: it says which were wanted, by which command, and who
-can be told to stop.
+can be told to stop.  Unlike records it holds hosts and paths, and is of no use elsewhere: it does not travel.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def begin(results: Path, cluster: str, command: Mapping[str, Any], cells: Mappin
     Returns:
         The launch's file, for `submitted` and `end`.
     """
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}.json"
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}.launch"
     path = folder(results) / name
     owner = {name: value for name, value in claims.whoami().items() if name != "job"}
     _write(path, {"cluster": cluster, "command": {**command}, "owner": owner, "at": time.time(), "cells": {**cells},
@@ -72,7 +72,7 @@ def cancelled(path: Path) -> bool:
 
 def launches(results: Path) -> dict[Path, Launch]:
     """All launches, in the order in which they began; what cannot be read is passed over."""
-    found = {path: _read(path) for path in sorted(folder(results).glob("[0-9]*-*.json"))}
+    found = {path: _read(path) for path in sorted(folder(results).glob("*.launch"))}
     return {path: launch | {"cancelled": cancelled(path)} for path, launch in found.items() if launch is not None}
 
 
