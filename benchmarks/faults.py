@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
 import os
 import random
@@ -18,8 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -138,12 +139,9 @@ def disk_full(folder: Path, count: int) -> Launcher:
     process = run.start()
     run.when(lambda: len(run.states()) == 2)
     filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-        except OSError:
-            pass
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
     process.wait(LONGEST)
     full = [json.loads(_read(path))["status"] for path in folder.glob("records/*.json")]
     if process.returncode == 0 or "done" in full:
@@ -285,20 +283,19 @@ def numbers(record: Mapping[str, Any]) -> Any:
     return record["status"], epochs, [e["values"] for e in record["evaluations"]], record["diagnostics"]
 
 
-@contextmanager
-def undisturbed(folder: Path) -> Iterator[Callable[[int], tuple[bytes, dict[str, Any]]]]:
-    """Number of seeds -> the table as it should be, and the numbers of its records."""
-    whole = Launcher(folder / "undisturbed", KILL_SEEDS, "inline")
-    whole.finish()
+def undisturbed(whole: Path, folder: Path, seeds: int) -> tuple[bytes, dict[str, Any]]:
+    """The table as it should be, and the numbers of its records.
 
-    def expected(seeds: int) -> tuple[bytes, dict[str, Any]]:
-        some = Launcher(folder / f"undisturbed-{seeds}", seeds, "inline")
-        shutil.copytree(whole.results / "records", some.results / "records", dirs_exist_ok=True)
-        some.finish()
-        found = {path.stem: numbers(json.loads(_read(path))) for path in some.results.glob("records/*.json")}
-        return (some.results / "tables" / "table1.csv").read_bytes(), found
-
-    yield expected
+    Args:
+        whole: results of an undisturbed run with `KILL_SEEDS` trainings of each model.
+        folder: for the results of a run with fewer.
+        seeds: how many.
+    """
+    some = Launcher(folder / f"undisturbed-{seeds}", seeds, "inline")
+    shutil.copytree(whole / "records", some.results / "records", dirs_exist_ok=True)
+    some.finish()
+    found = {path.stem: numbers(json.loads(_read(path))) for path in some.results.glob("records/*.json")}
+    return (some.results / "tables" / "table1.csv").read_bytes(), found
 
 
 def count_up(name: str, run: Launcher, table: bytes, expected: Mapping[str, Any], seconds: float) -> dict[str, Any]:
@@ -337,54 +334,66 @@ def overlaps(path: Path) -> int:
     return sum(a < at < b and who != owner for a, b, owner in spans for at, who in starts)
 
 
+def write(folder: Path, row: Mapping[str, Any], count: int) -> None:
+    """Put one fault's row into faults.json, with where it was made, and into faults.csv."""
+    path = folder / "faults.json"
+    there = {old["fault"]: old for old in (json.loads(_read(path)) if path.is_file() else [])}
+    told = {**provenance.describe(torch.device("cpu")), "slurm": _version(), "kills": count, "models": MODELS}
+    there[row["fault"]] = {**row, "provenance": told}
+    rows = [there[name] for name in FAULTS if name in there]
+    records.write_text(path, json.dumps(rows, indent=1) + "\n")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    records.write_text(folder / "faults.csv", text.getvalue())
+
+
+def _version() -> str | None:
+    return _say("sbatch", "--version").strip() if shutil.which("sbatch") else None
+
+
 def main() -> int:
     """Try the faults and write what came of them; 1 where anything was lost, done twice or changed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
     parser.add_argument("--only", default=",".join(FAULTS), help="faults (default: %(default)s)")
     parser.add_argument("--kills", type=int, default=50, help="workers to kill (%(default)s)")
-    parser.add_argument("--out", type=Path, help="folder for faults.csv and faults.json")
+    parser.add_argument("--out", type=Path, help="folder for faults.csv and faults.json; other faults' rows stay")
+    parser.add_argument("--undisturbed", type=Path, metavar="DIR", help="results of an earlier undisturbed run")
     given = parser.parse_args()
     names = given.only.split(",")
     if unknown := [name for name in names if name not in FAULTS]:
         parser.error(f"unknown fault {', '.join(unknown)}. Known: {', '.join(FAULTS)}")
     folder = Path(tempfile.mkdtemp(prefix="ae-bench-faults-"))
     rows: list[dict[str, Any]] = []
-    skipped: dict[str, str] = {}
-    broken: dict[str, str] = {}
+    unfinished: list[str] = []
+    if given.undisturbed is None:
+        Launcher(folder / "undisturbed", KILL_SEEDS, "inline").finish()
+    whole = given.undisturbed or folder / "undisturbed"
     print(" ".join(f"{name:>21}" if name == "fault" else f"{name:>13}" for name in COLUMNS), flush=True)
-    with undisturbed(folder) as expected:
-        for name in names:
-            results, started = folder / name, time.monotonic()
-            try:
-                run = FAULTS[name](results, given.kills)
-                row = count_up(name, run, *expected(run.seeds), time.monotonic() - started)
-            except Skip as why:
-                skipped[name] = str(why)
-                print(f"{name:>21} skipped: {why}", flush=True)
-                continue
-            except (RuntimeError, OSError, subprocess.SubprocessError) as why:
-                broken[name] = str(why)
-                print(f"{name:>21} came to no end: {why}", flush=True)
-                continue
-            finally:
-                if os.path.ismount(results):
-                    subprocess.run(["umount", "-l", results], check=False)
-            rows.append(row)
-            print(" ".join(f"{row[c]:>21}" if c == "fault" else f"{row[c]!s:>13}" for c in COLUMNS), flush=True)
-    if given.out:
-        given.out.mkdir(parents=True, exist_ok=True)
-        with (given.out / "faults.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        slurm = subprocess.run(["sbatch", "--version"], capture_output=True, text=True).stdout.strip() \
-            if shutil.which("sbatch") else None  # fmt: skip
-        told = {**provenance.describe(torch.device("cpu")), "slurm": slurm, "kills": given.kills, "models": MODELS}
-        whole = {"rows": rows, "skipped": skipped, "broken": broken, "provenance": told}
-        print(records.write_text(given.out / "faults.json", json.dumps(whole, indent=1) + "\n"))
+    for name in names:
+        results, started = folder / name, time.monotonic()
+        try:
+            run = FAULTS[name](results, given.kills)
+            seconds = time.monotonic() - started
+            row = count_up(name, run, *undisturbed(whole, folder, run.seeds), seconds)
+        except Skip as why:
+            print(f"{name:>21} skipped: {why}", flush=True)
+            continue
+        except (RuntimeError, OSError, subprocess.SubprocessError) as why:
+            unfinished.append(name)
+            print(f"{name:>21} came to no end: {why}", flush=True)
+            continue
+        finally:
+            if os.path.ismount(results):
+                subprocess.run(["umount", "-l", results], check=False)
+        rows.append(row)
+        print(" ".join(f"{row[c]:>21}" if c == "fault" else f"{row[c]!s:>13}" for c in COLUMNS), flush=True)
+        if given.out:
+            write(given.out, row, given.kills)
     bad = [r["fault"] for r in rows if r["lost"] or r["duplicated"] or not (r["table_equal"] and r["numbers_equal"])]
-    if bad or broken:
-        print(f"lost, done twice, changed or without an end: {', '.join([*bad, *broken])}; files are in {folder}")
+    if bad or unfinished:
+        print(f"lost, done twice, changed or without an end: {', '.join([*bad, *unfinished])}; files are in {folder}")
         return 1
     print(f"{len(rows)} faults: nothing lost, nothing done twice, nothing changed")
     shutil.rmtree(folder, ignore_errors=True)
