@@ -45,6 +45,17 @@ def test_tables_are_the_committed_ones(folder, body):
     assert len(grid(body)) > 4
 
 
+def test_the_faults_are_the_committed_ones():
+    body = re.search(r"<!-- faults -->\n(.*?)<!-- /faults -->", README, re.S)[1]
+    rows = pd.read_csv(ROOT / "results" / "measured" / "faults" / "faults.csv")
+    assert grid(body)[2:] == [
+        f"| {row.fault} | {row.trainings} | {row.attempts} | {row.records} | {row.lost} | {row.duplicated} | "
+        f"{'yes' if row.table_equal and row.numbers_equal else 'no'} | {row.seconds:.0f} |"
+        for row in rows.itertuples()
+    ]
+    assert not rows[["lost", "duplicated"]].any().any()
+
+
 def test_linked_files_exist():
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
     assert len(links) > 4
