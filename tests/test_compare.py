@@ -4,10 +4,13 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from benchmarks.compare import source, to_images
 from benchmarks.datasets import load
+from benchmarks.features import extractor
+from benchmarks.metrics import frechet_distance
 from benchmarks.run import main
 
 DIGITS = load("digits", None)
@@ -64,6 +67,59 @@ def test_arrays_that_are_no_images_are_refused(array, words):
         to_images(array)
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("AE_BENCH_CACHE", str(tmp_path / "cache"))
+
+
+def test_the_training_part_is_a_set_of_its_own(capsys):
+    got = evaluate(capsys, "--real", "digits:train", "--fake", "digits", "--features", "classifier", "--metrics", "fd")
+    assert got["n_real"] == got["n_fake"] == 500
+    assert got["fd_classifier"] > 0.05
+    assert not {"prd_f8", "kid_mean"} & {*got}
+    fewer = evaluate(capsys, "--real", "digits", "--fake", "digits:train", "--features", "classifier", "--images", 200,
+                     "--metrics", "fd,kid")  # fmt: skip
+    assert fewer["n_real"] == 200
+    assert "kid_mean" in fewer
+
+
+def test_moments_as_pytorch_fid_saves_them(tmp_path, capsys):
+    features = extractor("classifier", "digits", (1, 8, 8), torch.device("cpu"))(DIGITS.train.images)
+    np.savez(tmp_path / "stats.npz", mu=features.mean(0, dtype=np.float64), sigma=np.cov(features, rowvar=False))
+    got = evaluate(capsys, "--real", tmp_path / "stats.npz", "--fake", "digits", "--features", "classifier:digits")
+    own = extractor("classifier", "digits", (1, 8, 8), torch.device("cpu"))(DIGITS.test.images)
+    assert got["fd_classifier"] == pytest.approx(frechet_distance(features, own), rel=1e-4)
+    assert (got["n_real"], got["n_fake"]) == (None, 500)
+    assert "prd_f8" not in got
+    both = [tmp_path / "stats.npz"] * 2
+    for arguments, words in [
+        (["--real", both[0], "--fake", "digits", "--features", "pixels"], "moments of 32 features, pixels has 64"),
+        (["--real", both[0], "--fake", "digits", "--features", "classifier", "--metrics", "fd,prd"],
+         "prd cannot be had from moments"),
+    ]:  # fmt: skip
+        assert main(["evaluate", *map(str, arguments)]) == 2
+        assert words in capsys.readouterr().err
+    np.savez(tmp_path / "wrong.npz", mu=np.zeros(3), sigma=np.zeros((2, 2)))
+    assert main(["evaluate", "--real", str(tmp_path / "wrong.npz"), "--fake", "digits"]) == 2
+    assert "not (d,) and (d, d)" in capsys.readouterr().err
+
+
+def test_few_images_are_refused_unless_told(capsys):
+    few = ["--real", "digits", "--fake", "digits:train", "--features", "classifier", "--images", "20"]
+    assert main(["evaluate", *few]) == 2
+    assert "20 samples of 32 features" in capsys.readouterr().err
+    assert evaluate(capsys, *few, "--allow-few", "--metrics", "fd")["fd_classifier"] > 0
+
+
+def test_what_was_seen_before_is_not_computed_again(tmp_path, capsys):
+    arguments = ["--real", "digits", "--fake", "digits:train", "--features", "classifier", "--metrics", "fd"]
+    first = evaluate(capsys, *arguments)
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "features").glob("*.npz")}
+    assert len(files) == 2
+    assert evaluate(capsys, *arguments) == first
+    assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "features").glob("*.npz")}
+
+
 def test_mistakes(tmp_path, capsys):
     np.savez(tmp_path / "objects.npz", np.array([{}], dtype=object))
     np.savez(tmp_path / "two.npz", a=HERE, b=HERE)
@@ -76,6 +132,9 @@ def test_mistakes(tmp_path, capsys):
         (["--real", "digits", "--fake", tmp_path / "empty"], "holds no images"),
         (["--real", tmp_path / "two.npz", "--fake", "digits"], "it holds 2 arrays"),
         (["--real", "digits", "--fake", "digits", "--features", "nope"], "unknown features"),
+        (["--real", "digits", "--fake", "digits", "--metrics", "fd,is"], "unknown metric 'is'. Known: fd, prd, kid"),
+        (["--real", "digits:valid", "--fake", "digits"], "each also with :train"),
+        (["--real", "digits", "--fake", "digits", "--images", "many"], "--images must be a whole number"),
     ]:
         assert main(["evaluate", *map(str, arguments)]) == 2
         assert words in capsys.readouterr().err

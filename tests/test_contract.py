@@ -180,6 +180,35 @@ def test_reconstructions_have_the_images_shape(case, x):
     assert model.reconstruct(x[:5]).shape == (5, *SHAPE)
 
 
+def test_draws_from_the_encoder_are_latents_whatever_the_batch(case, x, monkeypatch):
+    model = case[1]
+    if not hasattr(model, "encoder"):
+        with pytest.raises(NotImplementedError, match="has no encoder"):
+            model.encode(x, torch.Generator().manual_seed(1))
+        return
+    z = model.encode(x, torch.Generator().manual_seed(1))
+    assert z.shape == (N, NZ)
+    assert torch.isfinite(z).all()
+    monkeypatch.setattr(zoo.base, "BATCH", 100)
+    assert torch.allclose(model.encode(x, torch.Generator().manual_seed(1)), z, atol=1e-5)
+
+
+def test_the_density_of_latents_is_highest_where_it_is_sampled(case):
+    """Or it has no closed form, and says so."""
+    model = case[1]
+    with evaluating(model):
+        z = model.sample_latent(500, torch.Generator().manual_seed(0))
+        if type(model).log_prob is LatentModel.log_prob:
+            with pytest.raises(NotImplementedError, match="no density of latents in closed form"):
+                model.log_prob(z)
+            return
+        inside = model.log_prob(z)
+        outside = model.log_prob(z + 10 * z.std() * torch.randn(z.shape, generator=torch.Generator().manual_seed(1)))
+    assert inside.shape == (500,)
+    assert torch.isfinite(inside).all()
+    assert inside.mean() > outside.mean()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_cut_run_goes_on_to_the_same_bits(name, x):
     """After any epoch, across the borders of stages."""

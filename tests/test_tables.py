@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pandas import DataFrame
 
 from benchmarks import layouts, records, tables
-from benchmarks.tables import Grid, table1
+from benchmarks.tables import Grid, criteria, latents, sensitivity, table1
 
 ID = "0123456789abcdef"
 
@@ -245,6 +245,123 @@ def test_an_empty_folder_becomes_an_empty_table(tmp_path: Path) -> None:
         table = table1(runs, grid({}, metric=metric))
         assert {*table.frame()["MNIST"]} == {"—"}
         assert len(layouts.write(table, tmp_path)) == 5
+
+
+def test_the_spreads_over_trainings_and_over_sample_sets_are_two_numbers() -> None:
+    rows = [run(key, value, draw=d) for key, values in (("k0", (10.0, 12.0)), ("k1", (13.0, 15.0)))
+            for d, value in enumerate(values)]  # fmt: skip
+    assert text(rows, 2, draws=2) == "12.5 ± 2.1 ± 1.4"
+    assert text(rows[:2], 1, draws=2) == "11.0 ± — ± 1.4"  # one training has no spread over trainings
+    tidy = table1(DataFrame(rows), grid({("glf", "mnist"): ("k0", "k1")}, draws=2)).tidy().iloc[0]
+    assert (tidy["std"], tidy["std_draws"]) == (pytest.approx(3 / 2**0.5), pytest.approx(2**0.5))
+
+
+@pytest.mark.parametrize(
+    ("draws", "words"), [(1, "of which there is one here, hence no such ±"), (2, "the second one")]
+)
+def test_the_caption_says_which_spread_the_papers_is_to_be_compared_with(draws: int, words: str) -> None:
+    runs = DataFrame([run("g0", None, draw=d, metric="fid", fid=8.0 + d) for d in range(draws)])
+    table = table1(runs, fid_grid(keys={("glf", "mnist"): ("g0",)}, draws=draws))
+    (note,) = [note for note in table.notes if "By that sentence" in note]
+    assert words in note
+
+
+def test_other_metrics_stand_in_the_tidy_table() -> None:
+    rows = [run("g0", 1.0, prd_f8=0.5, kid_mean=0.1), run("g0", 2.0, draw=1, prd_f8=0.7), run("g1", 1.0, prd_f8=0.9)]
+    rows += [run("g1", 2.0, draw=1, prd_f8=0.9), run("g1", 9.0, source="floor", prd_f8=0.0)]
+    tidy = table1(DataFrame(rows), grid({("glf", "mnist"): ("g0", "g1")}, draws=2)).tidy().iloc[0]
+    assert tidy["prd_f8"] == pytest.approx((0.6 + 0.9) / 2)
+    assert tidy["kid_mean"] == 0.1
+    assert "knn_recall" not in tidy
+
+
+# --- criteria, latents, sensitivity
+
+
+def parts(key: str, floor: float, reconstruction: float, posterior: float, prior: float, **more: Any) -> list[Any]:
+    values = {"floor": floor, "reconstruction": reconstruction, "posterior": posterior, "prior": prior}
+    return [run(key, value, source=source, n=100, n_fake=100, **more) for source, value in values.items()]
+
+
+def test_what_each_criterion_costs() -> None:
+    """(a) is decoded posterior less training images, (b) samples less decoded posterior, training by training."""
+    runs = DataFrame([*parts("g0", 1.0, 2.0, 4.0, 9.0), *parts("g1", 1.0, 2.0, 6.0, 7.0), lost("v0", "diverged")])
+    table = criteria(runs, grid({("glf", "mnist"): ("g0", "g1"), ("vae", "mnist"): ("v0",)}))
+    assert table.frame().to_csv(lineterminator="\n") == (
+        "model,training images,reconstructions,decoded posterior,samples,(a) decoder,(b) density\n"
+        "GLF,1.00 ± 0.00,2.0 ± 0.0,5.0 ± 1.4,8.0 ± 1.4,4.0 ± 1.4,3.0 ± 2.8\n"
+        "VAE" + 6 * ",— [1 diverged]" + "\n"
+    )
+    tidy = table.tidy().set_index(["model", "source"])
+    assert tidy.loc[("glf", "b"), "mean"] == 3.0
+    assert not any(cell.best for cell in table.cells.values())
+
+
+def test_a_criterion_without_its_parts_has_no_cost() -> None:
+    runs = DataFrame([row for row in parts("g0", 1.0, 2.0, 4.0, 9.0) if row["source"] != "posterior"])
+    frame = criteria(runs, grid({("glf", "mnist"): ("g0",)})).frame()
+    assert [*frame.loc["GLF"]] == ["1.00", "2.0", "—", "9.0", "—", "—"]
+
+
+def test_fewer_images_than_samples_are_told() -> None:
+    runs = DataFrame([row | {"n_fake": 500} for row in parts("g0", 1.0, 2.0, 4.0, 9.0)])
+    notes = criteria(runs, grid({("glf", "mnist"): ("g0",)})).notes
+    assert any("On MNIST there are only 100 images to decode, which biases (a) up and (b) down" in n for n in notes)
+
+
+def test_two_data_sets_have_a_row_each() -> None:
+    both = {"mnist": "MNIST", "fashion": "Fashion"}
+    asked = grid({("glf", "mnist"): ("g0",), ("glf", "fashion"): ("g1",)}, datasets=both,
+                 protocol_ids=dict.fromkeys(both, ID))  # fmt: skip
+    frame = criteria(DataFrame([*parts("g0", 1.0, 2.0, 4.0, 9.0)]), asked).frame()
+    assert [*frame.index] == ["GLF, MNIST", "VAE, MNIST", "GLF, Fashion", "VAE, Fashion"]
+    assert frame.loc["GLF, Fashion", "samples"] == "—"
+
+
+def test_latents_are_means_over_trainings() -> None:
+    rows = [run("g0", 1.0, recon_sse=4.0, prior_mean=0.5, latent_nll=10.0), run("g1", 1.0, recon_sse=5.0),
+            run("g0", 1.0, draw=1, recon_sse=4.0, prior_mean=0.5, latent_nll=10.0)]  # fmt: skip
+    frame = latents(DataFrame(rows), grid({("glf", "mnist"): ("g0", "g1")})).frame()
+    assert [*frame.columns] == ["squared error", "std of latents", "mean", "covariance", "NLL"]
+    assert [*frame.loc["GLF"]] == ["4.5 ± 0.7", "—", "0.50 (1/2)", "—", "10.0 (1/2)"]
+
+
+def variants(**changes: Any) -> Grid:
+    ids = {("mnist", "base"): ID, ("mnist", "jpeg75"): "jpeg", ("mnist", "train"): "train"}
+    labels = {"base": "as they are", "train": "reals: train", "jpeg75": "reals: JPEG", "crop": "reals: cropped"}
+    return grid({("glf", "mnist"): ("g0", "g1")}, models={"glf": "GLF"}, variants=ids, labels=labels, **changes)
+
+
+def test_variants_stand_beside_the_protocol_of_the_tables() -> None:
+    rows = [run("g0", 10.0), run("g1", 20.0), run("g0", 5.0, protocol_id="jpeg"), run("g1", 15.0, protocol_id="jpeg"),
+            run("g0", 11.0, protocol_id="train"), run("g0", 0.5, source="floor"), run("g1", 0.5, source="floor"),
+            run("g0", 0.75, source="floor", protocol_id="jpeg")]  # fmt: skip
+    table = sensitivity(DataFrame(rows), variants())
+    assert table.frame().to_csv(lineterminator="\n") == (
+        "protocol,GLF,training images\n"
+        "as they are,15.0 ± 7.1,0.50\n"
+        "reals: train,11.0 (+10 %) (1/2),—\n"
+        "reals: JPEG,10.0 ± 7.1 (−38 %),0.75 (+50 %)\n"  # the mean of −50 % and −25 %, training by training
+        "reals: cropped,—,—\n"
+    )
+    assert r"10.0 $\pm$ 7.1 ($-$38 \%)" in layouts.to_latex(table)
+    assert r"    Protocol & GLF & training images \\" in layouts.to_latex(table).splitlines()
+    tidy = table.tidy().set_index(["variant", "source"])
+    assert tidy.loc[("jpeg75", "prior"), "protocol_id"] == "jpeg"
+    assert tidy.loc[("jpeg75", "prior"), "mean"] == 10.0
+
+
+def test_a_distance_of_zero_has_no_share() -> None:
+    rows = [run("g0", 0.0), run("g0", 1.0, protocol_id="jpeg")]
+    assert sensitivity(DataFrame(rows), variants()).frame().loc["reals: JPEG", "GLF"] == "1.0 (1/2)"
+
+
+@pytest.mark.parametrize("name", tables.TABLES)
+def test_every_table_of_no_records_has_all_layouts(name: str, tmp_path: Path) -> None:
+    runs, _ = records.read(tmp_path)
+    table = tables.TABLES[name].build(runs, variants())
+    assert {*table.frame().to_numpy().ravel()} == {"—"}
+    assert len(layouts.write(table, tmp_path)) == 5
 
 
 # --- the paper's numbers
