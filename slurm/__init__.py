@@ -4,7 +4,7 @@ from slurm.array import Follow, arrays, groups
 from slurm.launch import CLUSTERS, choose, gpu_slots, launch
 from slurm.outcome import Outcome
 from slurm.resources import Resources, resources
-from slurm.scheduler import cancel, listed, this_job
+from slurm.scheduler import cancel, listed
 
 __all__ = ["CLUSTERS", "Follow", "Outcome", "Resources", "arrays", "cancel", "choose", "gpu_slots", "groups", "launch",
-           "listed", "resources", "this_job"]  # fmt: skip
+           "listed", "resources"]  # fmt: skip

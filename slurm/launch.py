@@ -71,8 +71,8 @@ def launch(
         Outcomes in order of completion, one per item.
 
     Raises:
-        ValueError: unknown cluster, fewer than one worker, as many slots as no workers, or "slurm" without
-            `follow`.
+        ValueError: unknown cluster, fewer than one worker, another number of slots than of workers, or "slurm"
+            without `follow`.
         TypeError: pickle cannot send ``fn`` or an item to a worker.
     """
     if cluster not in CLUSTERS:

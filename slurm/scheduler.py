@@ -49,12 +49,6 @@ def fate(job: str) -> str:
     return f"{memory[1]}, exit code {memory[2]}" if memory else "not known: SLURM keeps no accounts here"
 
 
-def this_job() -> str | None:
-    """The id of the SLURM job that this process is in, as `listed` names it."""
-    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")
-
-
 def _said(*command: str) -> str | None:
     """What a command prints, or None where it is absent, fails or does not answer."""
     try:
