@@ -132,7 +132,7 @@ def disk_full(folder: Path, count: int) -> Launcher:
     """No space left when the first records are written."""
     folder.mkdir()
     try:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], check=True, capture_output=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", folder], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as reason:
         raise Skip(f"a small file system cannot be mounted: {reason}") from None
     run = Launcher(folder, SEEDS, "local")
@@ -140,8 +140,8 @@ def disk_full(folder: Path, count: int) -> Launcher:
     run.when(lambda: len(run.states()) == 2)
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(4096))
+        while file.write(bytes(4096)):
+            pass
     process.wait(LONGEST)
     full = [json.loads(_read(path))["status"] for path in folder.glob("records/*.json")]
     if process.returncode == 0 or "done" in full:
