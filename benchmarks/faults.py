@@ -350,7 +350,9 @@ def write(folder: Path, row: Mapping[str, Any], count: int) -> None:
 
 
 def _version() -> str | None:
-    return _say("sbatch", "--version").strip() if shutil.which("sbatch") else None
+    if shutil.which("sbatch") is None:
+        return None
+    return subprocess.run(["sbatch", "--version"], capture_output=True, text=True).stdout.strip() or None
 
 
 def main() -> int:
