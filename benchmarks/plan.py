@@ -21,6 +21,7 @@ from benchmarks.metrics import METRICS
 from benchmarks.protocols import PRESETS, show
 from benchmarks.tables import TABLES, Grid
 from benchmarks.trial import PRECISIONS, Job, Trial, finished, loaded
+from benchmarks.work import forced
 
 
 class Problems(ValueError):
@@ -77,7 +78,7 @@ class Plan:
     def state(self, job: Job) -> str:
         """done, diverged, failed or pending."""
         record = records.find(self.results, job.trial.key)
-        if record is None:
+        if record is None or forced(job.work, job.force):
             return "pending"
         if finished(record, self.measures[job.trial.dataset], job) or record["status"] == "failed":
             return str(record["status"])
@@ -163,10 +164,12 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
         wrong.append(f"unknown metric {', '.join(unknown)}. Known: {', '.join(METRICS)} (benchmarks/metrics.py)")
     elif "fd" not in metrics:
         metrics = ("fd", *metrics)  # what the tables show
-    device = parse_device(options.device, wrong)
+    # A SLURM job's device is the node's: this machine need not have one.
+    elsewhere = options.cluster == "slurm" and options.device in ("auto", "cuda")
+    device = torch.device("cpu") if elsewhere else parse_device(options.device, wrong)
     if options.precision not in PRECISIONS:
         wrong.append(f"unknown precision {options.precision!r}. Known: {', '.join(PRECISIONS)} (benchmarks/trial.py)")
-    elif options.precision == "tf32" and device is not None and device.type != "cuda":
+    elif options.precision == "tf32" and device is not None and device.type != "cuda" and not elsewhere:
         wrong.append("--precision tf32 needs a GPU")
     if options.cluster not in clusters:
         wrong.append(f"unknown cluster {options.cluster!r}. Known: {', '.join(clusters)} (slurm/launch.py)")
@@ -272,7 +275,7 @@ def count(option: str, text: str | None, default: int, wrong: list[str]) -> int:
 def _processes(device: torch.device | None) -> int:
     """One per GPU; on a CPU one per core that this process may use, as a trial has one thread."""
     if device is not None and device.type != "cpu":
-        return 1
+        return torch.cuda.device_count() if device.index is None else 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -10,28 +10,41 @@ import argparse
 import json
 import os
 import sys
-import time
+import uuid
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks import status
+from slurm import CLUSTERS, choose, listed
+
+if __name__ == "__main__" and (folder := status.asked(sys.argv[1:])):
+    sys.exit(status.show(folder, listed))  # before torch is imported, which takes longer than the answer
+
 import pandas as pd
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table as Sheet
 
 import zoo
-from benchmarks import features, fetch, gallery, layouts, metrics, pictures, protocols, records, tables
-from benchmarks.commands import COMMANDS, DONE, FAILED, INTERRUPTED, WRONG
+from benchmarks import (
+    features,
+    fetch,
+    gallery,
+    launching,
+    layouts,
+    ledger,
+    metrics,
+    pictures,
+    protocols,
+    records,
+    tables,
+)
+from benchmarks.commands import COMMANDS, DONE, FAILED, INTERRUPTED, WRONG, Command
 from benchmarks.plan import Options, Plan, Problems, plan, seconds_per_step, settings
-from benchmarks.trial import Job, record_failure, run_trial
-from slurm import CLUSTERS, launch
 
-TABLE_OPTIONS = frozenset({*Options.__dataclass_fields__, "dry_run", "yes"})
-# A trial has one thread; set before a worker imports anything, as libraries read them once.
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+TABLE_OPTIONS = frozenset({*Options.__dataclass_fields__, "dry_run", "yes", "force", "no_wait"})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,7 +78,7 @@ def _main(arguments: list[str]) -> int:
     parser = _parser()
     given, unknown = parser.parse_known_args(arguments)
     root = given.data_root or os.environ.get("AE_BENCH_DATA") or None
-    command = COMMANDS.get(given.what)
+    command = ALL.get(given.what)
     if command is None or not command.names:
         unknown = [*unknown, *given.names]
     wrong = [f"unknown option or argument {text!r}; see --help" for text in unknown]
@@ -78,16 +91,22 @@ def _main(arguments: list[str]) -> int:
             raise Problems(wrong)
         return command.call(given, Path(root) if root else None)
     if given.what not in tables.TABLES:
-        wrong.insert(0, f"cannot run {given.what!r}. Known: {', '.join([*tables.TABLES, *COMMANDS])}")
+        wrong.insert(0, f"cannot run {given.what!r}. Known: {', '.join([*tables.TABLES, *ALL])}")
     known = {n: v for n, v in vars(given).items() if n in Options.__dataclass_fields__ and v is not None}
+    options = Options(**{**known, "data_root": root, "cluster": choose(given.cluster)})
     try:
         table = given.what if given.what in tables.TABLES else "table1"
-        found = plan(Options(**{**known, "data_root": root}), CLUSTERS, table)
+        found = launching.placed(plan(options, CLUSTERS, table), options.device)
     except Problems as error:
         raise Problems(wrong + error.problems) from None
     if wrong:
         raise Problems(wrong)
-    return _table(given.what, found, dry=given.dry_run, yes=given.yes)
+    if given.no_wait and found.cluster != "slurm" and not given.dry_run:
+        return launching.detach([word for word in arguments if word != "--no-wait"], found.results)
+    if given.force:
+        found = replace(found, jobs=tuple(replace(job, force=uuid.uuid4().hex) for job in found.jobs))
+    again = {"what": given.what, "options": asdict(replace(options, cluster=given.cluster))}
+    return _table(given.what, found, again, dry=given.dry_run, yes=given.yes, wait=not given.no_wait)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,7 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("what", metavar="WHAT", help=f"{', '.join(tables.TABLES)}: train what is missing, write the table; table3: "
-        f"the architecture; {', '.join(gallery.KINDS)} MODEL DATASET: a picture from a finished training; evaluate: "
+        "the architecture; status, retry, cancel: of what was launched; "
+        f"{', '.join(gallery.KINDS)} MODEL DATASET: a picture from a finished training; evaluate: "
         "the metrics on any images; fetch "
         "NAME...: download data sets and weights; list: models, data sets, features, presets; protocols: how "
         "everything is trained")  # fmt: skip
@@ -122,10 +142,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--fake", metavar="WHAT", help="evaluate: the generated images, likewise")
     add("--data-root", metavar="DIR", help="where data lies (default: AE_BENCH_DATA, or a user cache folder)")
     add("--results", metavar="DIR", default="results/local", help="where everything is written (%(default)s)")
-    add("--cluster", default="auto", help="auto, inline (this process) or local (worker processes)")
+    add("--cluster", default="auto", help="auto, inline (this process), local (worker processes) or slurm; auto: slurm "
+        "where it answers, else local")
     add("--workers", metavar="K", help="worker processes (default: one per CPU core, one on a GPU)")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     add("--precision", default="fp32", help="fp32, or tf32 on a GPU")
+    add("--no-wait", action="store_true", help="submit, or start in the background, and return")
+    add("--force", action="store_true", help="train anew although there is a record, which stays until then")
     add("--dry-run", action="store_true", help="show states and settings; start nothing")
     add("--yes", action="store_true", help="do not ask before an expensive run")
     parser.error = _error  # type: ignore[method-assign, assignment]
@@ -139,12 +162,14 @@ def _error(message: str) -> None:
 # --- tables
 
 
-def _table(name: str, found: Plan, *, dry: bool, yes: bool) -> int:
+def _table(name: str, found: Plan, command: dict[str, Any], *, dry: bool, yes: bool, wait: bool = True) -> int:
     console = Console()
     pending = found.pending()
     _refuse_to_replace(name, found)
     if dry:
         _describe(found, console)
+        for line in launching.what_slurm_gets(pending) if found.cluster == "slurm" else ():
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         return DONE
     if pending and found.preset == "paper" and not yes:
         _describe(found, console)
@@ -153,8 +178,44 @@ def _table(name: str, found: Plan, *, dry: bool, yes: bool) -> int:
         if input(f"Train {len(pending)} models at the paper's budget? [y/N] ").strip().lower() not in ("y", "yes"):
             print("nothing started")
             return DONE
-    _run(found, pending, console)
+    launching.run(found, pending, console, command, wait)
+    if not wait:
+        return DONE
     return _write(name, found, console)
+
+
+def _status(given: argparse.Namespace, root: Path | None) -> int:
+    print(status.report(Path(given.results), listed))
+    return DONE
+
+
+def _cancel(given: argparse.Namespace, root: Path | None) -> int:
+    return launching.end_launches(Path(given.results))
+
+
+def _retry(given: argparse.Namespace, root: Path | None) -> int:
+    """Run every command again that was launched into this results folder: what failed, is missing or was lost."""
+    codes = [DONE]
+    commands = {json.dumps(launch["command"]): launch for launch in ledger.launches(Path(given.results)).values()}
+    for command in (launch["command"] for launch in commands.values()):
+        cluster = choose(command["options"]["cluster"] if given.cluster == "auto" else given.cluster)
+        known = {name: value for name, value in command["options"].items() if name in Options.__dataclass_fields__}
+        options = Options(**{**known, "results": given.results, "cluster": cluster})
+        found = launching.placed(plan(options, CLUSTERS, command["what"]), options.device)
+        if found.pending():
+            wait = not given.no_wait or cluster != "slurm"
+            codes.append(_table(command["what"], found, command, dry=given.dry_run, yes=True, wait=wait))
+    if len(codes) == 1:
+        print("nothing to retry: every training that was launched is there")
+    return max(codes)
+
+
+LAUNCHED = {
+    "status": Command(_status),
+    "retry": Command(_retry, frozenset({"cluster", "dry_run", "no_wait"})),
+    "cancel": Command(_cancel),
+}
+ALL = {**COMMANDS, **LAUNCHED}
 
 
 def _refuse_to_replace(name: str, found: Plan) -> None:
@@ -198,84 +259,6 @@ def _describe(found: Plan, console: Console) -> None:
         console.print(f"{total} trainings to run; no record of all their stages yet to tell how long", soft_wrap=True)
     else:
         console.print("nothing to run: every training is there")
-
-
-def _run(found: Plan, pending: list[Job], console: Console) -> None:
-    """Run what is missing, showing how far it is."""
-    if not pending:
-        return
-    if console.is_terminal:
-        with _bars(pending) as (poll, tell):
-            _consume(found, pending, poll, tell)
-    else:
-        _consume(found, pending, None, lambda line: print(line, flush=True))
-
-
-def _consume(
-    found: Plan, pending: list[Job], poll: Callable[[], None] | None, tell: Callable[[str], None]
-) -> None:
-    workers = min(found.workers, len(pending))
-    skipped = len(found.jobs) - len(pending)
-    tell(f"{len(pending)} trainings to run, {skipped} there already; {workers} at a time on {pending[0].device}")
-    environment = ONE_THREAD if pending[0].device == "cpu" else {}
-    outcomes = launch(
-        run_trial, pending, cluster=found.cluster, workers=workers, environment=environment, poll=poll
-    )
-    started = time.monotonic()
-    for number, outcome in enumerate(outcomes, 1):
-        trial = outcome.item.trial
-        at = f"[{number}/{len(pending)} {time.monotonic() - started:6.0f} s]"
-        head = f"{at} {trial.model} {trial.dataset} seed {trial.seed}: "
-        if outcome.error is not None:
-            tell(f"{head}failed: {outcome.error.strip().splitlines()[-1]}")
-            record_failure(outcome.item, outcome.error)
-        elif outcome.value is not None:
-            tell(head + _result(outcome.value))
-
-
-def _result(record: dict[str, Any]) -> str:
-    if record["status"] != "done":
-        return f"{record['status']}: {record['error']['message']}"
-    values: dict[str, list[float]] = {}
-    samples = [evaluation for evaluation in record["evaluations"] if evaluation["source"] == "prior"]
-    for evaluation in samples:
-        if evaluation["protocol_id"] != samples[0]["protocol_id"]:
-            continue  # a variant: the table tells
-        for name, value in evaluation["values"].items():
-            values.setdefault(name, []).append(value)
-    seconds = sum(row["seconds"] for row in record["epochs"])
-    numbers = ", ".join(f"{name} {sum(v) / len(v):.2f}" for name, v in values.items())
-    return f"{numbers} ({seconds:.0f} s of training)"
-
-
-@contextmanager
-def _bars(pending: list[Job]) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
-    """A bar over all trainings and one for each that runs."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns) as progress:
-        whole = progress.add_task("steps of all trainings", total=sum(job.trial.steps for job in pending))
-        bars: dict[Path, TaskID] = {}
-        ended: set[Path] = set()
-
-        def poll() -> None:
-            done = 0
-            for job in pending:
-                try:
-                    state = json.loads((job.work / "progress.json").read_text(encoding="utf-8"))
-                except (OSError, ValueError):
-                    if job.work in bars and job.work not in ended:
-                        ended.add(job.work)
-                        progress.update(bars[job.work], visible=False)
-                    done += job.trial.steps if job.work in ended else 0
-                    continue
-                if job.work not in bars:
-                    what = f"{job.trial.model} {job.trial.dataset} seed {job.trial.seed}"
-                    bars[job.work] = progress.add_task(what, total=state["total"])
-                progress.update(bars[job.work], completed=state["done"])
-                done += state["done"]
-            progress.update(whole, completed=done)
-
-        yield poll, lambda line: progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _write(name: str, found: Plan, console: Console) -> int:

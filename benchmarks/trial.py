@@ -7,6 +7,7 @@ streams from the trial's seed, images in an order that no file system decides.
 from __future__ import annotations
 
 import json
+import os
 import time
 import traceback
 from dataclasses import dataclass
@@ -22,12 +23,25 @@ from benchmarks import features, pictures, protocols, provenance, records
 from benchmarks.datasets import DataSet, Folder, load
 from benchmarks.evaluation import BASE, CRITERIA, IMAGES, Measure, NotFinite, Request, requests, stream
 from benchmarks.latents import diagnose
+from benchmarks.owners import whoami
 from benchmarks.protocols import Protocol
 from benchmarks.records import digest
 from benchmarks.training import Diverged, train
-from benchmarks.work import Log, kept, one_thread, read_state, stamp, tf32, write_state
+from benchmarks.work import (
+    Log,
+    begin_anew,
+    end_anew,
+    forced,
+    heeding,
+    kept,
+    one_thread,
+    read_state,
+    stamp,
+    tf32,
+    write_state,
+)
 
-SAVE_EVERY = 60.0  # seconds between two saved states of a training
+SAVE_EVERY = float(os.environ.get("AE_BENCH_SAVE_SECONDS", "60"))  # between two saved states of a training
 PRECISIONS = ("fp32", "tf32")
 GRID = 64  # images in a sample grid
 GRID_SEED = 20  # all models' grids are made from one seed
@@ -145,6 +159,7 @@ class Job:
         diagnostics: whether the table needs these.
         images: of each kind, at most.
         allow_few: accept no more images than features.
+        force: a word for this wish to train anew although there is a record; "" for no such wish.
     """
 
     trial: Trial
@@ -160,6 +175,7 @@ class Job:
     diagnostics: bool = False
     images: int = IMAGES
     allow_few: bool = False
+    force: str = ""
 
     @property
     def required(self) -> list[Request]:
@@ -220,11 +236,14 @@ def run_trial(job: Job) -> dict[str, Any]:
         extractor = features.extractor(job.features, data.row, data.spec.shape, device)
         measure = Measure(data, extractor, job.images, job.allow_few)
         record = records.find(job.results, trial.key)
-        if record is not None and finished(record, measure, job):
+        again = forced(job.work, job.force)
+        if record is not None and not again and finished(record, measure, job):
             return record
         job.work.mkdir(parents=True, exist_ok=True)
+        if again:
+            begin_anew(job.work, job.force)
         weights, state = job.work / "weights.pt", job.work / "state.pt"
-        model = kept(weights) if record is not None and record["epochs"] else None
+        model = kept(weights) if record is not None and record["epochs"] and not again else None
         # Weights that were removed must be trained again before anything new can be measured; until that has
         # succeeded the finished record stays as it is.
         old = record if record is not None and record["status"] == "done" and model is None else None
@@ -267,6 +286,7 @@ def run_trial(job: Job) -> dict[str, Any]:
             (job.work / "progress.json").unlink(missing_ok=True)
             return record
         record = finish(job, record)
+        end_anew(job.work, job.force)
         # A failed training goes on from its last state, unless it came no further than that the last time.
         if record["status"] != "failed" or stamp(state) == resumed_from:
             state.unlink(missing_ok=True)
@@ -331,7 +351,14 @@ def new_record(trial: Trial, data: DataSet, device: torch.device) -> dict[str, A
         "diagnostics": {},
         "epochs": [],
         # before: where earlier parts of a resumed training ran
-        "provenance": {**provenance.describe(device), "started": _now(), "resumed": 0, "before": [], "finished": None},
+        "provenance": {
+            **provenance.describe(device),
+            "slurm_job": whoami()["job"],
+            "started": _now(),
+            "resumed": 0,
+            "before": [],
+            "finished": None,
+        },
     }
 
 
@@ -351,12 +378,15 @@ def trained(job: Job, data: DataSet, record: dict[str, Any], device: torch.devic
         record["provenance"]["before"] = [*before["before"], before["place"]]
     log.begin(resumed=bool(saved), epochs=record["epochs"])
     at = time.monotonic()
-    for epoch in train(model, x, trial.protocol.stages, saved["training"] if saved else None):
-        record["epochs"].append(epoch.row)
-        log.line(epoch.row)
-        if time.monotonic() - at > SAVE_EVERY:
-            write_state(job.work / "state.pt", epoch, record)
-            at = time.monotonic()
+    with heeding() as heed:
+        for epoch in train(model, x, trial.protocol.stages, saved["training"] if saved else None):
+            record["epochs"].append(epoch.row)
+            log.line(epoch.row)
+            if heed.asked or time.monotonic() - at > SAVE_EVERY:
+                write_state(job.work / "state.pt", epoch, record)
+                at = time.monotonic()
+            if heed.asked:
+                heed.obey()
     return model.eval()
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -54,21 +58,106 @@ def read_state(path: Path) -> State | None:
         state: State = torch.load(path, map_location="cpu", weights_only=True)
         complete = {"training", "epochs", "provenance"} <= state.keys() and state["training"].keys() >= STATE
     except Exception:  # torch raises many kinds for a broken file; training from scratch gives the same result
-        return None
+        complete = False
+    if not complete:
+        warnings.warn(f"{path}: not a readable state; the training starts from scratch", stacklevel=2)
     return state if complete else None
 
 
+HURRY = 60.0  # seconds after which a signal is obeyed although no epoch has ended: SLURM's patience is not long
+SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+
+
+class Heed:
+    """A signal that asks this process to end is obeyed when the epoch has ended and its state is saved.
+
+    What obeying means is for those to say who set a handler before: the default, which is to die, or submitit's,
+    which has SLURM requeue the job.
+    """
+
+    def __init__(self) -> None:
+        self.asked: int | None = None  # the signal
+        self.before: dict[int, Any] = {}
+
+    def ask(self, number: int, frame: FrameType | None) -> None:
+        """Remember a signal, and set an alarm in case the epoch is long."""
+        self.asked = number
+        signal.setitimer(signal.ITIMER_REAL, HURRY)
+
+    def obey(self, *_: object) -> None:
+        """Do what the remembered signal would have done."""
+        number, self.asked = self.asked, None
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if number is None:
+            return
+        before = self.before[number]
+        if callable(before):
+            before(number, None)
+        elif before == signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+
+@contextmanager
+def heeding() -> Iterator[Heed]:
+    """Hold signals back while the block runs; see `Heed`.  Only a process's main thread can."""
+    heed = Heed()
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield heed
+        return
+    alarm = signal.signal(signal.SIGALRM, heed.obey)
+    heed.before = {number: signal.signal(number, heed.ask) for number in SIGNALS}
+    try:
+        yield heed
+    finally:
+        for number, handler in heed.before.items():
+            signal.signal(number, handler)
+        heed.obey()
+        signal.signal(signal.SIGALRM, alarm)
+
+
+FORCE = "force.txt"  # in runs/KEY: the last --force that was begun, and whether it has come to an end
+
+
+def forced(folder: Path, token: str) -> bool:
+    """Whether a trial is still to be trained anew, as the `--force` of this token wants it."""
+    return bool(token) and _force(folder) != [token, "done"]
+
+
+def begin_anew(folder: Path, token: str) -> None:
+    """Forget weights and state, once for each `--force`: a requeued job goes on where it was."""
+    if _force(folder)[:1] != [token]:
+        for name in ("weights.pt", "state.pt"):
+            (folder / name).unlink(missing_ok=True)
+        (folder / FORCE).write_text(f"{token} begun", encoding="utf-8")
+
+
+def end_anew(folder: Path, token: str) -> None:
+    """Note that a forced training has been recorded."""
+    if token:
+        (folder / FORCE).write_text(f"{token} done", encoding="utf-8")
+
+
+def _force(folder: Path) -> list[str]:
+    try:
+        return (folder / FORCE).read_text(encoding="utf-8").split()
+    except OSError:
+        return []
+
+
 class Log:
-    """log.txt: one line per epoch, in columns; progress.json: how far, for the process that waits."""
+    """log.txt: one line per epoch, in columns; progress.json: how far and how fast, for those who wait."""
 
     def __init__(self, folder: Path, title: str, total: int):
         self.folder, self.title, self.total = folder, title, total  # total: steps of all stages
         self.done, self.shown = 0, 0.0
+        self.first, self.since = 0, time.monotonic()  # steps that were there when this process began, and when
         self.columns: list[str] = []
 
     def begin(self, *, resumed: bool, epochs: list[dict[str, Any]]) -> None:
         """Say what is being trained; a resumed log goes on where its state was saved."""
-        self.done = sum(row["steps"] for row in epochs)
+        self.done = self.first = sum(row["steps"] for row in epochs)
+        self.since = time.monotonic()
         head = f"resumed after {len(epochs)} epochs: {self.title}\n" if resumed else f"{self.title}\n"
         with (self.folder / "log.txt").open("a" if resumed else "w", encoding="utf-8") as file:
             file.write(head)
@@ -92,7 +181,9 @@ class Log:
         path = self.folder / "progress.json"
         temporary = path.with_name(f"progress.{os.getpid()}.tmp")
         with suppress(OSError):  # a bar that stands still is no reason to fail
-            temporary.write_text(json.dumps({"done": self.done, "total": self.total}), encoding="utf-8")
+            now = {"done": self.done, "total": self.total,
+                   "run": self.done - self.first, "seconds": self.shown - self.since}  # fmt: skip
+            temporary.write_text(json.dumps(now), encoding="utf-8")
             temporary.replace(path)
 
 

@@ -1,6 +1,7 @@
-"""One function over many items, here or in worker processes that may crash.
+"""One function over many items: here, in worker processes that may crash, or in SLURM jobs.
 
-A worker that dies takes one item with it, never the caller; when the caller dies, its workers end too.
+A worker that dies takes one item with it, never the caller; when the caller dies, its workers end too, and SLURM
+jobs go on.
 """
 
 from __future__ import annotations
@@ -19,25 +20,19 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
+
+from slurm import array, scheduler
+from slurm.outcome import Outcome
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-CLUSTERS = ("auto", "inline", "local")
+CLUSTERS = ("auto", "inline", "local", "slurm")
 TICK = 0.2                    # seconds between two calls of poll()
 GRACE = 5.0                   # seconds a worker gets to end before it is killed
 FAILED_STARTS = 3             # in a row; after these no further worker is tried
 READY = b"ready"              # a worker's first message: its imports are over and it waits for an item
-
-
-@dataclass(frozen=True)
-class Outcome(Generic[T, R]):
-    """What became of one item: ``value`` is what the function returned, unless ``error`` tells why not."""
-
-    item: T
-    value: R | None
-    error: str | None         # a traceback, or how the worker process died; None when done
 
 
 def launch(
@@ -46,8 +41,11 @@ def launch(
     *,
     cluster: str = "auto",
     workers: int = 1,
+    slots: Sequence[Mapping[str, str]] = (),
     environment: Mapping[str, str] = {},
+    retries: int = 0,
     poll: Callable[[], None] | None = None,
+    follow: array.Follow[T, R] | None = None,
 ) -> Generator[Outcome[T, R], None, None]:
     """Call ``fn`` on every item and yield each outcome as soon as it is there.
 
@@ -58,30 +56,62 @@ def launch(
         fn: a function that pickle can name (top level of a module, or a ``functools.partial`` of one). Worker
             processes are daemonic: it may use threads and ``subprocess``, but not ``multiprocessing``.
         items: its arguments, one per call.
-        cluster: "inline" is a plain map in this process; "local" uses worker processes; "auto" is "local",
-            even for one worker, so that a crash never takes this process down.
-        workers: number of processes; "inline" ignores it.
+        cluster: "inline" is a plain map in this process; "local" uses worker processes; "slurm" submits jobs;
+            "auto" is as `choose` says: never "inline", so that a crash does not take this process down.
+        workers: number of processes, for "local".
+        slots: for "local", variables of each worker of its own, such as its GPU in CUDA_VISIBLE_DEVICES; as many
+            as there are workers, or none.
         environment: variables that workers have before they import anything, such as OMP_NUM_THREADS. Inline,
             they are set during each call, too late for libraries that are already loaded.
+        retries: how often an item goes again when its worker has died, or its SLURM job is gone.
         poll: called a few times a second while waiting (inline: before every item).
+        follow: for "slurm", how items become jobs and how their outcomes are known.
 
     Returns:
         Outcomes in order of completion, one per item.
 
     Raises:
-        ValueError: unknown cluster, or fewer than one worker.
+        ValueError: unknown cluster, fewer than one worker, another number of slots than of workers, or "slurm"
+            without `follow`.
         TypeError: pickle cannot send ``fn`` or an item to a worker.
     """
     if cluster not in CLUSTERS:
         raise ValueError(f"unknown cluster {cluster!r}. Known: {', '.join(CLUSTERS)} (slurm/launch.py)")
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
+    if slots and len(slots) != workers:
+        raise ValueError(f"there are {len(slots)} slots for {workers} workers")
+    cluster = choose(cluster) if follow or cluster != "auto" else "local"
     if cluster == "inline":
         return _inline(fn, items, environment, poll)
     _check_pickles(fn, "fn", "Use a function at the top level of a module, or functools.partial of one")
     for number, item in enumerate(items):
         _check_pickles(item, f"item {number}", "Items should be plain values")
-    return _local(fn, items, workers, environment, poll)
+    if cluster == "local":
+        each = [{**environment, **slot} for slot in slots or [{}] * workers]
+        return _local(fn, items, each, retries, poll)
+    if follow is None:
+        raise ValueError("cluster 'slurm' needs follow: what to ask for, and how an item's outcome is known")
+    return array.run(fn, items, follow, environment, retries, poll)
+
+
+def choose(cluster: str) -> str:
+    """What "auto" means here: "slurm" where sbatch and a controller answer, outside of jobs; else "local"."""
+    if cluster != "auto":
+        return cluster
+    return "slurm" if scheduler.answers() else "local"
+
+
+def gpu_slots(count: int, workers: int) -> list[dict[str, str]]:
+    """One GPU for each worker, in turn; several workers share a GPU where there are more workers than GPUs.
+
+    Args:
+        count: GPUs that this process sees; where CUDA_VISIBLE_DEVICES names them, those names are handed on.
+        workers: number of processes.
+    """
+    names = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    visible = names[:count] if len(names) >= count else [str(index) for index in range(count)]
+    return [{"CUDA_VISIBLE_DEVICES": visible[index % count]} for index in range(workers)]
 
 
 def _inline(
@@ -98,11 +128,13 @@ def _inline(
 def _local(
     fn: Callable[[T], R],
     items: Sequence[T],
-    workers: int,
-    environment: Mapping[str, str],
+    slots: Sequence[Mapping[str, str]],
+    retries: int,
     poll: Callable[[], None] | None,
 ) -> Generator[Outcome[T, R], None, None]:
     pending = deque(range(len(items)))
+    free = deque(slots)           # variables of workers that may be hired
+    deaths = [0] * len(items)
     busy: list[_Worker] = []      # each of these has an item
     idle: list[_Worker] = []      # told to end, as nothing is left for them
     failed_starts = 0
@@ -110,7 +142,7 @@ def _local(
 
     def hire() -> None:
         with _sigint_held():      # Ctrl-C between the start of a process and the append would lose it
-            busy.append(_start(pending.popleft(), environment))
+            busy.append(_start(pending.popleft(), free.popleft()))
 
     def assign(worker: _Worker) -> None:
         # A worker that has died meanwhile is noticed by the next wait.
@@ -118,7 +150,7 @@ def _local(
             worker.pipe.send_bytes(pickle.dumps((fn, items[worker.index])))
 
     try:
-        for _ in range(min(workers, len(items))):
+        for _ in range(min(len(slots), len(items))):
             hire()
         while busy:
             # The sentinels as well: a process that fn has left behind may hold a dead worker's pipe open.
@@ -129,7 +161,12 @@ def _local(
                 if message is None:
                     fate = _fate(worker)
                     busy.remove(worker)
-                    outcomes.append(Outcome(items[worker.index], None, fate))
+                    free.append(worker.slot)
+                    deaths[worker.index] += 1
+                    if deaths[worker.index] <= retries:
+                        pending.append(worker.index)
+                    else:
+                        outcomes.append(Outcome(items[worker.index], None, fate))
                     failed_starts = 0 if worker.ready else failed_starts + 1
                     if failed_starts >= FAILED_STARTS:
                         outcomes += [Outcome(items[index], None, fate) for index in pending]
@@ -149,6 +186,7 @@ def _local(
                     else:
                         idle.append(worker)
                         busy.remove(worker)
+                        free.append(worker.slot)
                         worker.pipe.close()
                     value, error = _result(message)
                     outcomes.append(Outcome(items[index], value, error))
@@ -169,6 +207,7 @@ class _Worker:
     process: SpawnProcess
     pipe: Connection
     index: int                    # of its item
+    slot: Mapping[str, str]       # variables that it was started with
     ready: bool = False           # it has started well enough to ask for that item
 
 
@@ -179,7 +218,7 @@ def _start(index: int, environment: Mapping[str, str]) -> _Worker:
     with _variables(environment):
         process.start()
     theirs.close()                # or the death of the worker would not end the pipe
-    return _Worker(process, ours, index)
+    return _Worker(process, ours, index, environment)
 
 
 def _receive(pipe: Connection) -> bytes | None:

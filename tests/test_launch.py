@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from slurm import CLUSTERS, Outcome, launch
+from slurm import Outcome, gpu_slots, launch
 
 ROOT = Path(__file__).parents[1]
+CLUSTERS = ("auto", "inline", "local")  # SLURM jobs: test_slurm.py
 
 
 def square(x: int) -> int:
@@ -250,6 +251,47 @@ def test_wrong_arguments_are_told_before_anything_starts():
     with pytest.raises(TypeError, match=r"item 1 cannot be sent to a worker process: .*lambda"):
         launch(square, [1, lambda: 2])
     assert [o.value for o in launch(lambda x: x + 1, [1], cluster="inline")] == [2]
+
+
+def die_once(x: int, *, folder: Path) -> int:
+    """Kill the process the first time that two comes."""
+    if x == 2 and not (folder / "died").exists():
+        (folder / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x
+
+
+def test_an_item_whose_worker_died_goes_again_as_often_as_told(tmp_path):
+    outcomes = by_item(launch(functools.partial(die_once, folder=tmp_path), range(4), workers=2, retries=1))
+    assert outcomes == {x: Outcome(x, x, None) for x in range(4)}
+    outcomes = by_item(launch(functools.partial(die_on_two, how=9), range(4), workers=2, retries=2))
+    assert {x for x in outcomes if outcomes[x].error} == {2}
+
+
+def test_every_worker_has_a_slot_of_its_own(tmp_path):
+    """Also those that take the place of dead ones."""
+    slots = [{"SLOT": "a"}, {"SLOT": "b"}]
+    fn = functools.partial(slot_of, folder=tmp_path)
+    outcomes = by_item(launch(fn, ["1", "2", "3", "4"], workers=2, slots=slots, retries=1))
+    assert {o.value for o in outcomes.values()} == {"a", "b"}
+    with pytest.raises(ValueError, match="1 slots for 2 workers"):
+        launch(square, [1], workers=2, slots=[{}])
+
+
+def slot_of(name: str, *, folder: Path) -> str:
+    """The first two wait for each other, the third dies once."""
+    if name in "12":
+        meet(name, folder=folder)
+    if name == "3":
+        die_once(2, folder=folder)
+    return os.environ["SLOT"]
+
+
+def test_gpus_are_dealt_in_turn_and_keep_their_names(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert [slot["CUDA_VISIBLE_DEVICES"] for slot in gpu_slots(2, 5)] == ["0", "1", "0", "1", "0"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-abc")
+    assert [slot["CUDA_VISIBLE_DEVICES"] for slot in gpu_slots(2, 2)] == ["3", "GPU-abc"]
 
 
 SCRIPT = """

@@ -1,7 +1,9 @@
 """The command line, as users meet it."""
 
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -70,6 +72,7 @@ MISTAKES = {
     ("table1", "--features", "pixels", "--on", "celeba"): r"celeba/img_align_celeba is missing",
     ("fetch", "imagenet"): r"cannot fetch 'imagenet'. Known: mnist, fashion, cifar10, celeba, inception, vgg16",
     ("fetch",): r"nothing to fetch. Known: mnist",
+    ("status", "--seeds", "1"): r"status takes no --seeds",
     ("sample", "glf"): r"sample takes MODEL DATASET, got glf",
     ("sample", "glf", "digits"): r"no finished glf on 'digits' with weights in .*: trainings there: none",
 }
@@ -284,16 +287,39 @@ def test_ctrl_c_keeps_what_is_finished(two_workers, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_a_killed_worker_fails_its_trial_only(two_workers, tmp_path, capsys):
+def test_a_worker_killed_once_costs_nothing(two_workers, tmp_path):
     out = tmp_path / "out"
     wait_for(lambda: len([*out.glob("runs/*/log.txt")]) == 2)
     workers = [pid for pid in members(two_workers.pid) if "spawn_main" in command_of(pid)]
     os.kill(workers[0], signal.SIGKILL)
     printed, errors = two_workers.communicate(timeout=180)
+    assert two_workers.returncode == 0, errors
+    assert printed.strip().splitlines()[-1] == str(out / "tables" / "table1.csv")
+    runs, _ = records.read(out)
+    assert [*runs.drop_duplicates("key")["status"]] == ["done"] * 3
+
+
+@pytest.mark.slow
+def test_a_worker_killed_twice_fails_its_trial_only(two_workers, tmp_path):
+    """The trial goes again once, at the end of the queue: its second worker is the one that has its claim."""
+    out = tmp_path / "out"
+    wait_for(lambda: len([*out.glob("runs/*/log.txt")]) == 2)
+    claims = {json.loads(path.read_text())["pid"]: path for path in out.glob("runs/*/claim.json")}
+    pid, claim = next(iter(claims.items()))
+    os.kill(pid, signal.SIGKILL)
+
+    def taken_over():
+        try:
+            return json.loads(claim.read_text())["pid"] != pid
+        except (OSError, ValueError):
+            return False
+
+    wait_for(taken_over)
+    os.kill(json.loads(claim.read_text())["pid"], signal.SIGKILL)
+    printed, errors = two_workers.communicate(timeout=180)
     assert two_workers.returncode == 1, errors
     assert "signal 9" in printed
     assert "[1 failed]" in printed
-    assert printed.strip().splitlines()[-1] == str(out / "tables" / "table1.csv")
     runs, _ = records.read(out)
     assert sorted(runs.drop_duplicates("key")["status"]) == ["done", "done", "failed"]
 
@@ -341,3 +367,57 @@ def test_a_table_of_the_papers_setting_is_not_replaced_by_a_shorter_one(one, tmp
     assert main([*ONE, "--results", str(tmp_path)]) == 2
     assert "is of preset paper: write the table of preset demo to another --results" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir() if p.name != "cache"] == ["tables"]
+
+
+def test_force_trains_anew_and_keeps_the_record_until_then(one, tmp_path):
+    shutil.copytree(one, tmp_path / "out")
+    (record,) = (tmp_path / "out" / "records").iterdir()
+    before = json.loads(record.read_text())
+    assert main([*ONE, "--force", "--results", str(tmp_path / "out")]) == 0
+    after = json.loads(record.read_text())
+    assert after["provenance"]["started"] > before["provenance"]["started"]
+    assert [e["values"] for e in after["evaluations"]] == [e["values"] for e in before["evaluations"]]
+    assert main([*ONE, "--results", str(tmp_path / "out")]) == 0
+    assert json.loads(record.read_text()) == after
+
+
+def test_status_and_retry_of_what_was_launched(one, tmp_path, capsys):
+    assert main(["status", "--results", str(tmp_path / "none")]) == 0
+    assert "nothing was launched" in capsys.readouterr().out
+    shutil.copytree(one, tmp_path / "out")
+    command = ["status", "--results", str(tmp_path / "out")]
+    assert main(command) == 0
+    assert re.search(r"demo +rae-gmm +digits +1 +\. +\. +\. +\. *$", capsys.readouterr().out, re.M)
+    assert main(["cancel", *command[1:]]) == 0
+    assert "nothing is running" in capsys.readouterr().out
+    (record,) = (tmp_path / "out" / "records").iterdir()
+    before = json.loads(record.read_text())
+    record.unlink()
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "1 pending trainings have neither a job nor a launcher" in out
+    assert main(["retry", *command[1:]]) == 0
+    again = json.loads(record.read_text())
+    assert [e["values"] for e in again["evaluations"]] == [e["values"] for e in before["evaluations"]]
+    capsys.readouterr()
+    assert main(["retry", *command[1:]]) == 0
+    assert "nothing to retry" in capsys.readouterr().out
+
+
+def test_cancel_stops_a_launcher_from_any_process(two_workers, tmp_path, capsys):
+    out = tmp_path / "out"
+    wait_for(lambda: len([*out.glob("runs/*/log.txt")]) == 2)
+    assert main(["status", "--results", str(out)]) == 0
+    assert re.search(r"rae-gmm +digits +\. +1", capsys.readouterr().out)
+    assert main(["cancel", "--results", str(out)]) == 0
+    assert "told to stop: the launcher on" in capsys.readouterr().out
+    two_workers.communicate(timeout=60)
+    assert two_workers.returncode == 130
+
+
+def test_no_wait_goes_on_in_the_background(tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ["table1", "--preset", "demo", "--only", "rae-gmm", "--seeds", "1", "--cluster", "local", "--no-wait"]
+    assert main([*command, "--results", str(out)]) == 0
+    assert "started as process" in capsys.readouterr().out
+    wait_for(lambda: (out / "tables" / "table1.csv").is_file())

@@ -1,0 +1,73 @@
+"""What every worker and every SLURM job calls: one trial, claimed, tried twice, recorded whatever happens."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from benchmarks import records, trial
+from benchmarks.owners import alive, claimed, whoami
+from benchmarks.trial import Job
+from benchmarks.work import forced
+
+ATTEMPTS = 2  # an error may have been the machine's; the second time it is the trial's
+
+
+def attempt(job: Job) -> dict[str, Any] | None:
+    """Run a trial unless it is being run elsewhere; a failing one once more, from where it stands.
+
+    Returns:
+        The record, with status "failed" and a traceback where it failed twice; None where somebody else is at it.
+
+    Raises:
+        OSError: not even the failure could be recorded, as on a full disk.
+    """
+    with claimed(job.work) as mine:
+        if not mine:
+            return None
+        _note(job, "begin")
+        record = _tried(job)
+        _note(job, str(record["status"]))
+        return record
+
+
+def _note(job: Job, what: str) -> None:
+    """Keep count of who was at a trial, and when, beside its log."""
+    me = whoami()
+    with suppress(OSError), (job.work / "attempts.txt").open("a", encoding="utf-8") as file:
+        file.write(f"{time.time():.3f} {what} {me['host']} {me['pid']} {me['job']}\n")
+
+
+def _tried(job: Job) -> dict[str, Any]:
+    for number in range(ATTEMPTS):
+        try:
+            record = trial.run_trial(job)
+        except Exception:
+            if number + 1 == ATTEMPTS:
+                return trial.record_failure(job, traceback.format_exc())
+        else:
+            if record["status"] != "failed" or number + 1 == ATTEMPTS:
+                return record
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def outcome(job: Job, finished: Callable[[dict[str, Any]], bool], since: float) -> dict[str, Any] | None:
+    """What a job that runs elsewhere has left behind, or None where it is still to come.
+
+    Args:
+        job: the trial.
+        finished: whether a record holds all that is wanted of it.
+        since: a failure counts only if it was recorded after this time, by the clock of `owners.clock`; seconds.
+    """
+    if forced(job.work, job.force):
+        return None
+    record = records.find(job.results, job.trial.key)
+    if record is None or finished(record):
+        return record
+    path = job.results / "records" / f"{job.trial.key}.json"
+    failed_now = record["status"] == "failed" and path.stat().st_mtime > since and not alive(job.work)
+    return record if failed_now else None
+

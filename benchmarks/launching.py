@@ -1,0 +1,303 @@
+"""Where trainings run, and waiting for them: worker processes or SLURM jobs, through one results folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from benchmarks import ledger, owners
+from benchmarks.attempts import attempt, outcome
+from benchmarks.plan import Plan, Problems
+from benchmarks.trial import Job, finished, record_failure
+from slurm import Follow, Outcome, Resources, arrays, cancel, gpu_slots, groups, launch, listed, resources
+
+# A trial has one thread; set before a worker imports anything, as libraries read them once.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+RETRIES = 1  # of a trial whose worker died, or whose SLURM job is gone
+PAUSE = 2.0  # seconds between two looks at trainings that somebody else is at, and at whether we were cancelled
+
+
+def placed(found: Plan, device: str) -> Plan:
+    """A plan for SLURM: paths that nodes know, and a device for each job by what it asks for.
+
+    Args:
+        found: the plan.
+        device: as `--device` says.
+
+    Raises:
+        Problems: resources that cannot be read, or a GPU wanted for jobs that ask for none.
+    """
+    if found.cluster != "slurm":
+        return found
+    wrong: list[str] = []
+    jobs = []
+    for job in found.jobs:
+        try:
+            gpus = resources(job.trial.model, job.trial.dataset).gpus
+        except ValueError as reason:
+            raise Problems([str(reason)]) from None
+        if device == "cuda" and not gpus:
+            wrong.append(f"--device cuda, but jobs of {job.trial.model} on {job.trial.dataset} ask for no GPU "
+                         "(slurm/resources.py)")  # fmt: skip
+        where = "cpu" if device == "cpu" or not gpus else "cuda"
+        root = None if job.root is None else job.root.absolute()
+        jobs.append(replace(job, device=where, root=root, results=job.results.absolute()))
+    if wrong:
+        raise Problems(wrong)
+    return replace(found, jobs=tuple(jobs), results=found.results.absolute())
+
+
+def needs(job: Job) -> Resources:
+    """What the SLURM job of a trial asks for; no GPU where it is to run on the CPU."""
+    row = resources(job.trial.model, job.trial.dataset)
+    return replace(row, gpus=0) if job.device == "cpu" else row
+
+
+def kind(job: Job) -> tuple[str, str]:
+    """What trials of one SLURM job have in common."""
+    return job.trial.model, job.trial.dataset
+
+
+def what_slurm_gets(pending: Sequence[Job]) -> Iterator[str]:
+    """One line for each array that would be submitted."""
+    for row, array in arrays(groups(pending, kind, needs)):
+        trainings = sum(map(len, array))
+        where = f"partition {row.partition or 'by default'}" + (f", account {row.account}" if row.account else "")
+        memory = f", {row.memory_gb} GB" if row.memory_gb else ""
+        yield (f"SLURM: {len(array)} jobs with {trainings} trainings, at most {row.parallel} jobs at a time; each: "
+               f"{where}, {row.minutes} min, {row.gpus} GPUs, {row.cpus} CPUs{memory}")  # fmt: skip
+
+
+def detach(command: Sequence[str], results: Path) -> int:
+    """Start a launcher that outlives this one, for `--no-wait` without SLURM."""
+    folder = ledger.folder(results)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"launcher-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    with path.open("w", encoding="utf-8") as log:
+        process = subprocess.Popen([sys.executable, "-m", "benchmarks.run", *command], stdin=subprocess.DEVNULL,
+                                   stdout=log, stderr=log, start_new_session=True)  # fmt: skip
+    print(f"started as process {process.pid}; what it says goes to {path}")
+    return 0
+
+
+def run(found: Plan, pending: list[Job], console: Console, command: Mapping[str, Any], wait: bool) -> None:
+    """Run what is missing, showing how far it is.
+
+    Args:
+        found: the plan.
+        pending: its jobs that have something left to do.
+        console: for bars.
+        command: what makes the same plan again, for `run retry`.
+        wait: or only submit, on SLURM.
+
+    Raises:
+        Problems: SLURM refused all jobs.
+        KeyboardInterrupt: by the keyboard or by `run cancel`.
+    """
+    if not pending:
+        return
+    if console.is_terminal and wait:
+        with _bars(pending) as (poll, tell):
+            _consume(found, pending, command, wait, poll, tell)
+    else:
+        _consume(found, pending, command, wait, lambda: None, lambda line: print(line, flush=True))
+
+
+def _consume(
+    found: Plan,
+    pending: list[Job],
+    command: Mapping[str, Any],
+    wait: bool,
+    poll: Callable[[], None],
+    tell: Callable[[str], None],
+) -> None:
+    workers = min(found.workers, len(pending))
+    there = len(found.jobs) - len(pending)
+    where = "in SLURM jobs" if found.cluster == "slurm" else f"{workers} at a time on {pending[0].device}"
+    tell(f"{len(pending)} trainings to run, {there} there already; {where}")
+    cells = {job.trial.key: {"model": job.trial.model, "dataset": job.trial.dataset, "preset": job.trial.preset,
+                             "seed": job.trial.seed, "steps": job.trial.steps} for job in pending}  # fmt: skip
+    # Jobs that an earlier launcher has submitted are waited for, not submitted again.
+    waiting: dict[str, str] = {}
+    if found.cluster == "slurm":
+        queue = listed()
+        for launched in ledger.launches(found.results).values():
+            waiting |= ledger.waiting(launched, queue)
+    path = ledger.begin(found.results, found.cluster, command, cells)
+    heed = _heed_cancel(path, poll)
+    started = time.monotonic()
+    told, left, refused = 0, pending, 0
+    try:
+        while left:
+            busy: list[Job] = []
+            for one in _outcomes(found, left, workers, waiting, path, wait, heed, tell):
+                if one.error is None and one.value is None:
+                    busy.append(one.item)
+                    continue
+                told += 1
+                trial = one.item.trial
+                at = f"[{told}/{len(pending)} {time.monotonic() - started:6.0f} s]"
+                tell(f"{at} {trial.model} {trial.dataset} seed {trial.seed}: {_said(one)}")
+                refused += not one.ran
+            if busy:  # somebody else is at them; if that one dies, they are ours
+                time.sleep(PAUSE)
+                heed()
+            left = busy
+    except KeyboardInterrupt:
+        if found.cluster == "slurm":
+            tell("SLURM jobs go on: the same command waits for them again, `run cancel` ends them")
+        raise
+    finally:
+        ledger.end(path)
+    if refused == len(pending):
+        raise Problems([f"SLURM accepts none of {refused} trainings; the reasons are above"])
+    if not wait:
+        tell(f"submitted; how far they are: python -m benchmarks.run status --results {found.results}")
+
+
+def _outcomes(
+    found: Plan,
+    left: list[Job],
+    workers: int,
+    waiting: Mapping[str, str],
+    path: Path,
+    wait: bool,
+    poll: Callable[[], None],
+    tell: Callable[[str], None],
+) -> Iterator[Outcome[Job, dict[str, Any] | None]]:
+    since = owners.clock(path.parent)
+    places = {job.trial.key: index for index, job in enumerate(left)}
+    follow: Follow[Job, dict[str, Any] | None] = Follow(
+        folder=path.parent.absolute(),
+        kind=kind,
+        needs=needs,
+        found=lambda job: outcome(job, lambda r: finished(r, found.measures[job.trial.dataset], job), since),
+        alive=lambda job: owners.alive(job.work),
+        submitted=lambda jobs: ledger.submitted(path, {j: [i.trial.key for i in of] for j, of in jobs.items()}),
+        adopted={places[key]: job for key, job in waiting.items() if key in places},
+        wait=wait,
+        tell=tell,
+    )
+    on_cpu = all(job.device == "cpu" for job in left)
+    shared = left[0].device == "cuda" and found.cluster == "local"  # "cuda:1" names one for all
+    return launch(
+        attempt,
+        left,
+        cluster=found.cluster,
+        workers=workers,
+        slots=gpu_slots(torch.cuda.device_count(), workers) if shared else (),
+        environment=ONE_THREAD if on_cpu else {},
+        retries=RETRIES,
+        poll=poll,
+        follow=follow,
+    )
+
+
+def _said(one: Outcome[Job, dict[str, Any] | None]) -> str:
+    """An outcome in one line; a failure that could not record itself is recorded."""
+    if one.error is None:
+        return _result(one.value or {})
+    last = one.error.strip().splitlines()[-1]
+    if not one.ran:
+        return f"not submitted: {last}"
+    try:
+        record_failure(one.item, one.error)
+    except OSError as reason:  # a full disk, or a read-only one
+        return f"failed: {last}; not recorded: {reason}"
+    return f"failed: {last}"
+
+
+def _heed_cancel(path: Path, poll: Callable[[], None]) -> Callable[[], None]:
+    looked = time.monotonic()
+
+    def heed() -> None:
+        nonlocal looked
+        poll()
+        if time.monotonic() - looked > PAUSE:
+            looked = time.monotonic()
+            if ledger.cancelled(path):
+                raise KeyboardInterrupt
+
+    return heed
+
+
+def _result(record: dict[str, Any]) -> str:
+    if record["status"] != "done":
+        return f"{record['status']}: {record['error']['message']}"
+    values: dict[str, list[float]] = {}
+    samples = [evaluation for evaluation in record["evaluations"] if evaluation["source"] == "prior"]
+    for evaluation in samples:
+        if evaluation["protocol_id"] != samples[0]["protocol_id"]:
+            continue  # a variant: the table tells
+        for name, value in evaluation["values"].items():
+            values.setdefault(name, []).append(value)
+    seconds = sum(row["seconds"] for row in record["epochs"])
+    numbers = ", ".join(f"{name} {sum(v) / len(v):.2f}" for name, v in values.items())
+    return f"{numbers} ({seconds:.0f} s of training)"
+
+
+@contextmanager
+def _bars(pending: list[Job]) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
+    """A bar over all trainings and one for each that runs."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns) as progress:
+        whole = progress.add_task("steps of all trainings", total=sum(job.trial.steps for job in pending))
+        bars: dict[Path, TaskID] = {}
+        ended: set[Path] = set()
+
+        def poll() -> None:
+            done = 0
+            for job in pending:
+                try:
+                    state = json.loads((job.work / "progress.json").read_text(encoding="utf-8"))
+                except (OSError, ValueError):
+                    if job.work in bars and job.work not in ended:
+                        ended.add(job.work)
+                        progress.update(bars[job.work], visible=False)
+                    done += job.trial.steps if job.work in ended else 0
+                    continue
+                if job.work not in bars:
+                    what = f"{job.trial.model} {job.trial.dataset} seed {job.trial.seed}"
+                    bars[job.work] = progress.add_task(what, total=state["total"])
+                progress.update(bars[job.work], completed=state["done"])
+                done += state["done"]
+            progress.update(whole, completed=done)
+
+        yield poll, lambda line: progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+# --- commands on what was launched
+
+
+def end_launches(results: Path) -> int:
+    """Tell everything that runs for a results folder to stop, wherever it runs; 1 where SLURM did not answer."""
+    code, count = 0, 0
+    queue: Mapping[str, str] | None = None
+    for path, launched in ledger.launches(results).items():
+        if launched["jobs"] and queue is None:
+            queue = listed()
+        jobs = [job for job in launched["jobs"] if queue is None or job in queue]
+        running = ledger.live(launched) is not False
+        if launched["cancelled"] or not (running or jobs):
+            continue
+        ledger.cancel(path)
+        count += 1
+        if jobs and not cancel(jobs):
+            print(f"error: SLURM did not answer: its jobs {', '.join(jobs[:5])} may still run", file=sys.stderr)
+            code = 1
+        where = f"{len(jobs)} SLURM jobs" if jobs else f"the launcher on {launched['owner']['host']}"
+        print(f"told to stop: {where}, begun {time.strftime('%Y-%m-%d %H:%M', time.localtime(launched['at']))}")
+    print("finished trainings are kept; `run retry` goes on with the rest" if count else "nothing is running")
+    return code

@@ -1,0 +1,153 @@
+"""Who trains what at this moment: a file in runs/KEY with an owner and a heartbeat, taken over when it is stale.
+
+Two launchers on one results folder, a worker that was killed and its successor, a requeued job on another node:
+all that they share is a file system, so all that they say to each other is this file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+BEAT = 5.0  # seconds between two signs of life
+STALE = 60.0  # seconds without one after which a claim is anybody's
+CLAIM = "claim.json"
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[bool]:
+    """Hold the claim on a folder, which is made, while the block runs; False where somebody else holds it.
+
+    The file names host, process, SLURM job and time; its modification time is the heartbeat.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / CLAIM
+    me = {**whoami(), "token": uuid.uuid4().hex, "since": time.time()}
+    if not _take(path, me):
+        yield False
+        return
+    done = threading.Event()
+    beat = threading.Thread(target=_beat, args=(path, done), daemon=True)
+    beat.start()
+    try:
+        yield True
+    finally:
+        done.set()
+        beat.join()
+        if (there := read(path)) and there.get("token") == me["token"]:  # it may have been taken over meanwhile
+            path.unlink(missing_ok=True)
+
+
+def whoami() -> dict[str, Any]:
+    """This process, as far as others must know it: host, process space, process, SLURM job."""
+    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    job = f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")
+    return {"host": socket.gethostname(), "space": _space(), "pid": os.getpid(), "born": _born(os.getpid()), "job": job}
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """A claim as it was written, {} for one that is just being written, None where there is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def alive(folder: Path, now: float | None = None) -> bool:
+    """Whether somebody is at work in a folder at this moment.
+
+    Args:
+        folder: runs/KEY.
+        now: the file system's time, seconds, from `clock`; asked for where it is not given.
+    """
+    path = folder / CLAIM
+    owner = read(path)
+    if owner is None or dead(owner):
+        return False
+    with suppress(OSError):
+        return (clock(folder) if now is None else now) - path.stat().st_mtime < STALE
+    return False
+
+
+def dead(owner: Mapping[str, Any]) -> bool:
+    """Whether a process is known to have ended: it was on this host, or in an earlier run of this SLURM job."""
+    if owner.get("host") == socket.gethostname() and owner.get("space") == _space():
+        return bool(_born(int(owner["pid"])) != owner["born"])
+    job = owner.get("job")
+    return job is not None and bool(job == whoami()["job"])
+
+
+def clock(folder: Path) -> float:
+    """The time by the clock that stamps this folder's files, which need not be this machine's; seconds."""
+    probe = folder / f".clock.{uuid.uuid4().hex}.tmp"
+    try:
+        probe.touch()
+        return probe.stat().st_mtime
+    except OSError:  # nothing can be written here
+        return time.time()
+    finally:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
+
+
+def _take(path: Path, me: Mapping[str, Any]) -> bool:
+    if _create(path, me):
+        return True
+    # One at a time judges and removes a stale claim, or the second would remove the claim of the first.
+    with (path.parent / ".claim.lock").open("a") as lock:
+        # Where there are no locks, two takers within one millisecond are the risk left.
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists() and not alive(path.parent):
+            path.unlink(missing_ok=True)
+        return _create(path, me)
+
+
+def _create(path: Path, me: Mapping[str, Any]) -> bool:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            json.dump(me, file)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _beat(path: Path, done: threading.Event) -> None:
+    while not done.wait(BEAT):
+        with suppress(OSError):
+            os.utime(path)
+
+
+@lru_cache
+def _space() -> str:
+    """Boot and process name space: a process number means something only within them."""
+    parts = []
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
+    with suppress(OSError):
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    return " ".join(parts)
+
+
+def _born(pid: int) -> str | None:
+    """When a process of this host began, in the kernel's ticks; None for none, as numbers are used again."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else fields[19]  # a zombie has ended

@@ -1,0 +1,72 @@
+"""How long reading takes when there are many records: `python -m benchmarks.scale`.
+
+Makes records in a temporary folder from those of a results folder, under other keys, and reads them as a table
+and as `run status` would: first without an index, then with one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import ledger, records
+from benchmarks.owners import CLAIM, whoami
+
+
+def make(source: Path, target: Path, count: int, trials: int) -> None:
+    """Write records under new keys, and a ledger of more trials than there are records."""
+    models = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(source.glob("records/*.json"))]
+    (target / "records").mkdir(parents=True)
+    cells = {}
+    for number in range(trials):
+        record = models[number % len(models)]
+        key = hashlib.sha256(str(number).encode()).hexdigest()
+        cells[key] = {"model": record["model"], "dataset": record["dataset"], "preset": "demo", "seed": number,
+                      "steps": 500}  # fmt: skip
+        if number < count:
+            text = json.dumps(record | {"key": key, "seed": number})
+            (target / "records" / f"{key}.json").write_text(text, encoding="utf-8")
+        elif number < count + 8:  # some that run
+            folder = target / "runs" / key
+            folder.mkdir(parents=True)
+            (folder / CLAIM).write_text(json.dumps(whoami()), encoding="utf-8")
+    ledger.begin(target, "local", {"what": "table1", "options": {}}, cells)
+
+
+def timed(what: str, call: Callable[[], Any]) -> None:
+    """Print how long a call takes."""
+    started = time.perf_counter()
+    call()
+    print(f"{what:60} {time.perf_counter() - started:7.2f} s", flush=True)
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
+    parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--trials", type=int, default=10_000, help="of which status is asked; half of them done")
+    parser.add_argument("--source", type=Path, default=Path("results/measured/digits-demo"))
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ae-bench-scale-") as name:
+        many, some = Path(name) / "many", Path(name) / "some"
+        make(given.source, many, given.records, 0 if given.records < 1 else given.records)
+        make(given.source, some, given.trials // 2, given.trials)
+        status = [sys.executable, "-m", "benchmarks.run", "status", "--results", str(some)]
+        for state in ("no index yet", "index", "index"):
+            timed(f"records.read, both frames, {given.records:,} records, {state}", lambda: records.read(many))
+            timed(f"records.runs, {given.records:,} records, index", lambda: records.runs(many))
+            timed(f"run status, {given.trials:,} trials, {state}", lambda: subprocess.run(status, check=True,
+                                                                      stdout=subprocess.DEVNULL))  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,246 @@
+"""Items as SLURM jobs: submitted in arrays by submitit, and followed by what they leave behind.
+
+submitit submits, requeues and keeps the logs.  Whether an item is done is asked of the caller, whether its job
+lives of squeue: submitit's own answer comes from sacct, and where there is no accounting it waits for ever for
+a job that was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shlex
+import sys
+import time
+import traceback
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import submitit
+
+from slurm import scheduler
+from slurm.outcome import Outcome
+from slurm.resources import VARIABLE, Resources
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+ARRAY = 1000                  # jobs in an array: SLURM's own default limit
+TICK = 0.5                    # seconds between two looks at what jobs have left behind
+LOOK = 5.0                    # seconds between two calls of squeue in the first minutes, and
+CALM = 30.0                   # after these minutes, as a busy controller should not be asked often
+PATIENCE = 1800.0             # seconds without any answer from squeue, and without news, before giving up
+
+
+@dataclass(frozen=True)
+class Follow(Generic[T, R]):
+    """How items become jobs, and how their fates are known.
+
+    Attributes:
+        folder: for submitit's files and the jobs' logs; nodes must see it under the same path.
+        kind: item -> what items that may share a job have in common, such as model and data set.
+        needs: item -> what its job asks for; one answer for all items of a kind.
+        found: what the item's work has left behind, or None where there is nothing yet.
+        alive: whether somebody is at work on the item at this moment, in a job of ours or not.
+        submitted: told of new jobs: job id -> its items.
+        adopted: item's place in the sequence -> the job that an earlier launcher has submitted for it.
+        wait: or only submit.
+        tell: takes lines for people.
+    """
+
+    folder: Path
+    kind: Callable[[T], Hashable]
+    needs: Callable[[T], Resources]
+    found: Callable[[T], R | None]
+    alive: Callable[[T], bool]
+    submitted: Callable[[Mapping[str, Sequence[T]]], None]
+    adopted: Mapping[int, str]
+    wait: bool = True
+    tell: Callable[[str], None] = print
+
+
+@dataclass(frozen=True)
+class Group(Generic[T]):
+    """What one job runs: some items, one after the other."""
+
+    fn: Callable[[T], Any]
+    items: tuple[T, ...]
+    requeues: int             # how often it may still go on after a time limit or a pre-emption
+
+    def __call__(self) -> None:
+        """Call the function on all items; a raising one does not keep the others from their turn."""
+        failed = 0
+        for item in self.items:
+            try:
+                self.fn(item)
+            except Exception:
+                traceback.print_exc()
+                failed += 1
+        if failed:
+            raise RuntimeError(f"{failed} of {len(self.items)} items failed; see above")
+
+    def checkpoint(self) -> submitit.helpers.DelayedSubmission | None:
+        """submitit asks for this before it requeues the job; None means not to."""
+        # Our own count: submitit's is of time-outs, takes every pre-emption of a short job for one, and is 3.
+        if self.requeues < 1:
+            return None
+        return submitit.helpers.DelayedSubmission(replace(self, requeues=self.requeues - 1))
+
+
+def groups(
+    items: Sequence[T], kind: Callable[[T], Hashable], needs: Callable[[T], Resources]
+) -> list[tuple[Resources, list[int]]]:
+    """Jobs: what each asks for and the places of its items, in the order of their first ones."""
+    kinds: dict[Hashable, list[int]] = {}
+    for index, item in enumerate(items):
+        kinds.setdefault(kind(item), []).append(index)
+    jobs = []
+    for indices in kinds.values():
+        asked = needs(items[indices[0]])
+        jobs += [(asked, indices[at : at + asked.seeds]) for at in range(0, len(indices), asked.seeds)]
+    return sorted(jobs, key=lambda job: job[1][0])
+
+
+def arrays(jobs: Sequence[tuple[Resources, list[int]]]) -> list[tuple[Resources, list[list[int]]]]:
+    """Jobs that ask for the same are one array, of at most `ARRAY` jobs."""
+    alike: dict[Resources, list[list[int]]] = {}
+    for needs, indices in jobs:
+        alike.setdefault(needs, []).append(indices)
+    return [(needs, all_[at : at + ARRAY]) for needs, all_ in alike.items() for at in range(0, len(all_), ARRAY)]
+
+
+def submit(
+    fn: Callable[[T], Any], items: Sequence[T], follow: Follow[T, Any], environment: Mapping[str, str]
+) -> tuple[dict[int, str], dict[int, str]]:
+    """Submit all items.
+
+    Returns:
+        item's place -> job id; item's place -> why SLURM refused it.
+    """
+    jobs: dict[int, str] = {}
+    refused: dict[int, str] = {}
+    for needs, array in arrays(groups(items, follow.kind, follow.needs)):
+        executor = submitit.SlurmExecutor(follow.folder, max_num_timeout=sys.maxsize)  # `Group` counts
+        executor.update_parameters(**parameters(needs, environment))
+        tasks = [Group(fn, tuple(items[index] for index in indices), needs.requeues) for indices in array]
+        try:
+            with contextlib.redirect_stderr(io.StringIO()):  # the error says it too
+                ids = [job.job_id for job in executor.submit_array(tasks)]
+        except Exception as reason:  # submitit's, subprocess's, or a full disk
+            told = " ".join(str(reason).replace("sbatch: error: ", "").split()) or type(reason).__name__
+            asked = ", ".join(f"{name} {getattr(needs, name)!r}"
+                              for name in ("partition", "account", "minutes", "gpus"))
+            why = f"SLURM refused the job: {told} (asked for {asked}; slurm/resources.py, or {VARIABLE})"
+            refused |= {index: why for indices in array for index in indices}
+            continue
+        jobs |= {index: job for job, indices in zip(ids, array, strict=True) for index in indices}
+        follow.submitted(
+            {job: [items[index] for index in indices] for job, indices in zip(ids, array, strict=True)}
+        )
+    return jobs, refused
+
+
+def parameters(needs: Resources, environment: Mapping[str, str]) -> dict[str, Any]:
+    """submitit's parameters of a job."""
+    given = {
+        "job_name": "ae-bench",
+        "time": needs.minutes,
+        "cpus_per_task": needs.cpus,
+        "signal_delay_s": needs.signal_s,
+        "array_parallelism": needs.parallel,
+        "stderr_to_stdout": True,
+        # srun does not take it over from sbatch since SLURM 22.05
+        "srun_args": [f"--cpus-per-task={needs.cpus}"],
+        "setup": [f"export {name}={shlex.quote(value)}" for name, value in environment.items()],
+        "additional_parameters": {"requeue": True},  # clusters may have it off by default
+    }
+    given |= {n: getattr(needs, n) for n in ("partition", "account", "qos", "constraint") if getattr(needs, n)}
+    given |= {"mem": f"{needs.memory_gb}GB"} if needs.memory_gb else {}
+    return given | ({"gpus_per_node": needs.gpus} if needs.gpus else {})
+
+
+def run(
+    fn: Callable[[T], R],
+    items: Sequence[T],
+    follow: Follow[T, R],
+    environment: Mapping[str, str],
+    retries: int,
+    poll: Callable[[], None] | None,
+) -> Generator[Outcome[T, R], None, None]:
+    """Submit what has no job yet, and yield each item's outcome as soon as it is known.
+
+    An item whose job is gone without having left anything behind is submitted again, at most `retries` times.
+    """
+    follow.folder.mkdir(parents=True, exist_ok=True)
+    jobs = dict(follow.adopted)
+    fresh = [index for index in range(len(items)) if index not in jobs]
+
+    def send(indices: list[int]) -> list[Outcome[T, R]]:
+        sent, refused = submit(fn, [items[index] for index in indices], follow, environment)
+        jobs.update({indices[at]: job for at, job in sent.items()})
+        return [Outcome(items[indices[at]], None, why, ran=False) for at, why in refused.items()]
+
+    open_ = dict.fromkeys(range(len(items)))  # in order
+    places = {id(items[index]): index for index in open_}
+    outcomes = send(fresh) if fresh else []
+    for outcome in outcomes:
+        del open_[places[id(outcome.item)]]
+    yield from outcomes
+    if not follow.wait:
+        return
+
+    absent: dict[int, int] = {}   # item -> looks in a row that did not find its job
+    tries: dict[int, int] = {}
+    started = answered = time.monotonic()
+    looked = 0.0
+    while open_:
+        for index in [*open_]:
+            value = follow.found(items[index])
+            if value is not None:
+                del open_[index]
+                answered = time.monotonic()
+                yield Outcome(items[index], value, None)
+        now = time.monotonic()
+        if open_ and now - looked >= (LOOK if now - started < 300 else CALM):
+            looked = now
+            queue = scheduler.listed()
+            if queue is None:
+                if now - answered > PATIENCE:
+                    raise OSError("SLURM has not answered for half an hour; submitted jobs are followed by the same "
+                                  "command, run again")  # fmt: skip
+            else:
+                answered = now
+                for index in open_:
+                    gone = jobs[index] not in queue and not follow.alive(items[index])
+                    absent[index] = absent.get(index, 0) + 1 if gone else 0
+            # Two looks: a job may have been between two states, and its record on its way through a file system.
+            lost = [index for index in open_ if absent.get(index, 0) >= 2 and follow.found(items[index]) is None]
+            again = [index for index in lost if tries.get(index, 0) < retries]
+            for index in lost:
+                absent[index] = 0
+                tries[index] = tries.get(index, 0) + 1
+                how = scheduler.fate(jobs[index])
+                if index in again:
+                    follow.tell(f"SLURM job {jobs[index]} ended without a record ({how}): submitted again")
+                else:
+                    del open_[index]
+                    why = f"SLURM job {jobs[index]} ended without a record ({how}){_last_words(follow, jobs[index])}"
+                    yield Outcome(items[index], None, why)
+            for outcome in send(again) if again else []:
+                del open_[places[id(outcome.item)]]
+                yield outcome
+        if poll:
+            poll()
+        if open_:
+            time.sleep(TICK)
+
+
+def _last_words(follow: Follow[T, R], job: str) -> str:
+    """The last line of a job's log."""
+    try:
+        lines = (follow.folder / f"{job}_0_log.out").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return f"; its last words: {lines[-1][:200]}" if lines else ""

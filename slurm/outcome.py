@@ -1,0 +1,19 @@
+"""What became of one item, wherever it ran."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T, R]):
+    """What became of one item: ``value`` is what the function returned, unless ``error`` tells why not."""
+
+    item: T
+    value: R | None
+    error: str | None         # a traceback, or how the worker process or the SLURM job ended; None when done
+    ran: bool = True          # False where SLURM refused the item's job

@@ -1,0 +1,115 @@
+"""One worker at a time at one training, whatever dies."""
+
+import json
+import multiprocessing
+import os
+import time
+
+import pytest
+
+from benchmarks import owners
+
+
+def test_a_claim_excludes_others_until_it_is_released(tmp_path):
+    with owners.claimed(tmp_path) as mine:
+        assert mine
+        assert owners.alive(tmp_path)
+        with owners.claimed(tmp_path) as second:
+            assert not second
+        assert owners.alive(tmp_path), "who was refused must not remove the claim"
+    assert not owners.alive(tmp_path)
+    with owners.claimed(tmp_path) as again:
+        assert again
+
+
+def test_an_exception_releases_the_claim(tmp_path):
+    with pytest.raises(RuntimeError, match="inside"), owners.claimed(tmp_path):
+        raise RuntimeError("inside")
+    assert not owners.alive(tmp_path)
+
+
+def die_with_claim(folder):
+    with owners.claimed(folder):
+        os._exit(1)
+
+
+def run(function, *arguments):
+    process = multiprocessing.get_context("spawn").Process(target=function, args=arguments)
+    process.start()
+    return process
+
+
+def test_the_claim_of_a_dead_process_of_this_host_is_taken_over_at_once(tmp_path):
+    run(die_with_claim, tmp_path).join()
+    assert (tmp_path / owners.CLAIM).is_file()
+    assert not owners.alive(tmp_path)
+    with owners.claimed(tmp_path) as mine:
+        assert mine
+
+
+def elsewhere(folder, **changes):
+    owner = {**owners.whoami(), "host": "another", "token": "x", "since": 0.0} | changes
+    (folder / owners.CLAIM).write_text(json.dumps(owner))
+
+
+def test_a_claim_of_another_host_holds_while_its_heart_beats(tmp_path):
+    elsewhere(tmp_path)
+    with owners.claimed(tmp_path) as mine:
+        assert not mine
+    old = time.time() - owners.STALE - 1
+    os.utime(tmp_path / owners.CLAIM, (old, old))
+    with owners.claimed(tmp_path) as mine:
+        assert mine
+
+
+def test_a_requeued_job_need_not_wait_for_its_own_earlier_run(tmp_path, monkeypatch):
+    elsewhere(tmp_path, job="12_3")
+    assert owners.alive(tmp_path)
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    with owners.claimed(tmp_path) as mine:
+        assert mine
+
+
+def test_the_heart_beats(tmp_path, monkeypatch):
+    monkeypatch.setattr(owners, "BEAT", 0.05)
+    with owners.claimed(tmp_path):
+        old = time.time() - 1000
+        os.utime(tmp_path / owners.CLAIM, (old, old))
+        deadline = time.monotonic() + 10
+        while (tmp_path / owners.CLAIM).stat().st_mtime < old + 500:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_a_claim_taken_over_is_not_released_by_its_first_owner(tmp_path):
+    with owners.claimed(tmp_path):
+        elsewhere(tmp_path)
+    assert json.loads((tmp_path / owners.CLAIM).read_text())["host"] == "another"
+
+
+def hold(folder, gate, tally):
+    gate.wait()
+    with owners.claimed(folder) as mine:
+        if mine:
+            with (tally / str(os.getpid())).open("x"):
+                pass
+            time.sleep(2)
+
+
+def test_many_takers_of_a_stale_claim_are_one_owner(tmp_path):
+    tally = tmp_path / "tally"
+    tally.mkdir()
+    folder = tmp_path / "run"
+    folder.mkdir()
+    run(die_with_claim, folder).join()
+    context = multiprocessing.get_context("spawn")
+    gate = context.Event()
+    takers = [context.Process(target=hold, args=(folder, gate, tally)) for _ in range(4)]
+    for taker in takers:
+        taker.start()
+    time.sleep(3)
+    gate.set()
+    for taker in takers:
+        taker.join()
+    assert len([*tally.iterdir()]) == 1
