@@ -76,8 +76,11 @@ class Plan:
     cluster: str
 
     def state(self, job: Job) -> str:
-        """done, diverged, failed or pending."""
-        record = records.find(self.results, job.trial.key)
+        """done, diverged, failed, pending, or unusable: there is a record that must be neither used nor replaced."""
+        try:
+            record = records.find(self.results, job.trial.key)
+        except records.RecordError:  # reading all of them says why
+            return "unusable"
         if record is None or forced(job.work, job.force):
             return "pending"
         if finished(record, self.measures[job.trial.dataset], job) or record["status"] == "failed":

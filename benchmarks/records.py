@@ -108,28 +108,22 @@ def find(folder: Folder, key: str) -> dict[str, Any] | None:
 def read(folder: Folder) -> tuple[DataFrame, DataFrame]:
     """All records of a results folder as two frames, in the order of the file names.
 
+    A record that cannot be used, such as one of a newer schema, is left out with a warning that names it.
+
     Returns:
         (runs, epochs). `runs` has one row per evaluation, and one with an empty `draw` for a training that has
         none; every metric value is a column of its own name. `epochs` has one row per epoch. An absent folder
         gives empty frames with the same columns.
-
-    Raises:
-        RecordError: as `find`.
     """
-    found = _rows_of(folder, ("runs", "epochs"), refuse=True)
+    found = _rows_of(folder, ("runs", "epochs"))
     epochs = found["epochs"]
     others = [str(name) for name in epochs if name not in EPOCH]
     return _runs(found["runs"]), _frame(epochs, [*EPOCH, *others], numbers=others)
 
 
-def runs(folder: Folder, *, refuse: bool = True) -> DataFrame:
-    """The first of the two frames of `read` alone, which is faster.
-
-    Args:
-        folder: the results folder.
-        refuse: or warn of records that cannot be used, and give the others.
-    """
-    return _runs(_rows_of(folder, ("runs",), refuse=refuse)["runs"])
+def runs(folder: Folder) -> DataFrame:
+    """The first of the two frames of `read` alone, which is faster."""
+    return _runs(_rows_of(folder, ("runs",))["runs"])
 
 
 def _runs(found: DataFrame) -> DataFrame:
@@ -140,7 +134,7 @@ def _runs(found: DataFrame) -> DataFrame:
     )
 
 
-def _rows_of(folder: Folder, kinds: Sequence[str], *, refuse: bool) -> dict[str, DataFrame]:
+def _rows_of(folder: Folder, kinds: Sequence[str]) -> dict[str, DataFrame]:
     """Rows of some kinds of all records, from the index where a record has not changed since."""
     columns = (TRAINING, EVALUATION, DIAGNOSTICS, PROVENANCE, EPOCH)
     version = hashlib.sha256(repr((SCHEMA, columns)).encode()).hexdigest()[:16]
@@ -149,8 +143,6 @@ def _rows_of(folder: Folder, kinds: Sequence[str], *, refuse: bool) -> dict[str,
         try:
             record = _load(path)
         except RecordError as reason:
-            if refuse:
-                raise
             warnings.warn(str(reason), stacklevel=2)
             return None
         return None if record is None else dict(zip(("runs", "epochs"), _rows(record), strict=True))

@@ -44,6 +44,7 @@ from benchmarks import (
 from benchmarks.commands import COMMANDS, DONE, FAILED, INTERRUPTED, WRONG, Command
 from benchmarks.plan import Options, Plan, Problems, plan, seconds_per_step, settings
 
+STATES = ("done", "diverged", "failed", "pending", "unusable")
 TABLE_OPTIONS = frozenset({*Options.__dataclass_fields__, "dry_run", "yes", "force", "no_wait"})
 
 
@@ -59,9 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Problems as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
-        return WRONG
-    except records.RecordError as error:
-        print(f"error: {error}", file=sys.stderr)
         return WRONG
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output has gone: no complaint at exit
@@ -236,7 +234,7 @@ def _describe(found: Plan, console: Console) -> None:
     for model, dataset, jobs in found.cells():
         states = [found.state(job) for job in jobs]
         left = states.count("pending") + states.count("failed")
-        counts = ", ".join(f"{states.count(s)} {s}" for s in ("done", "diverged", "failed", "pending") if s in states)
+        counts = ", ".join(f"{states.count(s)} {s}" for s in STATES if s in states)
         trial = jobs[0].trial
         for stage, schedule in trial.protocol.stages.items():
             seconds = cost.get((model, dataset, stage))
@@ -268,15 +266,16 @@ def _write(name: str, found: Plan, console: Console) -> int:
     paths = layouts.write(table, found.results)
     shown = _grids(found)
     console.print(layouts.to_markdown(table), highlight=False, markup=False, soft_wrap=True)
-    bad = [(job, record) for job in found.jobs if (record := records.find(found.results, job.trial.key))
-           and record["status"] in ("failed", "diverged")]  # fmt: skip
-    for job, record in bad:
+    states = [found.state(job) for job in found.jobs]
+    for job, state in zip(found.jobs, states, strict=True):
         where = f"{job.trial.model} on {job.trial.dataset}, seed {job.trial.seed}"
-        console.print(f"{record['status']}: {where}: {record['error']['message']}", markup=False, soft_wrap=True)
+        if state == "unusable":
+            console.print(f"{state}: {where}: the warning above says why", markup=False, soft_wrap=True)
+        elif state in ("failed", "diverged") and (record := records.find(found.results, job.trial.key)):
+            console.print(f"{state}: {where}: {record['error']['message']}", markup=False, soft_wrap=True)
     for path in [*paths[1:], *shown, paths[0]]:
         print(path)
-    lacking = any(found.state(job) in ("failed", "pending") for job in found.jobs)
-    return FAILED if lacking else DONE
+    return FAILED if {*states} & {"failed", "pending", "unusable"} else DONE
 
 
 def _grids(found: Plan) -> list[Path]:

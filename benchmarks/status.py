@@ -72,7 +72,7 @@ def overview(
         if ledger.live(launch) is not False:
             expected |= launch["cells"].keys()
         expected |= ledger.waiting(launch, queue).keys()
-    runs = records.runs(results, refuse=False)
+    runs = records.runs(results)
     runs = runs[["key", "preset", "model", "dataset", "status"]].drop_duplicates("key")
     status = {}
     for key, preset, model, dataset, state in runs.itertuples(index=False):

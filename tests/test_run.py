@@ -328,14 +328,24 @@ def test_a_list_with_a_mistake_tells_that_mistake_alone(capsys, tmp_path):
     assert refused(capsys, tmp_path, "list", "--nope") == ["error: unknown option or argument '--nope'; see --help"]
 
 
-def test_a_newer_record_is_one_clear_error(one, tmp_path, capsys):
+def test_a_newer_record_is_told_and_neither_used_nor_replaced_and_the_rest_goes_on(one, tmp_path, capsys):
     (path,) = (one / "records").iterdir()
-    (tmp_path / "records").mkdir()
-    newer = path.read_text().replace('"schema": 2', '"schema": 99')
-    (tmp_path / "records" / path.name).write_text(newer)
-    assert main([*ONE, "--results", str(tmp_path)]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "written by a newer version" in line
+    for name, key in (("whole", path.stem), ("more", "0" * 64)):
+        out = tmp_path / name
+        (out / "records").mkdir(parents=True)
+        newer = path.read_text().replace('"schema": 2', '"schema": 99').replace(path.stem, key)
+        (out / "records" / f"{key}.json").write_text(newer)
+        if name == "more":  # of a training that this table does not want
+            (out / "records" / path.name).write_bytes(path.read_bytes())
+        assert main([*ONE, "--results", str(out)]) == (1 if name == "whole" else 0)
+        printed = capsys.readouterr()
+        assert "written by a newer version" in printed.err
+        assert "Traceback" not in printed.err
+        assert ("unusable: rae-gmm on digits, seed 0" in printed.out) == (name == "whole")
+        assert (out / "records" / f"{key}.json").read_text() == newer
+        assert not (out / "runs").exists()
+        cell = "—" if name == "whole" else "RAE + GMM,"
+        assert cell in (out / "tables" / "table1.csv").read_text()
 
 
 def test_broken_weights_are_one_clear_error_for_pictures(one, tmp_path, capsys):
