@@ -464,7 +464,7 @@ def sensitivity(runs: DataFrame, grid: Grid) -> Table:
             base = found if variant == "base" else base
             cell = _cell(runs, wanted if only else (), found)
             shift = [fmean(found[k]) / fmean(base[k]) - 1 for k in found if fmean(base.get(k, [0.0])) > 0]
-            aside = f" ({100 * fmean(shift):+.0f} %)".replace("-", "−") if shift and found is not base else ""
+            aside = f" ({_percent(fmean(shift))})" if shift and found is not base else ""
             where = {**_where(only, dataset, source, identity), "variant": variant}
             cells[variant, column] = replace(cell, where=where, aside=aside, decimals=None if only else 2)
     notes = (
@@ -554,6 +554,12 @@ def _paper_notes(cells: Mapping[Pair, Cell], grid: Grid, paper: Mapping[Pair, Pu
         if entry.note and not entry.cited:
             told.append(f"The paper on {entry.label}, {grid.datasets[dataset]}: {entry.note}")
     return tuple(told)
+
+
+def _percent(share: float) -> str:
+    """+5 %, −3 %, or 0 % where there is nothing to see."""
+    percent = round(100 * share)
+    return f"{percent:+d} %".replace("-", "−") if percent else "0 %"
 
 
 # --- the registry
