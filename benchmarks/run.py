@@ -264,7 +264,7 @@ def _write(name: str, found: Plan, console: Console) -> int:
     runs, _ = records.read(found.results)
     table = tables.TABLES[name].build(runs, found.grid())
     paths = layouts.write(table, found.results)
-    shown = _grids(found)
+    shown = _grids(found) if tables.TABLES[name].pictures else []
     console.print(layouts.to_markdown(table), highlight=False, markup=False, soft_wrap=True)
     states = [found.state(job) for job in found.jobs]
     for job, state in zip(found.jobs, states, strict=True):

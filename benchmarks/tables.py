@@ -574,16 +574,18 @@ class Kind:
         sources: keys of `evaluation.SOURCES`.
         variants: keys of `evaluation.VARIANTS`; None: all that a data set can have.
         diagnostics: whether it needs `records.DIAGNOSTICS`.
+        pictures: whether sample grids belong to it.
     """
 
     build: Callable[[DataFrame, Grid], Table]
     sources: tuple[str, ...] = ("prior",)
     variants: tuple[str, ...] | None = ("base",)
     diagnostics: bool = False
+    pictures: bool = False
 
 
 TABLES: dict[str, Kind] = {
-    "table1": Kind(table1),
+    "table1": Kind(table1, pictures=True),
     "criteria": Kind(criteria, ("prior", "posterior", "reconstruction", "floor")),
     "latents": Kind(latents, diagnostics=True),
     "sensitivity": Kind(sensitivity, ("prior", "floor"), None),

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
+from benchmarks.metric_cost import published_prd
 from benchmarks.metrics import (
     frechet_distance,
     kid,
@@ -183,6 +184,16 @@ def test_the_order_of_images_does_not_matter(metric):
     one, two = metric(a, b), metric(g.permutation(a), g.permutation(b))
     loose = {} if metric is neighbours else {"abs": 0.04}  # clusterings and subsets are drawn by position
     assert one == {name: pytest.approx(value, rel=0.05, **loose) for name, value in two.items()}
+
+
+def test_prd_is_the_published_algorithm_with_the_batches_of_its_day():
+    """On the same features, within the spread of its own clusterings."""
+    g = np.random.default_rng(9)
+    a, b = modes(g, range(10), 800), modes(g, [0, 0, 1, 2, 3, 4, 5, 6, 7], 800)
+    published = np.array([published_prd(a, b, seed, 100) for seed in range(6)])
+    ours = np.array([[*prd(real=a, fake=b, seed=100 * seed).values()] for seed in range(6)])
+    spread = np.sqrt(published.var(0, ddof=1) / 6 + ours.var(0, ddof=1) / 6)
+    assert (np.abs(published.mean(0) - ours.mean(0)) < 4 * spread + 1e-3).all()
 
 
 def test_a_collapsed_generator_by_prd():
