@@ -41,7 +41,7 @@ COMMANDS = {
 
 def grid(markdown):
     """The rows of the first pipe table in a text."""
-    return [line for line in markdown.splitlines() if line.startswith("|")]
+    return re.search(r"(?:^\|.*\n?)+", markdown, re.M)[0].splitlines()
 
 
 @pytest.mark.parametrize(("file", "body"), re.findall(r"<!-- table: (\S+) -->\n(.*?)<!-- /table -->", README, re.S))
