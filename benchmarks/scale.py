@@ -17,7 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ledger, records
+import torch
+
+from benchmarks import ledger, provenance, records
 from benchmarks.owners import CLAIM, whoami
 
 
@@ -41,11 +43,13 @@ def make(source: Path, target: Path, count: int, trials: int) -> None:
     ledger.begin(target, "local", {"what": "table1", "options": {}}, cells)
 
 
-def timed(what: str, call: Callable[[], Any]) -> None:
-    """Print how long a call takes."""
+def timed(what: str, call: Callable[[], Any]) -> tuple[str, float]:
+    """Print how long a call takes, and return it: what, seconds."""
     started = time.perf_counter()
     call()
-    print(f"{what:60} {time.perf_counter() - started:7.2f} s", flush=True)
+    seconds = time.perf_counter() - started
+    print(f"{what:60} {seconds:7.2f} s", flush=True)
+    return what, round(seconds, 3)
 
 
 def main() -> int:
@@ -54,17 +58,28 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--trials", type=int, default=10_000, help="of which status is asked; half of them done")
     parser.add_argument("--source", type=Path, default=Path("results/measured/digits-demo"))
+    parser.add_argument("--out", type=Path, help="folder for scale.json")
     given = parser.parse_args()
+    found = []
     with tempfile.TemporaryDirectory(prefix="ae-bench-scale-") as name:
         many, some = Path(name) / "many", Path(name) / "some"
         make(given.source, many, given.records, 0 if given.records < 1 else given.records)
         make(given.source, some, given.trials // 2, given.trials)
         status = [sys.executable, "-m", "benchmarks.run", "status", "--results", str(some)]
         for state in ("no index yet", "index", "index"):
-            timed(f"records.read, both frames, {given.records:,} records, {state}", lambda: records.read(many))
-            timed(f"records.runs, {given.records:,} records, index", lambda: records.runs(many))
-            timed(f"run status, {given.trials:,} trials, {state}", lambda: subprocess.run(status, check=True,
-                                                                      stdout=subprocess.DEVNULL))  # fmt: skip
+            calls: dict[str, Callable[[], Any]] = {
+                f"records.runs, {given.records:,} records, {state}": lambda: records.runs(many),
+                f"records.read, both frames, {given.records:,} records, index": lambda: records.read(many),
+                f"run status, {given.trials:,} trials, {state}":
+                    lambda: subprocess.run(status, check=True, stdout=subprocess.DEVNULL),
+            }  # fmt: skip
+            found += [timed(what, call) for what, call in calls.items()]
+        runs, epochs = records.read(many)
+        rows = {"records": given.records, "rows of runs": len(runs), "rows of epochs": len(epochs)}
+    if given.out:
+        where = provenance.describe(torch.device("cpu"))
+        seconds = [{"what": what, "seconds": value} for what, value in found]
+        print(records.write_json(given.out / "scale.json", {**rows, "seconds": seconds, "provenance": where}))
     return 0
 
 
