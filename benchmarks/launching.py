@@ -213,8 +213,11 @@ def _said(one: Outcome[Job, dict[str, Any] | None]) -> str:
     if not one.ran:
         return f"not submitted: {last}"
     try:
-        record_failure(one.item, one.error)
-    except OSError as reason:  # a full disk, or a read-only one
+        with owners.claimed(one.item.work) as mine:
+            if not mine:
+                return f"failed: {last}; somebody else is at it"
+            record_failure(one.item, one.error)
+    except (OSError, ValueError) as reason:  # a full disk, data that have gone, a record of a newer version
         return f"failed: {last}; not recorded: {reason}"
     return f"failed: {last}"
 
@@ -290,12 +293,15 @@ def end_launches(results: Path) -> int:
             queue = listed()
         jobs = [job for job in launched["jobs"] if queue is None or job in queue]
         running = ledger.live(launched) is not False
-        if launched["cancelled"] or not (running or jobs):
+        # A launch that was told to stop may have jobs left all the same: SLURM may not have answered then.
+        if not jobs and (launched["cancelled"] or not running):
             continue
         ledger.cancel(path)
         count += 1
-        if jobs and not cancel(jobs):
-            print(f"error: SLURM did not answer: its jobs {', '.join(jobs[:5])} may still run", file=sys.stderr)
+        # Without an answer nobody knows whose those numbers are by now.
+        if jobs and (queue is None or not cancel(jobs)):
+            print(f"error: SLURM did not answer: its jobs {', '.join(jobs[:5])} may still run; cancel again where it "
+                  "answers", file=sys.stderr)  # fmt: skip
             code = 1
         where = f"{len(jobs)} SLURM jobs" if jobs else f"the launcher on {launched['owner']['host']}"
         print(f"told to stop: {where}, begun {time.strftime('%Y-%m-%d %H:%M', time.localtime(launched['at']))}")

@@ -36,7 +36,7 @@ def claimed(folder: Path) -> Iterator[bool]:
         yield False
         return
     done = threading.Event()
-    beat = threading.Thread(target=_beat, args=(path, done), daemon=True)
+    beat = threading.Thread(target=_beat, args=(path, me["token"], done), daemon=True)
     beat.start()
     try:
         yield True
@@ -76,6 +76,8 @@ def alive(folder: Path, now: float | None = None) -> bool:
     owner = read(path)
     if owner is None or dead(owner):
         return False
+    if _here(owner):  # alive for certain, though it may be suspended
+        return True
     with suppress(OSError):
         return (clock(folder) if now is None else now) - path.stat().st_mtime < STALE
     return False
@@ -83,10 +85,15 @@ def alive(folder: Path, now: float | None = None) -> bool:
 
 def dead(owner: Mapping[str, Any]) -> bool:
     """Whether a process is known to have ended: it was on this host, or in an earlier run of this SLURM job."""
-    if owner.get("host") == socket.gethostname() and owner.get("space") == _space():
+    if _here(owner):
         return bool(_born(int(owner["pid"])) != owner["born"])
     job = owner.get("job")
     return job is not None and bool(job == whoami()["job"])
+
+
+def _here(owner: Mapping[str, Any]) -> bool:
+    """Whether a process was started where its number can be looked up."""
+    return bool(owner.get("host") == socket.gethostname() and owner.get("space") == _space())
 
 
 def clock(folder: Path) -> float:
@@ -126,10 +133,11 @@ def _create(path: Path, me: Mapping[str, Any]) -> bool:
     return True
 
 
-def _beat(path: Path, done: threading.Event) -> None:
+def _beat(path: Path, token: str, done: threading.Event) -> None:
     while not done.wait(BEAT):
-        with suppress(OSError):
-            os.utime(path)
+        if (there := read(path)) and there.get("token") == token:  # else it was taken over: that one beats for itself
+            with suppress(OSError):
+                os.utime(path)
 
 
 @lru_cache

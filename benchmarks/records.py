@@ -100,7 +100,7 @@ def find(folder: Folder, key: str) -> dict[str, Any] | None:
     A file that cannot be read counts as absent, with a warning that names it: the training runs again.
 
     Raises:
-        RecordError: the file is of a newer schema, or holds another key than its name says.
+        RecordError: the file cannot be opened, is of a newer schema, or holds another key than its name says.
     """
     return _load(Path(folder) / "records" / f"{key}.json")
 
@@ -180,7 +180,9 @@ def _load(path: Path) -> dict[str, Any] | None:
         record = upgrade(record) if schema <= SCHEMA else record
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as reason:
+    except OSError as reason:  # it is there: taken as absent, it would be replaced
+        raise RecordError(f"{path}: cannot be read ({reason.strerror}); its training is left as it is") from reason
+    except (ValueError, KeyError, TypeError) as reason:
         told = f"{type(reason).__name__}: {reason}"
         warnings.warn(f"{path}: not a readable record, taken as absent ({told})", stacklevel=3)
         return None

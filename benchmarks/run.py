@@ -100,6 +100,8 @@ def _main(arguments: list[str]) -> int:
     if wrong:
         raise Problems(wrong)
     if given.no_wait and found.cluster != "slurm" and not given.dry_run:
+        if found.preset == "paper" and not given.yes and (pending := found.pending()):
+            raise Problems([f"{len(pending)} trainings at the paper's budget: say --yes to start them"])
         return launching.detach([word for word in arguments if word != "--no-wait"], found.results)
     if given.force:
         found = replace(found, jobs=tuple(replace(job, force=uuid.uuid4().hex) for job in found.jobs))
@@ -199,7 +201,13 @@ def _retry(given: argparse.Namespace, root: Path | None) -> int:
         cluster = choose(command["options"]["cluster"] if given.cluster == "auto" else given.cluster)
         known = {name: value for name, value in command["options"].items() if name in Options.__dataclass_fields__}
         options = Options(**{**known, "results": given.results, "cluster": cluster})
-        found = launching.placed(plan(options, CLUSTERS, command["what"]), options.device)
+        try:
+            found = launching.placed(plan(options, CLUSTERS, command["what"]), options.device)
+        except Problems as error:  # the other commands go on
+            for problem in error.problems:
+                print(f"error: {command['what']}: {problem}", file=sys.stderr)
+            codes.append(WRONG)
+            continue
         if found.pending():
             wait = not given.no_wait or cluster != "slurm"
             codes.append(_table(command["what"], found, command, dry=given.dry_run, yes=True, wait=wait))

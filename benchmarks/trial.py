@@ -313,12 +313,16 @@ def record_failure(job: Job, error: str) -> dict[str, Any]:
         job: the trial.
         error: a traceback, or how the process ended; its last line becomes the record's message.
     """
+    data = loaded(job.dataset, job.root)  # before the record is read: it may take seconds
     record = records.find(job.results, job.trial.key)
     if record is not None and record["status"] == "done":
         return record  # what is missing is still missing; what is there is true
     if record is None:
-        record = new_record(job.trial, loaded(job.dataset, job.root), torch.device(job.device))
-    record["status"], record["error"] = "failed", {"message": job.plain(error.strip().splitlines()[-1])}
+        record = new_record(job.trial, data, torch.device(job.device))
+    lines = error.strip().splitlines()
+    record["status"], record["error"] = "failed", {"message": job.plain(lines[-1])}
+    if len(lines) > 1:
+        record["error"]["traceback"] = job.plain("\n".join(lines))
     return finish(job, record)
 
 

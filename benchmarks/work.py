@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,9 +25,18 @@ from benchmarks.training import STATE, Epoch, State
 def kept(weights: Path) -> zoo.LatentModel | None:
     """The model of a weights file, or None where there is none that can be read: it is then trained again."""
     try:
+        check_whole(weights)
         return zoo.load(weights)
     except Exception:  # torch raises many kinds for a broken file
         return None
+
+
+def check_whole(path: Path) -> None:
+    """Raise an error unless all parts of a file by torch.save have their checksums, which torch does not look at."""
+    with zipfile.ZipFile(path) as file:
+        broken = file.testzip()
+    if broken is not None:
+        raise ValueError(f"{broken} in {path} is broken")
 
 
 def stamp(path: Path) -> int | None:
@@ -45,6 +55,8 @@ def write_state(path: Path, epoch: Epoch, record: dict[str, Any]) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         torch.save(state, temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())  # or a power cut may leave a renamed file with holes
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -55,6 +67,7 @@ def read_state(path: Path) -> State | None:
     if not path.is_file():
         return None
     try:
+        check_whole(path)
         state: State = torch.load(path, map_location="cpu", weights_only=True)
         complete = {"training", "epochs", "provenance"} <= state.keys() and state["training"].keys() >= STATE
     except Exception:  # torch raises many kinds for a broken file; training from scratch gives the same result

@@ -112,20 +112,27 @@ def arrays(jobs: Sequence[tuple[Resources, list[int]]]) -> list[tuple[Resources,
 
 
 def submit(
-    fn: Callable[[T], Any], items: Sequence[T], follow: Follow[T, Any], environment: Mapping[str, str]
+    fn: Callable[[T], Any],
+    items: Sequence[T],
+    follow: Follow[T, Any],
+    environment: Mapping[str, str],
+    alone: bool = False,
 ) -> tuple[dict[int, str], dict[int, str]]:
-    """Submit all items.
+    """Submit all items; `alone`: each in a job of its own.
 
     Returns:
         item's place -> job id; item's place -> why SLURM refused it.
     """
     jobs: dict[int, str] = {}
     refused: dict[int, str] = {}
-    for needs, array in arrays(groups(items, follow.kind, follow.needs)):
-        executor = submitit.SlurmExecutor(follow.folder, max_num_timeout=sys.maxsize)  # `Group` counts
-        executor.update_parameters(**parameters(needs, environment))
+    def needed(item: T) -> Resources:
+        return replace(follow.needs(item), seeds=1) if alone else follow.needs(item)
+
+    for needs, array in arrays(groups(items, follow.kind, needed)):
         tasks = [Group(fn, tuple(items[index] for index in indices), needs.requeues) for indices in array]
         try:
+            executor = submitit.SlurmExecutor(follow.folder, max_num_timeout=sys.maxsize)  # `Group` counts
+            executor.update_parameters(**parameters(needs, environment))
             with contextlib.redirect_stderr(io.StringIO()):  # the error says it too
                 ids = [job.job_id for job in executor.submit_array(tasks)]
         except Exception as reason:  # submitit's, subprocess's, or a full disk
@@ -177,8 +184,8 @@ def run(
     jobs = dict(follow.adopted)
     fresh = [index for index in range(len(items)) if index not in jobs]
 
-    def send(indices: list[int]) -> list[Outcome[T, R]]:
-        sent, refused = submit(fn, [items[index] for index in indices], follow, environment)
+    def send(indices: list[int], alone: bool = False) -> list[Outcome[T, R]]:
+        sent, refused = submit(fn, [items[index] for index in indices], follow, environment, alone)
         jobs.update({indices[at]: job for at, job in sent.items()})
         return [Outcome(items[indices[at]], None, why, ran=False) for at, why in refused.items()]
 
@@ -217,18 +224,21 @@ def run(
                     absent[index] = absent.get(index, 0) + 1 if gone else 0
             # Two looks: a job may have been between two states, and its record on its way through a file system.
             lost = [index for index in open_ if absent.get(index, 0) >= 2 and follow.found(items[index]) is None]
-            again = [index for index in lost if tries.get(index, 0) < retries]
+            # Whose fault it was is known only where an item had its job for itself.
+            shared = {index for index in lost if sum(job == jobs[index] for job in jobs.values()) > 1}
+            again = [index for index in lost if index in shared or tries.get(index, 0) < retries]
             for index in lost:
                 absent[index] = 0
-                tries[index] = tries.get(index, 0) + 1
+                tries[index] = tries.get(index, 0) + (index not in shared)
                 how = scheduler.fate(jobs[index])
                 if index in again:
                     follow.tell(f"SLURM job {jobs[index]} ended without a record ({how}): submitted again")
                 else:
                     del open_[index]
-                    why = f"SLURM job {jobs[index]} ended without a record ({how}){_last_words(follow, jobs[index])}"
+                    why = f"SLURM job {jobs[index]} ended without a record ({how})"
+                    follow.tell(why + _last_words(follow, jobs[index]))  # they may name a host: not for the record
                     yield Outcome(items[index], None, why)
-            for outcome in send(again) if again else []:
+            for outcome in send(again, alone=True) if again else []:
                 del open_[places[id(outcome.item)]]
                 yield outcome
         if poll:

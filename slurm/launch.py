@@ -30,7 +30,7 @@ R = TypeVar("R")
 
 CLUSTERS = ("auto", "inline", "local", "slurm")
 TICK = 0.2                    # seconds between two calls of poll()
-GRACE = 5.0                   # seconds a worker gets to end before it is killed
+GRACE = 60.0                  # seconds a worker gets to save and end before it is killed; Ctrl-C again cuts them short
 FAILED_STARTS = 3             # in a row; after these no further worker is tried
 READY = b"ready"              # a worker's first message: its imports are over and it waits for an item
 

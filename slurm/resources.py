@@ -73,9 +73,13 @@ def _overrides() -> list[tuple[str, Mapping[str, Any]]]:
     if not path:
         return []
     try:
-        return [(path, tomllib.loads(Path(path).read_text(encoding="utf-8")))]
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as reason:
         raise ValueError(f"{VARIABLE} names {path}, which cannot be read: {reason}") from None
+    if stray := [name for name in table if name.count("/") != 1]:
+        rows = ", ".join(map(repr, stray))
+        raise ValueError(f"{path} has {rows} where rows are named MODEL/DATASET, such as [\"*/*\"]")
+    return [(path, table)]
 
 
 def _checked(row: Any, where: str) -> dict[str, Any]:

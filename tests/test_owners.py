@@ -113,3 +113,13 @@ def test_many_takers_of_a_stale_claim_are_one_owner(tmp_path):
     for taker in takers:
         taker.join()
     assert len([*tally.iterdir()]) == 1
+
+
+def test_a_suspended_owner_of_this_machine_keeps_its_claim(tmp_path):
+    """Its heartbeat stands still, but its process is there."""
+    with owners.claimed(tmp_path):
+        old = time.time() - 10 * owners.STALE
+        os.utime(tmp_path / owners.CLAIM, (old, old))
+        assert owners.alive(tmp_path)
+        with owners.claimed(tmp_path) as second:
+            assert not second

@@ -31,6 +31,7 @@ def test_a_file_overrides_the_code(tmp_path, monkeypatch):
         ('["*/*"]\nminutes = "7"', r"minutes must be of type int, got '7'"),
         ('["*/*"]\nminutes = 0', r"minutes must be at least 1, got 0"),
         ('"*/*" = 3', r"is no table of fields"),
+        ('partition = "gpu"', r"has 'partition' where rows are named MODEL/DATASET"),
         ("[", r"cannot be read"),
     ],
 )

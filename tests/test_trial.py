@@ -16,7 +16,9 @@ from PIL import Image
 from benchmarks import records
 from benchmarks.datasets import Folder, load
 from benchmarks.evaluation import CRITERIA, stream
+from benchmarks.training import STATE
 from benchmarks.trial import Job, Trial, record_failure, run_trial
+from benchmarks.work import kept, read_state
 
 DIGITS = load("digits", None)
 
@@ -323,6 +325,34 @@ def test_broken_weights_are_trained_again(tmp_path, content):
     (tmp_path / "runs" / one["key"] / "weights.pt").write_bytes(content)
     two = run_trial(job(tmp_path, trial(epochs=1), draws=2))
     assert two["evaluations"][0]["values"] == one["evaluations"][0]["values"]
+
+
+def test_a_state_or_weights_with_a_hole_are_not_taken(done, tmp_path):
+    """As a power cut may leave them; torch alone would load zeros without a word."""
+    _, record = done
+    source = done[0] / "runs" / record["key"] / "weights.pt"
+    raw = bytearray(source.read_bytes())
+    raw[len(raw) // 2 : len(raw) // 2 + 4096] = bytes(4096)
+    target = tmp_path / "runs" / record["key"] / "weights.pt"
+    target.parent.mkdir(parents=True)
+    target.write_bytes(raw)
+    torch.load(target, weights_only=True)  # it does
+    assert kept(target) is None
+    state = target.with_name("state.pt")
+    torch.save({"training": dict.fromkeys(STATE, 0), "epochs": "[]", "provenance": "{}", "x": torch.ones(9000)}, state)
+    assert read_state(state) is not None
+    raw = bytearray(state.read_bytes())
+    raw[len(raw) // 2 : len(raw) // 2 + 4096] = bytes(4096)
+    state.write_bytes(raw)
+    with pytest.warns(UserWarning, match="not a readable state"):
+        assert read_state(state) is None
+
+
+def test_a_failure_keeps_its_traceback(tmp_path):
+    made = trial()
+    record = record_failure(job(tmp_path, made), "Traceback (most recent call last):\n  File x\nValueError: no")
+    assert record["error"]["message"] == "ValueError: no"
+    assert record["error"]["traceback"].startswith("Traceback")
 
 
 def test_a_state_of_something_else_is_ignored(done, tmp_path):

@@ -147,6 +147,8 @@ def save(model: LatentModel, path: str | os.PathLike[str]) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         torch.save({"spec": dict(model.spec), "state": model.state_dict()}, temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())  # or a power cut may leave a renamed file with holes
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)  # half a file must not fill a disk that is full already
