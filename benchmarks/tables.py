@@ -177,13 +177,14 @@ def published(table: str) -> dict[Pair, Published]:
     }
 
 
-def table1(runs: DataFrame, grid: Grid, *, decimals: int = 1) -> Table:
+def table1(runs: DataFrame, grid: Grid, *, decimals: int | None = None) -> Table:
     """Table 1: sample quality of every model on every data set.
 
     Args:
         runs: first frame of `records.read`.
         grid: the rows, columns and training keys that the table should hold.
-        decimals: digits printed behind the point; "best" is judged by what is printed.
+        decimals: digits printed behind the point, at least one and two of the largest number's by default; "best" is
+            judged by what is printed.
     """
     # A Fréchet distance on other features than the paper's has another scale: no number to compare it with.
     paper = published("table1") if grid.metric == "fid" else {}
@@ -193,6 +194,7 @@ def table1(runs: DataFrame, grid: Grid, *, decimals: int = 1) -> Table:
         for model in rows
         for dataset in grid.datasets
     }
+    decimals = _decimals(cells) if decimals is None else decimals
     cells = _mark_best(cells, grid.datasets, decimals)
     return Table(
         name="table1",
@@ -301,6 +303,19 @@ def _mark_best(cells: Mapping[Pair, Cell], datasets: Mapping[str, str], decimals
     return marked
 
 
+def _decimals(cells: Mapping[Pair, Cell]) -> int:
+    """One digit behind the point, as the paper has; more where all numbers are small, as on features of one's own."""
+    largest = max((abs(cell.mean) for cell in cells.values() if cell.mean is not None), default=1.0)
+    return 1 if largest >= 1 or largest == 0 else 1 - math.floor(math.log10(largest))
+
+
+def _finer(cells: Mapping[Pair, Cell]) -> dict[Pair, Cell]:
+    """Cells with decimals of their own, with more where all numbers are small."""
+    more = _decimals(cells) - 1
+    return {pair: replace(cell, decimals=(1 if cell.decimals is None else cell.decimals) + more)
+            for pair, cell in cells.items()}  # fmt: skip
+
+
 def _number(mean: float, spreads: Sequence[float | None], decimals: int) -> str:
     """A mean and its spreads; one that is not known is "—" where another one follows."""
     large = max(map(abs, [mean, *(s for s in spreads if s is not None)])) >= 1e5  # would widen every column
@@ -350,6 +365,7 @@ def criteria(runs: DataFrame, grid: Grid) -> Table:
         for column, (_, decimals) in QUANTITIES.items():
             where = _where(model, dataset, column, identity)
             cells[row, column] = replace(_cell(runs, wanted, values[column]), where=where, decimals=decimals)
+    cells = _finer(cells)
     notes = (
         "Distance to the test part of: training images, which no generator can be expected to undercut; "
         "reconstructions of the same test images; training images encoded (drawn from q(z|x) where that is a "
@@ -467,6 +483,7 @@ def sensitivity(runs: DataFrame, grid: Grid) -> Table:
             aside = f" ({_percent(fmean(shift))})" if shift and found is not base else ""
             where = {**_where(only, dataset, source, identity), "variant": variant}
             cells[variant, column] = replace(cell, where=where, aside=aside, decimals=None if only else 2)
+    cells = _finer(cells)
     notes = (
         "In brackets: against the first row.",
         f"{NOTHING}: the data set or the extractor cannot have it, or the images would be compared with themselves.",

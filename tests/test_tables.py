@@ -146,6 +146,14 @@ def test_cell_text(rows: list[dict[str, Any]], wanted: int, expected: str) -> No
     assert text(rows, wanted) == expected
 
 
+@pytest.mark.parametrize(("value", "printed"), [(12.34, "12.3"), (0.0, "0.0"), (0.123, "0.12"), (0.0123, "0.012"),
+                                                (0.99, "0.99"), (1.0, "1.0")])  # fmt: skip
+def test_small_numbers_keep_two_digits(value: float, printed: str) -> None:
+    asked = grid({("glf", "mnist"): ("k0",)})
+    assert table1(DataFrame([run("k0", value)]), asked).frame().loc["GLF", "MNIST"] == printed
+    assert criteria(DataFrame([run("k0", value, n=1, n_fake=1)]), asked).frame().loc["GLF", "samples"] == printed
+
+
 def test_decimals_are_a_choice() -> None:
     assert text([run("k0", 0.1234), run("k1", 0.1236)], 2, decimals=3) == "0.123 ± 0.000"
 
