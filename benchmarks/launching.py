@@ -129,12 +129,14 @@ def _consume(
     tell(f"{len(pending)} trainings to run, {there} there already; {where}")
     cells = {job.trial.key: {"model": job.trial.model, "dataset": job.trial.dataset, "preset": job.trial.preset,
                              "seed": job.trial.seed, "steps": job.trial.steps} for job in pending}  # fmt: skip
-    # Jobs that an earlier launcher has submitted are waited for, not submitted again.
+    # Jobs that an earlier launcher has submitted by this command are waited for, not submitted again.  Another one
+    # may want less of the same trainings: no draws, no criteria, no training anew.
     waiting: dict[str, str] = {}
-    if found.cluster == "slurm":
+    if found.cluster == "slurm" and not pending[0].force:
         queue = listed()
         for launched in ledger.launches(found.results).values():
-            waiting |= ledger.waiting(launched, queue)
+            if ledger.same(launched["command"], command):
+                waiting |= ledger.waiting(launched, queue)
     path = ledger.begin(found.results, found.cluster, command, cells)
     heed = _heed_cancel(path, poll)
     started = time.monotonic()

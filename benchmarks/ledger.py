@@ -82,6 +82,13 @@ def waiting(launch: Launch, listed: Mapping[str, str] | None) -> dict[str, str]:
     return {key: job for job, keys in alive.items() for key in keys}
 
 
+def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two commands want the same; where it runs does not matter."""
+    place = ("cluster", "workers", "device", "results", "data_root")
+    wants = [{**c["options"], **dict.fromkeys(place), "what": c["what"]} for c in (one, other)]
+    return wants[0] == wants[1]
+
+
 def live(launch: Launch) -> bool | None:
     """Whether a launch's launcher still runs; None where that cannot be told from this host."""
     if launch["ended"]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from test_trial import job, numbers, trial
 
-from benchmarks import attempts, owners, records
+from benchmarks import attempts, ledger, owners, records
 from benchmarks.attempts import attempt, outcome
 from benchmarks.trial import run_trial
 
@@ -131,3 +131,12 @@ def test_records_name_no_host_though_claims_do(tmp_path):
     host = owners.whoami()["host"]
     assert len(host) < 4 or host not in json.dumps(record)
     assert record["provenance"]["slurm_job"] is None
+
+
+def test_a_command_waits_for_the_jobs_of_its_like_alone():
+    """Wherever it runs; one that wants more of the same trainings submits jobs of its own."""
+    base = {"what": "table1", "options": {"draws": None, "metrics": "fd", "cluster": "auto", "results": "a"}}
+    elsewhere = {**base, "options": {**base["options"], "cluster": "slurm", "results": "b"}}
+    assert ledger.same(base, elsewhere)
+    for more in ({**base, "what": "criteria"}, {**base, "options": {**base["options"], "draws": "10"}}):
+        assert not ledger.same(base, more)
