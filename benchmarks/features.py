@@ -83,16 +83,15 @@ class Extractor(ABC):
         """
         check_images(images)
         prepare = self.inputs[next(iter(self.inputs)) if kind is None else kind]
-        parts = []
+        # Filled in place: small tensors that stay among large ones that go would leave the memory full of holes.
+        values = np.empty((len(images), self.dims), np.float32)
         with torch.no_grad(), tf32("fp32"):
-            for batch in images.split(self.batch):
-                x = batch.to(self.device)
-                x = x.float().div_(255) if x.dtype == torch.uint8 else x
-                parts.append(self.features(prepare(x)).float().cpu())
-        found = torch.cat(parts)
-        if found.shape != (len(images), self.dims):
-            raise ValueError(f"{self.name} gives features {tuple(found.shape)}, not {(len(images), self.dims)}")
-        values: NDArray[np.float32] = found.numpy()
+            for start in range(0, len(images), self.batch):
+                x = images[start : start + self.batch].to(self.device)
+                found = self.features(prepare(x.float().div_(255) if x.dtype == torch.uint8 else x)).float().cpu()
+                if found.shape != (len(x), self.dims):
+                    raise ValueError(f"{self.name} gives features {tuple(found.shape)}, not {(len(x), self.dims)}")
+                values[start : start + len(x)] = found.numpy()
         return values
 
 
