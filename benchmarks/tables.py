@@ -524,7 +524,7 @@ def _caption(cells: Mapping[Pair, Cell], grid: Grid, lead: str = "") -> str:
         spread = "the value of one training, hence without a spread"
     else:
         spread = f"mean ± standard deviation over {_span(wanted)} trainings"
-    if grid.draws > 1:
+    if grid.draws > 1 and wanted:
         spread = (
             f"mean ± standard deviation over {_span(wanted)} training{'s' * (wanted != {1})} ± standard deviation over "
             f"the {grid.draws} sample sets of one"

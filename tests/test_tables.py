@@ -375,6 +375,7 @@ def test_a_distance_of_zero_has_no_share() -> None:
 @pytest.mark.parametrize("name", tables.TABLES)
 def test_every_table_of_no_records_has_all_layouts(name: str, tmp_path: Path) -> None:
     runs, _ = records.read(tmp_path)
+    assert "no training wanted" in table1(runs, grid({}, draws=2)).caption
     table = tables.TABLES[name].build(runs, variants())
     assert {*table.frame().to_numpy().ravel()} == {"—"}
     assert len(layouts.write(table, tmp_path)) == 5
