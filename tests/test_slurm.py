@@ -105,9 +105,12 @@ def test_a_killed_job_is_noticed_without_accounting_and_goes_again(results, no_a
 
 @pytest.mark.slow
 def test_a_job_that_dies_every_time_is_told_not_waited_for(results, no_accounting):
-    found = outcomes(die, [1, 2], results, retries=1)
+    told = []
+    found = outcomes(die, [1, 2], results, retries=1, tell=told.append)
     assert found[1].value == 1
-    assert re.search(r"SLURM job \S+ ended without a record \(FAILED.*137.*its last words: ", found[2].error)
+    assert re.fullmatch(r"SLURM job \d+ ended without a record \(FAILED.*137.*\)", found[2].error)
+    assert told[0].endswith("submitted again")
+    assert re.search(r"; its last words: .", told[1]), "for people alone: they may name a host"
 
 
 def test_a_refused_partition_is_told_and_the_rest_goes_on(results):
