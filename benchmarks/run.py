@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import status
-from slurm import CLUSTERS, choose, listed
+from slurm import CLUSTERS, choose, cluster, listed
 
 if __name__ == "__main__" and (folder := status.asked(sys.argv[1:])):
-    sys.exit(status.show(folder, listed))  # before torch is imported, which takes longer than the answer
+    sys.exit(status.show(folder, listed, cluster))  # before torch is imported, which takes longer than the answer
 
 import pandas as pd
 from rich.console import Console
@@ -43,6 +43,7 @@ from benchmarks import (
 )
 from benchmarks.commands import COMMANDS, DONE, FAILED, INTERRUPTED, WRONG, Command
 from benchmarks.plan import Options, Plan, Problems, plan, seconds_per_step, settings
+from benchmarks.work import forced
 
 STATES = ("done", "diverged", "failed", "pending", "unusable")
 TABLE_OPTIONS = frozenset({*Options.__dataclass_fields__, "dry_run", "yes", "force", "no_wait"})
@@ -103,10 +104,19 @@ def _main(arguments: list[str]) -> int:
         if found.preset == "paper" and not given.yes and (pending := found.pending()):
             raise Problems([f"{len(pending)} trainings at the paper's budget: say --yes to start them"])
         return launching.detach([word for word in arguments if word != "--no-wait"], found.results)
+    again: dict[str, Any] = {"what": given.what, "options": asdict(replace(options, cluster=given.cluster))}
     if given.force:
-        found = replace(found, jobs=tuple(replace(job, force=uuid.uuid4().hex) for job in found.jobs))
-    again = {"what": given.what, "options": asdict(replace(options, cluster=given.cluster))}
+        word = ledger.last_force(found.results, again)
+        # One that was cut off is brought to its end: what it has trained is not trained anew once more.
+        if word is None or not any(forced(job.work, word) for job in found.jobs):
+            word = uuid.uuid4().hex
+        found, again["force"] = _anew(found, word), word
     return _table(given.what, found, again, dry=given.dry_run, yes=given.yes, wait=not given.no_wait)
+
+
+def _anew(found: Plan, word: str) -> Plan:
+    """The plan with all of its trainings to be trained anew, once for each word; "" for no such wish."""
+    return replace(found, jobs=tuple(replace(job, force=word) for job in found.jobs))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -148,7 +158,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     add("--precision", default="fp32", help="fp32, or tf32 on a GPU")
     add("--no-wait", action="store_true", help="submit, or start in the background, and return")
-    add("--force", action="store_true", help="train anew although there is a record, which stays until then")
+    add("--force", action="store_true", help="train anew although there is a record, which stays until then; "
+        "one that was cut off goes on")  # fmt: skip
     add("--dry-run", action="store_true", help="show states and settings; start nothing")
     add("--yes", action="store_true", help="do not ask before an expensive run")
     parser.error = _error  # type: ignore[method-assign, assignment]
@@ -185,7 +196,7 @@ def _table(name: str, found: Plan, command: dict[str, Any], *, dry: bool, yes: b
 
 
 def _status(given: argparse.Namespace, root: Path | None) -> int:
-    print(status.report(Path(given.results), listed))
+    print(status.report(Path(given.results), listed, cluster))
     return DONE
 
 
@@ -208,6 +219,7 @@ def _retry(given: argparse.Namespace, root: Path | None) -> int:
                 print(f"error: {command['what']}: {problem}", file=sys.stderr)
             codes.append(WRONG)
             continue
+        found = _anew(found, command.get("force", ""))
         if found.pending():
             wait = not given.no_wait or cluster != "slurm"
             codes.append(_table(command["what"], found, command, dry=given.dry_run, yes=True, wait=wait))
