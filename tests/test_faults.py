@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
         (["1 begin a", "1 train a", "5 done a", "6 begin b", "7 done b"], 0),
         (["1 begin a", "1 train a", "5 done a", "6 begin b", "6 train b", "9 done b"], 1),
         (["1 begin a", "1 train a", "5 done a", "5 anew x", "6 begin b", "6 train b", "9 done b"], 0),
-        (["1 begin a", "1 train a", "2 begin b", "2 resume b", "5 done a", "6 done b"], 2),
+        (["1 begin a", "1 train a", "2 begin b", "2 resume b", "5 done a", "6 done b"], 1),
     ],
     ids=["once", "resumed", "killed before it had saved", "looked at again", "after its end", "on purpose", "at once"],
 )
