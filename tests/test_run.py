@@ -287,6 +287,19 @@ def test_ctrl_c_keeps_what_is_finished(two_workers, tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_told_to_end_a_launcher_lets_its_workers_save(two_workers, tmp_path):
+    """As `kill` does, and SLURM at the end of a job."""
+    out = tmp_path / "out"
+    wait_for(lambda: len([*out.glob("runs/*/progress.json")]) == 2)
+    two_workers.terminate()
+    _, errors = two_workers.communicate(timeout=60)
+    assert two_workers.returncode == 130
+    assert "finished trainings are kept" in errors
+    wait_for(lambda: group_is_empty(two_workers.pid), 20)
+    assert [*out.glob("runs/*/state.pt")]
+
+
+@pytest.mark.slow
 def test_a_worker_killed_once_costs_nothing(two_workers, tmp_path):
     out = tmp_path / "out"
     wait_for(lambda: len([*out.glob("runs/*/log.txt")]) == 2)

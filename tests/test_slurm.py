@@ -74,6 +74,13 @@ def follow(folder, needs=lambda x: SMALL, **changes):
     return Follow(**{**given, **changes})
 
 
+def until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def outcomes(fn, items, folder, retries=0, **changes):
     fn = functools.partial(fn, folder=folder)
     return {o.item: o for o in launch(fn, items, cluster="slurm", retries=retries, follow=follow(folder, **changes))}
@@ -137,7 +144,7 @@ def test_a_job_that_can_never_start_is_given_up_and_the_rest_goes_on(results):
     assert not found[2].ran
     why = r"refused the job: pending, PartitionTimeLimit .*minutes 100000.*slurm/resources.py"
     assert re.search(why, found[2].error)
-    assert not listed(), "it was taken out of the queue"
+    until(lambda: not listed())  # it was taken out of the queue
 
 
 def test_a_job_that_slurm_has_put_back_and_holds_goes_again(results):
@@ -147,6 +154,7 @@ def test_a_job_that_slurm_has_put_back_and_holds_goes_again(results):
     def submitted(new):
         jobs.extend(new)
         if len(jobs) == 1:
+            until(lambda: "running" in (listed() or {}).values())
             subprocess.run(["scontrol", "requeuehold", jobs[0]], check=True)
 
     slept = functools.partial(outcomes, slow, [1], results, retries=1, tell=told.append)
@@ -218,10 +226,7 @@ def test_status_cancel_and_retry_of_submitted_trainings(results, monkeypatch, ca
     assert "SLURM: " in out
     assert "neither a job nor a launcher" not in out
     assert main(["cancel", *where]) == 0
-    deadline = time.monotonic() + 60
-    while listed():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    until(lambda: not listed())
     assert main(["status", *where]) == 0
     assert "neither a job nor a launcher" in capsys.readouterr().out
     assert main(["retry", "--cluster", "inline", *where]) == 0
