@@ -12,12 +12,12 @@ from pandas import DataFrame
 
 from benchmarks.tables.cells import Cell, Grid, Table
 from benchmarks.tables.diagnosis import criteria, latents
-from benchmarks.tables.paper import Published, published
+from benchmarks.tables.paper import Published, printed, published
 from benchmarks.tables.quality import table1
 from benchmarks.tables.variants import sensitivity
 
-__all__ = ["TABLES", "Cell", "Grid", "Kind", "Published", "Table", "criteria", "latents", "published", "sensitivity",
-           "table1"]  # fmt: skip
+__all__ = ["TABLES", "Cell", "Grid", "Kind", "Published", "Table", "criteria", "latents", "printed", "published",
+           "sensitivity", "table1"]  # fmt: skip
 
 
 @dataclass(frozen=True)

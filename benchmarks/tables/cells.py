@@ -49,7 +49,7 @@ class Cell:
     wanted: int
     diverged: int = 0
     failed: int = 0
-    paper: tuple[float, float] | None = None  # mean, std
+    paper: tuple[float, float | None] | None = None  # mean, std
     cited: bool = False  # the paper's value is itself a citation
     best: bool = False  # lowest of its column as printed
     draws: int = 0  # sample sets behind each training, the fewest where they differ
