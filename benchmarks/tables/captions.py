@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from benchmarks.tables.cells import NOTHING, Cell, Grid, Pair
+from benchmarks.tables.cells import NOTHING, Cell, Grid
+from benchmarks.tables.paper import Pair
 
 
 def caption(cells: Mapping[Pair, Cell], grid: Grid, lead: str = "") -> str:
@@ -15,21 +16,33 @@ def caption(cells: Mapping[Pair, Cell], grid: Grid, lead: str = "") -> str:
         quantity = f"Fréchet distance (column {grid.metric})"
     else:
         quantity = f"Column {grid.metric}"
-    wanted = {cell.wanted for cell in cells.values() if cell.wanted}
-    if not wanted:
-        spread = "no training wanted"
-    elif wanted == {1}:
-        spread = "the value of one training, hence without a spread"
-    else:
-        spread = f"mean ± standard deviation over {span(wanted)} trainings"
-    if grid.draws > 1 and wanted:
-        spread = (
-            f"mean ± standard deviation over {span(wanted)} training{'s' * (wanted != {1})} ± standard deviation over "
-            f"the {grid.draws} sample sets of one"
-        )
-    short = "" if grid.preset == "paper" else ", a shorter budget than the paper's"
     direction = "between generated and real images, lower is better"
-    return f"{lead}{quantity} {direction}: {spread}. Preset {grid.preset}{short}."
+    return f"{lead}{quantity} {direction}: {spreads(cells.values(), grid.draws)}. {ending(cells.values(), grid)}"
+
+
+def spreads(cells: Iterable[Cell], draws: int) -> str:
+    """What each ± is of."""
+    wanted = {cell.wanted for cell in cells if cell.wanted}
+    if not wanted:
+        return "no training wanted"
+    if draws > 1:
+        return (
+            f"mean ± standard deviation over {span(wanted)} training{'s' * (wanted != {1})} ± standard deviation over "
+            f"the {draws} sample sets of one"
+        )
+    if wanted == {1}:
+        return "the value of one training, hence without a spread"
+    return f"mean ± standard deviation over {span(wanted)} trainings"
+
+
+def ending(cells: Iterable[Cell], grid: Grid) -> str:
+    """The budget, and whether something is missing; a training that diverged has ended."""
+    wanted, ended = 0, 0
+    for cell in cells:
+        wanted, ended = wanted + cell.wanted, ended + cell.done + cell.diverged
+    short = "" if grid.preset == "paper" else ", a shorter budget than the paper's"
+    missing = f" Incomplete: {ended} of {wanted} trainings have ended." if ended < wanted else ""
+    return f"Preset {grid.preset}{short}.{missing}"
 
 
 def span(counts: set[int]) -> str:
