@@ -95,9 +95,10 @@ def judge(
     if len(values) < ENOUGH:
         word, why = "undecided", f"{len(values)} trainings are fewer than {ENOUGH}"
     elif word == "undecided":
-        why = "too wide an interval for the margin"
+        why = "the interval reaches across the margin"
     p = chances.get(word, chances["reproduced"])
-    return Verdict(low, high, *map(_figures, (delta, delta - half, delta + half, margin, p)), word, why)
+    delta_low, delta_high = _figures(delta - half), _figures(delta + half)
+    return Verdict(low, high, _figures(delta), delta_low, delta_high, margin, _figures(p), word, why)
 
 
 def _figures(value: float) -> float:

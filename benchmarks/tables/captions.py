@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from pandas import DataFrame
+
 from benchmarks.tables.cells import NOTHING, Cell, Grid
 from benchmarks.tables.paper import Pair
 
 
-def caption(cells: Mapping[Pair, Cell], grid: Grid, lead: str = "") -> str:
+def caption(cells: Mapping[Pair, Cell], there: int, grid: Grid, lead: str = "") -> str:
     """What the numbers are; the protocol behind them comes with the grid's notes."""
     if grid.metric == "fid":
         quantity = "FID (column fid)"
@@ -17,7 +19,7 @@ def caption(cells: Mapping[Pair, Cell], grid: Grid, lead: str = "") -> str:
     else:
         quantity = f"Column {grid.metric}"
     direction = "between generated and real images, lower is better"
-    return f"{lead}{quantity} {direction}: {spreads(cells.values(), grid.draws)}. {ending(cells.values(), grid)}"
+    return f"{lead}{quantity} {direction}: {spreads(cells.values(), grid.draws)}. {ending(there, grid)}"
 
 
 def spreads(cells: Iterable[Cell], draws: int) -> str:
@@ -35,14 +37,24 @@ def spreads(cells: Iterable[Cell], draws: int) -> str:
     return f"mean ± standard deviation over {span(wanted)} trainings"
 
 
-def ending(cells: Iterable[Cell], grid: Grid) -> str:
-    """The budget, and whether something is missing; a training that diverged has ended."""
-    wanted, ended = 0, 0
-    for cell in cells:
-        wanted, ended = wanted + cell.wanted, ended + cell.done + cell.diverged
+def ending(ended: int, grid: Grid) -> str:
+    """The budget, and whether some of the wanted trainings are missing."""
+    wanted = sum(map(len, grid.keys.values()))
     short = "" if grid.preset == "paper" else ", a shorter budget than the paper's"
-    missing = f" Incomplete: {ended} of {wanted} trainings have ended." if ended < wanted else ""
+    missing = f" Incomplete: {ended} of {wanted} trainings are there." if ended < wanted else ""
     return f"Preset {grid.preset}{short}.{missing}"
+
+
+def measured(cells: Iterable[Cell]) -> int:
+    """Trainings in cells that should have all of theirs; one that diverged is there."""
+    return sum(cell.done + cell.diverged for cell in cells)
+
+
+def ended(runs: DataFrame, grid: Grid) -> int:
+    """Trainings that ended and were measured somehow, for cells that cannot have everything of each."""
+    wanted = {key for keys in grid.keys.values() for key in keys}
+    there = (runs["status"] == "diverged") | ((runs["status"] == "done") & runs["metric"].notna())
+    return int(runs.loc[there & runs["key"].isin(wanted), "key"].nunique())
 
 
 def span(counts: set[int]) -> str:

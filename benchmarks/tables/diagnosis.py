@@ -10,7 +10,7 @@ from types import MappingProxyType
 from pandas import DataFrame
 
 from benchmarks.tables.averages import evaluations, finer, over_trainings, place, trainings
-from benchmarks.tables.captions import caption, ending, legend, spreads
+from benchmarks.tables.captions import caption, ended, ending, legend, spreads
 from benchmarks.tables.cells import Grid, Table
 from benchmarks.tables.paper import Pair
 
@@ -62,7 +62,7 @@ def criteria(runs: DataFrame, grid: Grid) -> Table:
     )  # fmt: skip
     return Table(
         name="criteria",
-        caption=caption(cells, grid, lead="Which of Section 2's criteria costs how much. "),
+        caption=caption(cells, ended(runs, grid), grid, lead="Which of Section 2's criteria costs how much. "),
         notes=(*notes, *legend(cells), *grid.notes),
         rows=MappingProxyType(rows),
         columns=MappingProxyType({name: label for name, (label, _) in QUANTITIES.items()}),
@@ -100,7 +100,7 @@ def latents(runs: DataFrame, grid: Grid) -> Table:
     )
     return Table(
         name="latents",
-        caption=f"Latents and the density they are sampled from{spread}. {ending(cells.values(), grid)}",
+        caption=f"Latents and the density they are sampled from{spread}. {ending(ended(runs, grid), grid)}",
         notes=(*notes, *legend(cells), *grid.notes),
         rows=MappingProxyType(rows),
         columns=MappingProxyType({name: label for name, (label, _) in LATENTS.items()}),

@@ -10,7 +10,7 @@ from pandas import DataFrame
 
 from benchmarks.tables.against import order_notes, paper_notes, ranking, verdict, with_cited
 from benchmarks.tables.averages import beside, digits, evaluations, over_trainings, place, trainings
-from benchmarks.tables.captions import caption, legend
+from benchmarks.tables.captions import caption, legend, measured
 from benchmarks.tables.cells import Cell, Grid, Table
 from benchmarks.tables.paper import Pair, Published, published
 
@@ -54,7 +54,7 @@ def _quality(name: str, runs: DataFrame, grid: Grid) -> Table:
     notes = (*legend(cells), *grid.notes, *paper_notes(name, cells, grid, paper), *order_notes(orders, grid))
     return Table(
         name=name,
-        caption=caption(cells, grid),
+        caption=caption(cells, measured(cells.values()), grid),
         notes=notes,
         rows=MappingProxyType(rows),
         columns=grid.datasets,

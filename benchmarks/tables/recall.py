@@ -11,7 +11,7 @@ from pandas import DataFrame
 
 from benchmarks.tables.against import oddities
 from benchmarks.tables.averages import evaluations, over_trainings, place, trainings
-from benchmarks.tables.captions import ending, legend, spreads
+from benchmarks.tables.captions import ending, legend, measured, spreads
 from benchmarks.tables.cells import NOTHING, Cell, Grid, Shown, Table
 from benchmarks.tables.paper import Published, printed
 
@@ -89,7 +89,7 @@ def table6(runs: DataFrame, grid: Grid) -> Table:
     return Table(
         name="table6",
         caption="Precision and recall for distributions of samples, (F8, F1/8): the first is recall, the second "
-        f"precision, higher is better: {spreads(over.values(), grid.draws)}. {ending(over.values(), grid)}",
+        f"precision, higher is better: {spreads(over.values(), grid.draws)}. {ending(measured(over.values()), grid)}",
         notes=tuple(notes),
         rows=grid.models,
         columns=grid.datasets,

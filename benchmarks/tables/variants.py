@@ -9,7 +9,7 @@ from types import MappingProxyType
 from pandas import DataFrame
 
 from benchmarks.tables.averages import evaluations, finer, over_trainings, place, trainings
-from benchmarks.tables.captions import caption
+from benchmarks.tables.captions import caption, ended
 from benchmarks.tables.cells import NOTHING, Cell, Grid, Table
 from benchmarks.tables.paper import Pair
 
@@ -59,7 +59,7 @@ def sensitivity(runs: DataFrame, grid: Grid) -> Table:
     )  # fmt: skip
     return Table(
         name="sensitivity",
-        caption=caption(cells, grid, lead="The same images scored under several metric protocols. "),
+        caption=caption(cells, ended(runs, grid), grid, lead="The same images scored under several metric protocols. "),
         notes=(*notes, *grid.notes),
         rows=grid.labels,
         columns=MappingProxyType(labels),
