@@ -20,8 +20,8 @@ from benchmarks.datasets import Folder
 from benchmarks.evaluation import IMAGES, VARIANTS, Measure
 from benchmarks.layouts import FORMATS
 from benchmarks.metrics import METRICS
-from benchmarks.protocols import PRESETS, show
-from benchmarks.tables import TABLES, Grid
+from benchmarks.protocols import PRESETS, Preset, show
+from benchmarks.tables import TABLES, Grid, Kind
 from benchmarks.trial import PRECISIONS, Job, Trial, finished, loaded
 from benchmarks.verdicts import MARGIN
 from benchmarks.work import forced
@@ -198,7 +198,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
         wrong.append(f"unknown preset {options.preset!r}. Known: {', '.join(PRESETS)} (benchmarks/protocols.py)")
     preset = PRESETS.get(options.preset)
     kind = TABLES[table]
-    models = names(options.only) if options.only is not None else [*(kind.models or (preset.models if preset else ()))]
+    models = names(options.only) if options.only is not None else [*_models(kind, preset)]
     wrong += [_message(zoo.entry, name) for name in models if name not in zoo.MODELS]
     results = Path(options.results)
     nearest = next(path for path in (results, *results.absolute().parents) if path.exists())
@@ -270,6 +270,13 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
         raise Problems(wrong)
     jobs = [trials[m, d, seed] for seed in range(seeds) for m in models for d in measures]
     return Plan(tuple(jobs), measures, options.preset, results, workers, options.cluster, look, kind.trains)
+
+
+def _models(kind: Kind, preset: Preset | None) -> tuple[str, ...]:
+    """The rows where the command names none: the table's, of those that there are, or the preset's."""
+    if kind.models is not None:
+        return tuple(name for name in kind.models if name in zoo.MODELS)
+    return preset.models if preset else ()
 
 
 def seconds_per_step(results: Path) -> dict[tuple[str, str, str], float]:

@@ -81,7 +81,7 @@ def judge(
     margin = _figures(max(share * abs(mean), SPREADS * std))
     if not values:
         return Verdict(margin=margin, why="no training is done")
-    delta = fmean(values) - mean
+    delta = round(fmean(values) - mean, 10)  # not 1.8e-15
     if len(values) < 2:
         return Verdict(delta=_figures(delta), margin=margin, word="undecided", why="1 training has no spread")
     error, freedom = welch(stdev(values), len(values), std, trials)

@@ -30,7 +30,7 @@ class Kind:
     Attributes:
         make: from the frames that it reads, in their order, and a grid.
         reads: "runs" and "epochs" of `records.read`, "speed" of `benchmarks.speed`.
-        models: rows where a command names none; None: the preset's.
+        models: rows where a command names none, of those that the zoo has; None: the preset's.
         sources: keys of `evaluation.SOURCES`.
         variants: keys of `evaluation.VARIANTS`; None: all that a data set can have.
         metrics: keys of `metrics.METRICS`, beside those that a command names.
@@ -54,7 +54,7 @@ TABLES: dict[str, Kind] = {
     "table1": Kind(table1, pictures=True),
     "table2": Kind(table2, ("runs", "epochs"), ("two-stage-vae", "glf")),
     "table4": Kind(table4),
-    "table5": Kind(table5, ("speed",), ("two-stage-vae", "glf"), trains=False),
+    "table5": Kind(table5, ("speed",), ("two-stage-vae", "glf", "glann", "glf-perceptual"), trains=False),
     "table6": Kind(table6, models=("glf",), metrics=("fd", "prd")),
     "criteria": Kind(criteria, sources=("prior", "posterior", "reconstruction", "floor")),
     "latents": Kind(latents, diagnostics=True),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pandas import DataFrame
 
 from benchmarks import verdicts
-from benchmarks.tables.cells import Cell, Grid
+from benchmarks.tables.cells import Cell, Grid, signed
 from benchmarks.tables.paper import Pair, Published
 from benchmarks.verdicts import Verdict
 
@@ -27,16 +27,18 @@ def with_cited(grid: Grid, paper: Mapping[Pair, Published]) -> dict[str, str]:
     return {name: labels[name] for name in names}
 
 
-def oddities(paper: Mapping[Pair, tuple[Published, ...]], shown: Container[Pair], grid: Grid) -> list[str]:
-    """What is odd about the paper's numbers that are shown, each once."""
-    told = {
-        entry.note: f"The paper on {entry.label}, {grid.datasets[dataset]}: {entry.note}"
-        for (model, dataset), entries in paper.items()
-        if (model, dataset) in shown
-        for entry in entries
-        if entry.note
-    }
-    return [*told.values()]
+def oddities(paper: Mapping[Pair, tuple[Published, ...]], shown: Container[Pair], grid: Grid) -> Iterator[str]:
+    """The paper's footnotes and what is odd about its numbers, of those shown; each once, with what it is about."""
+    seen = {pair: entries for pair, entries in paper.items() if pair in shown}
+    for note in dict.fromkeys(entry.note for entries in seen.values() for entry in entries if entry.note):
+        about = [pair for pair, entries in seen.items() if any(entry.note == note for entry in entries)]
+        subjects = []
+        for model in dict.fromkeys(model for model, _ in about):
+            own = [dataset for other, dataset in about if other == model]
+            all_of_them = len(own) > 1 and len(own) == sum(other == model for other, _ in seen)
+            where = "" if all_of_them else f", {', '.join(grid.datasets[dataset] for dataset in own)}"
+            subjects.append(paper[model, own[0]][0].label + where)
+        yield f"The paper's {'; '.join(subjects)}: {note}"
 
 
 def verdict(cell: Cell, counted: DataFrame, grid: Grid, paper: Published | None) -> Verdict:
@@ -74,7 +76,7 @@ def ranking(cells: Mapping[Pair, Cell], dataset: str, printed: Mapping[Pair, Pub
 def order_notes(orders: Mapping[str, verdicts.Order], grid: Grid) -> Iterator[str]:
     """What can be said of the order where the numbers themselves may be of another scale."""
     if found := [
-        f"{grid.datasets[d]} {order.rho:.2f} ({len(order.models)} models)"
+        f"{grid.datasets[d]} {signed(order.rho)} ({len(order.models)} models)"
         for d, order in orders.items()
         if order.rho is not None
     ]:
@@ -118,9 +120,4 @@ def paper_notes(name: str, cells: Mapping[Pair, Cell], grid: Grid, paper: Mappin
         yield from (f"No verdict on the paper's numbers: {why}." for why in whys)
     if any(paper[pair].cited for pair in shown):
         yield "(cited): the paper cites this number and trained no such model."
-    told = dict.fromkeys((paper[model, dataset].note, model) for model, dataset in shown)
-    for note, model in told:
-        if note:
-            where = [dataset for other, dataset in shown if other == model and paper[other, dataset].note == note]
-            of = "" if len(where) > 1 else f", {grid.datasets[where[0]]}"
-            yield f"The paper on {paper[model, where[0]].label}{of}: {note}"
+    yield from oddities({pair: (entry,) for pair, entry in paper.items()}, shown, grid)

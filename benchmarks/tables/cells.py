@@ -141,6 +141,11 @@ def number(mean: float, spreads: Sequence[float | None], decimals: int) -> str:
     return " ± ".join([f"{mean:{form}}", *(NOTHING if s is None else f"{s:{form}}" for s in shown)])
 
 
+def signed(value: float) -> str:
+    """A number with a minus that is no hyphen."""
+    return f"{value:.2f}".replace("-", "−")
+
+
 @dataclass(frozen=True)
 class Table:
     """A finished table, ready to be laid out as CSV, LaTeX, Markdown or HTML."""

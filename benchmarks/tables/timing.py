@@ -83,7 +83,7 @@ def table5(speed: DataFrame, grid: Grid) -> Table:
         *oddities(paper, cells, grid),
     ]
     if missing:
-        notes.insert(0, f"{NOTHING}: not measured; `python -m benchmarks.speed` does.")
+        notes.insert(0, f"{NOTHING}: not measured; python -m benchmarks.speed does.")
     incomplete = f" Incomplete: {len(cells) - missing} of {len(cells)} cells are measured." if missing else ""
     return Table(
         name="table5",
