@@ -170,6 +170,66 @@ def parameters(needs: Resources, environment: Mapping[str, str]) -> dict[str, An
     return given | ({"gpus_per_node": needs.gpus} if needs.gpus else {})
 
 
+class Watch(Generic[T, R]):
+    """SLURM's queue, looked at now and then: which jobs are gone, which will never start, which are held."""
+
+    def __init__(self, follow: Follow[T, R]):
+        self.follow = follow
+        self.started = self.answered = time.monotonic()
+        self.looked = 0.0
+        self.absent: dict[int, int] = {}    # item -> looks in a row that did not find its job
+        self.told: set[str] = set()         # jobs that somebody holds
+
+    def news(self) -> None:
+        """An item has come to its end: all is well, though SLURM may not answer."""
+        self.answered = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether it is time to look."""
+        now = time.monotonic()
+        return now - self.looked >= (LOOK if now - self.started < 300 else CALM)
+
+    def look(self, jobs: Mapping[int, str], items: Sequence[T]) -> tuple[dict[int, str], list[int]]:
+        """Ask SLURM for the jobs of items.
+
+        Args:
+            jobs: item's place -> its job.
+            items: all items.
+
+        Returns:
+            item's place -> why its job will never start; places of items whose jobs are gone.
+
+        Raises:
+            OSError: it has not answered for a long time.
+        """
+        self.looked = time.monotonic()
+        queue = scheduler.listed()
+        if queue is None:
+            if self.looked - self.answered > PATIENCE:
+                raise OSError("SLURM has not answered for half an hour; submitted jobs are followed by the same "
+                              "command, run again")  # fmt: skip
+            return {}, []
+        self.answered = self.looked
+        states = {index: queue.get(job, scheduler.GONE) for index, job in jobs.items()}
+        useless = {jobs[index] for index, s in states.items() if scheduler.never(s) or scheduler.fallen(s)}
+        if useless:               # nobody waits for these any longer, and what goes again has a job of its own
+            scheduler.cancel(useless)
+        hopeless = {}
+        for index, state in states.items():
+            job, item = jobs[index], items[index]
+            if scheduler.never(state):
+                hopeless[index] = _refusal(state, self.follow.needs(item))
+            elif scheduler.held(state) and job not in self.told:
+                self.told.add(job)
+                self.follow.tell(f"SLURM job {job} is held: {state}; `scontrol release {job}` lets it go")
+            gone = (state == scheduler.GONE or scheduler.fallen(state)) and not self.follow.alive(item)
+            self.absent[index] = self.absent.get(index, 0) + 1 if gone else 0
+        # Two looks: a job may have been between two states, and its record on its way through a file system.
+        lost = [index for index in jobs if self.absent[index] >= 2]
+        self.absent |= dict.fromkeys(lost, 0)
+        return hopeless, lost
+
+
 def run(
     fn: Callable[[T], R],
     items: Sequence[T],
@@ -200,50 +260,25 @@ def run(
     if not follow.wait:
         return
 
-    absent: dict[int, int] = {}   # item -> looks in a row that did not find its job
-    said: set[str] = set()        # jobs that people hold, of which was told
+    watch = Watch(follow)
     tries: dict[int, int] = {}
-    started = answered = time.monotonic()
-    looked = 0.0
     while open_:
         for index in [*open_]:
             value = follow.found(items[index])
             if value is not None:
                 del open_[index]
-                answered = time.monotonic()
+                watch.news()
                 yield Outcome(items[index], value, None)
-        now = time.monotonic()
-        if open_ and now - looked >= (LOOK if now - started < 300 else CALM):
-            looked = now
-            queue = scheduler.listed()
-            if queue is None:
-                if now - answered > PATIENCE:
-                    raise OSError("SLURM has not answered for half an hour; submitted jobs are followed by the same "
-                                  "command, run again")  # fmt: skip
-            else:
-                answered = now
-                states = {index: queue.get(jobs[index], scheduler.GONE) for index in open_}
-                for index, state in states.items():
-                    job, item = jobs[index], items[index]
-                    if scheduler.never(state):
-                        del open_[index]
-                        yield Outcome(item, None, _refusal(state, follow.needs(item)), ran=False)
-                    elif scheduler.held(state) and job not in said:
-                        said.add(job)
-                        follow.tell(f"SLURM job {job} is held: {state}; `scontrol release {job}` lets it go")
-                    gone = (state == scheduler.GONE or scheduler.fallen(state)) and not follow.alive(item)
-                    absent[index] = absent.get(index, 0) + 1 if gone else 0
-                # Nobody waits for these any longer, and what goes again has a job of its own.
-                useless = {jobs[i] for i, s in states.items() if scheduler.never(s) or scheduler.fallen(s)}
-                if useless:
-                    scheduler.cancel(useless)
-            # Two looks: a job may have been between two states, and its record on its way through a file system.
-            lost = [index for index in open_ if absent.get(index, 0) >= 2 and follow.found(items[index]) is None]
+        if open_ and watch.due():
+            hopeless, gone = watch.look({index: jobs[index] for index in open_}, items)
+            for index, why in hopeless.items():
+                del open_[index]
+                yield Outcome(items[index], None, why, ran=False)
+            lost = [index for index in gone if follow.found(items[index]) is None]
             # Whose fault it was is known only where an item had its job for itself.
             shared = {index for index in lost if sum(job == jobs[index] for job in jobs.values()) > 1}
             again = [index for index in lost if index in shared or tries.get(index, 0) < retries]
             for index in lost:
-                absent[index] = 0
                 tries[index] = tries.get(index, 0) + (index not in shared)
                 how = scheduler.fate(jobs[index])
                 if index in again:
