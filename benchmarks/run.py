@@ -100,6 +100,7 @@ def _main(arguments: list[str]) -> int:
     for name in EVERYTHING if given.what == "all" else [given.what if given.what in tables.TABLES else "table1"]:
         try:
             plans[name] = launching.placed(plan(options, CLUSTERS, name), options.device)
+            _refuse_to_replace(name, plans[name])
         except Problems as error:
             wrong += error.problems
     if wrong:
@@ -113,8 +114,12 @@ def _main(arguments: list[str]) -> int:
     word = _word({"what": next(iter(plans)), "options": wants}, [*plans.values()]) if given.force else ""
     codes = [DONE]
     for name, found in plans.items():
+        if given.dry_run and len(plans) > 1:
+            print(name)
         again = {"what": name, "options": wants, "force": word}
         codes.append(_table(name, _anew(found, word), again, dry=given.dry_run, yes=given.yes, wait=not given.no_wait))
+    if given.what == "all" and not given.dry_run:
+        codes.append(ALL["table3"].call(given, None))
     return max(codes)
 
 
@@ -193,7 +198,6 @@ def _error(message: str) -> None:
 def _table(name: str, found: Plan, command: dict[str, Any], *, dry: bool, yes: bool, wait: bool = True) -> int:
     console = Console()
     pending = found.pending()
-    _refuse_to_replace(name, found)
     if dry:
         _describe(found, console)
         for line in launching.what_slurm_gets(pending) if found.cluster == "slurm" else ():
@@ -231,6 +235,7 @@ def _retry(given: argparse.Namespace, root: Path | None) -> int:
         options = Options(**{**known, "results": given.results, "cluster": cluster})
         try:
             found = launching.placed(plan(options, CLUSTERS, command["what"]), options.device)
+            _refuse_to_replace(command["what"], found)
         except Problems as error:  # the other commands go on
             for problem in error.problems:
                 print(f"error: {command['what']}: {problem}", file=sys.stderr)

@@ -36,7 +36,9 @@ def evaluations(
 
 def trainings(counted: DataFrame, keys: tuple[str, ...], column: str, draws: int) -> dict[str, list[float]]:
     """Training key -> its values, one per draw; a draw that could not be measured makes its training a missing one."""
-    found = {key: [float(v) for v in counted.loc[counted["key"] == key].get(column, ())] for key in keys}
+    found: dict[str, list[float]] = {key: [] for key in keys}
+    for key, value in zip(counted["key"], counted.get(column, ()), strict=column in counted):
+        found[key].append(float(value))
     return {key: values for key, values in found.items() if len(values) == draws and all(map(math.isfinite, values))}
 
 
