@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from zoo.base import LatentModel, Loss, NotFitted, Stage, Update, check_sizes
+from zoo.glann import GLANN
 from zoo.glf import GLF, TwoStageGLF
 from zoo.rae import RAE
 from zoo.two_stage import TwoStageVAE
@@ -53,9 +54,12 @@ MODELS: dict[str, Entry] = {
     "vae-flow-prior":             Entry(FlowPriorVAE,     "VAE + flow prior"),
     "vae-flow-posterior":         Entry(FlowPosteriorVAE, "VAE + flow posterior"),
     "glf":                        Entry(GLF,              "GLF"),
+    "glann":                      Entry(GLANN,            "GLANN with perceptual loss"),
+    "glf-perceptual":             Entry(GLF,              "GLF + perceptual loss", hyper={"recon": "perceptual"}),
     # told of in the text
     "wae-mmd":                    Entry(WAEMMD,           "WAE-MMD"),
     "glf-two-stage":              Entry(TwoStageGLF,      "GLF, two stages"),
+    "glann-mse":                  Entry(GLANN,            "GLANN, MSE", hyper={"recon": "half-sse"}),
     # Figure 4: regularized GLF
     "glf-regularized":            Entry(GLF, "Regularized GLF, β = 100", hyper={"stop_gradient": False, "beta": 100.0}),
     "glf-regularized-1":          Entry(GLF, "Regularized GLF, β = 1",   hyper={"stop_gradient": False, "beta": 1.0}),
