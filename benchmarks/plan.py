@@ -6,15 +6,15 @@ All problems are collected and reported at once.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import zoo
-from benchmarks import datasets, features, protocols, records
+from benchmarks import datasets, features, probing, protocols, records
 from benchmarks.datasets import Folder
 from benchmarks.evaluation import IMAGES, VARIANTS, Measure
 from benchmarks.metrics import METRICS
@@ -41,6 +41,7 @@ class Options:
     on: str | None = None
     name: str | None = None
     like: str | None = None
+    recon: str | None = None
     seeds: str | None = None
     draws: str | None = None
     features: str | None = None
@@ -66,6 +67,7 @@ class Plan:
         results: results folder.
         workers: processes.
         cluster: as `slurm.launch` takes it.
+        lacking: model -> what must be fetched before it can be trained.
     """
 
     jobs: tuple[Job, ...]
@@ -74,9 +76,19 @@ class Plan:
     results: Path
     workers: int
     cluster: str
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
     def state(self, job: Job) -> str:
-        """done, diverged, failed, pending, or unusable: there is a record that must be neither used nor replaced."""
+        """done, diverged, failed, pending, unusable or lacking.
+
+        Unusable: there is a record that must be neither used nor replaced.  Lacking: not done, and not to be done here,
+        as weights that its training needs are not there.
+        """
+        state = self._state(job)
+        untrained = state in ("pending", "failed") and not (job.work / "weights.pt").is_file()
+        return "lacking" if untrained and job.trial.model in self.lacking else state
+
+    def _state(self, job: Job) -> str:
         try:
             record = records.find(self.results, job.trial.key)
         except records.RecordError:  # reading all of them says why
@@ -111,9 +123,15 @@ class Plan:
             preset=self.preset,
             draws=self.jobs[0].draws,
             notes=tuple(self._notes()),
+            asides={(model, dataset): self.lacking[model].partition(" in ")[0] for model, dataset in self._without()},
             variants={(name, v): p.id for name, m in self.measures.items() for v, p in m.protocols.items()},
             labels={name: variant.label for name, variant in VARIANTS.items()},
         )
+
+    def _without(self) -> list[tuple[str, str]]:
+        """Cells with trainings that cannot be done here."""
+        return [(model, dataset) for model, dataset, jobs in self.cells()
+                if model in self.lacking and any(self.state(job) == "lacking" for job in jobs)]  # fmt: skip
 
     def _notes(self) -> Iterator[str]:
         budget = PRESETS[self.preset]
@@ -131,6 +149,8 @@ class Plan:
                 own.setdefault(said, []).append(f"{zoo.entry(model).label} on {dataset}")
         for said, where in own.items():
             yield f"Settings of {', '.join(where)}: {said}."
+        for model in dict.fromkeys(model for model, _ in self._without()):
+            yield f"{zoo.entry(model).label} {self.lacking[model]}."
 
 
 def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Plan:
@@ -148,8 +168,8 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     if options.preset not in PRESETS:
         wrong.append(f"unknown preset {options.preset!r}. Known: {', '.join(PRESETS)} (benchmarks/protocols.py)")
     preset = PRESETS.get(options.preset)
-    models = names(options.only) if options.only is not None else [*preset.models] if preset else []
-    wrong += [_message(zoo.entry, name) for name in models if name not in zoo.MODELS]
+    like, lender = _like(options, wrong)
+    models = _models(options, [*preset.models] if preset else [], lender, wrong)
     results = Path(options.results)
     nearest = next(path for path in (results, *results.absolute().parents) if path.exists())
     if not nearest.is_dir():
@@ -177,11 +197,12 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     if options.cluster not in clusters:
         wrong.append(f"unknown cluster {options.cluster!r}. Known: {', '.join(clusters)} (slurm/launch.py)")
     workers = count("--workers", options.workers, _processes(device), wrong)
-    sources = _sources(options, preset.datasets if preset else (), wrong)
+    sources = _sources(replace(options, like=like), preset.datasets if preset else (), wrong)
     if root is None or root.is_dir():
         for source in sources:
             wrong += datasets.problems(source, root)
     wrong += _rows(models, sources)
+    wrong += [said for model in models for source in sources for said in probing.problems(model, source)]
     wanted = options.features or (preset.features if preset else "classifier")
     for source in sources:
         wrong += _feature_problems(wanted, source, device)
@@ -215,11 +236,19 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
                 trials[model, data.name, seed] = Job(
                     trial, source, root, results, str(device), wanted, draws,
                     metrics, kind.sources, variants, kind.diagnostics, images, options.allow_few,
+                    code=zoo.entry(model).code,
                 )  # fmt: skip
     if wrong:
         raise Problems(wrong)
     jobs = [trials[m, d, seed] for seed in range(seeds) for m in models for d in measures]
-    return Plan(tuple(jobs), measures, options.preset, results, workers, options.cluster)
+    needed = {job.trial.model: weights.problem for job in jobs if (weights := job.trial.pretrained)}
+    lacking = {model: said for model, said in needed.items() if said}
+    found = Plan(tuple(jobs), measures, options.preset, results, workers, options.cluster, lacking)
+    cannot = dict.fromkeys(job.trial.model for job in jobs if found.state(job) == "lacking")
+    # The preset's rows that cannot be trained here leave the others alone; who names one wants it.
+    if options.only is not None and cannot:
+        raise Problems([f"{model} {lacking[model]}" for model in cannot])
+    return found
 
 
 def seconds_per_step(results: Path) -> dict[tuple[str, str, str], float]:
@@ -322,17 +351,43 @@ def _sources(options: Options, default: tuple[str, ...], wrong: list[str]) -> li
     return sources
 
 
+def _like(options: Options, wrong: list[str]) -> tuple[str | None, str]:
+    """What --like names: the data set whose size and protocols a folder has, the model whose rows a class borrows."""
+    given = names(options.like) if options.like is not None else []
+    models = [name for name in given if name in zoo.MODELS]
+    others = [name for name in given if name not in zoo.MODELS]
+    if len(models) > 1 or len(others) > 1:
+        wrong.append(f"--like names a data set, a model, or one of each, not {options.like!r}")
+    if models and not any(zoo.is_foreign(name.partition("+")[0]) for name in names(options.only or "")):
+        wrong.append(f"--like {models[0]} lends its protocol rows to a class of your own: --only package.module:Class")
+    if others and others[0] not in datasets.DATASETS and "folder:" not in (options.on or ""):
+        wrong.append(f"--like {others[0]}: neither a data set (for a folder) nor a model (for a class of your own)")
+        others = []
+    return others[0] if others else None, models[0] if models else ""
+
+
+def _models(options: Options, usual: list[str], lender: str, wrong: list[str]) -> list[str]:
+    """Models of --only, classes from outside imported; with --recon, their variants."""
+    found = []
+    for name in usual if options.only is None else names(options.only):
+        try:
+            zoo.adopt(name, lender)
+            found.append(zoo.variant(name, options.recon) if options.recon is not None else name)
+        except ValueError as error:
+            wrong.append(str(error))
+    return list(dict.fromkeys(found))
+
+
 def _rows(models: list[str], sources: list[str | Folder]) -> list[str]:
     """Cells without a protocol."""
     wrong = []
     for model in models:
         for source in sources:
             row = source.like if isinstance(source, Folder) else source
-            if model in zoo.MODELS:
-                try:
-                    protocols.row(model, row)
-                except ValueError as error:
-                    wrong.append(str(error))
+            try:
+                protocols.row(model, row)
+            except ValueError as error:
+                wrong.append(str(error))
     return wrong
 
 

@@ -94,8 +94,12 @@ class Protocol:
     def resolve(self, model: str) -> Protocol:
         """The same with all hyper-parameters of a model named."""
         # What makes a variant is stronger than what a data set sets; what it multiplies holds for variants too.
-        hyper = zoo.hyper_parameters(model, **{**self.hyper, **zoo.entry(model).hyper})
-        scaled = {name: float(hyper[name]) * factor for name, factor in self.scale.items()}
+        row = zoo.entry(model)
+        known = zoo.hyper_parameters(model)
+        # Who borrows another model's rows need not have all of its hyper-parameters.
+        given = {name: value for name, value in self.hyper.items() if name in known or not row.like}
+        hyper = zoo.hyper_parameters(model, **{**given, **row.hyper})
+        scaled = {name: float(hyper[name]) * factor for name, factor in self.scale.items() if name in known or not row.like}
         return replace(self, hyper={**hyper, **scaled}, scale={})
 
 
@@ -219,22 +223,33 @@ class Preset:
 
 
 FAST = {"two-stage-vae": {"first": FASTER, "second": FASTER}}
-TABLE1 = ("vae", "wae-gan", "two-stage-vae", "rae-gmm", "vae-flow-prior", "vae-flow-posterior", "glf")  # its trained rows
+TABLE1 = ("vae", "wae-gan", "two-stage-vae", "rae-gmm", "vae-flow-prior", "vae-flow-posterior", "glf")  # without VGG-16
 FIVE   = ("vae", "wae-gan", "two-stage-vae", "rae-gmm", "glf")  # one for each shape of training
 PRESETS = {
-    "paper": Preset(None,   None,  10, 10, ("mnist", "fashion", "cifar10", "celeba"), TABLE1, "inception"),
+    "paper": Preset(None,   None,  10, 10, ("mnist", "fashion", "cifar10", "celeba"), (*TABLE1, "glf-perceptual"), "inception"),
     "quick": Preset(10_000, 1_000,  1,  1, ("mnist",),                                TABLE1, "classifier", FAST),
     "demo":  Preset(None,     500,  3,  1, ("digits",),                               FIVE,   "classifier", FAST),
 }
 # fmt: on
 
 
-def rows(model: str) -> dict[str, Protocol]:
-    """Data set -> protocol of a model; a variant has those of its class's first entry in the registry."""
-    if model in PROTOCOLS or model not in zoo.MODELS:
-        return PROTOCOLS.get(model, {})
-    same = (name for name, entry in zoo.MODELS.items() if entry.model is zoo.MODELS[model].model)
-    return PROTOCOLS.get(next(same), {})
+def rows(model: str) -> Mapping[str, Protocol]:
+    """Data set -> protocol of a model.
+
+    A variant has those of its class's first entry in the registry; a class from outside those of its attribute
+    `protocols`, or those that it borrows.
+    """
+    if model in PROTOCOLS:
+        return PROTOCOLS[model]
+    try:
+        entry = zoo.entry(model)
+    except ValueError:
+        return {}
+    if entry.like:
+        return rows(entry.like)
+    first = next((name for name, other in zoo.MODELS.items() if other.model is entry.model), "")
+    own: Mapping[str, Protocol] = getattr(entry.model, "protocols", {})
+    return PROTOCOLS.get(first, own)
 
 
 def row(model: str, dataset: str) -> str:
@@ -246,10 +261,10 @@ def row(model: str, dataset: str) -> str:
     known = rows(model)
     name = dataset if dataset in known else SAME_AS.get(dataset, dataset)
     if name not in known:
-        raise ValueError(
-            f"no protocol for {model!r} on {dataset!r}; rows: {', '.join(known) or 'none'}. "
-            f"Add one to benchmarks/protocols.py"
-        )
+        add = "Add one to benchmarks/protocols.py"
+        if zoo.is_foreign(model.partition("+")[0]):
+            add = "Add one to its class attribute protocols, or borrow another model's by --like MODEL"
+        raise ValueError(f"no protocol for {model!r} on {dataset!r}; rows: {', '.join(known) or 'none'}. {add}")
     return name
 
 
@@ -257,7 +272,7 @@ def protocol(model: str, dataset: str, preset: str, n: int) -> Protocol:
     """How a model is trained on n images of a data set under a preset, with nothing left open.
 
     Args:
-        model: a key of `zoo.MODELS`.
+        model: as `zoo.entry` takes it.
         dataset: a data set with rows here; a folder gives the one that it is like.
         preset: a key of `PRESETS`.
         n: number of training images, after the preset's cap.
@@ -267,10 +282,10 @@ def protocol(model: str, dataset: str, preset: str, n: int) -> Protocol:
     """
     if preset not in PRESETS:
         raise ValueError(f"unknown preset {preset!r}. Known: {', '.join(PRESETS)} (benchmarks/protocols.py)")
-    found, budget = rows(model)[row(model, dataset)], PRESETS[preset]
-    rates = budget.lr.get(model, {})
+    found, budget, lender = rows(model)[row(model, dataset)], PRESETS[preset], zoo.entry(model).like
+    rates = budget.lr.get(lender or model, {})
     stages = {name: _resolve(name, s, budget.steps, rates.get(name), n) for name, s in found.stages.items()}
-    return replace(found, stages=stages)
+    return replace(found, stages=stages, source=found.source + (f", borrowed from {lender}" if lender else ""))
 
 
 def _resolve(name: str, schedule: Schedule, cap: int | None, lr: PerGroup | None, n: int) -> Schedule:
@@ -293,9 +308,11 @@ def _resolve(name: str, schedule: Schedule, cap: int | None, lr: PerGroup | None
 
 def own_rows(model: str, dataset: str, preset: str) -> str | None:
     """What a caption must say of a row that is not the paper's, or None."""
-    found = rows(model)[row(model, dataset)]
-    parts = [found.source] if found.source.startswith("ours") else []
-    own = PRESETS[preset].lr.get(model, {})
+    found, lender = rows(model)[row(model, dataset)], zoo.entry(model).like
+    parts = [f"borrowed from {lender}"] if lender else []
+    if found.source.startswith("ours") or (zoo.is_foreign(model.partition("+")[0]) and not lender):
+        parts.append(found.source or "its own")
+    own = PRESETS[preset].lr.get(lender or model, {})
     parts += [f"lr {show(lr)} in stage {stage}" for stage, lr in own.items() if lr != found.stages[stage].lr]
     return "; ".join(parts) or None
 

@@ -40,6 +40,7 @@ class Grid:
     notes: tuple[str, ...] = ()  # sentences for the caption: metric protocol, own rows, warnings
     variants: Mapping[Pair, str] = field(default_factory=dict)  # (dataset, variant) -> protocol_id, where it can be had
     labels: Mapping[str, str] = field(default_factory=dict)  # variant -> label, in the table's order
+    asides: Mapping[Pair, str] = field(default_factory=dict)  # why a pair's trainings cannot be done, for its cell
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,7 @@ def _quality(runs: DataFrame, grid: Grid, pair: Pair, paper: Published | None) -
         cell,
         paper=None if paper is None else (paper.mean, paper.std),
         cited=paper is not None and paper.cited,
+        aside=f" ({grid.asides[pair]})" if pair in grid.asides else "",
         more=_more(counted, grid.metric),
         where=_where(*pair, "prior", grid.protocol_ids.get(pair[1])),
     )

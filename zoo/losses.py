@@ -40,6 +40,7 @@ RECON: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "perceptual": perceptual,
 }
 PRETRAINED: dict[str, Weights] = {"perceptual": VGG16}  # what must be on the disk before training
+SPELLINGS = {"mse": "half-sse"}  # what people call it -> its name
 LABELS = {"half-sse": "MSE", "sse": "β SSE", "bce": "BCE", "perceptual": "perceptual loss"}  # as tables print them
 
 

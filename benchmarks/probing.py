@@ -1,0 +1,69 @@
+"""Whether a class from outside the registry can be trained, asked before anything is: a stranger's code may fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+import zoo
+from benchmarks import datasets, protocols
+from benchmarks.datasets import Folder
+from benchmarks.protocols import Protocol
+from zoo.base import to_float
+from zoo.losses import PRETRAINED
+
+IMAGES = 8  # black and white noise, on the CPU
+
+
+def problems(model: str, source: str | Folder) -> list[str]:
+    """What is wrong with a class from outside for a data set's images and its protocol row; [] for models of ours.
+
+    The model is made, its first stage compared with the row, and its first loss computed on `IMAGES` random images.
+    """
+    if not zoo.is_foreign(model.partition("+")[0]):
+        return []
+    spec = datasets.spec(source)
+    row = source.like if isinstance(source, Folder) else source
+    rows = protocols.rows(model)
+    if not isinstance(rows, Mapping) or not all(isinstance(protocol, Protocol) for protocol in rows.values()):
+        return [f"{model}: its attribute protocols must map data sets to benchmarks.protocols.Protocol"]
+    try:
+        found = rows[protocols.row(model, row)].resolve(model)
+    except ValueError:
+        return []  # no such row: told already
+    with torch.random.fork_rng(devices=[]):
+        try:
+            return [f"{model} on {row}: {said}" for said in _mistakes(model, spec, found)]
+        except Exception as error:  # whatever a stranger's class raises
+            return [f"{model} does not work on images of {spec.shape}: {type(error).__name__}: {error}"]
+
+
+def _mistakes(model: str, spec: datasets.Spec, protocol: Protocol) -> list[str]:
+    made = zoo.build(model, image_shape=spec.shape, nz=spec.nz, k=spec.k, **protocol.hyper)
+    x = torch.randint(0, 256, (IMAGES, *spec.shape), dtype=torch.uint8)
+    stage = next(made.stages(x), None)
+    if stage is None:
+        return ["it has no stage of training"]
+    if stage.name not in protocol.stages:
+        return [f"no schedule for its stage {stage.name!r}; its row has {', '.join(protocol.stages)}"]
+    wrong = []
+    for update in stage.updates:
+        for group in update.groups:
+            try:
+                protocol.stages[stage.name].rate(group, 0)
+            except ValueError as error:
+                wrong.append(f"stage {stage.name!r}: {error}")
+    if wrong or protocol.hyper.get("recon") in PRETRAINED:  # it is told elsewhere where these weights are not there
+        return wrong
+    made.train()
+    batch = [to_float(tensor[:IMAGES]) for tensor in stage.data()]
+    objective, parts = stage.updates[0].loss(*batch)
+    if objective.ndim or any(part.ndim for part in parts.values()):
+        wrong.append(f"the loss of stage {stage.name!r} must be (scalar, name -> scalar)")
+    made.eval()
+    with torch.no_grad():
+        images = made.decoder(torch.zeros(2, made.nz))
+    if images.shape != (2, *spec.shape):
+        wrong.append(f"its decoder makes {tuple(images.shape[1:])} of {made.nz} latents, not images of {spec.shape}")
+    return wrong
