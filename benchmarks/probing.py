@@ -12,6 +12,7 @@ from benchmarks.datasets import Folder
 from benchmarks.protocols import Protocol
 from zoo.base import to_float
 from zoo.losses import PRETRAINED
+from zoo.named import in_one_line
 
 IMAGES = 8  # black and white noise, on the CPU
 
@@ -35,8 +36,8 @@ def problems(model: str, source: str | Folder) -> list[str]:
     with torch.random.fork_rng(devices=[]):
         try:
             return [f"{model} on {row}: {said}" for said in _mistakes(model, spec, found)]
-        except Exception as error:  # whatever a stranger's class raises
-            return [f"{model} does not work on images of {spec.shape}: {type(error).__name__}: {error}"]
+        except (Exception, SystemExit) as error:  # whatever a stranger's class raises
+            return [f"{model} does not work on images of {spec.shape}: {in_one_line(error)}"]
 
 
 def _mistakes(model: str, spec: datasets.Spec, protocol: Protocol) -> list[str]:

@@ -74,8 +74,8 @@ def imported(name: str, like: str = "", folder: Path | None = None) -> Entry:
         found = getattr(_module(module, folder), attribute)
     except ModuleNotFoundError as error:
         raise ValueError(f"{name}: {error}; it must be in the current folder or on the Python path") from error
-    except Exception as error:  # a stranger's module may raise anything
-        raise ValueError(f"{name}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # a stranger's module may raise anything
+        raise ValueError(f"{name}: {in_one_line(error)}") from error
     if not isinstance(found, type):
         raise ValueError(f"{name} is no class but of type {type(found).__name__}")
     if not issubclass(found, LatentModel):
@@ -92,6 +92,11 @@ def imported(name: str, like: str = "", folder: Path | None = None) -> Entry:
             raise ValueError(f"{name}: its hyper-parameter {parameter} needs a default that is a number, a text or a "
                              "truth value; image_shape, nz and k alone come from the data set")  # fmt: skip
     return row
+
+
+def in_one_line(error: BaseException) -> str:
+    """What an error of somebody else's code says."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _module(name: str, folder: Path | None) -> Any:
