@@ -22,6 +22,7 @@ from benchmarks.protocols import PRESETS, show
 from benchmarks.tables import TABLES, Grid
 from benchmarks.trial import PRECISIONS, Job, Trial, finished, loaded
 from benchmarks.work import forced
+from zoo.perceptual import Weights
 
 
 class Problems(ValueError):
@@ -67,7 +68,7 @@ class Plan:
         results: results folder.
         workers: processes.
         cluster: as `slurm.launch` takes it.
-        lacking: model -> what must be fetched before it can be trained.
+        lacking: model -> weights that its training needs and that are not there.
     """
 
     jobs: tuple[Job, ...]
@@ -76,7 +77,7 @@ class Plan:
     results: Path
     workers: int
     cluster: str
-    lacking: Mapping[str, str] = field(default_factory=dict)
+    lacking: Mapping[str, Weights] = field(default_factory=dict)
 
     def state(self, job: Job) -> str:
         """done, diverged, failed, pending, unusable or lacking.
@@ -123,7 +124,7 @@ class Plan:
             preset=self.preset,
             draws=self.jobs[0].draws,
             notes=tuple(self._notes()),
-            asides={(model, dataset): self.lacking[model].partition(" in ")[0] for model, dataset in self._without()},
+            asides={(model, dataset): f"needs {self.lacking[model].name}" for model, dataset in self._without()},
             variants={(name, v): p.id for name, m in self.measures.items() for v, p in m.protocols.items()},
             labels={name: variant.label for name, variant in VARIANTS.items()},
         )
@@ -150,7 +151,7 @@ class Plan:
         for said, where in own.items():
             yield f"Settings of {', '.join(where)}: {said}."
         for model in dict.fromkeys(model for model, _ in self._without()):
-            yield f"{zoo.entry(model).label} {self.lacking[model]}."
+            yield f"{zoo.entry(model).label} {self.lacking[model].problem}."
 
 
 def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Plan:
@@ -241,13 +242,13 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     if wrong:
         raise Problems(wrong)
     jobs = [trials[m, d, seed] for seed in range(seeds) for m in models for d in measures]
-    needed = {job.trial.model: weights.problem for job in jobs if (weights := job.trial.pretrained)}
-    lacking = {model: said for model, said in needed.items() if said}
+    needed = {job.trial.model: weights for job in jobs if (weights := job.trial.pretrained)}
+    lacking = {model: weights for model, weights in needed.items() if weights.problem}
     found = Plan(tuple(jobs), measures, options.preset, results, workers, options.cluster, lacking)
     cannot = dict.fromkeys(job.trial.model for job in jobs if found.state(job) == "lacking")
     # The preset's rows that cannot be trained here leave the others alone; who names one wants it.
     if options.only is not None and cannot:
-        raise Problems([f"{model} {lacking[model]}" for model in cannot])
+        raise Problems([f"{model} {lacking[model].problem}" for model in cannot])
     return found
 
 

@@ -225,6 +225,29 @@ def test_a_file_cannot_have_a_module_imported(module, tmp_path):
     assert module not in sys.modules
 
 
+def test_a_process_elsewhere_imports_what_was_planned_or_nothing(module, tmp_path, monkeypatch):
+    """As a job on a node does, which has another current folder."""
+    from benchmarks.plan import Options, plan
+    from benchmarks.trial import import_model
+
+    job = plan(Options("demo", only=f"{module}:Own"), ["auto"]).jobs[0]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    def forget():
+        zoo.ADOPTED.clear()
+        sys.modules.pop(module)
+        sys.path.remove(str(tmp_path))
+
+    forget()
+    import_model(job)
+    assert zoo.entry(job.trial.model).revision == job.trial.revision
+    forget()
+    (tmp_path / f"{module}.py").write_text(MODEL + "# another")
+    with pytest.raises(ValueError, match="changed on disk since the trial was planned"):
+        import_model(job)
+
+
 @pytest.mark.parametrize(
     ("name", "recon", "found"),
     [("glf", "perceptual", "glf-perceptual"), ("vae", "bce", "vae-bce"), ("vae", "half-sse", "vae"),

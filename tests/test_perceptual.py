@@ -153,6 +153,16 @@ def test_a_row_that_cannot_run_says_what_it_needs_and_the_others_run(hub, short,
     assert len([*(tmp_path / "results" / "local" / "records").glob("*.json")]) == 1
 
 
+def test_a_truncated_file_is_told_before_anything_starts(hub, short, random_weights, capsys):
+    (hub / VGG16.name).write_bytes((random_weights / "checkpoints" / VGG16.name).read_bytes()[:1000])
+    assert main([*short, "--only", "glf-perceptual,glann"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[1] for line in lines] == ["glf-perceptual", "glann"]
+    assert all("but the file of that name has sha256" in line for line in lines)
+    assert main([*short, "--dry-run"]) == 0
+    assert "remove it, and python -m benchmarks.run fetch vgg16" in capsys.readouterr().out
+
+
 def test_who_names_it_is_told_before_anything_starts(hub, short, tmp_path, capsys):
     for words in (["--only", "glf-perceptual"], ["--only", "glf", "--recon", "perceptual"]):
         assert main([*short, *words]) == 2

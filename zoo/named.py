@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from zoo.base import LatentModel
@@ -71,7 +72,7 @@ def imported(name: str, like: str = "", folder: Path | None = None) -> Entry:
     """
     module, _, attribute = name.partition(":")
     try:
-        found = getattr(_module(module, folder), attribute)
+        found = getattr(import_module(module, folder), attribute)
     except ModuleNotFoundError as error:
         raise ValueError(f"{name}: {error}; it must be in the current folder or on the Python path") from error
     except (Exception, SystemExit) as error:  # a stranger's module may raise anything
@@ -99,7 +100,8 @@ def in_one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def _module(name: str, folder: Path | None) -> Any:
+def import_module(name: str, folder: Path | None = None) -> ModuleType:
+    """A module of the user's, from a folder (by default the current one) or the Python path; its code runs."""
     place = str(folder or Path.cwd())
     if place not in sys.path:
         sys.path.append(place)  # as python -m does; a script that pip has installed does not
