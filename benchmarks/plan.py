@@ -86,7 +86,8 @@ class Plan:
         as weights that its training needs are not there.
         """
         state = self._state(job)
-        untrained = state in ("pending", "failed") and not (job.work / "weights.pt").is_file()
+        kept = (job.work / "weights.pt").is_file() and not forced(job.work, job.force)
+        untrained = state in ("pending", "failed") and not kept
         return "lacking" if untrained and job.trial.model in self.lacking else state
 
     def _state(self, job: Job) -> str:
@@ -371,9 +372,11 @@ def _models(options: Options, usual: list[str], lender: str, wrong: list[str]) -
     """Models of --only, classes from outside imported; with --recon, their variants."""
     found = []
     for name in usual if options.only is None else names(options.only):
+        base, _, recon = name.partition("+")
+        wanted = recon if options.recon is None else options.recon
         try:
-            zoo.adopt(name, lender)
-            found.append(zoo.variant(name, options.recon) if options.recon is not None else name)
+            zoo.adopt(base, lender)
+            found.append(zoo.variant(base, wanted) if wanted or base != name else name)
         except ValueError as error:
             wrong.append(str(error))
     return list(dict.fromkeys(found))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 
 import zoo
@@ -27,7 +25,7 @@ def problems(model: str, source: str | Folder) -> list[str]:
     spec = datasets.spec(source)
     row = source.like if isinstance(source, Folder) else source
     rows = protocols.rows(model)
-    if not isinstance(rows, Mapping) or not all(isinstance(protocol, Protocol) for protocol in rows.values()):
+    if not all(isinstance(protocol, Protocol) for protocol in rows.values()):
         return [f"{model}: its attribute protocols must map data sets to benchmarks.protocols.Protocol"]
     try:
         found = rows[protocols.row(model, row)].resolve(model)

@@ -46,6 +46,9 @@ class Own(Plain):
 class OddRows(Plain):
     protocols = {"digits": {"epochs": 1}}
 
+class NoRows(Plain):
+    protocols = 5
+
 class Vague(Plain):
     def __init__(self, image_shape, nz, weight):
         super().__init__(image_shape, nz)
@@ -106,6 +109,7 @@ MISTAKES = {
     "M:OtherStage": "no schedule for its stage 'fit'; its row has train",
     "M:Unfinished": r"does not work on images of \(1, 8, 8\): ValueError: expected",
     "M:OddRows": "its attribute protocols must map data sets to benchmarks.protocols.Protocol",
+    "M:NoRows": "its attribute protocols must map data sets to benchmarks.protocols.Protocol",
     "broken:Model": "broken:Model: SyntaxError",
     "leaving:Model": "leaving:Model: SystemExit: bye",
     "M:Own+l1": "unknown reconstruction loss 'l1'. Known: half-sse, sse, bce, perceptual",
@@ -116,7 +120,7 @@ MISTAKES = {
 def test_a_mistake_is_one_clear_error_before_training(module, capsys, name):
     Path("broken.py").write_text("def")
     Path("leaving.py").write_text("raise SystemExit('bye')")
-    like = [] if "OddRows" in name else ["--like", "rae-gmm"]
+    like = [] if "Rows" in name else ["--like", "rae-gmm"]
     (line,) = refused(capsys, "--only", name.replace("M:", f"{module}:"), *like)
     assert re.search(MISTAKES[name], line), line
 
@@ -259,6 +263,13 @@ def test_another_reconstruction_loss_is_another_model_or_one_that_is_there(name,
     assert zoo.variant(name, recon) == found
     assert zoo.entry(found).model is zoo.entry(name).model
     assert protocols.rows(found) is protocols.rows(name)
+
+
+def test_a_loss_behind_a_plus_is_that_of_the_option(capsys):
+    assert main(["table1", "--preset", "demo", "--only", "vae+bce,vae+mse,glf+sse", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"{name} on digits" in out for name in ("vae-bce", "vae", "glf+sse"))
+    assert "vae+" not in out
 
 
 def test_the_loss_is_in_the_label_and_in_the_settings(capsys):

@@ -83,6 +83,8 @@ def imported(name: str, like: str = "", folder: Path | None = None) -> Entry:
         raise ValueError(f"{name} is no subclass of zoo.LatentModel (zoo/README.md)")
     if lacking := sorted(found.__abstractmethods__):
         raise ValueError(f"{name} lacks {' and '.join(lacking)}, which every model has (zoo/README.md)")
+    if not isinstance(getattr(found, "protocols", {}), Mapping):
+        raise ValueError(f"{name}: its attribute protocols must map data sets to benchmarks.protocols.Protocol")
     try:
         revision = _revision(module, found)
     except (OSError, TypeError) as error:
@@ -110,8 +112,8 @@ def import_module(name: str, folder: Path | None = None) -> ModuleType:
 
 def _revision(module: str, found: type) -> int:
     """A whole number below 2**48, as records and JSON keep exactly."""
-    modules = dict.fromkeys([module, *(base.__module__ for base in found.__mro__)])
-    texts = [inspect.getsource(sys.modules[name]) for name in modules if name.split(".")[0] not in OURS]
+    bases = (base.__module__ for base in found.__mro__ if base.__module__.split(".")[0] not in OURS)
+    texts = [inspect.getsource(sys.modules[name]) for name in dict.fromkeys([module, *bases])]
     return int(hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12], 16)
 
 
