@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 import zoo
-from benchmarks import datasets, features, probing, protocols, records
+from benchmarks import datasets, features, models, protocols, records
 from benchmarks.datasets import Folder
 from benchmarks.evaluation import IMAGES, VARIANTS, Measure
 from benchmarks.metrics import METRICS
@@ -170,8 +170,10 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     if options.preset not in PRESETS:
         wrong.append(f"unknown preset {options.preset!r}. Known: {', '.join(PRESETS)} (benchmarks/protocols.py)")
     preset = PRESETS.get(options.preset)
-    like, lender = _like(options, wrong)
-    models = _models(options, [*preset.models] if preset else [], lender, wrong)
+    only = names(options.only) if options.only is not None else [*preset.models] if preset else []
+    given = names(options.like) if options.like is not None else []
+    like, lender = models.lenders(given, only, "folder:" in (options.on or ""), wrong)
+    rows = models.chosen(only, lender, options.recon, wrong)
     results = Path(options.results)
     nearest = next(path for path in (results, *results.absolute().parents) if path.exists())
     if not nearest.is_dir():
@@ -203,8 +205,8 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     if root is None or root.is_dir():
         for source in sources:
             wrong += datasets.problems(source, root)
-    wrong += _rows(models, sources)
-    wrong += [said for model in models for source in sources for said in probing.problems(model, source)]
+    wrong += _rows(rows, sources)
+    wrong += [said for model in rows for source in sources for said in models.problems(model, source)]
     wanted = options.features or (preset.features if preset else "classifier")
     for source in sources:
         wrong += _feature_problems(wanted, source, device)
@@ -228,7 +230,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
         measures[data.name] = measure
         kind = TABLES[table]
         variants = kind.variants or tuple(measure.protocols)
-        for model in models:
+        for model in rows:
             for seed in range(seeds):
                 try:
                     trial = Trial.of(model, data, options.preset, seed, options.precision)
@@ -242,7 +244,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
                 )  # fmt: skip
     if wrong:
         raise Problems(wrong)
-    jobs = [trials[m, d, seed] for seed in range(seeds) for m in models for d in measures]
+    jobs = [trials[m, d, seed] for seed in range(seeds) for m in rows for d in measures]
     needed = {job.trial.model: weights for job in jobs if (weights := job.trial.pretrained)}
     lacking = {model: weights for model, weights in needed.items() if weights.problem}
     found = Plan(tuple(jobs), measures, options.preset, results, workers, options.cluster, lacking)
@@ -353,39 +355,10 @@ def _sources(options: Options, default: tuple[str, ...], wrong: list[str]) -> li
     return sources
 
 
-def _like(options: Options, wrong: list[str]) -> tuple[str | None, str]:
-    """What --like names: the data set whose size and protocols a folder has, the model whose rows a class borrows."""
-    given = names(options.like) if options.like is not None else []
-    models = [name for name in given if name in zoo.MODELS]
-    others = [name for name in given if name not in zoo.MODELS]
-    if len(models) > 1 or len(others) > 1:
-        wrong.append(f"--like names a data set, a model, or one of each, not {options.like!r}")
-    if models and not any(zoo.is_foreign(name.partition("+")[0]) for name in names(options.only or "")):
-        wrong.append(f"--like {models[0]} lends its protocol rows to a class of your own: --only package.module:Class")
-    if others and others[0] not in datasets.DATASETS and "folder:" not in (options.on or ""):
-        wrong.append(f"--like {others[0]}: neither a data set (for a folder) nor a model (for a class of your own)")
-        others = []
-    return others[0] if others else None, models[0] if models else ""
-
-
-def _models(options: Options, usual: list[str], lender: str, wrong: list[str]) -> list[str]:
-    """Models of --only, classes from outside imported; with --recon, their variants."""
-    found = []
-    for name in usual if options.only is None else names(options.only):
-        base, _, recon = name.partition("+")
-        wanted = recon if options.recon is None else options.recon
-        try:
-            zoo.adopt(base, lender)
-            found.append(zoo.variant(base, wanted) if wanted or base != name else name)
-        except ValueError as error:
-            wrong.append(str(error))
-    return list(dict.fromkeys(found))
-
-
-def _rows(models: list[str], sources: list[str | Folder]) -> list[str]:
+def _rows(rows: list[str], sources: list[str | Folder]) -> list[str]:
     """Cells without a protocol."""
     wrong = []
-    for model in models:
+    for model in rows:
         for source in sources:
             row = source.like if isinstance(source, Folder) else source
             try:

@@ -263,7 +263,7 @@ def row(model: str, dataset: str) -> str:
     name = dataset if dataset in known else SAME_AS.get(dataset, dataset)
     if name not in known:
         add = "Add one to benchmarks/protocols.py"
-        if zoo.is_foreign(model.partition("+")[0]):
+        if zoo.is_foreign(model):
             add = "Add one to its class attribute protocols, or borrow another model's by --like MODEL"
         raise ValueError(f"no protocol for {model!r} on {dataset!r}; rows: {', '.join(known) or 'none'}. {add}")
     return name
@@ -311,7 +311,7 @@ def own_rows(model: str, dataset: str, preset: str) -> str | None:
     """What a caption must say of a row that is not the paper's, or None."""
     found, lender = rows(model)[row(model, dataset)], zoo.entry(model).like
     parts = [f"borrowed from {lender}"] if lender else []
-    if found.source.startswith("ours") or (zoo.is_foreign(model.partition("+")[0]) and not lender):
+    if found.source.startswith("ours") or (zoo.is_foreign(model) and not lender):
         parts.append(found.source or "its own")
     own = PRESETS[preset].lr.get(lender or model, {})
     parts += [f"lr {show(lr)} in stage {stage}" for stage, lr in own.items() if lr != found.stages[stage].lr]

@@ -37,7 +37,8 @@ def random_weights(tmp_path_factory) -> Path:
     g = torch.Generator().manual_seed(0)
     state = {name: torch.randn(p.shape, generator=g) * (2 / p[0].numel()) ** 0.5 if p.ndim > 1 else torch.zeros(p.shape)
              for name, p in net.named_parameters(prefix="features")}  # fmt: skip
-    torch.save(state, hub / "checkpoints" / perceptual.VGG16.name)
+    # As torchvision's file was written, in 2017.
+    torch.save(state, hub / "checkpoints" / perceptual.VGG16.name, _use_new_zipfile_serialization=False)
     return hub
 
 

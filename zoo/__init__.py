@@ -85,8 +85,8 @@ def entry(name: str) -> Entry:
     base, plus, recon = name.rpartition("+")
     if plus and (base in MODELS or base in ADOPTED):
         return _with_recon(base, recon)
-    if is_foreign(base or name):
-        raise ValueError(f"{name} was not imported here: zoo.adopt({base or name!r}) does it, where its text is trusted")
+    if is_foreign(name):
+        raise ValueError(f"{name} was not imported here: zoo.adopt({name!r}) does it, where its text is trusted")
     raise ValueError(f"unknown model {name!r}. Known: {', '.join(MODELS)} (zoo/__init__.py), package.module:Class")
 
 

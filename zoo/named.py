@@ -52,8 +52,8 @@ def defaults(entry: Entry) -> dict[str, Any]:
 
 
 def is_foreign(name: str) -> bool:
-    """Whether a name is of the form package.module:Class."""
-    return re.fullmatch(r"\w+(\.\w+)*:\w+", name) is not None
+    """Whether a name is of the form package.module:Class, maybe with a loss: package.module:Class+bce."""
+    return re.fullmatch(r"\w+(\.\w+)*:\w+(\+.*)?", name) is not None
 
 
 def imported(name: str, like: str = "", folder: Path | None = None) -> Entry:

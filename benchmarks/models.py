@@ -1,6 +1,8 @@
-"""Whether a class from outside the registry can be trained, asked before anything is: a stranger's code may fail."""
+"""Models as a command names them, and whether those from outside the registry can be trained: a stranger's may not."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 
@@ -10,9 +12,50 @@ from benchmarks.datasets import Folder
 from benchmarks.protocols import Protocol
 from zoo.base import to_float
 from zoo.losses import PRETRAINED
-from zoo.named import in_one_line
+from zoo.named import in_one_line, is_foreign
 
 IMAGES = 8  # black and white noise, on the CPU
+
+
+def lenders(like: Sequence[str], only: Sequence[str], folder: bool, wrong: list[str]) -> tuple[str | None, str]:
+    """What --like names: the data set whose size and protocols a folder has, the model whose rows a class borrows.
+
+    Args:
+        like: the names in --like.
+        only: the names in --only.
+        folder: whether there is a folder of images.
+        wrong: takes what is wrong.
+    """
+    models = [name for name in like if name in zoo.MODELS]
+    others = [name for name in like if name not in zoo.MODELS]
+    if len(models) > 1 or len(others) > 1:
+        wrong.append(f"--like names a data set, a model, or one of each, not {','.join(like)!r}")
+    if models and not any(map(is_foreign, only)):
+        wrong.append(f"--like {models[0]} lends its protocol rows to a class of your own: --only package.module:Class")
+    if others and others[0] not in datasets.DATASETS and not folder:
+        wrong.append(f"--like {others[0]}: neither a data set (for a folder) nor a model (for a class of your own)")
+        others = []
+    return others[0] if others else None, models[0] if models else ""
+
+
+def chosen(only: Sequence[str], lender: str, recon: str | None, wrong: list[str]) -> list[str]:
+    """The models of --only, classes from outside imported; with --recon, or behind a +, another reconstruction loss.
+
+    Args:
+        only: as the user wrote them.
+        lender: the model whose protocol rows classes from outside borrow; "" for their own.
+        recon: of --recon.
+        wrong: takes what is wrong.
+    """
+    found = []
+    for name in only:
+        base, plus, own = name.partition("+")
+        try:
+            zoo.adopt(base, lender)
+            found.append(zoo.variant(base, recon or own) if recon is not None or plus else name)
+        except ValueError as error:
+            wrong.append(str(error))
+    return list(dict.fromkeys(found))
 
 
 def problems(model: str, source: str | Folder) -> list[str]:
@@ -20,7 +63,7 @@ def problems(model: str, source: str | Folder) -> list[str]:
 
     The model is made, its first stage compared with the row, and its first loss computed on `IMAGES` random images.
     """
-    if not zoo.is_foreign(model.partition("+")[0]):
+    if not is_foreign(model):
         return []
     spec = datasets.spec(source)
     row = source.like if isinstance(source, Folder) else source
