@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from benchmarks import records, trial
-from benchmarks.owners import alive, claimed, whoami
+from benchmarks.owners import alive, claimed
 from benchmarks.trial import Job
-from benchmarks.work import forced
+from benchmarks.work import forced, note
 
 ATTEMPTS = 2  # an error may have been the machine's; the second time it is the trial's
 
@@ -28,17 +26,10 @@ def attempt(job: Job) -> dict[str, Any] | None:
     with claimed(job.work) as mine:
         if not mine:
             return None
-        _note(job, "begin")
+        note(job.work, "begin")
         record = _tried(job)
-        _note(job, str(record["status"]))
+        note(job.work, str(record["status"]))
         return record
-
-
-def _note(job: Job, what: str) -> None:
-    """Keep count of who was at a trial, and when, beside its log."""
-    me = whoami()
-    with suppress(OSError), (job.work / "attempts.txt").open("a", encoding="utf-8") as file:
-        file.write(f"{time.time():.3f} {what} {me['host']} {me['pid']} {me['job']}\n")
 
 
 def _tried(job: Job) -> dict[str, Any]:

@@ -19,18 +19,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks import provenance, records
+from benchmarks import provenance, records, work
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = "rae-gmm,vae"
-SEEDS, KILL_SEEDS = 2, 4  # trainings of each model; more where 50 workers die
+SEEDS, KILL_SEEDS = 2, 4  # trainings of each model; more where many workers die
+ANEW = "anew"  # noted beside a training whose results were removed on purpose
 LONGEST = 900.0  # seconds for one launch
 COLUMNS = ("fault", "trainings", "attempts", "launches", "records", "lost", "duplicated", "table_equal",
            "numbers_equal", "seconds")  # fmt: skip
@@ -79,14 +80,16 @@ class Launcher:
                 raise RuntimeError(f"waited in vain; see {self.results.name}.log")
             time.sleep(0.05)
 
-    def states(self) -> list[Path]:
-        """Trainings that have something saved to go on from."""
-        return [*self.results.glob("runs/*/state.pt")]
+    def begin(self) -> subprocess.Popen[bytes]:
+        """Begin, and wait until two trainings have something saved to go on from."""
+        process = self.start()
+        self.when(lambda: len([*self.results.glob("runs/*/state.pt")]) == 2)
+        return process
 
 
 def kills(folder: Path, count: int) -> Launcher:
     """SIGKILL of a worker at random moments."""
-    run = Launcher(folder, KILL_SEEDS, "local")
+    run = Launcher(folder, KILL_SEEDS if count > SEEDS * 5 else SEEDS, "local")
     dice = random.Random(0)
     process = run.start()
     killed = 0
@@ -99,10 +102,15 @@ def kills(folder: Path, count: int) -> Launcher:
             if process.returncode == 0:  # all done before the last kill: train all again
                 for path in [*folder.glob("records/*.json"), *folder.glob("runs/*/*.pt")]:
                     path.unlink()
+                for path in folder.glob("runs/*"):
+                    work.note(path, ANEW)
             process = run.start()
+        victim = dice.choice(sorted(at_work))
         with suppress(ProcessLookupError):
-            os.kill(dice.choice(sorted(at_work)), signal.SIGKILL)
+            os.kill(victim, signal.SIGKILL)
             killed += 1
+            while victim in _children(process.pid):  # until its launcher has seen it
+                time.sleep(0.05)
     run.finish(process)
     return run
 
@@ -110,8 +118,7 @@ def kills(folder: Path, count: int) -> Launcher:
 def launcher_killed(folder: Path, count: int) -> Launcher:
     """SIGKILL of the launcher while both workers train."""
     run = Launcher(folder, SEEDS, "local")
-    process = run.start()
-    run.when(lambda: len(run.states()) == 2)
+    process = run.begin()
     process.kill()
     process.wait()
     run.finish()
@@ -136,8 +143,7 @@ def disk_full(folder: Path, count: int) -> Launcher:
     except (OSError, subprocess.CalledProcessError) as reason:
         raise Skip(f"a small file system cannot be mounted: {reason}") from None
     run = Launcher(folder, SEEDS, "local")
-    process = run.start()
-    run.when(lambda: len(run.states()) == 2)
+    process = run.begin()
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file, suppress(OSError):
         while file.write(bytes(4096)):
@@ -157,8 +163,7 @@ def disk_full(folder: Path, count: int) -> Launcher:
 def preempted(folder: Path, count: int) -> Launcher:
     """A job of a higher partition takes both nodes away."""
     run = _slurm(folder, {"partition": "low"})
-    process = run.start()
-    run.when(lambda: len(run.states()) == 2)
+    process = run.begin()
     _say("sbatch", "--partition=high", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
     run.finish(process)
     return run
@@ -178,8 +183,7 @@ def time_limit(folder: Path, count: int) -> Launcher:
 def node_lost(folder: Path, count: int) -> Launcher:
     """A node's slurmd and all that runs there end."""
     run = _slurm(folder, {"partition": "low"})
-    process = run.start()
-    run.when(lambda: len(run.states()) == 2)
+    process = run.begin()
     cluster = Path(os.environ["SLURM_CONF"]).parent
     daemon = int(_read(cluster / "slurmd-n2.pid"))
     os.kill(daemon, signal.SIGKILL)
@@ -196,8 +200,7 @@ def node_lost(folder: Path, count: int) -> Launcher:
 def controller_restarted(folder: Path, count: int) -> Launcher:
     """slurmctld is killed and comes back ten seconds later."""
     run = _slurm(folder, {"partition": "low"})
-    process = run.start()
-    run.when(lambda: len(run.states()) == 2)
+    process = run.begin()
     cluster = Path(os.environ["SLURM_CONF"]).parent
     os.kill(int(_read(cluster / "slurmctld.pid")), signal.SIGKILL)
     time.sleep(10)
@@ -209,8 +212,7 @@ def controller_restarted(folder: Path, count: int) -> Launcher:
 def job_killed(folder: Path, count: int) -> Launcher:
     """SIGKILL of two jobs, which SLURM does not requeue."""
     run = _slurm(folder, {"partition": "low"})
-    process = run.start()
-    run.when(lambda: len(run.states()) == 2)
+    process = run.begin()
     for job in _say("squeue", "-h", "-r", "-t", "RUNNING", "-o", "%i").split():
         _say("scancel", "--signal=KILL", "--full", job)
     run.finish(process)
@@ -220,8 +222,7 @@ def job_killed(folder: Path, count: int) -> Launcher:
 def slurm_launcher_killed(folder: Path, count: int) -> Launcher:
     """SIGKILL of a launcher whose jobs go on; the next one waits for them."""
     run = _slurm(folder, {"partition": "low"})
-    process = run.start()
-    run.when(lambda: len(run.states()) == 2)
+    process = run.begin()
     process.kill()
     process.wait()
     run.finish()
@@ -302,36 +303,42 @@ def count_up(name: str, run: Launcher, table: bytes, expected: Mapping[str, Any]
     """One row: what was started, what there is in the end, and whether it is what it should be."""
     wanted = len(MODELS.split(",")) * run.seeds
     there = {path.stem: json.loads(_read(path)) for path in run.results.glob("records/*.json")}
-    attempts, twice = 0, 0
-    for path in run.results.glob("runs/*/attempts.txt"):
-        words = [line.split()[1] for line in _read(path).splitlines()]
-        attempts += words.count("begin")
-        twice += overlaps(path)
+    logs = [_read(path).splitlines() for path in run.results.glob("runs/*/attempts.txt")]
     return {
         "fault": name,
         "trainings": wanted,
-        "attempts": attempts,
+        "attempts": sum(line.split()[1] == "begin" for lines in logs for line in lines),
         "launches": run.count,
         "records": len(there),
         "lost": wanted - sum(record["status"] == "done" for record in there.values()),
-        "duplicated": twice,
+        "duplicated": sum(map(done_twice, logs)),
         "table_equal": (run.results / "tables" / "table1.csv").read_bytes() == table,
         "numbers_equal": all(numbers(record) == expected[key] for key, record in there.items()),
         "seconds": round(seconds, 1),
     }
 
 
-def overlaps(path: Path) -> int:
-    """Attempts at a training that began while another, which came to its end, was under way."""
-    lines = [line.split() for line in _read(path).splitlines()]
-    spans, begun = [], {}
-    for at, what, *who in lines:
+def done_twice(lines: Sequence[str]) -> int:
+    """How often work on one training was done twice, by the lines of its attempts.txt.
+
+    That is: it was trained from scratch although it had come to its end before, or an attempt began while another
+    one, which came to its end, was under way.
+    """
+    anew, ended, spans = 0, False, list[tuple[float, float, tuple[str, ...]]]()
+    begun: dict[tuple[str, ...], float] = {}
+    starts = []
+    for at, what, *who in (line.split() for line in lines):
         if what == "begin":
             begun[tuple(who)] = float(at)
-        else:
+            starts.append((float(at), tuple(who)))
+        elif what == "train":
+            anew += ended
+        elif what == ANEW:
+            ended = False
+        elif what != "resume":
+            ended = True
             spans.append((begun.get(tuple(who), 0.0), float(at), tuple(who)))
-    starts = [(float(at), tuple(who)) for at, what, *who in lines if what == "begin"]
-    return sum(a < at < b and who != owner for a, b, owner in spans for at, who in starts)
+    return anew + sum(a < at < b and who != owner for a, b, owner in spans for at, who in starts)
 
 
 def write(folder: Path, row: Mapping[str, Any], count: int) -> None:

@@ -23,6 +23,7 @@ CHUNK = 2000  # files that are turned into a frame at a time
 FILE = "_file"  # column: number of the file that a row came from
 Row = dict[str, Any]
 Array = np.ndarray[Any, Any]
+Stamp = tuple[int, ...]  # of a file: modified and changed, ns, and size
 
 
 def frames(
@@ -71,7 +72,7 @@ def frames(
 
 def _old(
     folder: Path, version: str, kinds: Sequence[str], order: dict[str, int]
-) -> tuple[dict[str, tuple[int, int]], dict[str, DataFrame]] | None:
+) -> tuple[dict[str, Stamp], dict[str, DataFrame]] | None:
     """What is in the index: files with their stamps, and rows by the files' present places, -1 for files gone."""
     found = {kind: _load(folder, version, kind) for kind in kinds}
     there = [one for one in found.values() if one is not None]
@@ -84,20 +85,20 @@ def _old(
     return files, dict(zip(kinds, (frame for _, frame in there), strict=True))
 
 
-def _files(folder: Path) -> dict[str, tuple[int, int]]:
-    """Name -> (modification time, size) of every JSON file that is not hidden, by name."""
+def _files(folder: Path) -> dict[str, Stamp]:
+    """Name -> stamp of every JSON file that is not hidden, by name; copying may set the first of its times back."""
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.name.endswith(".json") and entry.name[0] != "."]
     except OSError:
         return {}
-    found = {}
+    found: dict[str, Stamp] = {}
     for name in sorted(names):
         try:
             stat = os.stat(f"{folder}/{name}")
         except OSError:  # removed meanwhile, or a dangling link
             continue
-        found[name] = (stat.st_mtime_ns, stat.st_size)
+        found[name] = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)
     return found
 
 
@@ -158,7 +159,7 @@ def _path(folder: Path, kind: str) -> Path:
 def _save(
     folder: Path,
     version: str,
-    files: dict[str, tuple[int, int]],
+    files: dict[str, Stamp],
     order: dict[str, int],
     kinds: dict[str, DataFrame],
 ) -> None:
@@ -194,7 +195,7 @@ def _save(
                 temporary.unlink(missing_ok=True)
 
 
-def _load(folder: Path, version: str, kind: str) -> tuple[dict[str, tuple[int, int]], DataFrame] | None:
+def _load(folder: Path, version: str, kind: str) -> tuple[dict[str, Stamp], DataFrame] | None:
     try:
         with np.load(_path(folder, kind), allow_pickle=False) as there:
             head = json.loads(there["head"].tobytes())
@@ -207,7 +208,7 @@ def _load(folder: Path, version: str, kind: str) -> tuple[dict[str, tuple[int, i
                     uniques = json.loads(there[f"u{i}"].tobytes())
                     values = np.array([*uniques, None], dtype=object)[values]
                 columns[name] = values
-            files = {name: (int(time), int(size)) for name, (time, size) in head["files"].items()}
+            files = {name: tuple(map(int, stamp)) for name, stamp in head["files"].items()}
             return files, DataFrame(columns)
     except Exception:  # numpy and zipfile raise many kinds for a broken file
         return None

@@ -21,7 +21,20 @@ from benchmarks import ledger, owners
 from benchmarks.attempts import attempt, outcome
 from benchmarks.plan import Plan, Problems
 from benchmarks.trial import Job, finished, record_failure
-from slurm import Follow, Outcome, Resources, arrays, cancel, gpu_slots, groups, launch, listed, resources
+from slurm import (
+    Follow,
+    Outcome,
+    Resources,
+    answers,
+    arrays,
+    cancel,
+    gpu_slots,
+    groups,
+    launch,
+    listed,
+    resources,
+)
+from slurm import cluster as slurm_name
 
 # A trial has one thread; set before a worker imports anything, as libraries read them once.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -127,46 +140,62 @@ def _consume(
     there = len(found.jobs) - len(pending)
     where = "in SLURM jobs" if found.cluster == "slurm" else f"{workers} at a time on {pending[0].device}"
     tell(f"{len(pending)} trainings to run, {there} there already; {where}")
+    if found.cluster == "local" and command["options"].get("cluster") == "auto" and answers() is None:
+        tell("sbatch is here, but its controller does not answer: everything runs on this machine")
     cells = {job.trial.key: {"model": job.trial.model, "dataset": job.trial.dataset, "preset": job.trial.preset,
-                             "seed": job.trial.seed, "steps": job.trial.steps} for job in pending}  # fmt: skip
-    # Jobs that an earlier launcher has submitted by this command are waited for, not submitted again.  Another one
-    # may want less of the same trainings: no draws, no criteria, no training anew.
-    waiting: dict[str, str] = {}
-    if found.cluster == "slurm" and not pending[0].force:
-        queue = listed()
-        for launched in ledger.launches(found.results).values():
-            if ledger.same(launched["command"], command):
-                waiting |= ledger.waiting(launched, queue)
-    path = ledger.begin(found.results, found.cluster, command, cells)
-    heed = _heed_cancel(path, poll)
+                             "seed": job.trial.seed, "steps": job.trial.steps, "draws": job.draws}
+             for job in pending}  # fmt: skip
+    scheduler = slurm_name() if found.cluster == "slurm" else None
+    waiting = _submitted(found.results, scheduler, command) if found.cluster == "slurm" else {}
     started = time.monotonic()
-    told, left, refused = 0, pending, 0
+    told, refused = 0, 0
     try:
-        while left:
-            busy: list[Job] = []
-            for one in _outcomes(found, left, workers, waiting, path, wait, heed, tell):
-                if one.error is None and one.value is None:
-                    busy.append(one.item)
-                    continue
-                told += 1
-                trial = one.item.trial
-                at = f"[{told}/{len(pending)} {time.monotonic() - started:6.0f} s]"
-                tell(f"{at} {trial.model} {trial.dataset} seed {trial.seed}: {_said(one)}")
-                refused += not one.ran
-            if busy:  # somebody else is at them; if that one dies, they are ours
-                time.sleep(PAUSE)
-                heed()
-            left = busy
+        with ledger.launching(found.results, found.cluster, scheduler, command, cells) as path:
+            heed = _heed_cancel(path, poll)
+            left, busy = pending, list[Job]()  # to be run, and what somebody else is at
+            while left:
+                for one in _outcomes(found, left, workers, waiting, path, wait, heed, tell):
+                    if one.error is None and one.value is None:
+                        busy.append(one.item)
+                        continue
+                    told += 1
+                    trial = one.item.trial
+                    at = f"[{told}/{len(pending)} {time.monotonic() - started:6.0f} s]"
+                    tell(f"{at} {trial.model} {trial.dataset} seed {trial.seed}: {_said(one)}")
+                    refused += not one.ran
+                left = _freed(busy, heed)
+                busy = [job for job in busy if job not in left]
     except KeyboardInterrupt:
         if found.cluster == "slurm":
             tell("SLURM jobs go on: the same command waits for them again, `run cancel` ends them")
         raise
-    finally:
-        ledger.end(path)
     if refused == len(pending):
         raise Problems([f"SLURM accepts none of {refused} trainings; the reasons are above"])
     if not wait:
         tell(f"submitted; how far they are: python -m benchmarks.run status --results {found.results}")
+
+
+def _submitted(results: Path, scheduler: str | None, command: Mapping[str, Any]) -> dict[str, str]:
+    """Training key -> the job that an earlier launcher has submitted for it, to be waited for.
+
+    By the same command alone: another one may want less of the same trainings, no draws, no criteria.
+    """
+    queue = listed()
+    waiting: dict[str, str] = {}
+    for launched in ledger.launches(results).values():
+        if ledger.same(launched["command"], command):
+            waiting |= ledger.waiting(launched, scheduler, queue)
+    return waiting
+
+
+def _freed(busy: Sequence[Job], heed: Callable[[], None]) -> list[Job]:
+    """Wait until some of the trainings that others are at are theirs no more, by their end or by their death."""
+    free: list[Job] = []
+    while busy and not free:
+        time.sleep(PAUSE)
+        heed()
+        free = [job for job in busy if not owners.alive(job.work)]
+    return free
 
 
 def _outcomes(
@@ -290,17 +319,18 @@ def end_launches(results: Path) -> int:
     """Tell everything that runs for a results folder to stop, wherever it runs; 1 where SLURM did not answer."""
     code, count = 0, 0
     queue: Mapping[str, str] | None = None
+    name: str | None = None
     for path, launched in ledger.launches(results).items():
         if launched["jobs"] and queue is None:
-            queue = listed()
-        jobs = [job for job in launched["jobs"] if queue is None or job in queue]
-        running = ledger.live(launched) is not False
+            queue, name = listed(), slurm_name()
+        # Without an answer nobody knows whether they are still there.
+        jobs = [*launched["jobs"]] if queue is None else [j for j in ledger.jobs(launched, name) if j in queue]
         # A launch that was told to stop may have jobs left all the same: SLURM may not have answered then.
-        if not jobs and (launched["cancelled"] or not running):
+        if not jobs and (launched["cancelled"] or not ledger.live(path, launched)):
             continue
         ledger.cancel(path)
         count += 1
-        # Without an answer nobody knows whose those numbers are by now.
+        # nor whose those numbers are by now
         if jobs and (queue is None or not cancel(jobs)):
             print(f"error: SLURM did not answer: its jobs {', '.join(jobs[:5])} may still run; cancel again where it "
                   "answers", file=sys.stderr)  # fmt: skip

@@ -10,8 +10,8 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +25,38 @@ def folder(results: Path) -> Path:
     return results / "jobs"
 
 
-def begin(results: Path, cluster: str, command: Mapping[str, Any], cells: Mapping[str, Mapping[str, Any]]) -> Path:
-    """Note a launch before anything starts.
+@contextmanager
+def launching(
+    results: Path,
+    cluster: str,
+    scheduler: str | None,
+    command: Mapping[str, Any],
+    cells: Mapping[str, Mapping[str, Any]],
+) -> Iterator[Path]:
+    """Note a launch before anything starts, that its launcher lives while the block runs, and its end.
 
     Args:
         results: results folder.
-        cluster: where it runs.
+        cluster: where it runs: local, slurm, ...
+        scheduler: name of the SLURM cluster, as job numbers mean something only there.
         command: what makes the same plan again.
-        cells: training key -> model, dataset, preset, seed and steps.
+        cells: training key -> model, dataset, preset, seed, steps and draws.
 
-    Returns:
-        The launch's file, for `submitted` and `end`.
+    Yields:
+        The launch's file, for `submitted`.
     """
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}.launch"
-    path = folder(results) / name
     owner = {name: value for name, value in owners.whoami().items() if name != "job"}
-    _write(path, {"cluster": cluster, "command": {**command}, "owner": owner, "at": time.time(), "cells": {**cells},
-                  "jobs": {}, "ended": False})  # fmt: skip
-    return path
+    path = folder(results) / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}.launch"
+    _write(path, {"cluster": cluster, "scheduler": scheduler, "command": {**command}, "owner": owner,
+                  "at": time.time(), "cells": {**cells}, "jobs": {}, "ended": False})  # fmt: skip
+    try:
+        with owners.beating(path):
+            yield path
+    finally:
+        launch = _read(path)
+        if launch is not None:
+            with suppress(OSError):  # a full disk: the process is gone, which `live` sees for itself
+                _write(path, launch | {"ended": True})
 
 
 def submitted(path: Path, jobs: Mapping[str, Sequence[str]]) -> None:
@@ -50,14 +64,6 @@ def submitted(path: Path, jobs: Mapping[str, Sequence[str]]) -> None:
     launch = _read(path)
     if launch is not None:
         _write(path, launch | {"jobs": launch["jobs"] | {job: [*keys] for job, keys in jobs.items()}})
-
-
-def end(path: Path) -> None:
-    """Note that a launcher has ended."""
-    launch = _read(path)
-    if launch is not None:
-        with suppress(OSError):  # a full disk: the process is gone, which `live` sees for itself
-            _write(path, launch | {"ended": True})
 
 
 def cancel(path: Path) -> None:
@@ -72,31 +78,40 @@ def cancelled(path: Path) -> bool:
 
 def launches(results: Path) -> dict[Path, Launch]:
     """All launches, in the order in which they began; what cannot be read is passed over."""
-    found = {path: _read(path) for path in sorted(folder(results).glob("*.launch"))}
-    return {path: launch | {"cancelled": cancelled(path)} for path, launch in found.items() if launch is not None}
+    found = [(path, launch) for path in folder(results).glob("*.launch") if (launch := _read(path)) is not None]
+    found.sort(key=lambda one: (one[1]["at"], one[0]))
+    return {path: launch | {"cancelled": cancelled(path)} for path, launch in found}
 
 
-def waiting(launch: Launch, listed: Mapping[str, str] | None) -> dict[str, str]:
+def jobs(launch: Launch, scheduler: str | None) -> list[str]:
+    """The SLURM jobs of a launch, if the cluster of this name is where it was; older launches say none."""
+    return [*launch["jobs"]] if launch.get("scheduler") in (None, scheduler) else []
+
+
+def waiting(launch: Launch, scheduler: str | None, listed: Mapping[str, str] | None) -> dict[str, str]:
     """Training key -> its SLURM job, of the jobs that SLURM still lists."""
-    alive = {job: keys for job, keys in launch["jobs"].items() if listed and job in listed}
-    return {key: job for job, keys in alive.items() for key in keys}
+    alive = [job for job in jobs(launch, scheduler) if listed and job in listed]
+    return {key: job for job in alive for key in launch["jobs"][job]}
 
 
 def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two commands want the same; where it runs does not matter."""
     place = ("cluster", "workers", "device", "results", "data_root")
-    wants = [{**c["options"], **dict.fromkeys(place), "what": c["what"]} for c in (one, other)]
+    wants = [{**c["options"], **dict.fromkeys(place), "what": c["what"], "force": c.get("force", "")}
+             for c in (one, other)]  # fmt: skip
     return wants[0] == wants[1]
 
 
-def live(launch: Launch) -> bool | None:
-    """Whether a launch's launcher still runs; None where that cannot be told from this host."""
-    if launch["ended"]:
-        return False
-    owner = launch["owner"]
-    if owner["host"] != owners.whoami()["host"]:
-        return None
-    return not owners.dead(owner)
+def last_force(results: Path, command: Mapping[str, Any]) -> str | None:
+    """The word of the last launch of the same command that was to train anew."""
+    earlier = [launch["command"] for launch in launches(results).values() if launch["command"].get("force")]
+    words = [c["force"] for c in earlier if same({**command, "force": c["force"]}, c)]
+    return words[-1] if words else None
+
+
+def live(path: Path, launch: Launch, now: float | None = None) -> bool:
+    """Whether a launch's launcher still runs; `now` as in `owners.alive`."""
+    return not launch["ended"] and owners.living(path, launch["owner"], now)
 
 
 def _read(path: Path) -> Launch | None:

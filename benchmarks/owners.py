@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -35,23 +35,45 @@ def claimed(folder: Path) -> Iterator[bool]:
     if not _take(path, me):
         yield False
         return
-    done = threading.Event()
-    beat = threading.Thread(target=_beat, args=(path, me["token"], done), daemon=True)
-    beat.start()
+
+
+    def ours() -> bool:  # it may have been taken over meanwhile, and that one beats for itself
+        return bool((read(path) or {}).get("token") == me["token"])
+
     try:
-        yield True
+        with beating(path, ours):
+            yield True
+    finally:
+        if ours():
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def beating(path: Path, ours: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """Show with a file's modification time, while the block runs, that this process is alive."""
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(BEAT):
+            if ours():
+                with suppress(OSError):
+                    os.utime(path)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
     finally:
         done.set()
-        beat.join()
-        if (there := read(path)) and there.get("token") == me["token"]:  # it may have been taken over meanwhile
-            path.unlink(missing_ok=True)
+        thread.join()
 
 
 def whoami() -> dict[str, Any]:
     """This process, as far as others must know it: host, process space, process, SLURM job."""
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     job = f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")
-    return {"host": socket.gethostname(), "space": _space(), "pid": os.getpid(), "born": _born(os.getpid()), "job": job}
+    return {"host": socket.gethostname(), "space": _space(), "pid": os.getpid(), "born": _born(os.getpid()), "job": job,
+            "restart": int(os.environ.get("SLURM_RESTART_COUNT") or 0)}  # fmt: skip
 
 
 def read(path: Path) -> dict[str, Any] | None:
@@ -74,12 +96,23 @@ def alive(folder: Path, now: float | None = None) -> bool:
     """
     path = folder / CLAIM
     owner = read(path)
-    if owner is None or dead(owner):
+    return owner is not None and living(path, owner, now)
+
+
+def living(path: Path, owner: Mapping[str, Any], now: float | None = None) -> bool:
+    """Whether a process lives that keeps a file `beating`.
+
+    Args:
+        path: the file.
+        owner: the process, as its `whoami` said.
+        now: as `alive`.
+    """
+    if dead(owner):
         return False
     if _here(owner):  # alive for certain, though it may be suspended
         return True
     with suppress(OSError):
-        return (clock(folder) if now is None else now) - path.stat().st_mtime < STALE
+        return (clock(path.parent) if now is None else now) - path.stat().st_mtime < STALE
     return False
 
 
@@ -87,8 +120,8 @@ def dead(owner: Mapping[str, Any]) -> bool:
     """Whether a process is known to have ended: it was on this host, or in an earlier run of this SLURM job."""
     if _here(owner):
         return bool(_born(int(owner["pid"])) != owner["born"])
-    job = owner.get("job")
-    return job is not None and bool(job == whoami()["job"])
+    me = whoami()
+    return owner.get("job") is not None and owner["job"] == me["job"] and owner.get("restart", 0) < me["restart"]
 
 
 def _here(owner: Mapping[str, Any]) -> bool:
@@ -131,13 +164,6 @@ def _create(path: Path, me: Mapping[str, Any]) -> bool:
     except FileExistsError:
         return False
     return True
-
-
-def _beat(path: Path, token: str, done: threading.Event) -> None:
-    while not done.wait(BEAT):
-        if (there := read(path)) and there.get("token") == token:  # else it was taken over: that one beats for itself
-            with suppress(OSError):
-                os.utime(path)
 
 
 @lru_cache

@@ -5,6 +5,7 @@ All problems are collected and reported at once.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,10 +18,12 @@ import zoo
 from benchmarks import datasets, features, models, protocols, records
 from benchmarks.datasets import Folder
 from benchmarks.evaluation import IMAGES, VARIANTS, Measure
+from benchmarks.layouts import FORMATS
 from benchmarks.metrics import METRICS
-from benchmarks.protocols import PRESETS, show
-from benchmarks.tables import TABLES, Grid
+from benchmarks.protocols import PRESETS, Preset, show
+from benchmarks.tables import TABLES, Grid, Kind
 from benchmarks.trial import PRECISIONS, Job, Trial, finished, loaded
+from benchmarks.verdicts import MARGIN
 from benchmarks.work import forced
 from zoo.perceptual import Weights
 
@@ -49,12 +52,48 @@ class Options:
     metrics: str | None = None
     images: str | None = None
     allow_few: bool = False
+    format: str | None = None
+    decimals: str | None = None
+    margin: str | None = None
     data_root: str | None = None
     results: str = "results/local"
     cluster: str = "auto"
     workers: str | None = None
     device: str = "auto"
     precision: str = "fp32"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a table is to look.
+
+    Attributes:
+        formats: keys of `layouts.FORMATS`.
+        decimals: digits behind the point; None: as many as the table's numbers need.
+        margin: share of a published value within which ours counts as equal to it.
+    """
+
+    formats: tuple[str, ...]
+    decimals: int | None
+    margin: float
+
+    @classmethod
+    def of(cls, options: Options, wrong: list[str]) -> Look:
+        """As the command line says; what is wrong with it is added to `wrong`."""
+        formats = tuple(names(options.format)) if options.format is not None else tuple(FORMATS)
+        if unknown := [repr(name) for name in formats if name not in FORMATS]:
+            wrong.append(f"unknown format {', '.join(unknown)}. Known: {', '.join(FORMATS)} (benchmarks/layouts.py)")
+        digits = options.decimals
+        if digits is not None and not (len(digits) == 1 and digits in "0123456789"):
+            wrong.append(f"--decimals must be a digit from 0 to 9, got {digits!r}")
+            digits = None
+        try:
+            margin = MARGIN if options.margin is None else float(options.margin)
+        except ValueError:
+            margin = math.nan
+        if not 0 < margin < 1:
+            wrong.append(f"--margin must be a share of the paper's number between 0 and 1, got {options.margin!r}")
+        return cls(formats, None if digits is None else int(digits), margin)
 
 
 @dataclass(frozen=True)
@@ -68,6 +107,8 @@ class Plan:
         results: results folder.
         workers: processes.
         cluster: as `slurm.launch` takes it.
+        look: how the table is to look.
+        trains: whether what is missing is trained.
         lacking: model -> weights that its training needs and that are not there.
     """
 
@@ -77,6 +118,8 @@ class Plan:
     results: Path
     workers: int
     cluster: str
+    look: Look
+    trains: bool = True
     lacking: Mapping[str, Weights] = field(default_factory=dict)
 
     def state(self, job: Job) -> str:
@@ -103,7 +146,7 @@ class Plan:
 
     def pending(self) -> list[Job]:
         """Jobs that have something left to do; failed ones are tried again."""
-        return [job for job in self.jobs if self.state(job) in ("pending", "failed")]
+        return [job for job in self.jobs if self.trains and self.state(job) in ("pending", "failed")]
 
     def cells(self) -> Iterator[tuple[str, str, list[Job]]]:
         """Model, data set and the jobs of each cell, in the table's order."""
@@ -128,6 +171,12 @@ class Plan:
             asides={(model, dataset): f"needs {self.lacking[model].name}" for model, dataset in self._without()},
             variants={(name, v): p.id for name, m in self.measures.items() for v, p in m.protocols.items()},
             labels={name: variant.label for name, variant in VARIANTS.items()},
+            stages={
+                (model, dataset): {name: s.epochs for name, s in jobs[0].trial.protocol.stages.items() if s.epochs}
+                for model, dataset, jobs in self.cells()
+            },
+            decimals=self.look.decimals,
+            margin=self.look.margin,
         )
 
     def _without(self) -> list[tuple[str, str]]:
@@ -170,7 +219,8 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     if options.preset not in PRESETS:
         wrong.append(f"unknown preset {options.preset!r}. Known: {', '.join(PRESETS)} (benchmarks/protocols.py)")
     preset = PRESETS.get(options.preset)
-    only = names(options.only) if options.only is not None else [*preset.models] if preset else []
+    kind = TABLES[table]
+    only = names(options.only) if options.only is not None else [*_usual(kind, preset)]
     given = names(options.like) if options.like is not None else []
     like, lender = models.lenders(given, only, "folder:" in (options.on or ""), wrong)
     rows = models.chosen(only, lender, options.recon, wrong)
@@ -189,8 +239,8 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     metrics = tuple(names(options.metrics or "fd"))
     if unknown := [repr(name) for name in metrics if name not in METRICS]:
         wrong.append(f"unknown metric {', '.join(unknown)}. Known: {', '.join(METRICS)} (benchmarks/metrics.py)")
-    elif "fd" not in metrics:
-        metrics = ("fd", *metrics)  # what the tables show
+    else:
+        metrics = tuple(dict.fromkeys((*kind.metrics, *metrics)))  # what the table shows comes first
     # A SLURM job's device is the node's: this machine need not have one.
     elsewhere = options.cluster == "slurm" and options.device in ("auto", "cuda")
     device = torch.device("cpu") if elsewhere else parse_device(options.device, wrong)
@@ -201,6 +251,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     if options.cluster not in clusters:
         wrong.append(f"unknown cluster {options.cluster!r}. Known: {', '.join(clusters)} (slurm/launch.py)")
     workers = count("--workers", options.workers, _processes(device), wrong)
+    look = Look.of(options, wrong)
     sources = _sources(replace(options, like=like), preset.datasets if preset else (), wrong)
     if root is None or root.is_dir():
         for source in sources:
@@ -228,7 +279,6 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
         if measure.problem:
             wrong.append(measure.problem)
         measures[data.name] = measure
-        kind = TABLES[table]
         variants = kind.variants or tuple(measure.protocols)
         for model in rows:
             for seed in range(seeds):
@@ -245,14 +295,21 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     if wrong:
         raise Problems(wrong)
     jobs = [trials[m, d, seed] for seed in range(seeds) for m in rows for d in measures]
-    needed = {job.trial.model: weights for job in jobs if (weights := job.trial.pretrained)}
+    needed = {job.trial.model: weights for job in jobs if kind.trains and (weights := job.trial.pretrained)}
     lacking = {model: weights for model, weights in needed.items() if weights.problem}
-    found = Plan(tuple(jobs), measures, options.preset, results, workers, options.cluster, lacking)
+    found = Plan(tuple(jobs), measures, options.preset, results, workers, options.cluster, look, kind.trains, lacking)
     cannot = dict.fromkeys(job.trial.model for job in jobs if found.state(job) == "lacking")
     # The preset's rows that cannot be trained here leave the others alone; who names one wants it.
     if options.only is not None and cannot:
         raise Problems([f"{model} {lacking[model].problem}" for model in cannot])
     return found
+
+
+def _usual(kind: Kind, preset: Preset | None) -> tuple[str, ...]:
+    """The rows where the command names none: the table's, of those that there are, or the preset's."""
+    if kind.models is not None:
+        return tuple(name for name in kind.models if name in zoo.MODELS)
+    return preset.models if preset else ()
 
 
 def seconds_per_step(results: Path) -> dict[tuple[str, str, str], float]:

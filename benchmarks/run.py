@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import uuid
 import warnings
@@ -18,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import status
-from slurm import CLUSTERS, choose, listed
+from slurm import CLUSTERS, choose, cluster, listed
 
 if __name__ == "__main__" and (folder := status.asked(sys.argv[1:])):
-    sys.exit(status.show(folder, listed))  # before torch is imported, which takes longer than the answer
+    sys.exit(status.show(folder, listed, cluster))  # before torch is imported, which takes longer than the answer
 
 import pandas as pd
 from rich.console import Console
@@ -43,9 +44,12 @@ from benchmarks import (
 )
 from benchmarks.commands import COMMANDS, DONE, FAILED, INTERRUPTED, WRONG, Command
 from benchmarks.plan import Options, Plan, Problems, plan, seconds_per_step, settings
+from benchmarks.verdicts import MARGIN, SPREADS
+from benchmarks.work import forced
 from zoo.losses import RECON, SPELLINGS
 
 STATES = ("done", "diverged", "failed", "pending", "unusable", "lacking")
+EVERYTHING = [name for name in tables.TABLES if name.startswith("table")]  # that `all` writes
 TABLE_OPTIONS = frozenset({*Options.__dataclass_fields__, "dry_run", "yes", "force", "no_wait"})
 
 
@@ -89,25 +93,44 @@ def _main(arguments: list[str]) -> int:
         if wrong:
             raise Problems(wrong)
         return command.call(given, Path(root) if root else None)
-    if given.what not in tables.TABLES:
-        wrong.insert(0, f"cannot run {given.what!r}. Known: {', '.join([*tables.TABLES, *ALL])}")
+    if given.what not in (*tables.TABLES, "all"):
+        wrong.insert(0, f"cannot run {given.what!r}. Known: {', '.join([*tables.TABLES, 'all', *ALL])}")
     known = {n: v for n, v in vars(given).items() if n in Options.__dataclass_fields__ and v is not None}
     options = Options(**{**known, "data_root": root, "cluster": choose(given.cluster)})
-    try:
-        table = given.what if given.what in tables.TABLES else "table1"
-        found = launching.placed(plan(options, CLUSTERS, table), options.device)
-    except Problems as error:
-        raise Problems(wrong + error.problems) from None
+    plans: dict[str, Plan] = {}
+    for name in EVERYTHING if given.what == "all" else [given.what if given.what in tables.TABLES else "table1"]:
+        try:
+            plans[name] = launching.placed(plan(options, CLUSTERS, name), options.device)
+        except Problems as error:
+            wrong += error.problems
     if wrong:
-        raise Problems(wrong)
+        raise Problems([*dict.fromkeys(wrong)])
+    found = plans[next(iter(plans))]
     if given.no_wait and found.cluster != "slurm" and not given.dry_run:
         if found.preset == "paper" and not given.yes and (pending := found.pending()):
             raise Problems([f"{len(pending)} trainings at the paper's budget: say --yes to start them"])
         return launching.detach([word for word in arguments if word != "--no-wait"], found.results)
-    if given.force:
-        found = replace(found, jobs=tuple(replace(job, force=uuid.uuid4().hex) for job in found.jobs))
-    again = {"what": given.what, "options": asdict(replace(options, cluster=given.cluster))}
-    return _table(given.what, found, again, dry=given.dry_run, yes=given.yes, wait=not given.no_wait)
+    wants = asdict(replace(options, cluster=given.cluster))
+    word = _word({"what": next(iter(plans)), "options": wants}, [*plans.values()]) if given.force else ""
+    codes = [DONE]
+    for name, found in plans.items():
+        again = {"what": name, "options": wants, "force": word}
+        codes.append(_table(name, _anew(found, word), again, dry=given.dry_run, yes=given.yes, wait=not given.no_wait))
+    return max(codes)
+
+
+def _word(command: dict[str, Any], plans: Sequence[Plan]) -> str:
+    """A word for the wish to train anew, one for all of the tables that are asked for: each training once."""
+    word = ledger.last_force(plans[0].results, command)
+    # One that was cut off is brought to its end: what it has trained is not trained anew once more.
+    if word is not None and any(forced(job.work, word) for one in plans for job in one.jobs):
+        return word
+    return uuid.uuid4().hex
+
+
+def _anew(found: Plan, word: str) -> Plan:
+    """The plan with all of its trainings to be trained anew, once for each word; "" for no such wish."""
+    return replace(found, jobs=tuple(replace(job, force=word) for job in found.jobs))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -119,8 +142,8 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("what", metavar="WHAT", help=f"{', '.join(tables.TABLES)}: train what is missing, write the table; table3: "
-        "the architecture; status, retry, cancel: of what was launched; "
+    add("what", metavar="WHAT", help=f"{', '.join(tables.TABLES)}: train what is missing, write the table; all: "
+        "every table of the paper; table3: the architecture; status, retry, cancel: of what was launched; "
         f"{', '.join(gallery.KINDS)} MODEL DATASET: a picture from a finished training; evaluate: "
         "the metrics on any images; fetch "
         "NAME...: download data sets and weights; list: models, data sets, features, presets; protocols: how "
@@ -141,6 +164,10 @@ def _parser() -> argparse.ArgumentParser:
         "distance; evaluate: all)")  # fmt: skip
     add("--images", metavar="N", help="images of each kind in a metric, at most (default: 10000; evaluate: all)")
     add("--allow-few", action="store_true", help="accept no more images than features: a biased distance")
+    add("--format", metavar="A,B", help=f"{', '.join(layouts.FORMATS)} (default: all)")
+    add("--decimals", metavar="N", help="digits behind the point (default: as many as a table's numbers need)")
+    add("--margin", metavar="SHARE", help="of the paper's number, within which ours counts as equal (default: "
+        f"{MARGIN}; never less than {SPREADS} of the paper's standard deviations)")  # fmt: skip
     add("--real", metavar="WHAT", help="evaluate: a data set (its test part; NAME:train for the other), a folder, an "
         ".npz file of images, or one of moments as pytorch-fid saves them")  # fmt: skip
     add("--fake", metavar="WHAT", help="evaluate: the generated images, likewise")
@@ -152,7 +179,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     add("--precision", default="fp32", help="fp32, or tf32 on a GPU")
     add("--no-wait", action="store_true", help="submit, or start in the background, and return")
-    add("--force", action="store_true", help="train anew although there is a record, which stays until then")
+    add("--force", action="store_true", help="train anew although there is a record, which stays until then; "
+        "one that was cut off goes on")  # fmt: skip
     add("--dry-run", action="store_true", help="show states and settings; start nothing")
     add("--yes", action="store_true", help="do not ask before an expensive run")
     parser.error = _error  # type: ignore[method-assign, assignment]
@@ -189,7 +217,7 @@ def _table(name: str, found: Plan, command: dict[str, Any], *, dry: bool, yes: b
 
 
 def _status(given: argparse.Namespace, root: Path | None) -> int:
-    print(status.report(Path(given.results), listed))
+    print(status.report(Path(given.results), listed, cluster))
     return DONE
 
 
@@ -212,6 +240,7 @@ def _retry(given: argparse.Namespace, root: Path | None) -> int:
                 print(f"error: {command['what']}: {problem}", file=sys.stderr)
             codes.append(WRONG)
             continue
+        found = _anew(found, command.get("force", ""))
         if found.pending():
             wait = not given.no_wait or cluster != "slurm"
             codes.append(_table(command["what"], found, command, dry=given.dry_run, yes=True, wait=wait))
@@ -273,13 +302,13 @@ def _describe(found: Plan, console: Console) -> None:
 
 def _write(name: str, found: Plan, console: Console) -> int:
     """Build the table from the records and write it and the sample grids; the last line is its path."""
-    runs, _ = records.read(found.results)
-    table = tables.TABLES[name].build(runs, found.grid())
-    paths = layouts.write(table, found.results)
+    table = tables.build(name, _frames(found.results, tables.TABLES[name].reads), found.grid())
+    paths = layouts.write(table, found.results, found.look.formats)
     shown = _grids(found) if tables.TABLES[name].pictures else []
     console.print(layouts.to_markdown(table), highlight=False, markup=False, soft_wrap=True)
-    states = [found.state(job) for job in found.jobs]
-    for job, state in zip(found.jobs, states, strict=True):
+    jobs = found.jobs if found.trains else ()
+    states = [found.state(job) for job in jobs]
+    for job, state in zip(jobs, states, strict=True):
         where = f"{job.trial.model} on {job.trial.dataset}, seed {job.trial.seed}"
         if state == "unusable":
             console.print(f"{state}: {where}: the warning above says why", markup=False, soft_wrap=True)
@@ -288,6 +317,13 @@ def _write(name: str, found: Plan, console: Console) -> int:
     for path in [*paths[1:], *shown, paths[0]]:
         print(path)
     return FAILED if {*states} & {"failed", "pending", "unusable"} else DONE
+
+
+def _frames(folder: Path, wanted: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """The frames that a table reads; epochs only where it does, as they take longest."""
+    if "epochs" in wanted:
+        return dict(zip(("runs", "epochs"), records.read(folder), strict=True))
+    return {"runs": records.runs(folder), "speed": pd.DataFrame(columns=[*tables.timing.SPEED])}
 
 
 def _grids(found: Plan) -> list[Path]:
@@ -309,4 +345,5 @@ def _grids(found: Plan) -> list[Path]:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: workers save before they end
     sys.exit(main())

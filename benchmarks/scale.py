@@ -40,7 +40,8 @@ def make(source: Path, target: Path, count: int, trials: int) -> None:
             folder = target / "runs" / key
             folder.mkdir(parents=True)
             (folder / CLAIM).write_text(json.dumps(whoami()), encoding="utf-8")
-    ledger.begin(target, "local", {"what": "table1", "options": {}}, cells)
+    with ledger.launching(target, "local", None, {"what": "table1", "options": {}}, cells):
+        pass
 
 
 def timed(what: str, call: Callable[[], Any]) -> tuple[str, float]:

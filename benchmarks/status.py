@@ -33,17 +33,21 @@ class Line:
     example: str = ""  # key of a finished training, which knows how long one takes
 
 
-def report(results: Path, listed: Callable[[], Mapping[str, str] | None]) -> str:
+def report(
+    results: Path, listed: Callable[[], Mapping[str, str] | None], cluster: Callable[[], str | None] = lambda: None
+) -> str:
     """What there is, as text.
 
     Args:
         results: results folder.
         listed: SLURM's waiting and running jobs, as `slurm.listed`; called only if there are any to ask for.
+        cluster: SLURM's name, as `slurm.cluster`; likewise.
     """
-    launches = ledger.launches(results).values()
-    jobs = {job for launch in launches for job in launch["jobs"]}
-    queue = listed() if jobs else {}
-    lines, orphans = overview(results, [*launches], queue)
+    launches = ledger.launches(results)
+    submitted = any(launch["jobs"] for launch in launches.values())
+    queue, name = (listed(), cluster()) if submitted else ({}, None)
+    jobs = {job for launch in launches.values() for job in ledger.jobs(launch, name)}
+    lines, orphans = overview(results, launches, name, queue)
     text = ["preset  model                     data set        " + "".join(f"{s:>9}" for s in STATES) + "  time left"]
     for (preset, model, dataset), line in lines.items():
         counts = "".join(f"{line.states[state] or '.':>9}" for state in STATES)
@@ -60,26 +64,31 @@ def report(results: Path, listed: Callable[[], Mapping[str, str] | None]) -> str
 
 
 def overview(
-    results: Path, launches: list[dict[str, Any]], queue: Mapping[str, str] | None
+    results: Path, launches: Mapping[Path, dict[str, Any]], name: str | None, queue: Mapping[str, str] | None
 ) -> tuple[dict[Cell, Line], int]:
     """Cells in the order in which they were wanted, and how many pending trainings nobody will run."""
+    now = owners.clock(results) if results.is_dir() else 0.0
     wanted: dict[str, tuple[Cell, int]] = {}
-    for launch in launches:
+    draws: dict[str, int] = {}
+    expected: set[str] = set()
+    for path, launch in launches.items():
         for key, cell in launch["cells"].items():
             wanted[key] = (cell["preset"], cell["model"], cell["dataset"]), cell["steps"]
-    expected: set[str] = set()
-    for launch in launches:
-        if ledger.live(launch) is not False:
+            draws[key] = max(draws.get(key, 0), cell.get("draws", 0))
+        if ledger.live(path, launch, now):
             expected |= launch["cells"].keys()
-        expected |= ledger.waiting(launch, queue).keys()
+        expected |= ledger.waiting(launch, name, queue).keys()
     runs = records.runs(results)
+    samples = runs[runs["source"] == "prior"].groupby(["key", "protocol_id"], sort=False)["draw"].nunique()
+    measured = samples.groupby(level="key").max().to_dict()
     runs = runs[["key", "preset", "model", "dataset", "status"]].drop_duplicates("key")
     status = {}
     for key, preset, model, dataset, state in runs.itertuples(index=False):
         wanted.setdefault(key, ((preset, model, dataset), 0))
-        status[key] = state
+        # Trained, but killed before all of its sample sets were measured.
+        short = state == "done" and measured.get(key, 0) < draws.get(key, 0)
+        status[key] = "pending" if short else state
     lines: dict[Cell, Line] = {}
-    now = owners.clock(results) if results.is_dir() else 0.0
     orphans = 0
     for key, (cell, steps) in wanted.items():
         line = lines.setdefault(cell, Line())
@@ -94,7 +103,7 @@ def overview(
             line.run += progress.get("run", 0)
             line.seconds += progress.get("seconds", 0)
         elif state == "pending":
-            line.steps += steps
+            line.steps += 0 if key in status else steps
             orphans += key not in expected
         line.states[state] += 1
     return lines, orphans
@@ -134,8 +143,10 @@ def asked(arguments: list[str]) -> Path | None:
     return Path(arguments[2]) if len(arguments) == 3 and arguments[:2] == ["status", "--results"] else None
 
 
-def show(results: Path, listed: Callable[[], Mapping[str, str] | None]) -> int:
+def show(
+    results: Path, listed: Callable[[], Mapping[str, str] | None], cluster: Callable[[], str | None]
+) -> int:
     """Print the report."""
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
-    print(report(results, listed))
+    print(report(results, listed, cluster))
     return 0

@@ -34,6 +34,7 @@ from benchmarks.work import (
     forced,
     heeding,
     kept,
+    note,
     one_thread,
     read_state,
     stamp,
@@ -409,6 +410,7 @@ def trained(job: Job, data: DataSet, record: dict[str, Any], device: torch.devic
         record["provenance"] |= {"started": before["started"], "resumed": before["resumed"] + 1}
         record["provenance"]["before"] = [*before["before"], before["place"]]
     log.begin(resumed=bool(saved), epochs=record["epochs"])
+    note(job.work, "resume" if saved else "train")
     at = time.monotonic()
     with heeding() as heed:
         for epoch in train(model, x, trial.protocol.stages, saved["training"] if saved else None):

@@ -19,6 +19,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 import zoo
+from benchmarks.owners import whoami
 from benchmarks.training import STATE, Epoch, State
 
 
@@ -129,33 +130,45 @@ def heeding() -> Iterator[Heed]:
         signal.signal(signal.SIGALRM, alarm)
 
 
-FORCE = "force.txt"  # in runs/KEY: the last --force that was begun, and whether it has come to an end
+FORCE = "force.txt"  # in runs/KEY: every --force that has begun there, and whether it has come to its end
 
 
-def forced(folder: Path, token: str) -> bool:
-    """Whether a trial is still to be trained anew, as the `--force` of this token wants it."""
-    return bool(token) and _force(folder) != [token, "done"]
+def forced(folder: Path, word: str) -> bool:
+    """Whether a trial is still to be trained anew, as the `--force` of this word wants it."""
+    return bool(word) and f"{word} done" not in _forces(folder)
 
 
-def begin_anew(folder: Path, token: str) -> None:
+def begin_anew(folder: Path, word: str) -> None:
     """Forget weights and state, once for each `--force`: a requeued job goes on where it was."""
-    if _force(folder)[:1] != [token]:
+    if f"{word} begun" not in _forces(folder):
         for name in ("weights.pt", "state.pt"):
             (folder / name).unlink(missing_ok=True)
-        (folder / FORCE).write_text(f"{token} begun", encoding="utf-8")
+        _append(folder / FORCE, f"{word} begun")
 
 
-def end_anew(folder: Path, token: str) -> None:
+def end_anew(folder: Path, word: str) -> None:
     """Note that a forced training has been recorded."""
-    if token:
-        (folder / FORCE).write_text(f"{token} done", encoding="utf-8")
+    if word:
+        _append(folder / FORCE, f"{word} done")
 
 
-def _force(folder: Path) -> list[str]:
+def _forces(folder: Path) -> list[str]:
     try:
-        return (folder / FORCE).read_text(encoding="utf-8").split()
+        return (folder / FORCE).read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
+
+
+def note(folder: Path, what: str) -> None:
+    """Keep count of who was at a trial, what was begun there and when, beside its log."""
+    me = whoami()
+    with suppress(OSError):
+        _append(folder / "attempts.txt", f"{time.time():.3f} {what} {me['host']} {me['pid']} {me['job']}")
+
+
+def _append(path: Path, line: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
 
 
 class Log:

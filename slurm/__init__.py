@@ -4,7 +4,7 @@ from slurm.array import Follow, arrays, groups
 from slurm.launch import CLUSTERS, choose, gpu_slots, launch
 from slurm.outcome import Outcome
 from slurm.resources import Resources, resources
-from slurm.scheduler import cancel, listed
+from slurm.scheduler import answers, cancel, cluster, listed
 
-__all__ = ["CLUSTERS", "Follow", "Outcome", "Resources", "arrays", "cancel", "choose", "gpu_slots", "groups", "launch",
-           "listed", "resources"]  # fmt: skip
+__all__ = ["CLUSTERS", "Follow", "Outcome", "Resources", "answers", "arrays", "cancel", "choose", "cluster",
+           "gpu_slots", "groups", "launch", "listed", "resources"]  # fmt: skip

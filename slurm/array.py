@@ -137,10 +137,7 @@ def submit(
                 ids = [job.job_id for job in executor.submit_array(tasks)]
         except Exception as reason:  # submitit's, subprocess's, or a full disk
             told = " ".join(str(reason).replace("sbatch: error: ", "").split()) or type(reason).__name__
-            asked = ", ".join(f"{name} {getattr(needs, name)!r}"
-                              for name in ("partition", "account", "minutes", "gpus"))
-            why = f"SLURM refused the job: {told} (asked for {asked}; slurm/resources.py, or {VARIABLE})"
-            refused |= {index: why for indices in array for index in indices}
+            refused |= {index: _refusal(told, needs) for indices in array for index in indices}
             continue
         jobs |= {index: job for job, indices in zip(ids, array, strict=True) for index in indices}
         follow.submitted(
@@ -149,10 +146,15 @@ def submit(
     return jobs, refused
 
 
+def _refusal(why: str, needs: Resources) -> str:
+    asked = ", ".join(f"{name} {getattr(needs, name)!r}" for name in ("partition", "account", "minutes", "gpus"))
+    return f"SLURM refused the job: {why} (asked for {asked}; slurm/resources.py, or {VARIABLE})"
+
+
 def parameters(needs: Resources, environment: Mapping[str, str]) -> dict[str, Any]:
     """submitit's parameters of a job."""
     given = {
-        "job_name": "ae-bench",
+        "job_name": scheduler.NAME,
         "time": needs.minutes,
         "cpus_per_task": needs.cpus,
         "signal_delay_s": needs.signal_s,
@@ -199,6 +201,7 @@ def run(
         return
 
     absent: dict[int, int] = {}   # item -> looks in a row that did not find its job
+    said: set[str] = set()        # jobs that people hold, of which was told
     tries: dict[int, int] = {}
     started = answered = time.monotonic()
     looked = 0.0
@@ -219,9 +222,21 @@ def run(
                                   "command, run again")  # fmt: skip
             else:
                 answered = now
-                for index in open_:
-                    gone = jobs[index] not in queue and not follow.alive(items[index])
+                states = {index: queue.get(jobs[index], scheduler.GONE) for index in open_}
+                for index, state in states.items():
+                    job, item = jobs[index], items[index]
+                    if scheduler.never(state):
+                        del open_[index]
+                        yield Outcome(item, None, _refusal(state, follow.needs(item)), ran=False)
+                    elif scheduler.held(state) and job not in said:
+                        said.add(job)
+                        follow.tell(f"SLURM job {job} is held: {state}; `scontrol release {job}` lets it go")
+                    gone = (state == scheduler.GONE or scheduler.fallen(state)) and not follow.alive(item)
                     absent[index] = absent.get(index, 0) + 1 if gone else 0
+                # Nobody waits for these any longer, and what goes again has a job of its own.
+                useless = {jobs[i] for i, s in states.items() if scheduler.never(s) or scheduler.fallen(s)}
+                if useless:
+                    scheduler.cancel(useless)
             # Two looks: a job may have been between two states, and its record on its way through a file system.
             lost = [index for index in open_ if absent.get(index, 0) >= 2 and follow.found(items[index]) is None]
             # Whose fault it was is known only where an item had its job for itself.

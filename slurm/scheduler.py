@@ -12,18 +12,32 @@ import subprocess
 from collections.abc import Iterable
 
 ANSWER = 10.0                 # seconds within which a command must have answered
+NAME = "ae-bench"             # of all jobs of ours; numbers alone are used again, and by other clusters too
+GONE = "gone"                 # state of a job that SLURM does not list
+NEVER = {                     # reasons of waiting jobs that no waiting ends, as squeue names them
+    "BadConstraints", "PartitionNodeLimit", "PartitionTimeLimit", "DependencyNeverSatisfied", "InvalidAccount",
+    "InvalidQOS", "AccountNotAllowed", "QOSNotAllowed", "QOSMaxWallDurationPerJobLimit",
+    "AssocMaxWallDurationPerJobLimit", "QOSMaxCpuPerJobLimit", "QOSMaxGRESPerJob", "QOSMaxMemoryPerJob",
+    "AssocMaxCpuPerJobLimit", "AssocMaxGRESPerJob",
+}  # fmt: skip
 
 
-def answers() -> bool:
-    """Whether jobs can be submitted here: sbatch is there, a controller responds, and this is no job itself."""
+def answers() -> bool | None:
+    """Whether jobs can be submitted here: not within one, nor without sbatch; None where no controller responds."""
     if "SLURM_JOB_ID" in os.environ or shutil.which("sbatch") is None:
         return False
-    return listed() is not None
+    return True if listed() is not None else None
+
+
+def cluster() -> str | None:
+    """The name of the cluster that answers here, or None."""
+    found = re.search(r"^ClusterName\s*=\s*(\S+)", _said("scontrol", "show", "config") or "", re.MULTILINE)
+    return found[1] if found else None
 
 
 def listed() -> dict[str, str] | None:
     """This user's waiting and running jobs: id (12, or 12_3 in an array) -> state or reason; None for no answer."""
-    found = _said("squeue", "-h", "-r", "-u", str(os.getuid()), "-o", "%i|%T|%r")
+    found = _said("squeue", "-h", "-r", "-u", str(os.getuid()), "--name", NAME, "-o", "%i|%T|%r")
     if found is None:
         return None
     jobs = {}
@@ -31,6 +45,22 @@ def listed() -> dict[str, str] | None:
         job, state, reason = line.split("|", 2)
         jobs[job] = f"{state.lower()}, {reason}" if state == "PENDING" else state.lower()
     return jobs
+
+
+def never(state: str) -> bool:
+    """Whether a job waits, by what `listed` says of it, for what cannot come."""
+    return state.removeprefix("pending, ") in NEVER
+
+
+def fallen(state: str) -> bool:
+    """Whether SLURM has put a job back and holds it, as it does when a node could not start it."""
+    words = state.lower().replace("_", " ")
+    return "requeued" in words and "held" in words
+
+
+def held(state: str) -> bool:
+    """Whether somebody holds a job, which that one may let go."""
+    return "jobheld" in state.lower()
 
 
 def cancel(jobs: Iterable[str]) -> bool:

@@ -137,3 +137,16 @@ def test_small_folders_stay_as_they_are(tmp_path, monkeypatch):
     before = sorted(os.listdir(tmp_path / "records"))
     assert isinstance(records.read(tmp_path)[0], pd.DataFrame)
     assert sorted(os.listdir(tmp_path / "records")) == before
+
+
+def test_a_record_replaced_by_one_of_its_size_and_time_is_read_anew(tmp_path, monkeypatch):
+    """As unpacking and copying may do."""
+    fill(tmp_path, range(5))
+    records.read(tmp_path)
+    path = tmp_path / "records" / f"{key(1)}.json"
+    before = path.stat()
+    path.write_text(path.read_text().replace('"digits"', '"digitz"'))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    runs, _ = same(tmp_path, monkeypatch)
+    assert [*runs.loc[runs["key"] == key(1), "dataset"].unique()] == ["digitz"]

@@ -67,6 +67,8 @@ def test_a_requeued_job_need_not_wait_for_its_own_earlier_run(tmp_path, monkeypa
     assert owners.alive(tmp_path)
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    assert owners.alive(tmp_path), "another node of this run of the job"
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     with owners.claimed(tmp_path) as mine:
         assert mine
 

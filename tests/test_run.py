@@ -147,7 +147,7 @@ def tables(folder):
 
 
 def test_a_run_ends_with_tables_and_grids(one):
-    names = ["table1-alone.tex", "table1-tidy.csv", "table1.csv", "table1.md", "table1.tex"]
+    names = ["table1-alone.tex", "table1-tidy.csv", "table1.csv", "table1.html", "table1.md", "table1.tex"]
     assert [*tables(one)] == names
     runs, epochs = records.read(one)
     value = runs[runs["source"] == "prior"]["fd_classifier"].item()
@@ -284,6 +284,19 @@ def test_ctrl_c_keeps_what_is_finished(two_workers, tmp_path, capsys):
     assert f"{3 - len(kept)} trainings to run, {len(kept)} there already" in capsys.readouterr().out
     assert len([*out.glob("records/*.json")]) == 3
     assert all((out / "records" / name).read_bytes() == content for name, content in kept.items())
+
+
+@pytest.mark.slow
+def test_told_to_end_a_launcher_lets_its_workers_save(two_workers, tmp_path):
+    """As `kill` does, and SLURM at the end of a job."""
+    out = tmp_path / "out"
+    wait_for(lambda: len([*out.glob("runs/*/progress.json")]) == 2)
+    two_workers.terminate()
+    _, errors = two_workers.communicate(timeout=60)
+    assert two_workers.returncode == 130
+    assert "finished trainings are kept" in errors
+    wait_for(lambda: group_is_empty(two_workers.pid), 20)
+    assert [*out.glob("runs/*/state.pt")]
 
 
 @pytest.mark.slow

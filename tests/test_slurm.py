@@ -74,6 +74,13 @@ def follow(folder, needs=lambda x: SMALL, **changes):
     return Follow(**{**given, **changes})
 
 
+def until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def outcomes(fn, items, folder, retries=0, **changes):
     fn = functools.partial(fn, folder=folder)
     return {o.item: o for o in launch(fn, items, cluster="slurm", retries=retries, follow=follow(folder, **changes))}
@@ -105,9 +112,12 @@ def test_a_killed_job_is_noticed_without_accounting_and_goes_again(results, no_a
 
 @pytest.mark.slow
 def test_a_job_that_dies_every_time_is_told_not_waited_for(results, no_accounting):
-    found = outcomes(die, [1, 2], results, retries=1)
+    told = []
+    found = outcomes(die, [1, 2], results, retries=1, tell=told.append)
     assert found[1].value == 1
-    assert re.search(r"SLURM job \S+ ended without a record \(FAILED.*137.*its last words: ", found[2].error)
+    assert re.fullmatch(r"SLURM job \d+ ended without a record \(FAILED.*137.*\)", found[2].error)
+    assert told[0].endswith("submitted again")
+    assert re.search(r"; its last words: .", told[1]), "for people alone: they may name a host"
 
 
 def test_a_refused_partition_is_told_and_the_rest_goes_on(results):
@@ -125,6 +135,51 @@ def test_jobs_of_an_earlier_launcher_are_waited_for_not_submitted_again(results)
     fail = functools.partial(pytest.fail, "submitted again")
     found = outcomes(slow, [1, 2], results, adopted=adopted, submitted=lambda jobs: fail())
     assert {x: o.value for x, o in found.items()} == {1: 1, 2: 4}
+
+
+def test_a_job_that_can_never_start_is_given_up_and_the_rest_goes_on(results):
+    rows = {1: SMALL, 2: Resources(minutes=100_000)}  # SLURM takes it, and lets it wait for ever
+    found = outcomes(leave, [1, 2], results, kind=lambda x: x, needs=lambda x: rows[x])
+    assert found[1].value == 1
+    assert not found[2].ran
+    why = r"refused the job: pending, PartitionTimeLimit .*minutes 100000.*slurm/resources.py"
+    assert re.search(why, found[2].error)
+    until(lambda: not listed())  # it was taken out of the queue
+
+
+def test_a_job_that_slurm_has_put_back_and_holds_goes_again(results):
+    """As after a node that could not start it."""
+    jobs, told = [], []
+
+    def submitted(new):
+        jobs.extend(new)
+        if len(jobs) == 1:
+            until(lambda: "running" in (listed() or {}).values())
+            subprocess.run(["scontrol", "requeuehold", jobs[0]], check=True)
+
+    slept = functools.partial(outcomes, slow, [1], results, retries=1, tell=told.append)
+    assert slept(submitted=submitted) == {1: Outcome(1, 1, None)}
+    assert len(jobs) == 2
+    assert "submitted again" in told[0]
+
+
+def test_a_job_that_somebody_holds_is_told_and_waited_for(results):
+    subprocess.run(["scontrol", "update", "partition=low", "state=down"], check=True)
+    try:
+        jobs, told = [], []
+        outcomes(leave, [1], results, wait=False, submitted=jobs.extend)
+        subprocess.run(["scontrol", "hold", jobs[0]], check=True)
+    finally:
+        subprocess.run(["scontrol", "update", "partition=low", "state=up"], check=True)
+
+    def tell(line):
+        told.append(line)
+        subprocess.run(line.split("`")[1].split(), check=True)  # what it says to do
+
+    found = outcomes(leave, [1], results, adopted={0: jobs[0]}, tell=tell)
+    assert found == {1: Outcome(1, 1, None)}
+    assert len(told) == 1
+    assert re.search(rf"SLURM job {jobs[0]} is held: pending, JobHeld", told[0])
 
 
 DEMO = ["table1", "--preset", "demo", "--only", "rae-gmm,vae", "--seeds", "2"]
@@ -171,10 +226,7 @@ def test_status_cancel_and_retry_of_submitted_trainings(results, monkeypatch, ca
     assert "SLURM: " in out
     assert "neither a job nor a launcher" not in out
     assert main(["cancel", *where]) == 0
-    deadline = time.monotonic() + 60
-    while listed():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    until(lambda: not listed())
     assert main(["status", *where]) == 0
     assert "neither a job nor a launcher" in capsys.readouterr().out
     assert main(["retry", "--cluster", "inline", *where]) == 0
@@ -198,12 +250,3 @@ def test_a_partition_that_takes_nothing_is_a_mistake_of_the_command(results, mon
     assert "SLURM accepts none of 4 trainings" in printed.err
     assert "invalid partition" in printed.out
     assert not [*(results / "out").glob("records/*")]
-
-
-@pytest.mark.slow
-def test_three_killed_workers_cost_nothing(tmp_path, monkeypatch, cluster):
-    """The rest of the faults takes longer: python -m benchmarks.faults."""
-    command = [sys.executable, "-m", "benchmarks.faults", "--only", "kills,job-killed", "--kills", "3"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "nothing lost, nothing done twice, nothing changed" in done.stdout
