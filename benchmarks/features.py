@@ -7,7 +7,6 @@ subclass of `Extractor` anywhere on the Python path: `--features mypackage.mymod
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 from abc import ABC, abstractmethod
@@ -27,6 +26,7 @@ from benchmarks import classifier
 from benchmarks.images import Shape
 from benchmarks.records import digest
 from benchmarks.work import tf32
+from zoo.named import import_module
 
 GET_INCEPTION = "python -m benchmarks.run fetch inception"
 INCEPTION_SHA256 = "6726825d"  # first digits of pt_inception-2015-12-05-6726825d.pth
@@ -295,7 +295,7 @@ def foreign(module: str, name: str, shape: Shape, device: torch.device) -> Extra
     """
     said = f"--features {module}:{name}"
     try:
-        found = getattr(importlib.import_module(module), name)
+        found = getattr(import_module(module), name)
     except ModuleNotFoundError as error:
         raise ValueError(f"{said}: {error}; it must be on the Python path") from error
     except Exception as error:  # a stranger's module may raise anything

@@ -25,7 +25,7 @@ def draw(kind: str, model: str, dataset: str, results: Path, root: Path | None, 
     Args:
         kind: "sample", "interpolate" (straight lines between random latents; in a flow's noise where there is
             one, Figure 2f) or "reconstruct" (test images beside their reconstructions).
-        model: a key of `zoo.MODELS`.
+        model: as `zoo.adopt` takes it.
         dataset: as its records name it.
         results: results folder.
         root: data root, for reconstructions.
@@ -41,7 +41,7 @@ def draw(kind: str, model: str, dataset: str, results: Path, root: Path | None, 
     network = kept(results / "runs" / record["key"] / "weights.pt")
     if network is None:
         raise ValueError(f"the weights of {model} on {dataset!r} are broken: remove runs/{record['key']} and run again")
-    path = results / "figures" / f"{kind}-{dataset}-{model}.png"
+    path = results / "figures" / pictures.name_of(kind, dataset, model)
     if kind == "sample":
         return pictures.save_grid(network.sample(GRID, seed=GRID_SEED), path)
     if kind == "interpolate":
@@ -58,7 +58,7 @@ def draw(kind: str, model: str, dataset: str, results: Path, root: Path | None, 
 
 def finished(model: str, dataset: str, results: Path, preset: str | None) -> dict[str, Any]:
     """The record of the finished training with kept weights that has the longest budget, and the lowest seed."""
-    zoo.entry(model)
+    zoo.adopt(model)
     runs, _ = records.read(results)
     mine = runs[(runs["model"] == model) & (runs["dataset"] == dataset) & (runs["status"] == "done")]
     if preset is not None:

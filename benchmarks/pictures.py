@@ -53,3 +53,8 @@ def _write(image: Image.Image, path: Path) -> Path:
     image.save(temporary)
     temporary.replace(path)
     return path
+
+
+def name_of(kind: str, dataset: str, model: str) -> str:
+    """File name of a picture; of package.module:Class, what file systems take."""
+    return f"{kind}-{dataset}-{model.replace(':', '.')}.png"

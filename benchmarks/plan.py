@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import zoo
-from benchmarks import datasets, features, protocols, records
+from benchmarks import datasets, features, models, protocols, records
 from benchmarks.datasets import Folder
 from benchmarks.evaluation import IMAGES, VARIANTS, Measure
 from benchmarks.layouts import FORMATS
@@ -25,6 +25,7 @@ from benchmarks.tables import TABLES, Grid, Kind
 from benchmarks.trial import PRECISIONS, Job, Trial, finished, loaded
 from benchmarks.verdicts import MARGIN
 from benchmarks.work import forced
+from zoo.perceptual import Weights
 
 
 class Problems(ValueError):
@@ -44,6 +45,7 @@ class Options:
     on: str | None = None
     name: str | None = None
     like: str | None = None
+    recon: str | None = None
     seeds: str | None = None
     draws: str | None = None
     features: str | None = None
@@ -107,6 +109,7 @@ class Plan:
         cluster: as `slurm.launch` takes it.
         look: how the table is to look.
         trains: whether what is missing is trained.
+        lacking: model -> weights that its training needs and that are not there.
     """
 
     jobs: tuple[Job, ...]
@@ -117,9 +120,20 @@ class Plan:
     cluster: str
     look: Look
     trains: bool = True
+    lacking: Mapping[str, Weights] = field(default_factory=dict)
 
     def state(self, job: Job) -> str:
-        """done, diverged, failed, pending, or unusable: there is a record that must be neither used nor replaced."""
+        """done, diverged, failed, pending, unusable or lacking.
+
+        Unusable: there is a record that must be neither used nor replaced.  Lacking: not done, and not to be done here,
+        as weights that its training needs are not there.
+        """
+        state = self._state(job)
+        kept = (job.work / "weights.pt").is_file() and not forced(job.work, job.force)
+        untrained = state in ("pending", "failed") and not kept
+        return "lacking" if untrained and job.trial.model in self.lacking else state
+
+    def _state(self, job: Job) -> str:
         try:
             record = records.find(self.results, job.trial.key)
         except records.RecordError:  # reading all of them says why
@@ -154,6 +168,7 @@ class Plan:
             preset=self.preset,
             draws=self.jobs[0].draws,
             notes=tuple(self._notes()),
+            asides={(model, dataset): f"needs {self.lacking[model].name}" for model, dataset in self._without()},
             variants={(name, v): p.id for name, m in self.measures.items() for v, p in m.protocols.items()},
             labels={name: variant.label for name, variant in VARIANTS.items()},
             stages={
@@ -163,6 +178,11 @@ class Plan:
             decimals=self.look.decimals,
             margin=self.look.margin,
         )
+
+    def _without(self) -> list[tuple[str, str]]:
+        """Cells with trainings that cannot be done here."""
+        return [(model, dataset) for model, dataset, jobs in self.cells()
+                if model in self.lacking and any(self.state(job) == "lacking" for job in jobs)]  # fmt: skip
 
     def _notes(self) -> Iterator[str]:
         budget = PRESETS[self.preset]
@@ -180,6 +200,8 @@ class Plan:
                 own.setdefault(said, []).append(f"{zoo.entry(model).label} on {dataset}")
         for said, where in own.items():
             yield f"Settings of {', '.join(where)}: {said}."
+        for model in dict.fromkeys(model for model, _ in self._without()):
+            yield f"{zoo.entry(model).label} {self.lacking[model].problem}."
 
 
 def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Plan:
@@ -198,8 +220,10 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
         wrong.append(f"unknown preset {options.preset!r}. Known: {', '.join(PRESETS)} (benchmarks/protocols.py)")
     preset = PRESETS.get(options.preset)
     kind = TABLES[table]
-    models = names(options.only) if options.only is not None else [*_models(kind, preset)]
-    wrong += [_message(zoo.entry, name) for name in models if name not in zoo.MODELS]
+    only = names(options.only) if options.only is not None else [*_usual(kind, preset)]
+    given = names(options.like) if options.like is not None else []
+    like, lender = models.lenders(given, only, "folder:" in (options.on or ""), wrong)
+    rows = models.chosen(only, lender, options.recon, wrong)
     results = Path(options.results)
     nearest = next(path for path in (results, *results.absolute().parents) if path.exists())
     if not nearest.is_dir():
@@ -228,11 +252,12 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
         wrong.append(f"unknown cluster {options.cluster!r}. Known: {', '.join(clusters)} (slurm/launch.py)")
     workers = count("--workers", options.workers, _processes(device), wrong)
     look = Look.of(options, wrong)
-    sources = _sources(options, preset.datasets if preset else (), wrong)
+    sources = _sources(replace(options, like=like), preset.datasets if preset else (), wrong)
     if root is None or root.is_dir():
         for source in sources:
             wrong += datasets.problems(source, root)
-    wrong += _rows(models, sources)
+    wrong += _rows(rows, sources)
+    wrong += [said for model in rows for source in sources for said in models.problems(model, source)]
     wanted = options.features or (preset.features if preset else "classifier")
     for source in sources:
         wrong += _feature_problems(wanted, source, device)
@@ -255,7 +280,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
             wrong.append(measure.problem)
         measures[data.name] = measure
         variants = kind.variants or tuple(measure.protocols)
-        for model in models:
+        for model in rows:
             for seed in range(seeds):
                 try:
                     trial = Trial.of(model, data, options.preset, seed, options.precision)
@@ -265,14 +290,22 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
                 trials[model, data.name, seed] = Job(
                     trial, source, root, results, str(device), wanted, draws,
                     metrics, kind.sources, variants, kind.diagnostics, images, options.allow_few,
+                    code=zoo.entry(model).code,
                 )  # fmt: skip
     if wrong:
         raise Problems(wrong)
-    jobs = [trials[m, d, seed] for seed in range(seeds) for m in models for d in measures]
-    return Plan(tuple(jobs), measures, options.preset, results, workers, options.cluster, look, kind.trains)
+    jobs = [trials[m, d, seed] for seed in range(seeds) for m in rows for d in measures]
+    needed = {job.trial.model: weights for job in jobs if kind.trains and (weights := job.trial.pretrained)}
+    lacking = {model: weights for model, weights in needed.items() if weights.problem}
+    found = Plan(tuple(jobs), measures, options.preset, results, workers, options.cluster, look, kind.trains, lacking)
+    cannot = dict.fromkeys(job.trial.model for job in jobs if found.state(job) == "lacking")
+    # The preset's rows that cannot be trained here leave the others alone; who names one wants it.
+    if options.only is not None and cannot:
+        raise Problems([f"{model} {lacking[model].problem}" for model in cannot])
+    return found
 
 
-def _models(kind: Kind, preset: Preset | None) -> tuple[str, ...]:
+def _usual(kind: Kind, preset: Preset | None) -> tuple[str, ...]:
     """The rows where the command names none: the table's, of those that there are, or the preset's."""
     if kind.models is not None:
         return tuple(name for name in kind.models if name in zoo.MODELS)
@@ -379,17 +412,16 @@ def _sources(options: Options, default: tuple[str, ...], wrong: list[str]) -> li
     return sources
 
 
-def _rows(models: list[str], sources: list[str | Folder]) -> list[str]:
+def _rows(rows: list[str], sources: list[str | Folder]) -> list[str]:
     """Cells without a protocol."""
     wrong = []
-    for model in models:
+    for model in rows:
         for source in sources:
             row = source.like if isinstance(source, Folder) else source
-            if model in zoo.MODELS:
-                try:
-                    protocols.row(model, row)
-                except ValueError as error:
-                    wrong.append(str(error))
+            try:
+                protocols.row(model, row)
+            except ValueError as error:
+                wrong.append(str(error))
     return wrong
 
 

@@ -4,11 +4,14 @@ Change a learning rate, an epoch count or a loss weight here and nowhere else.  
 
 Departs: B.1 cites Adam without its betas and asks for "weight decay" without saying which; they are 0.9 and 0.999,
 and Adam's L2 term.  To switch: `betas` and `weight_decay` of a schedule.
+Departs: B.1 says nothing of weight decay for CelebA-HQ; its flow has that of the other data sets.  To switch: GLF.
 Departs: B.2 gives the flows of the VAEs no weight decay of their own; they have GLF's.  To switch: VAE_FLOW.
 Departs: B.3's "decreased by factor of 2, ... further by factor of 5" is read as a product: a tenth at the end.  To
 switch: `factors` in WAE_GAN.
 Departs: B.5 says that RAE's authors do not report gamma; their code does, and near 0.5 for CIFAR-10 alone.  It is B.5's
 0.5 everywhere.  To switch: RAE.
+Departs: Table 2 gives GLANN 500 and 50 epochs on every data set, where yedidh/glann has 200 for MNIST, halving its rate
+every 20.  They are Table 2's, halved every 50 as in that code's CIFAR-10.  To switch: GLANN.
 Departs: the last, smaller batch of an epoch is dropped, of which the paper says nothing.  No switch: batch norm fails on
 a batch of one.
 """
@@ -93,8 +96,12 @@ class Protocol:
     def resolve(self, model: str) -> Protocol:
         """The same with all hyper-parameters of a model named."""
         # What makes a variant is stronger than what a data set sets; what it multiplies holds for variants too.
-        hyper = zoo.hyper_parameters(model, **{**self.hyper, **zoo.entry(model).hyper})
-        scaled = {name: float(hyper[name]) * factor for name, factor in self.scale.items()}
+        row = zoo.entry(model)
+        known = zoo.hyper_parameters(model)
+        # Who borrows another model's rows need not have all of its hyper-parameters.
+        given = {name: value for name, value in self.hyper.items() if name in known or not row.like}
+        hyper = zoo.hyper_parameters(model, **{**given, **row.hyper})
+        scaled = {name: float(hyper[name]) * factor for name, factor in self.scale.items() if name in known or not row.like}
         return replace(self, hyper={**hyper, **scaled}, scale={})
 
 
@@ -118,6 +125,7 @@ GLF = {
     "mnist":   Protocol({"train": Schedule(100, 256, 1e-3, halve(50), DECAY)},            source="B.1"),
     "cifar10": Protocol({"train": Schedule(200, 256, 1e-3, halve(50, 100, 150), DECAY)},  source="B.1"),
     "celeba":  Protocol({"train": Schedule( 40, 256, 1e-3, {}, DECAY)},                   source="B.1"),
+    "celeba-hq": Protocol({"train": Schedule(60, 64, 1e-3, halve(40), DECAY)},            source="B.1"),
     "digits":  Protocol({"train": Schedule(100,  64, 1e-3, halve(50), DECAY)},            source="ours: MNIST's epochs, batch 64, β x 11", scale={"beta": LESS}),
 }
 TWO_STAGE_GLF = {        # 3.3: "an auto-encoder is trained first, and then the flow"; it gives no schedules: each stage has B.1's
@@ -169,10 +177,20 @@ RAE = {                  # B.5: "the same as those of GLF"; no flow, so no weigh
     "celeba":  Protocol({"train": Schedule( 40, 256, 1e-3)},                      {"gamma": 0.5}, source="B.5"),
     "digits":  Protocol({"train": Schedule(100,  64, 1e-3, halve(50))},                           source="ours: MNIST's epochs, batch 64, γ / 11", scale={"gamma": 1 / LESS}),
 }
+# Table 2's epochs; the rest is yedidh/glann's, which makes a new Adam every epoch, in both stages.
+CODES = {"codes": 1e-2, "decoder": 1e-3}
+GLO, IMLE = Schedule(500, 128, CODES, halve(*range(50, 500, 50)), betas=HALF, fresh=True), Schedule(50, 128, 1e-3, weight_decay=1e-5, betas=HALF, fresh=True)
+GLANN = {
+    "mnist":   Protocol({"glo": GLO, "imle": IMLE}, source="Table 2; yedidh/glann"),
+    "cifar10": Protocol({"glo": GLO, "imle": IMLE}, source="Table 2; yedidh/glann"),
+    "celeba":  Protocol({"glo": GLO, "imle": IMLE}, source="Table 2; yedidh/glann, CIFAR's row"),
+    "digits":  Protocol({"glo": replace(GLO, epochs=200, batch=64, factors=halve(*range(20, 200, 20))), "imle": replace(IMLE, batch=64)}, source="ours: yedidh/glann's MNIST row, batch 64"),
+}
 # A variant (the same class with other hyper-parameters) uses the rows of its class's first entry in zoo.MODELS.
 PROTOCOLS: dict[str, dict[str, Protocol]] = {
     "vae": VAE, "wae-gan": WAE_GAN, "two-stage-vae": TWO_STAGE, "rae-gmm": RAE, "vae-flow-prior": VAE_FLOW,
     "vae-flow-posterior": VAE_FLOW, "glf": GLF, "wae-mmd": WAE_MMD, "glf-two-stage": TWO_STAGE_GLF,
+    "glann": GLANN,
 }
 SAME_AS = {"fashion": "mnist"}   # B: "the settings for MNIST and Fashion MNIST are the same"
 
@@ -206,22 +224,33 @@ class Preset:
 
 
 FAST = {"two-stage-vae": {"first": FASTER, "second": FASTER}}
-TABLE1 = ("vae", "wae-gan", "two-stage-vae", "rae-gmm", "vae-flow-prior", "vae-flow-posterior", "glf")  # its trained rows
+TABLE1 = ("vae", "wae-gan", "two-stage-vae", "rae-gmm", "vae-flow-prior", "vae-flow-posterior", "glf")  # without VGG-16
 FIVE   = ("vae", "wae-gan", "two-stage-vae", "rae-gmm", "glf")  # one for each shape of training
 PRESETS = {
-    "paper": Preset(None,   None,  10, 10, ("mnist", "fashion", "cifar10", "celeba"), TABLE1, "inception"),
+    "paper": Preset(None,   None,  10, 10, ("mnist", "fashion", "cifar10", "celeba"), (*TABLE1, "glf-perceptual"), "inception"),
     "quick": Preset(10_000, 1_000,  1,  1, ("mnist",),                                TABLE1, "classifier", FAST),
     "demo":  Preset(None,     500,  3,  1, ("digits",),                               FIVE,   "classifier", FAST),
 }
 # fmt: on
 
 
-def rows(model: str) -> dict[str, Protocol]:
-    """Data set -> protocol of a model; a variant has those of its class's first entry in the registry."""
-    if model in PROTOCOLS or model not in zoo.MODELS:
-        return PROTOCOLS.get(model, {})
-    same = (name for name, entry in zoo.MODELS.items() if entry.model is zoo.MODELS[model].model)
-    return PROTOCOLS.get(next(same), {})
+def rows(model: str) -> Mapping[str, Protocol]:
+    """Data set -> protocol of a model.
+
+    A variant has those of its class's first entry in the registry; a class from outside those of its attribute
+    `protocols`, or those that it borrows.
+    """
+    if model in PROTOCOLS:
+        return PROTOCOLS[model]
+    try:
+        entry = zoo.entry(model)
+    except ValueError:
+        return {}
+    if entry.like:
+        return rows(entry.like)
+    first = next((name for name, other in zoo.MODELS.items() if other.model is entry.model), "")
+    own: Mapping[str, Protocol] = getattr(entry.model, "protocols", {})
+    return PROTOCOLS.get(first, own)
 
 
 def row(model: str, dataset: str) -> str:
@@ -233,10 +262,10 @@ def row(model: str, dataset: str) -> str:
     known = rows(model)
     name = dataset if dataset in known else SAME_AS.get(dataset, dataset)
     if name not in known:
-        raise ValueError(
-            f"no protocol for {model!r} on {dataset!r}; rows: {', '.join(known) or 'none'}. "
-            f"Add one to benchmarks/protocols.py"
-        )
+        add = "Add one to benchmarks/protocols.py"
+        if zoo.is_foreign(model):
+            add = "Add one to its class attribute protocols, or borrow another model's by --like MODEL"
+        raise ValueError(f"no protocol for {model!r} on {dataset!r}; rows: {', '.join(known) or 'none'}. {add}")
     return name
 
 
@@ -244,7 +273,7 @@ def protocol(model: str, dataset: str, preset: str, n: int) -> Protocol:
     """How a model is trained on n images of a data set under a preset, with nothing left open.
 
     Args:
-        model: a key of `zoo.MODELS`.
+        model: as `zoo.entry` takes it.
         dataset: a data set with rows here; a folder gives the one that it is like.
         preset: a key of `PRESETS`.
         n: number of training images, after the preset's cap.
@@ -254,10 +283,10 @@ def protocol(model: str, dataset: str, preset: str, n: int) -> Protocol:
     """
     if preset not in PRESETS:
         raise ValueError(f"unknown preset {preset!r}. Known: {', '.join(PRESETS)} (benchmarks/protocols.py)")
-    found, budget = rows(model)[row(model, dataset)], PRESETS[preset]
-    rates = budget.lr.get(model, {})
+    found, budget, lender = rows(model)[row(model, dataset)], PRESETS[preset], zoo.entry(model).like
+    rates = budget.lr.get(lender or model, {})
     stages = {name: _resolve(name, s, budget.steps, rates.get(name), n) for name, s in found.stages.items()}
-    return replace(found, stages=stages)
+    return replace(found, stages=stages, source=found.source + (f", borrowed from {lender}" if lender else ""))
 
 
 def _resolve(name: str, schedule: Schedule, cap: int | None, lr: PerGroup | None, n: int) -> Schedule:
@@ -280,9 +309,11 @@ def _resolve(name: str, schedule: Schedule, cap: int | None, lr: PerGroup | None
 
 def own_rows(model: str, dataset: str, preset: str) -> str | None:
     """What a caption must say of a row that is not the paper's, or None."""
-    found = rows(model)[row(model, dataset)]
-    parts = [found.source] if found.source.startswith("ours") else []
-    own = PRESETS[preset].lr.get(model, {})
+    found, lender = rows(model)[row(model, dataset)], zoo.entry(model).like
+    parts = [f"borrowed from {lender}"] if lender else []
+    if found.source.startswith("ours") or (zoo.is_foreign(model) and not lender):
+        parts.append(found.source or "its own")
+    own = PRESETS[preset].lr.get(lender or model, {})
     parts += [f"lr {show(lr)} in stage {stage}" for stage, lr in own.items() if lr != found.stages[stage].lr]
     return "; ".join(parts) or None
 

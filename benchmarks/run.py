@@ -46,8 +46,9 @@ from benchmarks.commands import COMMANDS, DONE, FAILED, INTERRUPTED, WRONG, Comm
 from benchmarks.plan import Options, Plan, Problems, plan, seconds_per_step, settings
 from benchmarks.verdicts import MARGIN, SPREADS
 from benchmarks.work import forced
+from zoo.losses import RECON, SPELLINGS
 
-STATES = ("done", "diverged", "failed", "pending", "unusable")
+STATES = ("done", "diverged", "failed", "pending", "unusable", "lacking")
 EVERYTHING = [name for name in tables.TABLES if name.startswith("table")]  # that `all` writes
 TABLE_OPTIONS = frozenset({*Options.__dataclass_fields__, "dry_run", "yes", "force", "no_wait"})
 
@@ -154,10 +155,13 @@ def _parser() -> argparse.ArgumentParser:
         "everything is trained")  # fmt: skip
     add("names", nargs="*", metavar="NAME", help=f"MODEL DATASET, or what to fetch: {', '.join([*fetch.FETCH])}")
     add("--preset", help=f"the budget: {', '.join(protocols.PRESETS)} (default: paper)")
-    add("--only", metavar="A,B", help="models (default: the preset's)")
+    add("--only", metavar="A,B", help="models, or package.module:Class of your own (default: the preset's)")
     add("--on", metavar="X,Y", help="data sets, or folder:PATH (default: the preset's)")
     add("--name", help="of a folder, as records call it")
-    add("--like", metavar="DATASET", help="whose size and protocols a folder uses")
+    add("--like", metavar="NAME", help="a data set, whose size and protocols a folder uses; a model, whose protocol "
+        "rows a class of your own borrows; or DATASET,MODEL")  # fmt: skip
+    add("--recon", metavar="LOSS", help="a reconstruction loss for models that have a choice: "
+        f"{', '.join([*RECON, *SPELLINGS])}")  # fmt: skip
     add("--seeds", metavar="N", help="trainings per cell (default: the preset's)")
     add("--draws", metavar="D", help="sample sets per training (default: the preset's)")
     add("--features", help=f"{', '.join(features.FORMS)} (default: the preset's)")
@@ -332,7 +336,7 @@ def _grids(found: Plan) -> list[Path]:
     folder, shown = found.results / "figures", []
     columns: dict[str, dict[str, Path]] = {}
     for model, dataset, jobs in found.cells():
-        target = folder / f"samples-{dataset}-{model}.png"
+        target = folder / pictures.name_of("samples", dataset, model)
         source = next((p for job in jobs if (p := job.work / "samples.png").is_file()), None)
         if source is not None:
             folder.mkdir(parents=True, exist_ok=True)

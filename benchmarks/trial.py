@@ -41,6 +41,8 @@ from benchmarks.work import (
     tf32,
     write_state,
 )
+from zoo.losses import PRETRAINED
+from zoo.perceptual import Weights
 
 SAVE_EVERY = float(os.environ.get("AE_BENCH_SAVE_SECONDS", "60"))  # between two saved states of a training
 PRECISIONS = ("fp32", "tf32")
@@ -53,7 +55,7 @@ class Trial:
     """What to train.  All fields but `preset`, `dataset` and `row` are in the key: a changed default is a new trial.
 
     Attributes:
-        model: a key of `zoo.MODELS`.
+        model: as `zoo.entry` takes it.
         revision: of the model's mathematics.
         dataset: name of the data set, for people.
         row: the data set whose protocol row is used.
@@ -111,7 +113,9 @@ class Trial:
     def settings(self) -> dict[str, Any]:
         """What the key is made of."""
         plain = self.protocol.plain()
+        weights = self.pretrained
         return {
+            **({"pretrained": {weights.name: weights.digest}} if weights else {}),
             "model": self.model,
             "revision": self.revision,
             "hyper": plain["hyper"],
@@ -124,6 +128,11 @@ class Trial:
             "seed": self.seed,
             "precision": self.precision,
         }
+
+    @property
+    def pretrained(self) -> Weights | None:
+        """Published weights that its loss needs."""
+        return PRETRAINED.get(str(self.protocol.hyper.get("recon")))
 
     @property
     def key(self) -> str:
@@ -161,6 +170,7 @@ class Job:
         images: of each kind, at most.
         allow_few: accept no more images than features.
         force: a word for this wish to train anew although there is a record; "" for no such wish.
+        code: folder that a model from outside the registry is imported from; "" for ours.
     """
 
     trial: Trial
@@ -177,6 +187,7 @@ class Job:
     images: int = IMAGES
     allow_few: bool = False
     force: str = ""
+    code: str = ""
 
     @property
     def required(self) -> list[Request]:
@@ -231,6 +242,7 @@ def run_trial(job: Job) -> dict[str, Any]:
     """
     trial, device = job.trial, torch.device(job.device)
     with one_thread(device):
+        import_model(job)
         data = loaded(job.dataset, job.root)
         if data.train.fingerprint != trial.train:
             raise ValueError(f"{trial.dataset} changed on disk since the trial was planned: run the command again")
@@ -294,6 +306,20 @@ def run_trial(job: Job) -> dict[str, Any]:
         return record
 
 
+def import_model(job: Job) -> None:
+    """Import a model from outside the registry, in a process that has not done so yet.
+
+    Raises:
+        ValueError: it cannot be imported here, or is not what was planned.
+    """
+    try:
+        entry = zoo.entry(job.trial.model)
+    except ValueError:
+        entry = zoo.adopt(job.trial.model, folder=Path(job.code) if job.code else None)
+    if entry.revision != job.trial.revision:
+        raise ValueError(f"{job.trial.model} changed on disk since the trial was planned: run the command again")
+
+
 def losses(record: dict[str, Any]) -> list[dict[str, Any]]:
     """The epochs of a record without clocks: equal for two trainings that were the same to the bit."""
     return [{name: value for name, value in row.items() if name != "seconds"} for row in record["epochs"]]
@@ -329,6 +355,7 @@ def record_failure(job: Job, error: str) -> dict[str, Any]:
 
 def new_record(trial: Trial, data: DataSet, device: torch.device) -> dict[str, Any]:
     """A record before training."""
+    weights = trial.pretrained
     return {
         "schema": records.SCHEMA,
         "key": trial.key,
@@ -358,6 +385,7 @@ def new_record(trial: Trial, data: DataSet, device: torch.device) -> dict[str, A
         # before: where earlier parts of a resumed training ran
         "provenance": {
             **provenance.describe(device),
+            **({"pretrained": {weights.name: weights.sha256}} if weights else {}),
             "slurm_job": whoami()["job"],
             "started": _now(),
             "resumed": 0,

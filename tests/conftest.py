@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from zoo import perceptual
+
 # Only tests marked `slurm` see the cluster that they are given: `--cluster auto` must mean one thing in all others.
 # pytest's workers inherit the environment after it was hidden: what it was is kept beside it.
 CLUSTER = os.environ.setdefault("AE_BENCH_TEST_CLUSTER", os.environ.get("SLURM_CONF", ""))
@@ -22,6 +24,32 @@ def quiet_torch():
     torch.manual_seed(0)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def random_weights(tmp_path_factory) -> Path:
+    """Torch hub's cache with a file under VGG-16's name that holds random weights."""
+    from torchvision.models import vgg16
+
+    hub = tmp_path_factory.mktemp("hub")
+    (hub / "checkpoints").mkdir()
+    with torch.device("meta"):
+        net = vgg16(weights=None, init_weights=False).features
+    g = torch.Generator().manual_seed(0)
+    state = {name: torch.randn(p.shape, generator=g) * (2 / p[0].numel()) ** 0.5 if p.ndim > 1 else torch.zeros(p.shape)
+             for name, p in net.named_parameters(prefix="features")}  # fmt: skip
+    # As torchvision's file was written, in 2017.
+    torch.save(state, hub / "checkpoints" / perceptual.VGG16.name, _use_new_zipfile_serialization=False)
+    return hub
+
+
+@pytest.fixture(scope="module")
+def random_vgg(random_weights):
+    """Random weights in place of VGG-16's, for as long as a file of tests runs: their own hash is the expected one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.hub, "_hub_dir", str(random_weights))
+        patch.setattr(perceptual.VGG16, "digest", perceptual.VGG16.sha256)
+        yield random_weights
 
 
 @pytest.fixture

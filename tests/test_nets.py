@@ -1,5 +1,7 @@
 """Table 3's networks: sizes as the ledger counted them, and the order of their layers."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -8,7 +10,7 @@ import zoo
 from benchmarks.architecture import table3
 from zoo.base import evaluating
 from zoo.flows import Flow
-from zoo.nets import Adversary, Decoder, Encoder, GaussianEncoder, SkipMLP
+from zoo.nets import Adversary, Decoder, Encoder, GaussianEncoder, SkipMLP, dcgan_widths
 
 MNIST, CIFAR, CELEBA = ((1, 28, 28), 20, 64), ((3, 32, 32), 64, 256), ((3, 64, 64), 64, 256)
 
@@ -82,6 +84,44 @@ def test_shapes_and_range(shape):
     assert out.shape == (4, *shape)
     assert out.min() >= 0
     assert out.max() <= 1
+
+
+def test_dcgans_widths_halve_from_1024_at_the_smallest_size():
+    assert dcgan_widths(64) == [128, 256, 512, 1024]  # DCGAN's own
+    assert dcgan_widths(256) == [32, 64, 128, 256, 512, 1024]
+    assert dcgan_widths(96) == [128, 256, 512, 1024]  # ends at 6x6
+    assert dcgan_widths(100) == [512, 1024]  # ends at 25x25
+
+
+@pytest.mark.parametrize(("side", "small"), [(68, 17), (96, 6), (128, 4)])
+def test_images_above_64_have_dcgans_networks(side, small):
+    shape = (3, side, side)
+    encoder, decoder, gaussian = Encoder(shape, 10), Decoder(shape, 10), GaussianEncoder(shape, 10)
+    kinds = [type(m) for m in encoder]
+    assert kinds[:2] == [nn.Conv2d, nn.LeakyReLU]
+    assert kinds[-2:] == [nn.Flatten, nn.Linear]
+    assert kinds[2:-2] == [nn.Conv2d, nn.BatchNorm2d, nn.LeakyReLU] * ((len(kinds) - 4) // 3)
+    assert encoder[-1].in_features == gaussian.width == 1024 * small**2
+    assert [type(m) for m in decoder][-2:] == [nn.ConvTranspose2d, nn.Sigmoid]
+    images = torch.rand(2, *shape)
+    assert encoder(images).shape == (2, 10)
+    assert [m.shape for m in gaussian(images)] == [(2, 10)] * 2
+    with evaluating(decoder):
+        out = decoder(torch.randn(2, 10))
+    assert out.shape == (2, *shape)
+    assert 0 <= out.min() <= out.max() <= 1
+
+
+def test_the_backbone_of_celeba_hq():
+    """Counted by hand: kernels of 4x4, widths 32 ... 1024, one fully connected layer of 16,384 each."""
+    with torch.device("meta"):
+        encoder, decoder = Encoder((3, 256, 256), 64), Decoder((3, 256, 256), 64)
+    widths = [3, 32, 64, 128, 256, 512, 1024]
+    convolutions = sum(16 * a * b for a, b in pairwise(widths))
+    norms, biases = 2 * sum(widths[2:]), sum(widths[1:])
+    assert count(encoder) == convolutions + norms + biases + 16_384 * 64 + 64 == 12_230_048
+    norms, biases = 2 * sum(widths[1:]), sum(widths[:-1])
+    assert count(decoder) == convolutions + norms + biases + 16_384 * 64 + 16_384 == 12_245_411
 
 
 def test_table_3_counts_what_the_ledger_counted():

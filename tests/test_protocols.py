@@ -122,6 +122,13 @@ def test_nothing_is_left_open(n):
             assert 0 < s.total(n) <= 1000
 
 
+def test_b1_celeba_hq():
+    s = protocol("glf", "celeba-hq", "paper", 27_000).stages["train"]
+    assert (s.epochs, s.batch, s.betas, s.decay("flow"), s.decay("ae")) == (60, 64, (0.9, 0.999), 2e-5, 0)
+    assert [s.rate(group, e) for group in ("ae", "flow") for e in (0, 39, 40, 59)] == [1e-3, 1e-3, 5e-4, 5e-4] * 2
+    assert protocols.rows("glf-perceptual")["celeba-hq"] is protocols.rows("glf")["celeba-hq"]
+
+
 @pytest.mark.parametrize("model", zoo.MODELS)
 def test_every_model_has_its_rows(model):
     assert {"mnist", "cifar10", "celeba", "digits"} <= set(protocols.rows(model))

@@ -1,5 +1,7 @@
 """The models.  `MODELS` is the registry, in the order of Table 1; adding a model is one file and one line here.
 
+A class of your own needs no line: `package.module:Class` is a name, too (see README.md beside this file).
+
 The zoo knows nothing of data sets, schedules or tables: it imports torch, numpy, scikit-learn and itself.
 """
 
@@ -7,41 +9,24 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from zoo.base import LatentModel, Loss, NotFitted, Stage, Update, check_sizes
+from zoo.glann import GLANN
 from zoo.glf import GLF, TwoStageGLF
+from zoo.losses import LABELS, RECON, SPELLINGS
+from zoo.named import Entry, Scalar, defaults, imported, is_foreign
 from zoo.rae import RAE
 from zoo.two_stage import TwoStageVAE
 from zoo.vae import VAE, FlowPosteriorVAE, FlowPriorVAE
 from zoo.wae import WAEGAN, WAEMMD
 
 __all__ = ["MODELS", "Entry", "LatentModel", "Loss", "NotFitted", "Stage", "Update"]
-__all__ += ["build", "hyper_parameters", "load", "save"]
-
-Scalar = float | int | str | bool
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One row of the registry.
-
-    Attributes:
-        model: called with image_shape, nz, k (where its signature has it) and hyper-parameters.
-        label: as tables print it.
-        revision: raised when the model's mathematics changes, so that old records are not taken for new ones.
-        hyper: what makes this row a variant of its class; JSON scalars.
-    """
-
-    model: Callable[..., LatentModel]
-    label: str
-    revision: int = 1
-    hyper: Mapping[str, Scalar] = field(default_factory=dict)
-
+__all__ += ["adopt", "build", "entry", "hyper_parameters", "is_foreign", "load", "save", "variant"]
 
 # fmt: off - one row per line, as the tables have them
 MODELS: dict[str, Entry] = {
@@ -53,9 +38,12 @@ MODELS: dict[str, Entry] = {
     "vae-flow-prior":             Entry(FlowPriorVAE,     "VAE + flow prior"),
     "vae-flow-posterior":         Entry(FlowPosteriorVAE, "VAE + flow posterior"),
     "glf":                        Entry(GLF,              "GLF"),
+    "glann":                      Entry(GLANN,            "GLANN with perceptual loss"),
+    "glf-perceptual":             Entry(GLF,              "GLF + perceptual loss", hyper={"recon": "perceptual"}),
     # told of in the text
     "wae-mmd":                    Entry(WAEMMD,           "WAE-MMD"),
     "glf-two-stage":              Entry(TwoStageGLF,      "GLF, two stages"),
+    "glann-mse":                  Entry(GLANN,            "GLANN, MSE", hyper={"recon": "half-sse"}),
     # Figure 4: regularized GLF
     "glf-regularized":            Entry(GLF, "Regularized GLF, β = 100", hyper={"stop_gradient": False, "beta": 100.0}),
     "glf-regularized-1":          Entry(GLF, "Regularized GLF, β = 1",   hyper={"stop_gradient": False, "beta": 1.0}),
@@ -83,14 +71,66 @@ MODELS: dict[str, Entry] = {
 }
 # fmt: on
 
-SIZES = ("image_shape", "nz", "k")  # arguments that come from the data set
+ADOPTED: dict[str, Entry] = {}  # classes from outside that this process was told to import, by `adopt`
 
 
 def entry(name: str) -> Entry:
-    """The registry's row, or a ValueError that lists the known names."""
-    if name not in MODELS:
-        raise ValueError(f"unknown model {name!r}. Known: {', '.join(MODELS)} (zoo/__init__.py)")
-    return MODELS[name]
+    """The row of a model: of the registry, of a variant such as "vae+perceptual", or of a class that was adopted.
+
+    Raises:
+        ValueError: unknown; lists the known names.
+    """
+    if name in MODELS or name in ADOPTED:
+        return MODELS.get(name) or ADOPTED[name]
+    base, plus, recon = name.rpartition("+")
+    if plus and (base in MODELS or base in ADOPTED):
+        return _with_recon(base, recon)
+    if is_foreign(name):
+        raise ValueError(f"{name} was not imported here: zoo.adopt({name!r}) does it, where its text is trusted")
+    raise ValueError(f"unknown model {name!r}. Known: {', '.join(MODELS)} (zoo/__init__.py), package.module:Class")
+
+
+def adopt(name: str, like: str = "", folder: Path | None = None) -> Entry:
+    """`entry`, but a name of the form package.module:Class is imported: its module's code runs.
+
+    Args:
+        name: as `entry` takes it.
+        like: a model whose protocol rows such a class borrows; "" for its own, in its class attribute `protocols`.
+        folder: where to look for its module beside the Python path; None is the current folder.
+
+    Raises:
+        ValueError: unknown, not importable, or no model; says why.
+    """
+    base = name.partition("+")[0]
+    if is_foreign(base):
+        ADOPTED[base] = imported(base, like, folder)
+    return entry(name)
+
+
+def variant(name: str, recon: str) -> str:
+    """The name of a model with another reconstruction loss: "vae" -> "vae+perceptual", "glf" -> "glf-perceptual".
+
+    Raises:
+        ValueError: unknown model or loss, or the model has no such choice.
+    """
+    wanted = _with_recon(name, recon)
+
+    def resolved(row: Entry) -> dict[str, Scalar]:
+        return {**defaults(row), **row.hyper}
+
+    rows = {name: entry(name), **MODELS}
+    same = (other for other, row in rows.items() if row.model is wanted.model and resolved(row) == resolved(wanted))
+    return next(same, f"{name}+{SPELLINGS.get(recon, recon)}")
+
+
+def _with_recon(name: str, recon: str) -> Entry:
+    row, recon = entry(name), SPELLINGS.get(recon, recon)
+    if recon not in RECON:
+        raise ValueError(f"unknown reconstruction loss {recon!r}. Known: {', '.join(RECON)} (zoo/losses.py)")
+    if "recon" not in defaults(row):
+        having = ", ".join(other for other, its in MODELS.items() if "recon" in defaults(its) and not its.hyper)
+        raise ValueError(f"{name} has no choice of reconstruction loss (a hyper-parameter recon); these have: {having}")
+    return replace(row, label=f"{row.label}, {LABELS[recon]}", hyper={**row.hyper, "recon": recon})
 
 
 def hyper_parameters(name: str, **hyper: Scalar) -> dict[str, Scalar]:
@@ -100,8 +140,7 @@ def hyper_parameters(name: str, **hyper: Scalar) -> dict[str, Scalar]:
         ValueError: unknown model, or a hyper-parameter that it does not have.
     """
     row = entry(name)
-    parameters = inspect.signature(row.model).parameters.values()
-    known = {p.name: p.default for p in parameters if p.name not in SIZES}
+    known = defaults(row)
     given = {**row.hyper, **hyper}
     unknown = sorted(set(given) - set(known))
     if unknown:
@@ -119,7 +158,7 @@ def build(
     """A new model with random weights (from torch's global generator).
 
     Args:
-        name: a key of `MODELS`.
+        name: as `entry` takes it.
         image_shape: (C, H, W), C 1 or 3, H = W divisible by 4.
         nz: size of the latent, even.
         k: width of the flow's networks; models without a flow ignore it.
@@ -155,7 +194,11 @@ def save(model: LatentModel, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> LatentModel:
-    """The model that `save` wrote, on the CPU, in evaluation mode.  Runs nothing that is in the file."""
+    """The model that `save` wrote, on the CPU, in evaluation mode.  Runs nothing that is in the file.
+
+    Raises:
+        ValueError: its class is from outside the registry and was not adopted: a file must not choose what is imported.
+    """
     content = torch.load(path, map_location="cpu", weights_only=True)
     spec = content["spec"]
     model = build(spec["model"], image_shape=spec["image_shape"], nz=spec["nz"], k=spec["k"], **spec["hyper"])

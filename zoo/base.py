@@ -26,7 +26,7 @@ from torch import Tensor, nn
 Loss = tuple[Tensor, Mapping[str, Tensor]]
 """The objective, a scalar, and its named parts (scalars) for the log."""
 
-BATCH = 500  # images per forward pass outside training: about 50 MB of activations at 64x64
+BATCH = 500  # images per forward pass outside training: about 50 MB of activations at 64x64; larger ones get fewer
 
 
 @dataclass(frozen=True)
@@ -159,9 +159,9 @@ class LatentModel(nn.Module, ABC):
         Returns:
             (N, nz), on the model's device.
         """
-        eps = None if generator is None else standard_normal(len(x), self.nz, generator, self.device).split(BATCH)
+        eps = None if generator is None else standard_normal(len(x), self.nz, generator, self.device).split(self.batch)
         with evaluating(self):
-            parts = [to_float(part.to(self.device)) for part in x.split(BATCH)]
+            parts = [to_float(part.to(self.device)) for part in x.split(self.batch)]
             if eps is None:
                 return torch.cat([self.latent(part) for part in parts])
             return torch.cat([self.draw_latent(part, noise) for part, noise in zip(parts, eps, strict=True)])
@@ -169,7 +169,7 @@ class LatentModel(nn.Module, ABC):
     def decode(self, z: Tensor) -> Tensor:
         """Images of latents, in evaluation mode: (N, nz) -> (N, C, H, W) float in [0, 1], on the CPU."""
         with evaluating(self):
-            return torch.cat([self.decoder(part.to(self.device)).cpu() for part in z.split(BATCH)])
+            return torch.cat([self.decoder(part.to(self.device)).cpu() for part in z.split(self.batch)])
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Decoded latents of images: (N, C, H, W), uint8 or float in [0, 1] -> the same shape, float."""
@@ -212,6 +212,11 @@ class LatentModel(nn.Module, ABC):
     def latent_path(self, n: int, t: Tensor, generator: torch.Generator) -> Tensor:
         """Latents at the fractions t, (T,), of n lines: (n, T, nz).  A flow's lines are straight in its noise."""
         return line(self.sample_latent(n, generator), self.sample_latent(n, generator), t)
+
+    @property
+    def batch(self) -> int:
+        """Examples per forward pass outside training."""
+        return BATCH if self.image_shape[1] <= 64 else max(1, BATCH * 64**2 // self.image_shape[1] ** 2)
 
     @property
     def device(self) -> torch.device:

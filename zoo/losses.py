@@ -1,4 +1,6 @@
-"""Losses.  All are summed over pixels or dimensions and averaged over the batch: beta means nothing otherwise.
+"""Losses, summed over pixels or dimensions and averaged over the batch: beta means nothing otherwise.
+
+The perceptual loss alone is a mean; see `zoo.perceptual`.
 
 Departs: the paper does not say how its squared error is reduced; only the sum gives its values of beta the
 effect that it describes (Sections 3.4 and 4.2.1).  No switch: divide beta by the number of pixels.
@@ -12,6 +14,8 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+
+from zoo.perceptual import VGG16, Weights, perceptual
 
 
 def sse(x: Tensor, y: Tensor) -> Tensor:
@@ -29,7 +33,15 @@ def bce(x: Tensor, y: Tensor) -> Tensor:
     return nn.functional.binary_cross_entropy(y, x, reduction="sum") / len(x)
 
 
-RECON: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"half-sse": half_sse, "sse": sse, "bce": bce}
+RECON: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "half-sse": half_sse,
+    "sse": sse,
+    "bce": bce,
+    "perceptual": perceptual,
+}
+PRETRAINED: dict[str, Weights] = {"perceptual": VGG16}  # what must be on the disk before training
+SPELLINGS = {"mse": "half-sse"}  # what people call it -> its name
+LABELS = {"half-sse": "MSE", "sse": "β SSE", "bce": "BCE", "perceptual": "perceptual loss"}  # as tables print them
 
 
 def reconstruction(name: str) -> Callable[[Tensor, Tensor], Tensor]:

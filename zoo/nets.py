@@ -1,7 +1,8 @@
-"""The networks that all models share (Table 3), and the adversary of WAE-GAN (Appendix B.3).
+"""The networks that all models share, and the adversary of WAE-GAN (Appendix B.3).
 
-Order is convolution, batch norm, ReLU; kernel 4, stride 2, padding 1; biases are kept.  M is a quarter of the
-image's side.
+Up to 64x64 they are Table 3's, above that a pair after DCGAN (Appendix B.1: at 256x256, 24.5 million parameters; one
+step of GLF on a batch of 64 took 2.5 GB at its peak on a CPU, 0.8 of them before it began); `trunk` and `Decoder` alone
+look at the size of the images.  Order is convolution, batch norm, ReLU; kernel 4, stride 2, padding 1; biases are kept.
 
 Departs: the paper names neither the initialisation nor batch norm's constants; they are PyTorch's defaults (momentum
 0.1, eps 1e-5).  To switch: bn_eps of GLF (`glf-bn-eps`, `glf-regularized-bn-eps`).
@@ -15,34 +16,59 @@ import torch
 from torch import Tensor, nn
 
 FC = 1024  # Table 3: width of the fully connected layers
-
-
 EPS = 1e-5  # batch norm's; PyTorch's default
+LARGEST = 64  # side of the largest images that Table 3's networks are for
+DEEPEST = 1024  # DCGAN: channels at the smallest size, halved with every doubling of the side
 
 
-def _trunk(image_shape: Sequence[int], eps: float) -> list[nn.Module]:
-    """Table 3's encoder without its last layer: (B, C, 4M, 4M) -> (B, 1024)."""
+def trunk(image_shape: Sequence[int], eps: float = EPS) -> tuple[list[nn.Module], int]:
+    """An encoder without its last layer, (B, C, H, W) in [0, 1] -> (B, width), and its width."""
+    return (_infogan_trunk if image_shape[1] <= LARGEST else _dcgan_trunk)(image_shape, eps)
+
+
+def _infogan_trunk(image_shape: Sequence[int], eps: float) -> tuple[list[nn.Module], int]:
+    """Table 3: (B, C, 4M, 4M) -> (B, 1024), with M a quarter of the image's side."""
     c, side = image_shape[0], image_shape[1]
     return [
         nn.Conv2d(c, 64, 4, 2, 1), nn.ReLU(),                                  # no batch norm on the first
         nn.Conv2d(64, 128, 4, 2, 1), nn.BatchNorm2d(128, eps), nn.ReLU(),
         nn.Flatten(),
         nn.Linear(128 * (side // 4) ** 2, FC), nn.BatchNorm1d(FC, eps), nn.ReLU(),
-    ]  # fmt: skip
+    ], FC  # fmt: skip
+
+
+def dcgan_widths(side: int) -> list[int]:
+    """Channels after each halving of the side: 32, 64, ..., 1024 for 256, which ends at 4x4.
+
+    The side is halved as often as it stays whole and at least 4.
+    """
+    halvings = next(n for n in range(side.bit_length(), 0, -1) if side % 2**n == 0 and side >> n >= 4)
+    return [DEEPEST >> (halvings - n) for n in range(1, halvings + 1)]
+
+
+def _dcgan_trunk(image_shape: Sequence[int], eps: float) -> tuple[list[nn.Module], int]:
+    """DCGAN's discriminator without its last layer: leaky ReLU 0.2, batch norm on all layers but the first."""
+    c, side = image_shape[0], image_shape[1]
+    first, *others = widths = dcgan_widths(side)
+    layers: list[nn.Module] = [nn.Conv2d(c, first, 4, 2, 1), nn.LeakyReLU(0.2)]
+    for before, after in zip(widths, others, strict=False):
+        layers += [nn.Conv2d(before, after, 4, 2, 1), nn.BatchNorm2d(after, eps), nn.LeakyReLU(0.2)]
+    return [*layers, nn.Flatten()], widths[-1] * (side >> len(widths)) ** 2
 
 
 class Encoder(nn.Sequential):
-    """InfoGAN's discriminator as an encoder, Table 3: (B, C, 4M, 4M) in [0, 1] -> (B, nz).
+    """The discriminator of InfoGAN (Table 3), or of DCGAN, as an encoder: (B, C, H, W) in [0, 1] -> (B, nz).
 
     The last layer is linear, with no batch norm.
     """
 
     def __init__(self, image_shape: Sequence[int], nz: int, eps: float = EPS):
-        super().__init__(*_trunk(image_shape, eps), nn.Linear(FC, nz))
+        layers, width = trunk(image_shape, eps)
+        super().__init__(*layers, nn.Linear(width, nz))
 
 
 class GaussianEncoder(nn.Module):
-    """Table 3's encoder of a VAE: (B, C, 4M, 4M) in [0, 1] -> mu, logvar, each (B, nz).
+    """The encoder of a VAE: (B, C, H, W) in [0, 1] -> mu, logvar, each (B, nz).
 
     Departs: the paper's head "returns the standard deviation"; ours returns the logarithm of the variance,
     which describes the same family and cannot become negative.  To switch: zoo/nets.py, GaussianEncoder.
@@ -50,16 +76,17 @@ class GaussianEncoder(nn.Module):
 
     def __init__(self, image_shape: Sequence[int], nz: int, eps: float = EPS):
         super().__init__()
-        self.trunk = nn.Sequential(*_trunk(image_shape, eps))
-        self.head = nn.Linear(FC, 2 * nz)
+        layers, self.width = trunk(image_shape, eps)
+        self.trunk = nn.Sequential(*layers)
+        self.head = nn.Linear(self.width, 2 * nz)
 
     def features(self, x: Tensor) -> Tensor:
-        """What the last layer sees: (B, 1024)."""
+        """What the last layer sees: (B, width), Table 3's 1024."""
         h: Tensor = self.trunk(x)
         return h
 
     def moments(self, h: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance from `features`, (B, 1024)."""
+        """Mean and log-variance from `features`, (B, width)."""
         mu, logvar = self.head(h).chunk(2, dim=1)
         return mu, logvar
 
@@ -69,20 +96,41 @@ class GaussianEncoder(nn.Module):
 
 
 class Decoder(nn.Sequential):
-    """InfoGAN's generator, Table 3: (B, nz) -> (B, C, 4M, 4M) in [0, 1].
+    """The generator of InfoGAN (Table 3), or of DCGAN: (B, nz) -> (B, C, H, W) in [0, 1].
 
     Departs: the table's last row reads 128 channels; an image needs C.  No switch: nothing else is an image.
+    Departs: B.1's networks for CelebA-HQ are "based on DCGAN" and no more is said; ours begin at 4x4 with DCGAN's 1024
+    channels, have its kernels of 4 and as many layers as 256x256 needs, and end in Table 3's sigmoid.  To switch:
+    zoo/nets.py, dcgan_widths.
     """
 
     def __init__(self, image_shape: Sequence[int], nz: int, eps: float = EPS):
-        c, m = image_shape[0], image_shape[1] // 4
-        super().__init__(
-            nn.Linear(nz, FC), nn.BatchNorm1d(FC, eps), nn.ReLU(),
-            nn.Linear(FC, 128 * m * m), nn.BatchNorm1d(128 * m * m, eps), nn.ReLU(),  # per feature, before reshaping
-            nn.Unflatten(1, (128, m, m)),
-            nn.ConvTranspose2d(128, 64, 4, 2, 1), nn.BatchNorm2d(64, eps), nn.ReLU(),
-            nn.ConvTranspose2d(64, c, 4, 2, 1), nn.Sigmoid(),
-        )  # fmt: skip
+        super().__init__(*(_infogan if image_shape[1] <= LARGEST else _dcgan)(image_shape, nz, eps))
+
+
+def _infogan(image_shape: Sequence[int], nz: int, eps: float) -> list[nn.Module]:
+    """Table 3: (B, nz) -> (B, C, 4M, 4M)."""
+    c, m = image_shape[0], image_shape[1] // 4
+    return [
+        nn.Linear(nz, FC), nn.BatchNorm1d(FC, eps), nn.ReLU(),
+        nn.Linear(FC, 128 * m * m), nn.BatchNorm1d(128 * m * m, eps), nn.ReLU(),  # per feature, before reshaping
+        nn.Unflatten(1, (128, m, m)),
+        nn.ConvTranspose2d(128, 64, 4, 2, 1), nn.BatchNorm2d(64, eps), nn.ReLU(),
+        nn.ConvTranspose2d(64, c, 4, 2, 1), nn.Sigmoid(),
+    ]  # fmt: skip
+
+
+def _dcgan(image_shape: Sequence[int], nz: int, eps: float) -> list[nn.Module]:
+    """DCGAN's generator: batch norm and ReLU on all layers but the last."""
+    c, side = image_shape[0], image_shape[1]
+    first, *others = widths = dcgan_widths(side)[::-1]
+    small = side >> len(widths)
+    layers: list[nn.Module] = [
+        nn.Linear(nz, first * small**2), nn.Unflatten(1, (first, small, small)), nn.BatchNorm2d(first, eps), nn.ReLU(),
+    ]  # fmt: skip
+    for before, after in zip(widths, others, strict=False):
+        layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.BatchNorm2d(after, eps), nn.ReLU()]
+    return [*layers, nn.ConvTranspose2d(widths[-1], c, 4, 2, 1), nn.Sigmoid()]
 
 
 class Adversary(nn.Sequential):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from zoo.base import BATCH, LatentModel, Loss, NotFitted, Stage, Update, evaluating, standard_normal, to_float
+from zoo.base import LatentModel, Loss, NotFitted, Stage, Update, evaluating, standard_normal, to_float
 from zoo.losses import draw_gaussian, gaussian_kl, gaussian_nll
 from zoo.nets import Decoder, GaussianEncoder, SkipMLP
 
@@ -51,7 +51,7 @@ class TwoStageVAE(LatentModel):
     def moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of q(z|x) in evaluation mode, each (N, nz), on the model's device."""
         with evaluating(self):
-            parts = [self.encoder(to_float(part.to(self.device))) for part in x.split(BATCH)]
+            parts = [self.encoder(to_float(part.to(self.device))) for part in x.split(self.batch)]
         return torch.cat([mu for mu, _ in parts]), torch.cat([(0.5 * v).exp() for _, v in parts])
 
     def stages(self, x: Tensor) -> Iterator[Stage]:

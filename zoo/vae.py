@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from zoo.base import LatentModel, Loss, Stage, Update, check_positive, standard_normal
 from zoo.flows import Flow, log_normal
 from zoo.losses import draw_gaussian, gaussian_kl, gaussian_nll, reconstruction
-from zoo.nets import FC, Decoder, GaussianEncoder
+from zoo.nets import Decoder, GaussianEncoder
 
 
 class VAE(LatentModel):
@@ -70,7 +70,7 @@ class VAE(LatentModel):
 
         Args:
             z0: draw from the Gaussian encoder, (B, nz).
-            h: the encoder's features, (B, 1024).
+            h: the encoder's features, (B, width).
         """
         return z0, torch.zeros(len(z0), device=z0.device)
 
@@ -164,7 +164,7 @@ class FlowPosteriorVAE(VAE):
     Args:
         image_shape, nz, beta, recon, learn_gamma: as `VAE`.
         k: width of the flow's networks.
-        conditional: whether the flow's networks also see the encoder's 1024 features.
+        conditional: whether the flow's networks also see the encoder's features (1024 of them in Table 3).
     """
 
     def __init__(
@@ -179,7 +179,7 @@ class FlowPosteriorVAE(VAE):
     ):
         super().__init__(image_shape, nz, beta, recon, learn_gamma)
         self.conditional = conditional
-        self.flow = Flow(nz, k, context=FC if conditional else 0)
+        self.flow = Flow(nz, k, context=self.encoder.width if conditional else 0)
 
     def transform(self, z0: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """z = f(z0), conditioned on the features where the flow is."""

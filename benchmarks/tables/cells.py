@@ -34,6 +34,7 @@ class Grid:
     notes: tuple[str, ...] = ()  # sentences for the caption: metric protocol, own rows, warnings
     variants: Mapping[Pair, str] = field(default_factory=dict)  # (dataset, variant) -> protocol_id, where it can be had
     labels: Mapping[str, str] = field(default_factory=dict)  # variant -> label, in the table's order
+    asides: Mapping[Pair, str] = field(default_factory=dict)  # why a pair's trainings cannot be done, for its cell
     stages: Mapping[Pair, Mapping[str, int]] = field(default_factory=dict)  # stage -> epochs of the protocol
     decimals: int | None = None  # digits printed behind the point; None: as many as the table's numbers need
     margin: float = MARGIN  # share of a published value within which ours counts as equal to it

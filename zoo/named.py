@@ -1,0 +1,123 @@
+"""Models by name: rows of the registry, their variants, and classes that come from outside of it.
+
+A class from outside is named `package.module:Class` and imported only where a user's command or program has said so
+(`adopt`): no file of weights and no record can have a module imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from zoo.base import LatentModel
+
+Scalar = float | int | str | bool
+SIZES = ("image_shape", "nz", "k")  # arguments that come from the data set
+OURS = ("zoo", "torch", "builtins", "abc", "typing", "collections")  # whose text is no part of a stranger's model
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the registry.
+
+    Attributes:
+        model: called with image_shape, nz, k (where its signature has it) and hyper-parameters.
+        label: as tables print it.
+        revision: raised when the model's mathematics changes, so that old records are not taken for new ones.
+        hyper: what makes this row a variant of its class; JSON scalars.
+        like: the model whose protocol rows it borrows; "" for its own.
+        code: folder that its module was imported from; "" for ours.
+    """
+
+    model: Callable[..., LatentModel]
+    label: str
+    revision: int = 1
+    hyper: Mapping[str, Scalar] = field(default_factory=dict)
+    like: str = ""
+    code: str = ""
+
+
+def defaults(entry: Entry) -> dict[str, Any]:
+    """Hyper-parameters of a row's class and their defaults."""
+    parameters = inspect.signature(entry.model).parameters.values()
+    return {p.name: p.default for p in parameters if p.name not in SIZES}
+
+
+def is_foreign(name: str) -> bool:
+    """Whether a name is of the form package.module:Class, maybe with a loss: package.module:Class+bce."""
+    return re.fullmatch(r"\w+(\.\w+)*:\w+(\+.*)?", name) is not None
+
+
+def imported(name: str, like: str = "", folder: Path | None = None) -> Entry:
+    """The row of a class from outside the registry.
+
+    Its label is the class attribute `label`, or the class's name.  Its revision is made from the text of its module and
+    of those of its base classes: a changed text is a new training.
+
+    Args:
+        name: package.module:Class.
+        like: the model whose protocol rows it borrows.
+        folder: where to look for the module beside the Python path.
+
+    Raises:
+        ValueError: it cannot be imported, or is no model; says why.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(import_module(module, folder), attribute)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{name}: {error}; it must be in the current folder or on the Python path") from error
+    except (Exception, SystemExit) as error:  # a stranger's module may raise anything
+        raise ValueError(f"{name}: {in_one_line(error)}") from error
+    if not isinstance(found, type):
+        raise ValueError(f"{name} is no class but of type {type(found).__name__}")
+    if not issubclass(found, LatentModel):
+        raise ValueError(f"{name} is no subclass of zoo.LatentModel (zoo/README.md)")
+    if lacking := sorted(found.__abstractmethods__):
+        raise ValueError(f"{name} lacks {' and '.join(lacking)}, which every model has (zoo/README.md)")
+    if not isinstance(getattr(found, "protocols", {}), Mapping):
+        raise ValueError(f"{name}: its attribute protocols must map data sets to benchmarks.protocols.Protocol")
+    try:
+        revision = _revision(module, found)
+    except (OSError, TypeError) as error:
+        raise ValueError(f"{name}: its module's text cannot be read, which tells one version from another") from error
+    row = Entry(found, str(getattr(found, "label", attribute)), revision, like=like, code=_folder(module))
+    for parameter, value in defaults(row).items():
+        if not isinstance(value, float | int | str | bool):
+            raise ValueError(f"{name}: its hyper-parameter {parameter} needs a default that is a number, a text or a "
+                             "truth value; image_shape, nz and k alone come from the data set")  # fmt: skip
+    return row
+
+
+def in_one_line(error: BaseException) -> str:
+    """What an error of somebody else's code says."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def import_module(name: str, folder: Path | None = None) -> ModuleType:
+    """A module of the user's, from a folder (by default the current one) or the Python path; its code runs."""
+    place = str(folder or Path.cwd())
+    if place not in sys.path:
+        sys.path.append(place)  # as python -m does; a script that pip has installed does not
+    return importlib.import_module(name)
+
+
+def _revision(module: str, found: type) -> int:
+    """A whole number below 2**48, as records and JSON keep exactly."""
+    bases = (base.__module__ for base in found.__mro__ if base.__module__.split(".")[0] not in OURS)
+    texts = [inspect.getsource(sys.modules[name]) for name in dict.fromkeys([module, *bases])]
+    return int(hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12], 16)
+
+
+def _folder(module: str) -> str:
+    """The folder on the Python path that a module was imported from."""
+    path = Path(inspect.getfile(sys.modules[module])).resolve()
+    return str(path.parents[module.count(".") + (path.name == "__init__.py")])
