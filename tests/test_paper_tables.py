@@ -181,6 +181,14 @@ def test_points_of_two_metric_protocols_are_not_mixed():
     assert found.loc["GLF", "MNIST (reached)"] == "4 ± 1 (2/3)"  # of 3 and 4
 
 
+def test_each_data_set_has_a_metric_protocol_of_its_own():
+    more = [{"key": KEYS["glf", "celeba"][0], "epoch": i, "protocol_id": "of celeba", "fid": d}
+            for i, d in enumerate((9.0, 5.0, 5.0))]  # fmt: skip
+    epochs = DataFrame([row for row in points() if "celeba" not in row["key"]] + more)
+    found = tables.build("table2", FRAMES | {"epochs": epochs}, GRID).frame()
+    assert [*found.loc["GLF", ["MNIST (reached)", "CelebA (reached)"]]] == ["4 ± 1", "2 (1/3) [1 diverged]"]
+
+
 def test_no_distance_while_training_is_a_dash():
     found = tables.build("table2", FRAMES | {"epochs": FRAMES["epochs"].drop(columns="fid")}, GRID)
     assert found.frame().loc["GLF", "MNIST (reached)"] == "—"
