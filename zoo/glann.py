@@ -98,8 +98,8 @@ class GLANN(LatentModel):
     def stages(self, x: Tensor) -> Iterator[Stage]:
         """Codes and decoder; then the mapping, matched anew every epoch."""
         if len(self.codes) != len(x):
-            self.codes = nn.Parameter(0.01 * torch.randn(len(x), self.nz, device=x.device))
-        index = torch.arange(len(x), device=x.device)
+            self.codes = nn.Parameter(0.01 * torch.randn(len(x), self.nz, device=self.device))
+        index = torch.arange(len(x), device=self.device)  # the images themselves may lie elsewhere
 
         def indexed() -> tuple[Tensor, Tensor]:
             if self.trained:  # small as they begin, the codes find their places within the first epoch
