@@ -96,7 +96,7 @@ class Steps:
         self.model, self.updates, self.optimisers, self.engine = model, updates, optimisers, engine
         self.images = images
         self.device = model.device
-        self.how = engine.on(self.device)
+        self.wanted = self.how = engine.on(self.device)
         self.losses: list[Callable[..., Loss]] = [update.loss for update in updates]
         self.graph: torch.cuda.CUDAGraph | None = None
         self.prepared = self.how == "eager"  # nothing is to be compiled or captured
@@ -133,7 +133,7 @@ class Steps:
 
     def load(self, data: Sequence[Tensor], order: Tensor) -> None:
         """Put data and order where the steps read them; a new place, and a capture anew, only where they do not fit."""
-        if self.how.startswith("eager"):
+        if self.wanted == "eager":
             self.data, self.order = [*data], order
             return
         mine = [self.order, *self.data]
@@ -172,45 +172,43 @@ class Steps:
 
     def prepare(self) -> None:
         """Compile and capture; what the rehearsal changed is put back, so that nothing is trained by it."""
-        wanted, self.prepared = self.how, True
-        with unchanged(self.model, self.optimisers, self.device):
+        self.prepared = True
+        on_it = torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
+        with unchanged(self.model, self.optimisers, self.device), on_it:
             try:
-                if wanted == "compiled":
+                if self.wanted == "compiled":
                     # The same random numbers as eagerly, not inductor's own.
-                    self.losses = [torch.compile(f, options={"fallback_random": True}) for f in self.losses]
+                    self.losses = [torch.compile(update.loss, options={"fallback_random": True})
+                                   for update in self.updates]  # fmt: skip
+                static_rates(self.optimisers, self.device)
+                self.rehearse()
                 if self.device.type == "cuda":
-                    static_rates(self.optimisers, self.device)
-                    self.rehearse()
                     self.capture()
-                    self.how = "graph" if wanted == "graph" else "compiled graph"
-                else:
-                    self.rehearse(1)
+                    self.how = "graph" if self.wanted == "graph" else "compiled graph"
             except Exception as error:  # torch raises many kinds; whatever it is, training goes on and says why
                 reason = str(error).strip().splitlines()[:1] or [""]
-                self.give_up(f"{wanted} failed: {type(error).__name__}: {reason[0]}")
+                self.give_up(f"{self.wanted} failed: {type(error).__name__}: {reason[0]}")
         for sum_ in self.sums.values():
             sum_.zero_()
 
     def give_up(self, reason: str) -> None:
         """Go on eagerly."""
-        self.how = f"eager: {reason}"
+        self.wanted, self.how = "eager", f"eager: {reason}"
         self.losses, self.graph = [update.loss for update in self.updates], None
         warnings.warn(f"a stage is trained eagerly: {reason}", stacklevel=2)
 
-    def rehearse(self, times: int = REHEARSALS) -> None:
+    def rehearse(self) -> None:
         """Some steps that allocate, compile and choose; on a GPU on a stream of its own, as capturing wants it."""
-        if self.device.type != "cuda":
-            for _ in range(times):
+        gpu = self.device.type == "cuda"
+        side = torch.cuda.Stream(self.device) if gpu else None
+        if side is not None:
+            side.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(side) if gpu else nullcontext():
+            for _ in range(REHEARSALS):
                 self.at.zero_()
                 self.take()
-            return
-        side = torch.cuda.Stream(self.device)
-        side.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.cuda.stream(side):
-            for _ in range(times):
-                self.at.zero_()
-                self.take()
-        torch.cuda.current_stream(self.device).wait_stream(side)
+        if side is not None:
+            torch.cuda.current_stream(self.device).wait_stream(side)
 
     def capture(self) -> None:
         """Record one step; needs a GPU, and a rehearsal.
@@ -269,7 +267,7 @@ def unchanged(
     tensors = [*model.parameters(), *model.buffers()]
     before = [tensor.detach().clone() for tensor in tensors]
     moments = [{p: {k: v.clone() for k, v in s.items()} for p, s in o.state.items()} for o in optimisers]
-    devices = [device.index or torch.cuda.current_device()] if device.type == "cuda" else []
+    devices = [torch.cuda.current_device() if device.index is None else device.index] if device.type == "cuda" else []
     with torch.random.fork_rng(devices):
         try:
             yield

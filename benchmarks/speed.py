@@ -239,10 +239,11 @@ def _table(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield f"| model | data set | stage | precision | processes | s/epoch | images/s | of sgemm | {others} |"
     yield "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     for record in mine:
+        precision = record["precision"] + (", channels last" if record["channels_last"] else "")
         for row in summary(record):
             loops = [_spread(row.get(loop)) for loop in NAMES if loop != "ours"]
             cells = [row["model"], row["dataset"] + (" (random)" if record["synthetic"] else ""), row["stage"],
-                     row["precision"], str(row["processes"]), _spread(row["epochs"]), f"{row['images']:,.0f}",
+                     precision, str(row["processes"]), _spread(row["epochs"]), f"{row['images']:,.0f}",
                      _spread(row.get("mfu")), *loops]  # fmt: skip
             yield f"| {' | '.join(cells)} |"
     yield ""
@@ -326,7 +327,8 @@ def _column(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Hours of MNIST's column of Table 1, from measured stages."""
     for precision in dict.fromkeys(record["precision"] for record in found):
         mine = {r["model"]: r for r in found
-                if (r["purpose"], r["dataset"], r["precision"]) == ("table", "mnist", precision)}  # fmt: skip
+                if (r["purpose"], r["dataset"], r["precision"]) == ("table", "mnist", precision)
+                and not r["channels_last"]}  # fmt: skip
         if not {*TABLE1} <= mine.keys():
             continue
         hours = {model: column_hours(mine[model]) for model in TABLE1}
@@ -448,6 +450,8 @@ def _gpu(given: argparse.Namespace, base: Mapping[str, Any]) -> Iterator[Wish]:
             case = replace(case, steps=case.total // 256)  # whole epochs
             loops = ["ours", "eager", "plain", "ceiling"] + ["pythae"] * rivals.pythae_can(case)
             yield Wish("table", case, loops, 1, given.rounds, fewer=40)
+    case = Case("glf", "cifar10", 195, **{**base, "channels_last": True}, precision="tf32")
+    yield Wish("table", case, ["ours"], 1, given.rounds)
     for processes in (1, 2, 4, 8):
         yield Wish("processes", Case("glf", "mnist", 234, **base, precision="tf32"), ["ours"], processes, given.rounds)
     for model in TABLE1:
