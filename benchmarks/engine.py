@@ -9,6 +9,7 @@ off.  No model knows of any of this.
 from __future__ import annotations
 
 import ctypes
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -83,6 +84,7 @@ class Steps:
 
     Attributes:
         how: eager, compiled, graph or compiled graph; where that failed, "eager: " and the reason.
+        spent: seconds of compiling, rehearsing and capturing, which are not seconds of training.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class Steps:
         self.order = torch.empty(0, 0, dtype=torch.long, device=self.device)  # (batches, batch)
         self.at = torch.zeros(1, dtype=torch.long, device=self.device)  # row of `order` that is next
         self.sums: dict[str, Tensor] = {}
+        self.spent = 0.0
 
     def begin(self, rates: Sequence[Mapping[str, float]]) -> None:
         """Start an epoch, with the learning rates of each update's groups by name."""
@@ -173,6 +176,7 @@ class Steps:
     def prepare(self) -> None:
         """Compile and capture; what the rehearsal changed is put back, so that nothing is trained by it."""
         self.prepared = True
+        started = clock(self.device)
         on_it = torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
         with unchanged(self.model, self.optimisers, self.device), on_it:
             try:
@@ -190,6 +194,7 @@ class Steps:
                 self.give_up(f"{self.wanted} failed: {type(error).__name__}: {reason[0]}")
         for sum_ in self.sums.values():
             sum_.zero_()
+        self.spent += clock(self.device) - started
 
     def give_up(self, reason: str) -> None:
         """Go on eagerly."""
@@ -279,6 +284,13 @@ def unchanged(
                     for p, state in optimiser.state.items():
                         for name, tensor in state.items():  # what was not there before is new: zeros
                             tensor.copy_(saved[p][name]) if p in saved else tensor.zero_()
+
+
+def clock(device: torch.device) -> float:
+    """Seconds, after the device has finished what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 KEEP = {-3: 1 << 28, -1: (1 << 31) - 1, -2: 1 << 26}  # glibc's M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD

@@ -10,7 +10,6 @@ import logging
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
@@ -27,10 +26,10 @@ from torchvision.datasets import ImageFolder
 
 import zoo
 from benchmarks.datasets import DATASETS
-from benchmarks.engine import Engine
+from benchmarks.engine import Engine, clock
 from benchmarks.protocols import Schedule, protocol
 from benchmarks.streaming import place
-from benchmarks.training import clock, train
+from benchmarks.training import train
 from zoo.base import LatentModel, Stage, to_float
 
 Batches = Callable[[Stage, int], Iterator[Sequence[Tensor]]]
@@ -288,13 +287,3 @@ def flops(case: Case, size: int = 4) -> dict[str, int]:
                 loss.backward(inputs=[p for group in update.groups.values() for p in group])
         found[stage.name] = counter.get_total_flops() * schedules[stage.name].batch // size
     return found
-
-
-def busy() -> tuple[float, float]:
-    """CPU seconds that all processes of this machine have used, and the time of asking; (nan, time) where unknown."""
-    try:
-        fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
-        used = sum(int(f) for i, f in enumerate(fields) if i not in (3, 4)) / os.sysconf("SC_CLK_TCK")
-    except OSError:
-        used = float("nan")
-    return used, time.perf_counter()

@@ -8,7 +8,6 @@ inside an epoch.
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
@@ -17,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.engine import Engine, Steps, forget
+from benchmarks.engine import Engine, Steps, clock, forget
 from benchmarks.protocols import Schedule
 from benchmarks.streaming import portions
 from zoo.base import LatentModel, Stage, Update
@@ -120,7 +119,7 @@ def one_epoch(
     model: LatentModel, stage: Stage, schedule: Schedule, steps: Steps, epoch: int, done: int
 ) -> dict[str, Any]:
     """Train for one epoch and return its row; `done` steps of the stage have been taken before."""
-    started = clock(steps.device)
+    started, spent = clock(steps.device), steps.spent
     model.train()
     steps.begin([{name: schedule.rate(name, epoch) for name in update.groups} for update in stage.updates])
     data = stage.data()
@@ -134,7 +133,8 @@ def one_epoch(
     for part, rows in portions(data, order, steps.engine.limit):
         steps.run(part, rows)
     means = steps.means(batches)
-    row = {"stage": stage.name, "epoch": epoch, "seconds": clock(steps.device) - started, "steps": batches, **means}
+    seconds = clock(steps.device) - started - (steps.spent - spent)
+    row = {"stage": stage.name, "epoch": epoch, "seconds": seconds, "steps": batches, **means}
     wrong = [name for name, value in means.items() if not isfinite(value)]
     if wrong:  # a part says more than the objective that it is a part of
         guilty = next((name for name in wrong if not name.startswith("objective")), wrong[0])
@@ -197,10 +197,3 @@ def set_random(states: Mapping[str, Tensor], device: torch.device) -> None:
     torch.set_rng_state(states["cpu"])
     if device.type == "cuda" and "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"], device)
-
-
-def clock(device: torch.device) -> float:
-    """Seconds, after the device has finished what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()

@@ -2,6 +2,7 @@
 
 import copy
 import shutil
+import time
 import warnings
 from dataclasses import replace
 
@@ -263,6 +264,7 @@ def test_what_cannot_be_compiled_is_trained_eagerly_and_says_why(x, monkeypatch)
     def refuse(loss, **_):
         def call(*batch):
             loss(*batch)
+            time.sleep(0.5)
             raise RuntimeError("no such luck\nsecond line")
 
         return call
@@ -271,9 +273,12 @@ def test_what_cannot_be_compiled_is_trained_eagerly_and_says_why(x, monkeypatch)
     expected, _ = trained("vae", x)
     model = build("vae")
     torch.manual_seed(2)
+    started = time.perf_counter()
     with pytest.warns(UserWarning, match="trained eagerly: compiled failed: RuntimeError: no such luck"):
         epochs = [*train(model, x, schedules("vae"), engine=Engine("compiled"))]
     assert {epoch.how for epoch in epochs} == {"eager: compiled failed: RuntimeError: no such luck"}
+    whole = time.perf_counter() - started
+    assert sum(epoch.row["seconds"] for epoch in epochs) < whole - 0.5  # making ready is not training
     assert equal(weights(expected), weights(model))
 
 

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 import zoo
-from benchmarks import paired, rivals, speed
+from benchmarks import paired, rivals, speed, speed_tables
 from benchmarks.protocols import TABLE1
 from benchmarks.rivals import LOOPS, Case
 
@@ -40,7 +40,7 @@ def record(**more):
 
 
 def test_ratios_and_shares_are_of_a_round():
-    (found,) = speed.summary(record())
+    (found,) = speed_tables.summary(record())
     assert found["epochs"] == pytest.approx([1.5, 1.0, 2.0])  # ten steps of the processes' mean
     assert found["epoch"] == pytest.approx(1.5)
     assert found["plain"] == pytest.approx([2.0, 4.0, 2.0])
@@ -69,19 +69,19 @@ def test_read_gives_one_row_per_stage(tmp_path):
 
 
 def test_a_fixed_cost_per_step_is_found():
-    assert speed.fit([(f, 2 + 3 * f) for f in (0.1, 1.0, 10.0, 100.0)]) == pytest.approx((2, 3))
-    assert speed.fit([(1, 1), (2, 3)])[0] == 0  # not below zero
+    assert speed_tables.fit([(f, 2 + 3 * f) for f in (0.1, 1.0, 10.0, 100.0)]) == pytest.approx((2, 3))
+    assert speed_tables.fit([(1, 1), (2, 3)])[0] == 0  # not below zero
 
 
 def test_trainings_at_once_add_up():
-    assert speed.throughput(record()) == pytest.approx(2 / 1.5)
+    assert speed_tables.throughput(record()) == pytest.approx(2 / 1.5)
 
 
 def test_hours_of_a_training_are_of_its_stages():
     """Two-Stage VAE on MNIST: 400 epochs and 800 of 600 steps (B.4)."""
     rows = [row("ours", 0, [s], stage=stage, steps=1) for stage, s in (("first", 0.01), ("second", 0.001))]
     value = record(model="two-stage-vae", images=60_000, batch={"first": 100, "second": 100}, rows=rows)
-    assert speed.column_hours(value) == pytest.approx(600 * (400 * 0.01 + 800 * 0.001) / 3600)
+    assert speed_tables.column_hours(value) == pytest.approx(600 * (400 * 0.01 + 800 * 0.001) / 3600)
 
 
 def test_the_column_is_the_sum_over_models_and_trainings():
@@ -90,10 +90,10 @@ def test_the_column_is_the_sum_over_models_and_trainings():
         stages = Case(model, "mnist", 1, 1, Path()).schedules()
         values.append(record(model=model, images=60_000, batch={n: s.batch for n, s in stages.items()},
                              rows=[row("ours", 0, [0.001], stage=name, steps=1) for name in stages]))  # fmt: skip
-    hours = sum(map(speed.column_hours, values))
-    (line, _) = speed._column(values)
+    hours = sum(map(speed_tables.column_hours, values))
+    (line, _) = speed_tables._column(values)
     assert f"10 trainings of 7 models at the paper's epochs take {600 * hours:.0f} minutes" in line
-    assert [*speed._column(values[1:])] == []
+    assert [*speed_tables._column(values[1:])] == []
 
 
 def test_floating_point_operations_are_those_of_the_ledger():
@@ -115,7 +115,7 @@ def test_the_report_holds_all_kinds_and_every_device():
         *(record(purpose="side", shape=[1, s, s], flops={"train": s * 1e9},
                  rows=[row("ours", 0, [1 + s], steps=1)]) for s in (8, 28)),
     ]  # fmt: skip
-    text = speed.report(values)
+    text = speed_tables.report(values)
     assert "| glf | mnist | train | fp32 | 2 | 1.5 (1–2) | 1,333 |" in text
     assert "| — | 2 (2–4) | — |" in text
     assert "differ by at most 0.0% from those at 800 images" in text
