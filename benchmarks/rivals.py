@@ -7,7 +7,6 @@ come from and in who steps.  Ours is `training.train` itself.
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -186,7 +185,6 @@ def pythae(case: Case) -> Iterator[Lap]:
 
     Its passes over the data alone: neither its evaluation nor its copies of the best model.
     """
-    os.environ["TQDM_DISABLE"] = "1"  # read when pythae is imported; its bars would cost it time
     from pythae.data.datasets import BaseDataset
     from pythae.models.base import BaseAE, BaseAEConfig
     from pythae.models.base.base_utils import ModelOutput
@@ -220,6 +218,8 @@ def pythae(case: Case) -> Iterator[Lap]:
         whole = x[: len(x) // schedule.batch * schedule.batch].float() / 255
         trainer = BaseTrainer(Wrapped(), BaseDataset(whole, torch.zeros(len(whole))), training_config=config)
         trainer.prepare_training()
+        told = trainer.callback_handler  # its bars would cost it time
+        told.callbacks = [c for c in told.callbacks if type(c).__name__ != "ProgressBarCallback"]
         for epoch in range(case.laps):
             started = clock(model.device)
             trainer.train_step(epoch + 1)
