@@ -17,12 +17,13 @@ import torch
 import zoo
 from benchmarks import datasets, features, models, protocols, records
 from benchmarks.datasets import Folder
+from benchmarks.engine import problems as engine_problems
 from benchmarks.evaluation import IMAGES, VARIANTS, Measure
 from benchmarks.layouts import FORMATS
 from benchmarks.metrics import METRICS
 from benchmarks.protocols import PRESETS, Preset, show
 from benchmarks.tables import TABLES, Grid, Kind
-from benchmarks.trial import PRECISIONS, Job, Trial, finished, loaded
+from benchmarks.trial import Job, Trial, finished, loaded
 from benchmarks.verdicts import MARGIN
 from benchmarks.work import forced
 from zoo.perceptual import Weights
@@ -61,6 +62,7 @@ class Options:
     workers: str | None = None
     device: str = "auto"
     precision: str = "fp32"
+    engine: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -244,10 +246,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     # A SLURM job's device is the node's: this machine need not have one.
     elsewhere = options.cluster == "slurm" and options.device in ("auto", "cuda")
     device = torch.device("cpu") if elsewhere else parse_device(options.device, wrong)
-    if options.precision not in PRECISIONS:
-        wrong.append(f"unknown precision {options.precision!r}. Known: {', '.join(PRECISIONS)} (benchmarks/trial.py)")
-    elif options.precision == "tf32" and device is not None and device.type != "cuda" and not elsewhere:
-        wrong.append("--precision tf32 needs a GPU")
+    wrong += engine_problems(options.engine, options.precision, None if elsewhere else device)
     if options.cluster not in clusters:
         wrong.append(f"unknown cluster {options.cluster!r}. Known: {', '.join(clusters)} (slurm/launch.py)")
     workers = count("--workers", options.workers, _processes(device), wrong)
@@ -290,7 +289,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
                 trials[model, data.name, seed] = Job(
                     trial, source, root, results, str(device), wanted, draws,
                     metrics, kind.sources, variants, kind.diagnostics, images, options.allow_few,
-                    code=zoo.entry(model).code,
+                    code=zoo.entry(model).code, engine=options.engine,
                 )  # fmt: skip
     if wrong:
         raise Problems(wrong)

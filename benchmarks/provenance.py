@@ -22,7 +22,7 @@ def describe(device: torch.device) -> dict[str, Any]:
         "python": platform.python_version(),
         "system": platform.system(),
         "torch": str(torch.__version__),  # with the build's CUDA, which the package's metadata lack
-        **{name: _version(name) for name in PACKAGES},
+        **{name: version(name) for name in PACKAGES},
         **commit(),
     }
 
@@ -50,7 +50,8 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _version(package: str) -> str | None:
+def version(package: str) -> str | None:
+    """Version of an installed package, or None."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

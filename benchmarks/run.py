@@ -182,7 +182,9 @@ def _parser() -> argparse.ArgumentParser:
         "where it answers, else local")
     add("--workers", metavar="K", help="worker processes (default: one per CPU core, one on a GPU)")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    add("--precision", default="fp32", help="fp32, or tf32 on a GPU")
+    add("--precision", default="fp32", help="fp32; on a GPU tf32 or bf16 (default: %(default)s)")
+    add("--engine", default="auto", help="how steps are taken: eager, compiled, graph (on a GPU) or auto; the same "
+        "training within float tolerance (default: auto, which is graph on a GPU and eager elsewhere)")  # fmt: skip
     add("--no-wait", action="store_true", help="submit, or start in the background, and return")
     add("--force", action="store_true", help="train anew although there is a record, which stays until then; "
         "one that was cut off goes on")  # fmt: skip

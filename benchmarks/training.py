@@ -1,13 +1,13 @@
 """The training loop.  There is one, and it knows no model's name.
 
-Speed is a property of this file: data resident on the device as uint8, batches by index, one fused Adam per
-update, gradients for the update's own parameters only, no synchronisation inside an epoch.
+Speed is a property of this file and of how it takes its steps (benchmarks/engine.py): data resident on the device as
+uint8, batches by index, one fused Adam per update, gradients for the update's own parameters only, no synchronisation
+inside an epoch.
 """
 
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
@@ -16,8 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.engine import Engine, Steps, clock, forget
 from benchmarks.protocols import Schedule
-from zoo.base import LatentModel, Stage, Update, to_float
+from benchmarks.streaming import portions
+from zoo.base import LatentModel, Stage, Update
 
 State = dict[str, Any]
 """Where training stands: tensors, numbers and strings only, so that it loads with weights_only=True."""
@@ -32,10 +34,12 @@ class Epoch:
         row: stage, epoch (from 0), seconds (of training only), steps, and the mean over the epoch of the
             objective and of its parts.
         state: call it for what `train` needs to go on from here.
+        how: the way in which its steps were taken, see `engine.Steps.how`.
     """
 
     row: dict[str, Any]
     state: Callable[[], State]
+    how: str
 
 
 class Diverged(RuntimeError):
@@ -47,7 +51,11 @@ class Diverged(RuntimeError):
 
 
 def train(
-    model: LatentModel, x: Tensor, stages: Mapping[str, Schedule], resume: State | None = None
+    model: LatentModel,
+    x: Tensor,
+    stages: Mapping[str, Schedule],
+    resume: State | None = None,
+    engine: Engine = Engine(),  # noqa: B008 - a constant
 ) -> Iterator[Epoch]:
     """Train a model through all of its stages, yielding after every epoch.
 
@@ -56,14 +64,19 @@ def train(
 
     Args:
         model: on the device where it is to be trained.
-        x: training images, (N, C, H, W) uint8, on the same device.
+        x: training images, (N, C, H, W) uint8, on the same device, or on the host where they do not fit.
         stages: stage name -> schedule, with epochs filled in.
         resume: a state of an `Epoch` of the same model and data.
+        engine: how steps are taken.
 
     Raises:
         Diverged: a loss is not finite at the end of an epoch.
         ValueError: the model has a stage or a group for which there is no schedule or learning rate.
     """
+    device = model.device
+    engine.on(device)
+    if engine.channels_last:
+        model.to(memory_format=torch.channels_last)
     # marks[i]: the random state before stage i was asked for.  Resuming runs the code between stages again,
     # and it must see the random numbers that it saw the first time.
     marks: list[dict[str, Tensor]] = list(resume["marks"]) if resume else []
@@ -72,9 +85,9 @@ def train(
     source, number = model.stages(x), 0
     while True:
         if resume and number <= resume["number"]:
-            set_random(marks[number], x.device)
+            set_random(marks[number], device)
         else:
-            marks.append(get_random(x.device))
+            marks.append(get_random(device))
         stage = next(source, None)
         if stage is None:
             return
@@ -90,31 +103,25 @@ def train(
             model.load_state_dict(resume["model"])
             for optimiser, saved in zip(optimisers, resume["optimisers"], strict=True):
                 optimiser.load_state_dict(saved)
-            set_random(resume["random"], x.device)
+            set_random(resume["random"], device)
+        steps = Steps(model, stage.updates, optimisers, engine, x if x.device == device else None)
         for epoch in range(first, schedule.epochs or 0):
             if schedule.fresh:
-                optimisers = [adam(update, schedule) for update in stage.updates]
-            row = one_epoch(model, stage, schedule, optimisers, epoch, done, x.device)
+                for optimiser in optimisers:
+                    forget(optimiser)
+            row = one_epoch(model, stage, schedule, steps, epoch, done)
             done += row["steps"]
-            yield Epoch(row, _state(model, optimisers, marks, number, epoch, done, x.device))
+            yield Epoch(row, _state(model, optimisers, marks, number, epoch, done, device), steps.how)
         number += 1
 
 
 def one_epoch(
-    model: LatentModel,
-    stage: Stage,
-    schedule: Schedule,
-    optimisers: list[torch.optim.Adam],
-    epoch: int,
-    done: int,
-    device: torch.device,
+    model: LatentModel, stage: Stage, schedule: Schedule, steps: Steps, epoch: int, done: int
 ) -> dict[str, Any]:
     """Train for one epoch and return its row; `done` steps of the stage have been taken before."""
-    started = clock(device)
+    started, spent = clock(steps.device), steps.spent
     model.train()
-    for optimiser in optimisers:
-        for group in optimiser.param_groups:
-            group["lr"] = schedule.rate(group["name"], epoch)
+    steps.begin([{name: schedule.rate(name, epoch) for name in update.groups} for update in stage.updates])
     data = stage.data()
     n = len(data[0])
     batches = n // schedule.batch  # whole batches only: batch norm fails on a last batch of one
@@ -122,32 +129,17 @@ def one_epoch(
         batches = min(batches, schedule.steps - done)
     if batches < 1:
         raise ValueError(f"stage {stage.name!r} has batches of {schedule.batch}, but there are {n} examples")
-    order = torch.randperm(n, device=device)[: batches * schedule.batch]
-    sums: dict[str, Tensor] = {}
-    for index in order.split(schedule.batch):
-        batch = [to_float(tensor.index_select(0, index)) for tensor in data]
-        for i, (update, optimiser) in enumerate(zip(stage.updates, optimisers, strict=True)):
-            objective, parts = update.loss(*batch)
-            optimiser.zero_grad(set_to_none=True)
-            # Only this update's parameters: WAE-GAN's penalty must not leave gradients in the adversary.
-            objective.backward(inputs=[p for group in update.groups.values() for p in group])
-            optimiser.step()
-            for name, part in {objective_name(i): objective, **parts}.items():
-                value = part.detach()
-                sums[name] = sums[name] + value if name in sums else value.clone()
-    # One transfer for the whole epoch: a step never waits for the device.
-    means = dict(zip(sums, (torch.stack([*sums.values()]).double() / batches).tolist(), strict=True))
-    row = {"stage": stage.name, "epoch": epoch, "seconds": clock(device) - started, "steps": batches, **means}
+    order = torch.randperm(n, device=steps.device)[: batches * schedule.batch].view(batches, schedule.batch)
+    for part, rows in portions(data, order, steps.engine.limit):
+        steps.run(part, rows)
+    means = steps.means(batches)
+    seconds = clock(steps.device) - started - (steps.spent - spent)
+    row = {"stage": stage.name, "epoch": epoch, "seconds": seconds, "steps": batches, **means}
     wrong = [name for name, value in means.items() if not isfinite(value)]
     if wrong:  # a part says more than the objective that it is a part of
         guilty = next((name for name in wrong if not name.startswith("objective")), wrong[0])
         raise Diverged(stage.name, epoch, guilty, row)
     return row
-
-
-def objective_name(update: int) -> str:
-    """Column of an update's objective: objective, objective2, ..."""
-    return f"objective{update + 1 if update else ''}"
 
 
 def adam(update: Update, schedule: Schedule) -> torch.optim.Adam:
@@ -176,12 +168,20 @@ def _state(
             "epoch": epoch,
             "steps": steps,
             "model": {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()},
-            "optimisers": [copy.deepcopy(optimiser.state_dict()) for optimiser in optimisers],
+            "optimisers": [plain(optimiser.state_dict()) for optimiser in optimisers],
             "random": random,
             "marks": list(marks),
         }
 
     return state
+
+
+def plain(optimiser: dict[str, Any]) -> dict[str, Any]:
+    """A copy of an optimiser's state that no engine has left its mark on."""
+    copied: dict[str, Any] = copy.deepcopy(optimiser)
+    for group in copied["param_groups"]:
+        group["lr"], group["capturable"] = float(group["lr"]), False
+    return copied
 
 
 def get_random(device: torch.device) -> dict[str, Tensor]:
@@ -197,10 +197,3 @@ def set_random(states: Mapping[str, Tensor], device: torch.device) -> None:
     torch.set_rng_state(states["cpu"])
     if device.type == "cuda" and "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"], device)
-
-
-def clock(device: torch.device) -> float:
-    """Seconds, after the device has finished what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()

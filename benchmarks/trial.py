@@ -21,11 +21,13 @@ import torch
 import zoo
 from benchmarks import features, pictures, protocols, provenance, records
 from benchmarks.datasets import DataSet, Folder, load
+from benchmarks.engine import Engine, memory_kept
 from benchmarks.evaluation import BASE, CRITERIA, IMAGES, Measure, NotFinite, Request, requests, stream
 from benchmarks.latents import diagnose
 from benchmarks.owners import whoami
 from benchmarks.protocols import Protocol
 from benchmarks.records import digest
+from benchmarks.streaming import place
 from benchmarks.training import Diverged, train
 from benchmarks.work import (
     Log,
@@ -45,7 +47,6 @@ from zoo.losses import PRETRAINED
 from zoo.perceptual import Weights
 
 SAVE_EVERY = float(os.environ.get("AE_BENCH_SAVE_SECONDS", "60"))  # between two saved states of a training
-PRECISIONS = ("fp32", "tf32")
 GRID = 64  # images in a sample grid
 GRID_SEED = 20  # all models' grids are made from one seed
 
@@ -65,7 +66,7 @@ class Trial:
         images: number of training images.
         train: fingerprint of the training part that they are taken from.
         seed: of initialisation, batches and draws.
-        precision: fp32 or tf32 (matrix products on a GPU).
+        precision: a key of `engine.PRECISIONS`.
     """
 
     model: str
@@ -171,6 +172,7 @@ class Job:
         allow_few: accept no more images than features.
         force: a word for this wish to train anew although there is a record; "" for no such wish.
         code: folder that a model from outside the registry is imported from; "" for ours.
+        engine: how steps are taken, see `engine.ENGINES`: the same training within float tolerance.
     """
 
     trial: Trial
@@ -188,6 +190,7 @@ class Job:
     allow_few: bool = False
     force: str = ""
     code: str = ""
+    engine: str = "auto"
 
     @property
     def required(self) -> list[Request]:
@@ -267,7 +270,7 @@ def run_trial(job: Job) -> dict[str, Any]:
         resumed_from = stamp(state)
         try:
             if model is None:
-                with tf32(trial.precision):
+                with tf32(trial.precision), memory_kept(device):
                     model = trained(job, data, record, device)
                 zoo.save(model, weights)
                 if old is not None and losses(old) == losses(record):
@@ -402,19 +405,23 @@ def trained(job: Job, data: DataSet, record: dict[str, Any], device: torch.devic
     log = Log(job.work, title, trial.steps)
     torch.manual_seed(stream("train", trial.seed))
     model = trial.build().to(device)
-    x = data.train.canonical(trial.images).images.to(device)
+    x = place(data.train.canonical(trial.images).images, device)
+    engine = Engine(job.engine, trial.precision)
     saved = read_state(job.work / "state.pt")
     if saved:
         record["epochs"] = json.loads(saved["epochs"])
         before = json.loads(saved["provenance"])
         record["provenance"] |= {"started": before["started"], "resumed": before["resumed"] + 1}
         record["provenance"]["before"] = [*before["before"], before["place"]]
+    ways: dict[str, str] = {}
+    record["provenance"]["engine"] = {"asked": job.engine, "stages": ways}  # of this process's part of the training
     log.begin(resumed=bool(saved), epochs=record["epochs"])
     note(job.work, "resume" if saved else "train")
     at = time.monotonic()
     with heeding() as heed:
-        for epoch in train(model, x, trial.protocol.stages, saved["training"] if saved else None):
+        for epoch in train(model, x, trial.protocol.stages, saved["training"] if saved else None, engine):
             record["epochs"].append(epoch.row)
+            ways[epoch.row["stage"]] = epoch.how
             log.line(epoch.row)
             if heed.asked or time.monotonic() - at > SAVE_EVERY:
                 write_state(job.work / "state.pt", epoch, record)

@@ -1,6 +1,7 @@
 """Who may import whom, and what no file may hold."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -49,6 +50,20 @@ def test_the_loop_knows_no_model():
     strings = [n.value for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     assert not classes & set(code)
     assert not set(zoo.MODELS) & set(strings)
+
+
+FAST = re.compile(r"graph|stream|compil|capture|autocast|channels_last|jit\b|non_blocking|pin_memory|mkldnn", re.I)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parent.name == "zoo"], ids=names)
+def test_no_model_knows_how_it_is_made_fast(path):
+    """Speed is the loop's (benchmarks/engine.py): no file of the zoo mentions graphs, streams or compilation."""
+    assert not FAST.findall(path.read_text(encoding="utf-8"))
+
+
+def test_the_words_of_speed_are_found_where_they_are():
+    text = (ROOT / "benchmarks" / "engine.py").read_text(encoding="utf-8")
+    assert {"graph", "compil", "channels_last"} <= {word.lower() for word in FAST.findall(text)}
 
 
 @pytest.mark.parametrize("path", FILES, ids=names)

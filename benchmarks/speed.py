@@ -1,0 +1,302 @@
+"""How fast training is: seconds per epoch beside other loops, in paired rounds, every round kept.
+
+    python -m benchmarks.speed --models glf --on mnist --rounds 5 --out results/measured/speed
+    python -m benchmarks.speed --scaling --out results/measured/speed
+    python -m benchmarks.speed --gpu --out results/measured/speed
+
+In a round every loop takes the same steps of the same stage after the others: so many processes of it at once as of
+ours (on a CPU one per core, of one thread each), started together; in turns first.  A ratio is of a round, and the
+table shows the median of the rounds and their range.  Times are of training alone, after warm-up, synchronised; an
+epoch's seconds are those of its steps.  Images of data sets that are not there are random ones of the same shape, and
+the record says so: no time depends on what they show.
+
+Every measurement is one JSON file: `read` returns what they say of ours, one row per stage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from pandas import DataFrame
+
+import zoo
+from benchmarks import datasets, engine, provenance, records, rivals
+from benchmarks.paired import rounds
+from benchmarks.plan import parse_device
+from benchmarks.protocols import TABLE1
+from benchmarks.rivals import LOOPS, Case
+from benchmarks.speed_tables import draw, frame, per_epoch, report, steps
+
+SCHEMA = 1
+MODEL, DATASET = "glf", "mnist"  # of which more is measured than seconds per epoch
+WARM = 2  # laps of each stage that are not kept: libraries choose, graphs are captured
+SHARE = 0.05  # of the cores that others may use meanwhile before a machine is not called ours alone
+COLUMNS = ("model", "dataset", "stage", "seconds_per_epoch", "min", "max", "rounds", "images", "batch", "device",
+           "precision", "engine", "processes", "exclusive", "synthetic")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A measurement to be made: a case, the loops, how many processes and rounds, and what for.
+
+    Attributes:
+        purpose: "table"; "images" and "side": how cost grows; "processes": trainings on one device.
+        fewer: steps of the plain loop's and pythae's laps, where ours are too many for them.
+    """
+
+    purpose: str
+    case: Case
+    loops: Sequence[str]
+    processes: int
+    count: int
+    fewer: int | None = None
+
+
+# --- measuring
+
+
+def measure(wish: Wish, root: Path | None) -> dict[str, Any]:
+    """Carry out a measurement: the record."""
+    case, device = wish.case, torch.device(wish.case.device)
+    alone = idle(device)
+    with tempfile.TemporaryDirectory(prefix="ae-bench-speed-") as name:
+        folder = Path(name)
+        images, synthetic = pixels(case, root)
+        torch.save(images, folder / "images.pt")
+        cases = {loop: replace(case, folder=folder) for loop in wish.loops}
+        for loop in {"plain", "pythae"} & cases.keys() if wish.fewer else ():
+            cases[loop] = replace(cases[loop], steps=min(case.steps, wish.fewer or case.steps))
+        if "plain" in cases:
+            rivals.write_png(images[: cases["plain"].images], folder / "png")
+        del images
+        rows = [*rounds(cases, wish.processes, wish.count, WARM)]
+    foreign = [row["foreign"] for row in rows if isfinite(row["foreign"])]
+    if device.type == "cpu":
+        alone = bool(foreign) and median(foreign) <= SHARE
+    schedules = case.schedules()
+    return {
+        "what": "speed",
+        "schema": SCHEMA,
+        "purpose": wish.purpose,
+        "model": case.model,
+        "label": zoo.entry(case.model).label,
+        "dataset": case.dataset,
+        "shape": list(case.image_shape),
+        "synthetic": synthetic,
+        "images": case.total,  # of an epoch of the whole data set
+        "images_used": case.images,
+        "batch": {name: s.batch for name, s in schedules.items()},
+        "flops": rivals.flops(case),
+        "precision": case.precision,
+        "engine": case.engine,
+        "channels_last": case.channels_last,
+        "processes": wish.processes,
+        "loader_workers": case.workers,
+        "warm": WARM,
+        "exclusive": alone,
+        "foreign": median(foreign) if foreign else None,
+        "rows": rows,
+        "provenance": {**provenance.describe(device), "threads": 1, "pythae": provenance.version("pythae")},
+    }
+
+
+def pixels(case: Case, root: Path | None) -> tuple[torch.Tensor, bool]:
+    """Images of a case, and whether they are random ones."""
+    found = None
+    if case.shape is None:
+        try:
+            found = datasets.load(case.dataset, root).train.canonical(case.images).images
+        except (ValueError, OSError):
+            found = None
+    if found is not None and len(found) >= case.images:
+        return found, False
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(256, (case.images, *case.image_shape), dtype=torch.uint8, generator=generator), True
+
+
+def idle(device: torch.device) -> bool:
+    """Whether nobody else is on a GPU: less than 1 GB in use, no work in the last moment."""
+    if device.type != "cuda":
+        return True
+    query = ["nvidia-smi", "--query-gpu=memory.used,utilization.gpu", "--format=csv,noheader,nounits"]
+    try:
+        lines = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True).stdout.splitlines()
+        memory, work = (float(value) for value in lines[device.index or 0].split(","))
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return False
+    return memory < 1024 and work < 5
+
+
+def file_name(record: Mapping[str, Any]) -> str:
+    """One file per measurement: the same one made again replaces it."""
+    kind = record["provenance"]["device"].split(":")[0]
+    parts = [record["purpose"], record["model"], record["dataset"], kind, record["precision"], record["engine"]]
+    parts += ["channels-last"] if record["channels_last"] else []
+    parts += [f"{record['shape'][1]}px"] if record["purpose"] == "side" else []
+    parts += [f"{record['images_used']}"] if record["purpose"] == "images" else []
+    return "-".join([*parts, f"x{record['processes']}"]) + ".json"
+
+
+# --- what records say
+
+
+def load(folder: Path) -> list[dict[str, Any]]:
+    """All records of a folder."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    return [record for record in found if record.get("what") == "speed" and record["schema"] == SCHEMA]
+
+
+def read(folder: Path) -> DataFrame:
+    """Seconds per epoch of our training as the records of a folder have measured them.
+
+    Returns:
+        One row per model, data set, stage, device, precision and number of processes, by purpose "table" or
+        "processes".  `seconds_per_epoch` is the median over rounds of the seconds of one epoch of the whole training
+        set (`images` // `batch` steps), of one process of `processes` that ran at the same time; `min` and `max` are
+        of the rounds.  `engine` says how steps were taken.  `exclusive`: nobody else used the device (on a CPU:
+        at most 5 % of its cores).  `synthetic`: random images of the right shape.  Table 5 is of rows with one
+        process, exclusive.
+    """
+    rows = []
+    for record in load(Path(folder)):
+        if record["purpose"] not in ("table", "processes"):
+            continue
+        for stage, loops in steps(record).items():
+            values = [seconds * per_epoch(record, stage) for seconds in loops["ours"].values()]
+            how = {row["how"] for row in record["rows"] if row["loop"] == "ours" and row["stage"] == stage}
+            rows.append({
+                **{name: record[name] for name in ("model", "dataset", "images", "precision", "processes",
+                                                   "exclusive", "synthetic")},
+                "stage": stage, "seconds_per_epoch": median(values), "min": min(values), "max": max(values),
+                "rounds": len(values), "batch": record["batch"][stage],
+                "device": record["provenance"]["device"], "engine": ", ".join(sorted(how)),
+            })  # fmt: skip
+    return DataFrame(rows, columns=[*COLUMNS])
+
+
+def write(folder: Path) -> list[Path]:
+    """CSV, Markdown table and plot of all records of a folder."""
+    found = load(folder)
+    draw(found, folder / "speed.png")
+    text = frame(found).to_csv(index=False, lineterminator="\n")
+    return [records.write_text(folder / "speed.csv", text), records.write_text(folder / "speed.md", report(found))]
+
+
+# --- what to measure
+
+
+def wishes(given: argparse.Namespace, device: torch.device) -> Iterator[Wish]:
+    """The measurements of a command."""
+    gpu = device.type == "cuda"
+    here = Path()
+    base = {"folder": here, "device": str(device), "engine": given.engine, "laps": given.rounds + WARM,
+            "channels_last": given.channels_last, "workers": min(8, os.cpu_count() or 1) if gpu else 0}  # fmt: skip
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = given.processes or (1 if gpu else cores)
+    if given.gpu:
+        yield from _gpu(given, base)
+        return
+    if given.scaling:
+        for images in (5_000, 20_000, 60_000):
+            case = Case(MODEL, DATASET, images // 256, **base, precision=given.precision)
+            yield Wish("images", case, ["ours"], 1, given.rounds)
+        for side in (8, 28, 32, 64):
+            case = Case(MODEL, DATASET, given.steps, **base, precision=given.precision, shape=(1, side, side))
+            yield Wish("side", case, ["ours"], 1, given.rounds)
+        return
+    for model in given.models.split(","):
+        for dataset in given.on.split(","):
+            case = Case(model, dataset, given.steps, **base, precision=given.precision)
+            loops = [loop for loop in given.loops.split(",") if loop != "pythae" or rivals.pythae_can(case)]
+            yield Wish("table", case, loops, count, given.rounds)
+
+
+def _gpu(given: argparse.Namespace, base: Mapping[str, Any]) -> Iterator[Wish]:
+    """All that is to be known of a GPU, in ten minutes."""
+    for precision in ("tf32", "fp32"):
+        for dataset in ("mnist", "cifar10", "celeba"):
+            case = Case(MODEL, dataset, 1, **base, precision=precision)
+            case = replace(case, steps=case.total // 256)  # whole epochs
+            loops = ["ours", "eager", "plain", "ceiling"] + ["pythae"] * rivals.pythae_can(case)
+            yield Wish("table", case, loops, 1, given.rounds, fewer=40)
+    case = Case(MODEL, "cifar10", 195, **{**base, "channels_last": True}, precision="tf32")
+    yield Wish("table", case, ["ours"], 1, given.rounds)
+    for processes in (1, 2, 4, 8):
+        yield Wish("processes", Case(MODEL, DATASET, 234, **base, precision="tf32"), ["ours"], processes, given.rounds)
+    for model in TABLE1:
+        if model != MODEL:
+            yield Wish("table", Case(model, DATASET, 200, **base, precision="tf32"), ["ours"], 1, given.rounds)
+
+
+def problems(given: argparse.Namespace, device: torch.device | None) -> list[str]:
+    """What is wrong with a command."""
+    wrong = engine.problems(given.engine, given.precision, device) if device is not None else []
+    lists: list[tuple[str, Iterable[str], str]] = [
+        ("--models", zoo.MODELS, given.models),
+        ("--loops", LOOPS, given.loops),
+        ("--on", datasets.DATASETS, given.on),
+    ]
+    for option, known, names in lists:
+        wrong += [f"{option}: unknown {n!r}. Known: {', '.join(known)}" for n in names.split(",") if n not in known]
+    if "ours" not in given.loops.split(","):
+        wrong.append("--loops: ours must be among them")
+    wrong += [f"--{name} must be at least 1" for name in ("rounds", "steps") if getattr(given, name) < 1]
+    if given.gpu and device is not None and device.type != "cuda":
+        wrong.append("--gpu: there is no GPU here")
+    return wrong
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print and write; 2 for a mistake in the command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    add = parser.add_argument
+    add("--models", default="glf", metavar="A,B")
+    add("--on", default="mnist", metavar="X,Y", help="data sets, or their shapes where they are missing")
+    add("--loops", default="ours,eager,plain,pythae,ceiling", help="which to measure (%(default)s)")
+    add("--rounds", type=int, default=5)
+    add("--steps", type=int, default=10, help="of each measurement (%(default)s)")
+    add("--processes", type=int, default=0, help="of each loop at once (default: one per core; one on a GPU)")
+    add("--device", default="auto")
+    add("--precision", default="fp32", help=", ".join(engine.PRECISIONS))
+    add("--engine", default="auto", help=", ".join(engine.ENGINES))
+    add("--channels-last", action="store_true", help="memory format of images and convolutions")
+    add("--scaling", action="store_true", help="seconds per epoch against images, seconds per step against FLOPs")
+    add("--gpu", action="store_true", help="everything that is to be known of a GPU, in one call")
+    add("--report", action="store_true", help="only table and plot of the records that are there")
+    add("--data-root", type=Path, default=os.environ.get("AE_BENCH_DATA"))
+    add("--out", type=Path, default=Path("results/local/speed"))
+    given = parser.parse_args(arguments)
+    wrong: list[str] = []
+    device = parse_device(given.device, wrong)
+    wrong += problems(given, device)
+    for problem in wrong:
+        print(f"error: {problem}", file=sys.stderr)
+    if wrong or device is None:
+        return 2
+    for wish in [] if given.report else wishes(given, device):
+        print(f"{wish.purpose}: {wish.case.model} on {wish.case.dataset}, {wish.case.precision}, {wish.processes} "
+              f"processes, {wish.count} rounds of {wish.case.steps} steps", flush=True)  # fmt: skip
+        record = measure(wish, Path(given.data_root) if given.data_root else None)
+        print(records.write_json(given.out / file_name(record), record), flush=True)
+    paths = write(given.out)
+    print(paths[-1].read_text(encoding="utf-8"))
+    for path in paths:
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

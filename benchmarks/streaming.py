@@ -1,0 +1,82 @@
+"""Training data that do not fit on the device: kept on the host, and fetched a portion ahead of the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from torch import Tensor
+
+PORTION = 256 << 20  # bytes of one portion: large enough for full bandwidth, small beside the device's memory
+
+Portion = tuple[Sequence[Tensor], Tensor]
+"""Tensors on the device, and which of their examples make the batches, (batches, batch)."""
+
+
+def place(images: Tensor, device: torch.device, limit: int | None = None) -> Tensor:
+    """Images on the device, or in pinned memory of the host where they take too much of it.
+
+    Args:
+        images: (N, C, H, W) uint8, on the CPU.
+        device: where the model is trained.
+        limit: bytes that may lie on the device; None: half of its free memory.
+    """
+    if device.type != "cuda":
+        return images.to(device)
+    if limit is None:
+        limit = torch.cuda.mem_get_info(device)[0] // 2
+    return images.to(device) if images.nbytes <= limit else images.pin_memory()
+
+
+def portions(data: Sequence[Tensor], order: Tensor, limit: int | None = None) -> Iterator[Portion]:
+    """An epoch's data: in one piece where all of it is on the device, otherwise piece by piece, the next one ahead.
+
+    Either way the steps see the same batches.
+
+    Args:
+        data: of one stage; the first axis is the example.
+        order: (batches, batch) on the device.
+        limit: on a CPU, bytes above which data are handed out in pieces, as they would be on a GPU.
+    """
+    device = order.device
+    size = sum(tensor.nbytes for tensor in data)
+    far = any(tensor.device != device for tensor in data)
+    if not far and (limit is None or device.type == "cuda" or size <= limit):
+        yield data, order
+        return
+    per_batch = max(1, size * order.shape[1] // len(data[0]))
+    rows = max(1, (PORTION if limit is None or device.type == "cuda" else limit // 2) // per_batch)
+    wanted = order.cpu().split(rows)
+    stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+
+    def fetch(index: Tensor) -> Portion:
+        """Runs in a thread of its own, ahead of the steps."""
+        flat = index.flatten()
+        there = torch.arange(len(flat)).view_as(index)
+        if stream is None:
+            return [tensor.index_select(0, flat) for tensor in data], there
+        with torch.cuda.stream(stream):
+            found = [_fetch(tensor, flat, device) for tensor in data]
+            there = there.to(device)
+        stream.synchronize()  # this thread waits, not the one that launches steps
+        return found, there
+
+    with ThreadPoolExecutor(1, "portions") as ahead:
+        coming = ahead.submit(fetch, wanted[0])
+        for number in range(len(wanted)):
+            tensors, index = coming.result()
+            if number + 1 < len(wanted):
+                coming = ahead.submit(fetch, wanted[number + 1])
+            if stream is not None:
+                for tensor in [*tensors, index]:
+                    tensor.record_stream(torch.cuda.current_stream(device))
+            yield tensors, index
+
+
+def _fetch(tensor: Tensor, index: Tensor, device: torch.device) -> Tensor:
+    if tensor.device == device:
+        return tensor.index_select(0, index.to(device))
+    chosen = torch.empty((len(index), *tensor.shape[1:]), dtype=tensor.dtype, pin_memory=True)
+    torch.index_select(tensor, 0, index, out=chosen)
+    return chosen.to(device, non_blocking=True)
