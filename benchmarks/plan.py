@@ -47,6 +47,7 @@ class Options:
     metrics: str | None = None
     images: str | None = None
     allow_few: bool = False
+    progress: str | None = None
     data_root: str | None = None
     results: str = "results/local"
     cluster: str = "auto"
@@ -162,6 +163,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     seeds = count("--seeds", options.seeds, preset.seeds if preset else 1, wrong)
     draws = count("--draws", options.draws, preset.draws if preset else 1, wrong)
     images = count("--images", options.images, IMAGES, wrong)
+    progress = count("--progress", options.progress, 0, wrong)
     metrics = tuple(names(options.metrics or "fd"))
     if unknown := [repr(name) for name in metrics if name not in METRICS]:
         wrong.append(f"unknown metric {', '.join(unknown)}. Known: {', '.join(METRICS)} (benchmarks/metrics.py)")
@@ -214,7 +216,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
                     break
                 trials[model, data.name, seed] = Job(
                     trial, source, root, results, str(device), wanted, draws,
-                    metrics, kind.sources, variants, kind.diagnostics, images, options.allow_few,
+                    metrics, kind.sources, variants, kind.diagnostics, images, options.allow_few, progress,
                 )  # fmt: skip
     if wrong:
         raise Problems(wrong)

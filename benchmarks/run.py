@@ -137,6 +137,8 @@ def _parser() -> argparse.ArgumentParser:
         "distance; evaluate: all)")  # fmt: skip
     add("--images", metavar="N", help="images of each kind in a metric, at most (default: 10000; evaluate: all)")
     add("--allow-few", action="store_true", help="accept no more images than features: a biased distance")
+    add("--progress", metavar="E", help="measure the Fréchet distance every E epochs of training, too (default: the "
+        "preset's for figure3 and figure4, else not at all); a training without such a curve is repeated")  # fmt: skip
     add("--real", metavar="WHAT", help="evaluate: a data set (its test part; NAME:train for the other), a folder, an "
         ".npz file of images, or one of moments as pytorch-fid saves them")  # fmt: skip
     add("--fake", metavar="WHAT", help="evaluate: the generated images, likewise")

@@ -55,6 +55,7 @@ MISTAKES = {
     ("table1", "--features", "vgg"): r"unknown features 'vgg'. Known: inception, inception:PATH, classifier",
     ("table1", "--features", "no.such:Thing"): r"--features no.such:Thing: No module named 'no'; it must be on the",
     ("table1", "--metrics", "fd,is"): r"unknown metric 'is'. Known: fd, prd, kid, neighbours",
+    ("table1", "--progress", "0"): r"--progress must be a whole number from 1 on",
     ("table1", "--images", "0"): r"--images must be a whole number from 1 on",
     ("table1", "--images", "32", "--on", "digits"): r"digits has 32 real images to compare .* classifier:digits 32",
     ("sensitivity", "--only", "glff"): r"unknown model 'glff'",

@@ -1,0 +1,194 @@
+"""Figures 3 and 4: what happens during training, by β.  Pure functions of the records' epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from pandas import DataFrame
+
+from benchmarks.evidence import Evidence
+from benchmarks.figures.palette import colour
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One quantity against epochs.
+
+    Attributes:
+        column: of the epochs frame; None: the distance, whose column is the metric's name.
+        label: of the axis.
+        log: whether the axis is logarithmic, where all values are positive.
+    """
+
+    column: str | None
+    label: str
+    log: bool = False
+
+
+DISTANCE = Panel(None, "{metric}", log=True)
+ENTROPY = Panel("entropy", "entropy loss (nats)")
+RECON = Panel("recon", "reconstruction loss (half SSE)", log=True)
+NLL = Panel("nll", "NLL (nats)")
+
+
+def points(evidence: Evidence, models: Sequence[str], dataset: str, panels: Sequence[Panel]) -> DataFrame:
+    """All that is drawn: a row per model, seed, panel and epoch.
+
+    A training that diverged has a row with `ended` after its last finite value, in every panel.
+
+    Returns:
+        Columns model, seed, key, quantity, epoch (from 1), value, ended.
+    """
+    parts = []
+    protocol = curve_protocol(evidence, models, dataset)
+    for model in models:
+        for key in evidence.keys(model, dataset):
+            rows, row = evidence.curve(key), evidence.trainings.loc[key]
+            diverged = row["status"] == "diverged"
+            epoch = np.arange(1, len(rows) + 1)
+            for panel in panels:
+                column = panel.column or (protocol or ("", ""))[0]
+                if column not in rows:
+                    continue
+                values = rows[column].to_numpy(float)
+                if panel.column is None and set(rows["protocol_id"].dropna()) != {protocol and protocol[1]}:
+                    continue  # another protocol's points are on another scale
+                there = np.isfinite(values)
+                if not there.any() and not diverged:
+                    continue
+                parts.append(DataFrame({
+                    "model": model, "seed": row["seed"], "key": key, "quantity": panel.column or column,
+                    "epoch": epoch[there], "value": values[there], "ended": False,
+                }))  # fmt: skip
+                if diverged:
+                    end = parts[-1].iloc[-1:] if there.any() else None
+                    at = {"epoch": len(rows), "value": np.nan if end is None else float(end["value"].iloc[0])}
+                    parts.append(DataFrame([{
+                        "model": model, "seed": row["seed"], "key": key, "quantity": panel.column or column, **at,
+                        "ended": True,
+                    }]))  # fmt: skip
+    names = ["model", "seed", "key", "quantity", "epoch", "value", "ended"]
+    parts = [part for part in parts if len(part)]
+    return pd.concat(parts, ignore_index=True)[names] if parts else DataFrame(columns=names)
+
+
+def curve_protocol(evidence: Evidence, models: Sequence[str], dataset: str) -> tuple[str, str] | None:
+    """(metric, protocol) of the distance's points: FID before others, then what most trainings have; or None."""
+    counts: dict[tuple[str, str], int] = {}
+    for model in models:
+        for key in evidence.keys(model, dataset):
+            rows = evidence.curve(key)
+            for metric in (name for name in rows if name == "fid" or str(name).startswith("fd_")):
+                if rows[metric].notna().any():
+                    at = str(metric), str(rows["protocol_id"].dropna().iloc[0])
+                    counts[at] = counts.get(at, 0) + 1
+    return max(counts, key=lambda at: (at[0] == "fid", counts[at], at), default=None)
+
+
+def draw(
+    evidence: Evidence, models: Mapping[str, str], datasets: Mapping[str, str], panels: Sequence[Panel]
+) -> tuple[Figure, DataFrame]:
+    """Draw the curves, one row of panels per data set.
+
+    Args:
+        evidence: the records at one preset.
+        models: name -> label, in order.
+        datasets: name -> label.
+        panels: the columns.
+
+    Returns:
+        The figure, and what is drawn in it.
+    """
+    figure, axes = sheet(len(datasets), len(panels))
+    frames = []
+    for line, (dataset, title) in zip(axes, datasets.items(), strict=True):
+        frame = points(evidence, [*models], dataset, panels)
+        frames.append(frame.assign(dataset=dataset))
+        protocol = curve_protocol(evidence, [*models], dataset)
+        for axis, panel in zip(line, panels, strict=True):
+            quantity = panel.column or (protocol or ("distance", ""))[0]
+            mine = frame[frame["quantity"] == quantity]
+            axis.set_title(title if axis is line[0] else "", loc="left", fontsize=10, fontweight="bold")
+            axis.set_xlabel("epoch")
+            axis.set_ylabel(panel.label.format(metric=quantity))
+            _panel(axis, mine, models, panel.log)
+    return figure, pd.concat(frames, ignore_index=True)
+
+
+def _panel(axis: Axes, mine: DataFrame, models: Mapping[str, str], log: bool) -> None:
+    alive = mine[~mine["ended"].astype(bool)]
+    if log and len(alive) and (alive["value"] > 0).all():
+        axis.set_yscale("log")
+    ends: list[tuple[float, float, str, str]] = []
+    for model, label in models.items():
+        rows = alive[alive["model"] == model]
+        tint = colour(model)
+        if len(rows):
+            by = rows.groupby("epoch")["value"]
+            mean, low, high = by.mean(), by.min(), by.max()
+            axis.plot(mean.index, mean, color=tint, lw=1.6)
+            axis.fill_between(mean.index, low, high, color=tint, alpha=0.18, lw=0)
+            ends.append((float(mean.index[-1]), float(mean.iloc[-1]), label, tint))
+        ended = mine[(mine["model"] == model) & mine["ended"].astype(bool)]
+        for _, row in ended.iterrows():
+            there = np.isfinite(row["value"])
+            axis.plot([row["epoch"]], [row["value"] if there else 0.97], "X", color=tint, ms=8, mec="black", mew=0.6,
+                      transform=None if there else axis.get_xaxis_transform(), clip_on=False, zorder=5)  # fmt: skip
+        if len(ended) and not len(rows):
+            at = float(ended["epoch"].max())
+            axis.annotate(f"{label}: diverged", (at, 0.97), xycoords=axis.get_xaxis_transform(), fontsize=7, color=tint,
+                          xytext=(6, -2 - 9 * len([e for e in ends if e[1] != e[1]])), textcoords="offset points")  # fmt: skip
+            ends.append((at, float("nan"), "", tint))
+    if not len(mine):
+        axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center", color="0.5")
+    name_ends(axis, [end for end in ends if end[2]])
+
+
+def name_ends(axis: Axes, ends: list[tuple[float, float, str, str]]) -> None:
+    """Write each curve's label at its end, moved apart where they would overlap.
+
+    Args:
+        axis: with its final scale.
+        ends: (x, y, label, colour) of each.
+    """
+    if not ends:
+        return
+    axis.figure.canvas.draw()  # so that limits and sizes are known
+    height = axis.get_window_extent().height
+    gap = 9.5 * axis.figure.dpi / 72 / height  # a line of text, as a share of the axis
+    inverse = axis.transAxes.inverted()
+    at = sorted((inverse.transform(axis.transData.transform((x, y))).tolist(), label, tint) for x, y, label, tint in ends)
+    at.sort(key=lambda item: item[0][1])
+    ys = [item[0][1] for item in at]
+    for i in range(1, len(ys)):  # upwards, then the whole stack down where it leaves the axis
+        ys[i] = max(ys[i], ys[i - 1] + gap)
+    over = max(0.0, ys[-1] - 1.0)
+    ys = [y - over for y in ys]
+    for i in range(len(ys) - 2, -1, -1):
+        ys[i] = min(ys[i], ys[i + 1] - gap)
+    for (where, label, tint), y in zip(at, ys, strict=True):
+        axis.annotate(label, where, xytext=(1.04, y), xycoords="axes fraction", textcoords="axes fraction", fontsize=7,
+                      color=tint, va="center", annotation_clip=False,
+                      arrowprops={"arrowstyle": "-", "color": tint, "lw": 0.6, "shrinkA": 0, "shrinkB": 1})  # fmt: skip
+
+
+def sheet(rows: int, columns: int) -> tuple[Figure, Any]:
+    """A figure of panels with room for labels beside each."""
+    import matplotlib  # here: it takes a second to import
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    with pyplot.style.context({"axes.spines.top": False, "axes.spines.right": False, "font.size": 8,
+                               "axes.grid": True, "grid.alpha": 0.25, "pdf.fonttype": 42}):  # fmt: skip
+        figure, axes = pyplot.subplots(rows, columns, figsize=(4.6 * columns, 3.0 * rows), squeeze=False)
+        figure.subplots_adjust(left=0.055, right=1 - 0.36 / columns, wspace=0.95, hspace=0.45, top=0.93, bottom=0.16 / rows + 0.02)
+    return figure, axes
