@@ -10,7 +10,7 @@ import zoo
 from benchmarks.datasets import DATASETS
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = sorted(path for package in ("zoo", "benchmarks", "slurm") for path in (ROOT / package).glob("*.py"))
+FILES = sorted(path for package in ("zoo", "benchmarks", "slurm") for path in (ROOT / package).rglob("*.py"))
 
 
 def imports(path):
