@@ -9,7 +9,7 @@ import torch
 from pandas import DataFrame
 from torch import Tensor, nn
 
-from benchmarks.datasets import DATASETS
+from benchmarks.datasets import DATASETS, Spec
 from zoo.flows import Coupling, Flow
 from zoo.nets import Decoder, Encoder
 
@@ -63,6 +63,18 @@ def _products(module: nn.Module, output: Tensor) -> int:
         pixels = output[0, 0].numel() // prod(module.stride)
         return module.in_channels * module.out_channels * prod(module.kernel_size) * pixels
     return 0
+
+
+def flow_share(spec: Spec, blocks: int = 4) -> float:
+    """Parameters of the flow over those of encoder and decoder, at a data set's sizes; a block is two couplings."""
+    with torch.device("meta"):
+        networks = Encoder(spec.shape, spec.nz), Decoder(spec.shape, spec.nz)
+    flow = Flow(spec.nz, spec.k, blocks)
+    return _count(flow) / sum(map(_count, networks))
+
+
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def table3() -> DataFrame:

@@ -1,7 +1,7 @@
 """What the records of a results folder say at one preset: the trainings that count, and what was measured of them.
 
 A table is planned, so it knows its trainings by their keys.  Claims, curves and the report look at a folder without
-a plan: of trainings with one model, data set and seed, the one of the newest revision counts, in fp32 where there is one.
+a plan: of trainings with one model, data set and seed, the one of the newest revision counts, in fp32 if there is one.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ from pandas import DataFrame
 from benchmarks import codecs
 from benchmarks.protocols import PRESETS
 
+# What a table's own protocol does to images; older records say none of it, and did this
+PLAIN = {"reals": codecs.RAW, "fakes": codecs.RAW, "split": "test", "quantisation": codecs.ROUNDED}
 Values = NDArray[np.float64]
 
 
@@ -56,7 +59,8 @@ class Evidence:
         """One row per training that counts, indexed by key."""
         once = self.runs[self.runs["preset"] == self.preset].drop_duplicates("key")
         order = once.sort_values(["revision", "precision", "key"], ascending=[False, True, True])
-        return order.drop_duplicates(["model", "dataset", "seed"]).sort_values(["dataset", "model", "seed"]).set_index("key")
+        chosen = order.drop_duplicates(["model", "dataset", "seed"])
+        return chosen.sort_values(["dataset", "model", "seed"]).set_index("key")
 
     @cached_property
     def datasets(self) -> list[str]:
@@ -70,7 +74,8 @@ class Evidence:
     @cached_property
     def _cells(self) -> dict[tuple[str, str], tuple[str, ...]]:
         groups = self.trainings.groupby(["model", "dataset"], sort=False).groups
-        return {(str(m), str(d)): tuple(map(str, keys)) for (m, d), keys in groups.items()}  # type: ignore[misc]
+        cells: dict[Any, Any] = dict(groups)
+        return {(str(m), str(d)): tuple(map(str, keys)) for (m, d), keys in cells.items()}
 
     def statuses(self, model: str, dataset: str) -> pd.Series[str]:
         """Key -> how a training ended."""
@@ -86,11 +91,10 @@ class Evidence:
             if metric in rows:
                 parts.append(rows.assign(value=rows[metric]).dropna(subset=["value"]))
         if not parts:
-            return DataFrame(columns=[*names, "reals", "fakes", "draws", "value"])
+            return DataFrame(columns=[*names, "value", "draws", *PLAIN, "n_fake"])
         known = pd.concat(parts)
         return known.groupby(names, as_index=False, sort=False).agg(
-            value=("value", "mean"), draws=("value", "size"), reals=("reals", "first"), fakes=("fakes", "first"),
-            split=("split", "first"), quantisation=("quantisation", "first"), n_fake=("n_fake", "first"),
+            value=("value", "mean"), draws=("value", "size"), **{name: (name, "first") for name in (*PLAIN, "n_fake")}
         )  # fmt: skip
 
     @cached_property
@@ -101,22 +105,23 @@ class Evidence:
         the test part: the tables' own protocol.
         """
         found: dict[str, tuple[str, str]] = {}
-        rows = self.measured
-        plain = rows[(rows["reals"].fillna(codecs.RAW) == codecs.RAW) & (rows["fakes"].fillna(codecs.RAW) == codecs.RAW)]
-        if len(plain):
-            plain = plain[plain["split"].fillna("test") == "test"]
-            plain = plain[plain["quantisation"].fillna(codecs.ROUNDED) == codecs.ROUNDED]
+        plain = self.measured
+        for column, usual in PLAIN.items():
+            plain = plain[plain[column].isna() | (plain[column] == usual)]
         for dataset, mine in plain.groupby("dataset"):
-            counts = mine.groupby(["metric", "protocol_id"]).agg(n=("key", "size"), images=("n_fake", "max")).reset_index()
+            by = mine.groupby(["metric", "protocol_id"])
+            counts = by.agg(n=("key", "size"), images=("n_fake", "max")).reset_index()
             counts["fid"] = counts["metric"] == "fid"
-            best = counts.sort_values(["fid", "n", "images", "protocol_id"], ascending=[False, False, False, True]).iloc[0]
+            order = {"fid": False, "n": False, "images": False, "protocol_id": True}
+            best = counts.sort_values([*order], ascending=[*order.values()]).iloc[0]
             found[str(dataset)] = str(best["metric"]), str(best["protocol_id"])
         return found
 
     @cached_property
     def _distances(self) -> dict[tuple[str, str], Sample]:
-        found = {}
-        for (model, dataset, protocol), rows in self.measured.groupby(["model", "dataset", "protocol_id"]):
+        found: dict[tuple[str, str], Sample] = {}
+        groups: Any = self.measured.groupby(["model", "dataset", "protocol_id"])
+        for (model, dataset, protocol), rows in groups:
             if self.protocols.get(dataset, ("", ""))[1] == protocol:
                 found[model, dataset] = Sample(rows["value"].to_numpy(float), tuple(rows["key"]))
         return found

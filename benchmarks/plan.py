@@ -17,11 +17,16 @@ import zoo
 from benchmarks import datasets, features, protocols, records
 from benchmarks.datasets import Folder
 from benchmarks.evaluation import IMAGES, VARIANTS, Measure
+from benchmarks.figures import FIGURES
+from benchmarks.figures import Kind as Figure
 from benchmarks.metrics import METRICS
 from benchmarks.protocols import PRESETS, show
 from benchmarks.tables import TABLES, Grid
+from benchmarks.tables import Kind as Table
 from benchmarks.trial import PRECISIONS, Job, Trial, finished, loaded
 from benchmarks.work import forced
+
+KINDS: dict[str, Table | Figure] = {**TABLES, **FIGURES}  # what can be asked for
 
 
 class Problems(ValueError):
@@ -140,7 +145,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     Args:
         options: the command.
         clusters: where trials can run.
-        table: a key of `TABLES`: what must be measured of each training.
+        table: a key of `KINDS`: what must be measured of each training.
 
     Raises:
         Problems: with everything that is wrong.
@@ -149,7 +154,13 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     if options.preset not in PRESETS:
         wrong.append(f"unknown preset {options.preset!r}. Known: {', '.join(PRESETS)} (benchmarks/protocols.py)")
     preset = PRESETS.get(options.preset)
-    models = names(options.only) if options.only is not None else [*preset.models] if preset else []
+    kind = KINDS[table]
+    rows, columns = (preset.models, preset.datasets) if preset else ((), ())
+    if isinstance(kind, Figure):
+        rows, columns = kind.known, kind.datasets if options.preset == "paper" else columns
+        if not rows:
+            wrong.append(f"{table} is of {', '.join(kind.models)}, which this version does not have")
+    models = names(options.only) if options.only is not None else [*rows]
     wrong += [_message(zoo.entry, name) for name in models if name not in zoo.MODELS]
     results = Path(options.results)
     nearest = next(path for path in (results, *results.absolute().parents) if path.exists())
@@ -163,7 +174,8 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     seeds = count("--seeds", options.seeds, preset.seeds if preset else 1, wrong)
     draws = count("--draws", options.draws, preset.draws if preset else 1, wrong)
     images = count("--images", options.images, IMAGES, wrong)
-    progress = count("--progress", options.progress, 0, wrong)
+    curved = isinstance(kind, Figure) and kind.panels and preset
+    progress = count("--progress", options.progress, preset.progress if curved and preset else 0, wrong)
     metrics = tuple(names(options.metrics or "fd"))
     if unknown := [repr(name) for name in metrics if name not in METRICS]:
         wrong.append(f"unknown metric {', '.join(unknown)}. Known: {', '.join(METRICS)} (benchmarks/metrics.py)")
@@ -179,7 +191,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     if options.cluster not in clusters:
         wrong.append(f"unknown cluster {options.cluster!r}. Known: {', '.join(clusters)} (slurm/launch.py)")
     workers = count("--workers", options.workers, _processes(device), wrong)
-    sources = _sources(options, preset.datasets if preset else (), wrong)
+    sources = _sources(options, columns, wrong)
     if root is None or root.is_dir():
         for source in sources:
             wrong += datasets.problems(source, root)
@@ -205,7 +217,6 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
         if measure.problem:
             wrong.append(measure.problem)
         measures[data.name] = measure
-        kind = TABLES[table]
         variants = kind.variants or tuple(measure.protocols)
         for model in models:
             for seed in range(seeds):

@@ -31,6 +31,7 @@ import zoo
 from benchmarks import (
     features,
     fetch,
+    figures,
     gallery,
     launching,
     layouts,
@@ -42,7 +43,8 @@ from benchmarks import (
     tables,
 )
 from benchmarks.commands import COMMANDS, DONE, FAILED, INTERRUPTED, WRONG, Command
-from benchmarks.plan import Options, Plan, Problems, plan, seconds_per_step, settings
+from benchmarks.evidence import Evidence
+from benchmarks.plan import KINDS, Options, Plan, Problems, plan, seconds_per_step, settings
 
 STATES = ("done", "diverged", "failed", "pending", "unusable")
 TABLE_OPTIONS = frozenset({*Options.__dataclass_fields__, "dry_run", "yes", "force", "no_wait"})
@@ -88,12 +90,12 @@ def _main(arguments: list[str]) -> int:
         if wrong:
             raise Problems(wrong)
         return command.call(given, Path(root) if root else None)
-    if given.what not in tables.TABLES:
-        wrong.insert(0, f"cannot run {given.what!r}. Known: {', '.join([*tables.TABLES, *ALL])}")
+    if given.what not in KINDS:
+        wrong.insert(0, f"cannot run {given.what!r}. Known: {', '.join([*KINDS, *ALL])}")
     known = {n: v for n, v in vars(given).items() if n in Options.__dataclass_fields__ and v is not None}
     options = Options(**{**known, "data_root": root, "cluster": choose(given.cluster)})
     try:
-        table = given.what if given.what in tables.TABLES else "table1"
+        table = given.what if given.what in KINDS else "table1"
         found = launching.placed(plan(options, CLUSTERS, table), options.device)
     except Problems as error:
         raise Problems(wrong + error.problems) from None
@@ -118,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("what", metavar="WHAT", help=f"{', '.join(tables.TABLES)}: train what is missing, write the table; table3: "
+    add("what", metavar="WHAT", help=f"{', '.join(KINDS)}: train what is missing, write the table or figure; table3: "
         "the architecture; status, retry, cancel: of what was launched; "
         f"{', '.join(gallery.KINDS)} MODEL DATASET: a picture from a finished training; evaluate: "
         "the metrics on any images; fetch "
@@ -270,12 +272,14 @@ def _describe(found: Plan, console: Console) -> None:
 
 
 def _write(name: str, found: Plan, console: Console) -> int:
-    """Build the table from the records and write it and the sample grids; the last line is its path."""
-    runs, _ = records.read(found.results)
-    table = tables.TABLES[name].build(runs, found.grid())
-    paths = layouts.write(table, found.results)
-    shown = _grids(found) if tables.TABLES[name].pictures else []
-    console.print(layouts.to_markdown(table), highlight=False, markup=False, soft_wrap=True)
+    """Build the table or figure from the records and write it and its pictures; the last line is its path."""
+    if name in figures.FIGURES:
+        paths, shown = _figure(name, found, console), []
+    else:
+        table = tables.TABLES[name].build(records.runs(found.results), found.grid())
+        paths = layouts.write(table, found.results)
+        shown = _grids(found) if tables.TABLES[name].pictures else []
+        console.print(layouts.to_markdown(table), highlight=False, markup=False, soft_wrap=True)
     states = [found.state(job) for job in found.jobs]
     for job, state in zip(found.jobs, states, strict=True):
         where = f"{job.trial.model} on {job.trial.dataset}, seed {job.trial.seed}"
@@ -286,6 +290,17 @@ def _write(name: str, found: Plan, console: Console) -> int:
     for path in [*paths[1:], *shown, paths[0]]:
         print(path)
     return FAILED if {*states} & {"failed", "pending", "unusable"} else DONE
+
+
+def _figure(name: str, found: Plan, console: Console) -> list[Path]:
+    """Draw a figure of the plan's own trainings, and print its caption."""
+    grid, (runs, epochs) = found.grid(), records.read(found.results)
+    keys = {job.trial.key for job in found.jobs}
+    evidence = Evidence(runs[runs["key"].isin(keys)], epochs[epochs["key"].isin(keys)], found.preset)
+    paths = figures.write(name, evidence, grid.models, grid.datasets, found.results)
+    console.print(figures.caption(name, evidence, grid.models, grid.datasets), highlight=False, markup=False,
+                  soft_wrap=True)  # fmt: skip
+    return paths
 
 
 def _grids(found: Plan) -> list[Path]:

@@ -75,7 +75,8 @@ def test_a_record_without_a_curve_is_trained_again_only_for_those_who_ask(tmp_pa
 
 
 def test_a_plan_knows_which_trainings_lack_their_curve(tmp_path):
-    found = plan(Options(preset="demo", only="glf", seeds="1", results=str(tmp_path), progress="5"), ["auto"])
+    options = Options(preset="demo", only="glf", seeds="1", results=str(tmp_path), images="200", progress="5")
+    found = plan(options, ["auto"])
     assert [one.progress for one in found.jobs] == [5]
     run_trial(job(tmp_path))
     assert not replace(found, jobs=(job(tmp_path),)).pending()

@@ -145,7 +145,7 @@ def _panel(axis: Axes, mine: DataFrame, models: Mapping[str, str], log: bool) ->
         if len(ended) and not len(rows):
             at = float(ended["epoch"].max())
             axis.annotate(f"{label}: diverged", (at, 0.97), xycoords=axis.get_xaxis_transform(), fontsize=7, color=tint,
-                          xytext=(6, -2 - 9 * len([e for e in ends if e[1] != e[1]])), textcoords="offset points")  # fmt: skip
+                          xytext=(6, -2 - 9 * sum(not end[2] for end in ends)), textcoords="offset points")  # fmt: skip
             ends.append((at, float("nan"), "", tint))
     if not len(mine):
         axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center", color="0.5")
@@ -165,7 +165,7 @@ def name_ends(axis: Axes, ends: list[tuple[float, float, str, str]]) -> None:
     height = axis.get_window_extent().height
     gap = 9.5 * axis.figure.dpi / 72 / height  # a line of text, as a share of the axis
     inverse = axis.transAxes.inverted()
-    at = sorted((inverse.transform(axis.transData.transform((x, y))).tolist(), label, tint) for x, y, label, tint in ends)
+    at = [(inverse.transform(axis.transData.transform((x, y))).tolist(), label, tint) for x, y, label, tint in ends]
     at.sort(key=lambda item: item[0][1])
     ys = [item[0][1] for item in at]
     for i in range(1, len(ys)):  # upwards, then the whole stack down where it leaves the axis
@@ -190,5 +190,6 @@ def sheet(rows: int, columns: int) -> tuple[Figure, Any]:
     with pyplot.style.context({"axes.spines.top": False, "axes.spines.right": False, "font.size": 8,
                                "axes.grid": True, "grid.alpha": 0.25, "pdf.fonttype": 42}):  # fmt: skip
         figure, axes = pyplot.subplots(rows, columns, figsize=(4.6 * columns, 3.0 * rows), squeeze=False)
-        figure.subplots_adjust(left=0.055, right=1 - 0.36 / columns, wspace=0.95, hspace=0.45, top=0.93, bottom=0.16 / rows + 0.02)
+        figure.subplots_adjust(left=0.055, right=1 - 0.36 / columns, wspace=0.95, hspace=0.45, top=1 - 0.08 / rows,
+                               bottom=0.16 / rows)  # fmt: skip
     return figure, axes
