@@ -104,8 +104,8 @@ def faster(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
         answer = (SUPPORTED if fewer and ratio.high < 1 else
                   CONTRADICTED if not fewer or ratio.low > 1 else UNDECIDED)  # fmt: skip
         minutes = [float(np.median([s for s, _ in side.values()])) / 60 for side in (a, b)]
-        says = (f"GLF: {epochs[0]} epochs, {minutes[0]:.3g} min; Two-Stage VAE: {epochs[1]} epochs, {minutes[1]:.3g} min, "
-                f"on {device}")  # fmt: skip
+        says = (f"GLF: {epochs[0]} epochs, {minutes[0]:.3g} min; Two-Stage VAE: {epochs[1]} epochs, "
+                f"{minutes[1]:.3g} min, on {device}")  # fmt: skip
         found.append(Finding(dataset, answer, says, "Welch’s interval of log total seconds", ratio, "ratio of times",
                              keys=keys))  # fmt: skip
     return found

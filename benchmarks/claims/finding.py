@@ -13,7 +13,6 @@ SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 ENOUGH = 3  # trainings of each model
 MARGIN = 0.05  # share of a distance up to which two count as equal
 PAPER = ("mnist", "fashion", "cifar10", "celeba")
-MSE = ("vae", "wae-gan", "two-stage-vae", "rae-gmm", "vae-flow-prior", "vae-flow-posterior", "glf")  # Table 1's
 PRIORS = {1: "vae-flow-prior", 10: "vae-flow-prior-10", 50: "vae-flow-prior-50", 100: "vae-flow-prior-100",
           400: "vae-flow-prior-400"}  # fmt: skip
 REGULARIZED = {1: "glf-regularized-1", 10: "glf-regularized-10", 50: "glf-regularized-50", 100: "glf-regularized",

@@ -61,8 +61,8 @@ def _order(
     rival = min(there, key=lambda o: evidence.distance(o, dataset).mean)
     its = evidence.distance(rival, dataset)
     effect = replace(tests[dataset, rival], p=adjusted[dataset, rival])
-    best = f"; the best other, {label(rival)}, {its.mean:.3g}" if len(others) > 1 else f", {label(rival)} {its.mean:.3g}"
-    says = f"{label(better)} {mine.mean:.3g}{best}"
+    best = "; the best other, {}, {:.3g}" if len(others) > 1 else ", {} {:.3g}"
+    says = f"{label(better)} {mine.mean:.3g}" + best.format(label(rival), its.mean)
     if lost:
         answer, says = CONTRADICTED, f"{says}; significantly better than {label(better)}: {', '.join(map(label, lost))}"
     elif len(won) == len(others):
@@ -97,12 +97,16 @@ def _no_better(evidence: Evidence, dataset: str, model: str, reference: str) -> 
                    "difference of mean distances", "distance", keys=keys_of(a, b))  # fmt: skip
 
 
-def prior_helps(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
-    """Claim 4: on CIFAR-10 and CelebA it does, on MNIST it does not."""
-    helps = [d for d in datasets if d in ("cifar10", "celeba")]
-    found = beats("vae-flow-prior", ("vae",))(evidence, helps)
-    found += improves_not("vae-flow-prior", "vae")(evidence, [d for d in datasets if d == "mnist"])
-    return sorted(found, key=lambda finding: [*datasets].index(finding.dataset))
+def by_dataset(judges: Mapping[str, Judge]) -> Judge:
+    """A claim that says different things of different data sets."""
+
+    def judge(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
+        found: list[Finding] = []
+        for one in dict.fromkeys(judges.values()):
+            found += one(evidence, [d for d in datasets if judges.get(d) is one])
+        return sorted(found, key=lambda finding: [*datasets].index(finding.dataset))
+
+    return judge
 
 
 def equal(model: str, reference: str) -> Judge:
