@@ -69,10 +69,11 @@ class Evidence:
 
     def keys(self, model: str, dataset: str) -> tuple[str, ...]:
         """Trainings of a cell, however they ended, by seed."""
-        return self._cells.get((model, dataset), ())
+        return self.cells.get((model, dataset), ())
 
     @cached_property
-    def _cells(self) -> dict[tuple[str, str], tuple[str, ...]]:
+    def cells(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        """(model, data set) -> its trainings."""
         groups = self.trainings.groupby(["model", "dataset"], sort=False).groups
         cells: dict[Any, Any] = dict(groups)
         return {(str(m), str(d)): tuple(map(str, keys)) for (m, d), keys in cells.items()}

@@ -61,8 +61,8 @@ def cheap_flow(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
         b = _per_step(evidence, other, dataset, stage, device)
         keys = (*a, *b)
         if min(len(a), len(b)) < ENOUGH:
-            says = (f"too few timed trainings on one device ({ENOUGH} are needed): GLF {len(a)}, "
-                    f"{label(other)} {len(b)}")  # fmt: skip
+            says = (f"too few timed trainings on one device ({ENOUGH} are needed): GLF: {len(a)}, "
+                    f"{label(other)}: {len(b)}")  # fmt: skip
             found.append(Finding(dataset, UNDECIDED, says, keys=keys))
             continue
         e = welch(np.log([*a.values()]), np.log([*b.values()]))
@@ -93,8 +93,8 @@ def faster(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
             found.append(Finding(dataset, UNDECIDED, says, keys=keys, command="-"))
             continue
         if min(len(a), len(b)) < ENOUGH:
-            says = (f"too few finished trainings on one device ({ENOUGH} are needed): GLF {len(a)}, "
-                    f"Two-Stage VAE {len(b)}")  # fmt: skip
+            says = (f"too few finished trainings on one device ({ENOUGH} are needed): GLF: {len(a)}, "
+                    f"Two-Stage VAE: {len(b)}")  # fmt: skip
             found.append(Finding(dataset, UNDECIDED, says, keys=keys))
             continue
         e = welch(np.log([s for s, _ in a.values()]), np.log([s for s, _ in b.values()]))

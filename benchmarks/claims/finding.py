@@ -71,7 +71,7 @@ def short_of(evidence: Evidence, dataset: str, models: Sequence[str]) -> str:
     few = {model: n for model, n in few.items() if n < ENOUGH}
     if not few:
         return ""
-    told = ", ".join(f"{label(m)} {n}" for m, n in few.items())
+    told = ", ".join(f"{label(m)}: {n}" for m, n in few.items())
     return f"too few measured trainings ({ENOUGH} are needed): {told}"
 
 

@@ -76,7 +76,7 @@ def variance_falls(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]
     found = []
     for dataset in datasets:
         samples = {b: evidence.number("posterior_var", m, dataset) for b, m in PRIORS.items()}
-        few = [f"{label(PRIORS[b])} {len(s)}" for b, s in samples.items() if len(s) < ENOUGH]
+        few = [f"{label(PRIORS[b])}: {len(s)}" for b, s in samples.items() if len(s) < ENOUGH]
         if few:
             says = f"too few trainings with a measured posterior variance ({ENOUGH} are needed): {', '.join(few)}"
             found.append(Finding(dataset, UNDECIDED, says))
@@ -162,7 +162,7 @@ def oscillates(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
         for beta, model in models.items():
             values = {key: roughness(evidence, key) for key in evidence.keys(model, dataset)}
             rough[beta] = {key: value for key, value in values.items() if value is not None}
-        few = [f"{label(models[beta])} {len(v)}" for beta, v in rough.items() if len(v) < ENOUGH]
+        few = [f"{label(models[beta])}: {len(v)}" for beta, v in rough.items() if len(v) < ENOUGH]
         keys = tuple(key for values in rough.values() for key in values)
         if few:
             says = f"too few trainings with a curve of the distance ({ENOUGH} are needed): {', '.join(few)}"

@@ -85,7 +85,12 @@ def caption(name: str, evidence: Evidence, models: Mapping[str, str], datasets: 
 
 
 def write(
-    name: str, evidence: Evidence, models: Mapping[str, str], datasets: Mapping[str, str], results: Path
+    name: str,
+    evidence: Evidence,
+    models: Mapping[str, str],
+    datasets: Mapping[str, str],
+    results: Path,
+    stem: str | None = None,
 ) -> list[Path]:
     """Write a figure below RESULTS/figures as PNG, PDF, its caption and, for curves, its numbers; the PNG comes first.
 
@@ -95,13 +100,15 @@ def write(
         models: name -> label.
         datasets: name -> label.
         results: results folder.
+        stem: of the files' names; the figure's name by default.
     """
+    stem = stem or name
     kind, folder = FIGURES[name], results / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.png", folder / f"{name}.pdf", folder / f"{name}.md"]
+    paths = [folder / f"{stem}.png", folder / f"{stem}.pdf", folder / f"{stem}.md"]
     if kind.panels:
         figure, frame = curves.draw(evidence, models, datasets, kind.panels)
-        paths.append(records.write_text(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n")))
+        paths.append(records.write_text(folder / f"{stem}.csv", frame.to_csv(index=False, lineterminator="\n")))
     else:
         figure = grids.draw(grids.panels(kind.pictures, evidence, models, datasets, results))
     records.write_text(paths[2], caption(name, evidence, models, datasets) + "\n")

@@ -127,6 +127,9 @@ def _panel(axis: Axes, mine: DataFrame, models: Mapping[str, str], log: bool) ->
     alive = mine[~mine["ended"].astype(bool)]
     if log and len(alive) and (alive["value"] > 0).all():
         axis.set_yscale("log")
+        for formatter in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+            formatter("{x:g}")
+        axis.tick_params(axis="y", which="minor", labelsize=6)
     ends: list[tuple[float, float, str, str]] = []
     for model, label in models.items():
         rows = alive[alive["model"] == model]
@@ -177,7 +180,8 @@ def name_ends(axis: Axes, ends: list[tuple[float, float, str, str]]) -> None:
     for (where, label, tint), y in zip(at, ys, strict=True):
         axis.annotate(label, where, xytext=(1.04, y), xycoords="axes fraction", textcoords="axes fraction", fontsize=7,
                       color=tint, va="center", annotation_clip=False,
-                      arrowprops={"arrowstyle": "-", "color": tint, "lw": 0.6, "shrinkA": 0, "shrinkB": 1})  # fmt: skip
+                      arrowprops={"arrowstyle": "-", "relpos": (0, 0.5), "color": tint, "lw": 0.6, "shrinkA": 0,
+                                  "shrinkB": 1})  # fmt: skip
 
 
 def sheet(rows: int, columns: int) -> tuple[Figure, Any]:
