@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("what", metavar="WHAT", help=f"{', '.join(KINDS)}: train what is missing, write the table or figure; table3: "
-        "the architecture; status, retry, cancel: of what was launched; "
+        "the architecture; report: one HTML page of what is there; status, retry, cancel: of what was launched; "
         f"{', '.join(gallery.KINDS)} MODEL DATASET: a picture from a finished training; evaluate: "
         "the metrics on any images; fetch "
         "NAME...: download data sets and weights; list: models, data sets, features, presets; protocols: how "
@@ -298,8 +298,7 @@ def _figure(name: str, found: Plan, console: Console) -> list[Path]:
     keys = {job.trial.key for job in found.jobs}
     evidence = Evidence(runs[runs["key"].isin(keys)], epochs[epochs["key"].isin(keys)], found.preset)
     paths = figures.write(name, evidence, grid.models, grid.datasets, found.results)
-    console.print(figures.caption(name, evidence, grid.models, grid.datasets), highlight=False, markup=False,
-                  soft_wrap=True)  # fmt: skip
+    console.print(paths[2].read_text(encoding="utf-8").strip(), highlight=False, markup=False, soft_wrap=True)
     return paths
 
 

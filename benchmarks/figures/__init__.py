@@ -105,13 +105,18 @@ def write(
     stem = stem or name
     kind, folder = FIGURES[name], results / "figures"
     folder.mkdir(parents=True, exist_ok=True)
+    text = caption(name, evidence, models, datasets)
     paths = [folder / f"{stem}.png", folder / f"{stem}.pdf", folder / f"{stem}.md"]
     if kind.panels:
         figure, frame = curves.draw(evidence, models, datasets, kind.panels)
         paths.append(records.write_text(folder / f"{stem}.csv", frame.to_csv(index=False, lineterminator="\n")))
     else:
-        figure = grids.draw(grids.panels(kind.pictures, evidence, models, datasets, results))
-    records.write_text(paths[2], caption(name, evidence, models, datasets) + "\n")
+        rows = grids.panels(kind.pictures, evidence, models, datasets, results)
+        drawn = [row for row in rows if any(picture.path for picture in row)]
+        figure = grids.draw(drawn or rows)
+        missing = [f"{picture.title}: {picture.reason}" for row in rows for picture in row if picture.path is None]
+        text += f" Not shown: {'; '.join(missing)}." if missing else ""
+    records.write_text(paths[2], text + "\n")
     for path in paths[:2]:
         temporary = path.with_name(f".{path.name}.tmp{path.suffix}")
         # No date in the file: the same records give the same bytes

@@ -98,7 +98,7 @@ class Line:
 
 def curves(lines: Sequence[Line], title: str, unit: str) -> Markup:
     """Curves with their names at their ends; on a logarithmic scale where all values are positive."""
-    width, height, left, right, top, bottom = 460, 230, 46, 150, 26, 34
+    width, height, left, right, top, bottom = 490, 230, 54, 178, 26, 34
     ys = [v for line in lines for v in line.values]
     last = max((e for line in lines for e in line.epochs), default=1)
     log = bool(ys) and min(ys) > 0 and max(ys) / min(ys) > 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -253,12 +254,12 @@ def curves(evidence: Evidence, models: list[str], dataset: str) -> Iterator[Mark
     """Distance, reconstruction and NLL by epoch: those that the records have."""
     protocol = curve_protocol(evidence, models, dataset)
     panels = [(DISTANCE, protocol[0], "metric")] if protocol else []
-    panels += [(RECON, "recon", "reconstruction"), (NLL, "nll", "nats")]
+    panels += [(RECON, "recon", "each model’s own loss"), (NLL, "nll", "nats")]
     frame = points(evidence, models, dataset, [panel for panel, *_ in panels])
-    for _, quantity, unit in panels:
+    for panel, quantity, unit in panels:
         mine = frame[frame["quantity"] == quantity]
         lines = []
-        for model in models:
+        for model in filter(has_flow, models) if panel is NLL else models:
             rows = mine[mine["model"] == model]
             alive, ended = rows[~rows["ended"].astype(bool)], rows[rows["ended"].astype(bool)]
             mean = alive.groupby("epoch")["value"].mean()
@@ -270,18 +271,23 @@ def curves(evidence: Evidence, models: list[str], dataset: str) -> Iterator[Mark
             yield charts.curves(lines, names.get(quantity, f"{quantity} while training"), unit)
 
 
+def has_flow(model: str) -> bool:
+    """Whether a model has a flow on its latents; other stages may have an NLL of something else."""
+    return model in zoo.MODELS and "k" in inspect.signature(zoo.MODELS[model].model).parameters
+
+
 def drawn(evidence: Evidence, results: Path) -> Iterator[tuple[str, str, str]]:
     """The paper's figures for which there are trainings: name, picture, caption."""
     for name, kind in figures.FIGURES.items():
         datasets = [d for d in evidence.datasets if any(evidence.keys(m, d) for m in kind.known)]
-        if kind.panels:  # a sweep of one model would be none
+        if kind.panels:  # GLF alone is no sweep
             datasets = [d for d in datasets if sum(bool(evidence.keys(m, d)) for m in kind.known) > 2]
         models = [m for m in kind.known if any(evidence.keys(m, d) for d in datasets)]
-        if not models:
+        if not models or (len(kind.models) > 1 and len(models) < 2):  # a comparison of one would be none
             continue
         labels = {m: claims.label(m) for m in models}, {d: label(d) for d in datasets}
         paths = figures.write(name, evidence, *labels, results, stem=f"{name}-{evidence.preset}")
-        yield f"Figure {name.removeprefix('figure')}", uri(paths[0]), figures.caption(name, evidence, *labels)
+        yield f"Figure {name.removeprefix('figure')}", uri(paths[0]), paths[2].read_text(encoding="utf-8").strip()
 
 
 def uri(path: Path) -> str:
