@@ -68,18 +68,18 @@ def trend(x: Sequence[float], y: Sequence[float], resamples: int = 2000) -> Effe
     groups = [values[levels == level] for level in np.unique(levels)]
     draws = [np.concatenate([rng.choice(group, (resamples, len(group))) for group in groups], axis=1)][0]
     order = np.sort(levels)
-    taus = _taus(order, draws)
+    # Values drawn twice are ties within a level, of which tau knows nothing: the scale stays that of the data
+    pairs = [np.count_nonzero(np.subtract.outer(v, v)) / 2 for v in (levels, values)]
+    taus = _score(order, draws) / math.sqrt(pairs[0] * pairs[1])
     low, high = np.quantile(taus, [LEVEL / 2, 1 - LEVEL / 2])
     return Effect(float(found.statistic), float(low), float(high), float(found.pvalue))
 
 
-def _taus(levels: NDArray[np.float64], draws: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Kendall's tau-b of each row of `draws` with the levels."""
+def _score(levels: NDArray[np.float64], draws: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pairs of each row of `draws` that rise with the levels, less those that fall."""
     i, j = np.triu_indices(len(levels), 1)
-    signs = np.sign(levels[j] - levels[i])
-    moves = np.sign(draws[:, j] - draws[:, i])
-    scale = np.sqrt((signs**2).sum() * np.maximum((moves**2).sum(axis=1), 1))
-    return np.asarray((signs * moves).sum(axis=1) / scale, dtype=float)
+    found = (np.sign(levels[j] - levels[i]) * np.sign(draws[:, j] - draws[:, i])).sum(axis=1)
+    return np.asarray(found, dtype=float)
 
 
 def share(count: int, n: int) -> tuple[float, float]:

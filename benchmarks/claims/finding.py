@@ -35,6 +35,7 @@ class Finding:
         protocol: the metric protocol's fingerprint.
         trainings: model -> how many there are.
         keys: of the records used.
+        note: what is not the paper's in the settings of these trainings.
         command: what to run where something is missing, "" elsewhere.
     """
 
@@ -48,6 +49,7 @@ class Finding:
     protocol: str = ""
     trainings: Mapping[str, int] | None = None
     keys: tuple[str, ...] = ()
+    note: str = ""
     command: str = ""
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -28,7 +29,7 @@ AT_400 = {"cifar10": -4.0}  # log10 of the posterior's variance (4.2.1); "around
 
 
 def gap_shrinks(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
-    """Claim 6: the distance of the VAE with a flow prior less GLF's falls as beta rises."""
+    """Claim 6: the distance of the VAE with a flow prior less GLF's is smaller at beta 400, and rises nowhere between."""
     found = []
     for dataset in datasets:
         glf, samples = evidence.distance("glf", dataset), {b: evidence.distance(m, dataset) for b, m in PRIORS.items()}
@@ -36,15 +37,17 @@ def gap_shrinks(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
             found.append(Finding(dataset, UNDECIDED, short, metric="distance"))
             continue
         first = welch(samples[1].values, glf.values)
-        effect = trend([b for b, s in samples.items() for _ in s.values],
-                       [v - glf.mean for s in samples.values() for v in s.values])  # fmt: skip
+        effect = welch(samples[400].values, samples[1].values)  # GLF's part of the gaps is the same
+        order = [*samples]
+        rises = [welch(samples[b].values, samples[a].values) for a, b in pairwise(order)]
+        rise = any(p < LEVEL and e.value > 0 for e, p in zip(rises, holm([e.p for e in rises]), strict=True))
         down, up = effect.p < LEVEL and effect.value < 0, effect.p < LEVEL and effect.value > 0
-        opened = first.low > 0
-        answer = SUPPORTED if down and opened else CONTRADICTED if up or first.high < 0 else UNDECIDED
+        shrinks = down and first.low > 0 and not rise
+        answer = SUPPORTED if shrinks else CONTRADICTED if up or first.high < 0 else UNDECIDED
         gaps = ", ".join(f"{s.mean - glf.mean:+.3g} at β = {b}" for b, s in samples.items())
         says = f"gap to GLF: {gaps}".replace("-", "−")
-        found.append(Finding(dataset, answer, says, "Kendall’s τ of gap and β; bootstrap", effect, "τ", "distance",
-                             keys=keys_of(glf, *samples.values())))  # fmt: skip
+        found.append(Finding(dataset, answer, says, "Welch’s t-test of β = 400 against β = 1", effect,
+                             "change of the gap", "distance", keys=keys_of(glf, *samples.values())))  # fmt: skip
     return found
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import zoo
-from benchmarks import records
+from benchmarks import claims, records
 from benchmarks.evidence import Evidence
 from benchmarks.figures import curves, grids
 from benchmarks.figures.curves import DISTANCE, ENTROPY, NLL, RECON, Panel
@@ -80,6 +80,9 @@ def caption(name: str, evidence: Evidence, models: Mapping[str, str], datasets: 
         protocol = curves.curve_protocol(evidence, [*models], dataset)
         parts.append(f"{label}: {protocol[0]}, metric protocol {protocol[1]}." if protocol
                      else f"{label}: no distance was measured during training (--progress).")  # fmt: skip
+    for dataset, label in datasets.items():
+        if said := claims.own_rows(evidence, dataset, models):
+            parts.append(f"Settings on {label}: {said}.")
     absent = [f"{models[m]} on {datasets[d]}" for d in datasets for m in models if not evidence.keys(m, d)]
     return " ".join([*parts, *([f"Not trained: {', '.join(absent)}."] if absent else [])])
 

@@ -245,6 +245,7 @@ def about(evidence: Evidence, dataset: str, record: dict[str, Any]) -> list[tupl
         ("training images", f"{data.get('n_train', '?'):,} (fingerprint {str(data.get('train'))[:16]}), of which "
                             f"{record.get('settings', {}).get('images', '?'):,} are used") if data else ("", ""),
         ("test images", f"{data['n_test']:,} (fingerprint {str(data['test'])[:16]})") if data else ("", ""),
+        ("settings of our own", claims.own_rows(evidence, dataset, models_of(evidence, [dataset]))),
         *(("warning", warning) for warning in data.get("warnings", [])),
     ]  # fmt: skip
     return [(name, value) for name, value in rows if value]
