@@ -29,7 +29,7 @@ AT_400 = {"cifar10": -4.0}  # log10 of the posterior's variance (4.2.1); "around
 
 
 def gap_shrinks(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
-    """Claim 6: the distance of the VAE with a flow prior less GLF's is smaller at beta 400, and rises nowhere between."""
+    """Claim 6: the distance of the VAE with a flow prior less GLF's is smaller at beta 400 and rises nowhere."""
     found = []
     for dataset in datasets:
         glf, samples = evidence.distance("glf", dataset), {b: evidence.distance(m, dataset) for b, m in PRIORS.items()}
