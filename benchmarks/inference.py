@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-LEVEL = 0.05  # of each test, after Holm's correction where a claim makes several comparisons
+from benchmarks import verdicts
+
+LEVEL = verdicts.LEVEL  # after Holm’s correction where a claim makes several comparisons
 
 
 @dataclass(frozen=True)

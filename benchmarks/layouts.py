@@ -1,9 +1,11 @@
-"""How a finished table looks: CSV, tidy CSV, LaTeX, a LaTeX document of its own, Markdown."""
+"""How a finished table looks: CSV, tidy CSV, LaTeX, a LaTeX document of its own, Markdown, HTML."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Iterable
+from html import escape
 from pathlib import Path
 
 from benchmarks import records
@@ -20,7 +22,10 @@ def to_markdown(table: Table) -> str:
         f"|{' --- |' + ' ---: |' * (len(header) - 1)}",
     ]
     for key, label in table.rows.items():
-        row = [(f"**{value}**" if best else value) + marks for value, marks, best in table.row(key)]
+        row = [
+            (f"**{_markdown(value)}**" if best else _markdown(value)) + (marks and f" {_markdown(marks)}")
+            for value, marks, best in table.row(key)
+        ]
         lines.append(f"| {' | '.join([_markdown(label), *row])} |")
     return "\n".join(lines) + "\n"
 
@@ -28,8 +33,8 @@ def to_markdown(table: Table) -> str:
 def to_latex(table: Table) -> str:
     r"""A fragment for \input; its first line names the package it needs."""
     # The notes stand in a minipage, not in a threeparttable: that one is as narrow as the columns of one data set.
-    groups = [(label, 2 if table.compared(column) else 1) for column, label in table.columns.items()]
-    width = sum(span for _, span in groups)
+    groups = [(label, table.parts(column)) for column, label in table.columns.items()]
+    width = sum(len(parts) for _, parts in groups)
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
@@ -42,11 +47,11 @@ def to_latex(table: Table) -> str:
     ]
     if width > len(groups):
         first, second, rules, column = [table.head], [""], [], 2
-        for label, span in groups:
-            first.append(rf"\multicolumn{{{span}}}{{c}}{{{_latex(label)}}}")
-            second += ["ours", "paper"] if span == 2 else [""]
-            rules.append(rf"\cmidrule(lr){{{column}-{column + span - 1}}}")
-            column += span
+        for label, parts in groups:
+            first.append(rf"\multicolumn{{{len(parts)}}}{{c}}{{{_latex(label)}}}")
+            second += [_latex(part) or "ours" for part in parts] if len(parts) > 1 else [""]
+            rules.append(rf"\cmidrule(lr){{{column}-{column + len(parts) - 1}}}")
+            column += len(parts)
         lines += [f"    {' & '.join(first)} \\\\", f"    {' '.join(rules)}", f"    {' & '.join(second)} \\\\"]
     else:
         lines.append(f"    {' & '.join([table.head, *(_latex(label) for label, _ in groups)])} \\\\")
@@ -83,16 +88,87 @@ def to_latex_alone(table: Table) -> str:
 """
 
 
-def write(table: Table, folder: Path) -> list[Path]:
-    """Write every layout of a table below FOLDER/tables, each by rename; the CSV's path comes first."""
-    texts = {
-        ".csv": table.frame().to_csv(lineterminator="\n"),
-        "-tidy.csv": table.tidy().to_csv(index=False, lineterminator="\n"),
-        ".tex": to_latex(table),
-        "-alone.tex": to_latex_alone(table),
-        ".md": to_markdown(table),
-    }
-    return [records.write_text(folder / "tables" / f"{table.name}{end}", text) for end, text in texts.items()]
+def to_tidy_csv(table: Table) -> str:
+    """One line per cell, numbers unrounded."""
+    return table.tidy().to_csv(index=False, lineterminator="\n")
+
+
+def to_html(table: Table) -> str:
+    """One <table> with its caption, for a page to hold; every text in it is escaped."""
+    groups = [(label, table.parts(column)) for column, label in table.columns.items()]
+    two = any(len(parts) > 1 for _, parts in groups)
+    high = ' rowspan="2"' if two else ""
+    first, second = [f'<th scope="col"{high}>{escape(table.head)}</th>'], []
+    for label, parts in groups:
+        if len(parts) > 1:
+            first.append(f'<th scope="colgroup" colspan="{len(parts)}">{escape(label)}</th>')
+            second += [f'<th scope="col">{escape(part or "ours")}</th>' for part in parts]
+        else:
+            first.append(f'<th scope="col"{high}>{escape(label)}</th>')
+    head = [f"<tr>{''.join(row)}</tr>" for row in (first, second) if row]
+    body = []
+    for key, label in table.rows.items():
+        cells = [
+            (f"<strong>{escape(value)}</strong>" if best else escape(value)) + escape(marks)
+            for value, marks, best in table.row(key)
+        ]
+        body.append(f'<tr><th scope="row">{escape(label)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
+    notes = "".join(f" <small>{escape(note)}</small>" for note in table.notes)
+    return "\n".join([
+        f'<table id="{escape(table.name)}">',
+        f"<caption>{escape(table.caption)}{notes}</caption>",
+        *(f'<colgroup span="{n}"></colgroup>' for n in (1, *(len(parts) for _, parts in groups))),
+        "<thead>", *head, "</thead>",
+        "<tbody>", *body, "</tbody>",
+        "</table>",
+    ]) + "\n"  # fmt: skip
+
+
+def to_html_alone(table: Table) -> str:
+    """A page of its own around the table."""
+    return f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{escape(table.name)}</title>
+<style>
+body {{ font-family: sans-serif; overflow-x: auto }}
+table {{ border-collapse: collapse }}
+caption {{ caption-side: bottom; text-align: left; padding-top: 1em }}
+small {{ display: block }}
+th, td {{ padding: 0.2em 0.7em; text-align: right; white-space: nowrap }}
+th[scope=row], thead tr:first-child th:first-child {{ text-align: left }}
+th[scope=colgroup] {{ text-align: center }}
+thead, tbody {{ border-top: 1px solid; border-bottom: 1px solid }}
+</style>
+{to_html(table)}</html>
+"""
+
+
+FORMATS: dict[str, dict[str, Callable[[Table], str]]] = {  # --format -> end of a file's name -> what is in it
+    "csv": {".csv": lambda table: table.frame().to_csv(lineterminator="\n")},
+    "latex": {".tex": to_latex, "-alone.tex": to_latex_alone},
+    "markdown": {".md": to_markdown},
+    "html": {".html": to_html_alone},
+}
+
+
+def write(table: Table, folder: Path, formats: Iterable[str] = tuple(FORMATS)) -> list[Path]:
+    """Write a table below FOLDER/tables, each file by rename; as data (tidy) in any case: from there it is found again.
+
+    Args:
+        table: what to write.
+        folder: the results folder.
+        formats: keys of `FORMATS`.
+
+    Returns:
+        the paths written; the CSV's comes first where there is one.
+    """
+    wanted: dict[str, Callable[[Table], str]] = {}
+    for name, ends in FORMATS.items():
+        wanted |= ends if name in formats else {}
+        wanted.setdefault("-tidy.csv", to_tidy_csv)
+    return [records.write_text(folder / "tables" / f"{table.name}{end}", lay(table)) for end, lay in wanted.items()]
 
 
 def _markdown(text: str) -> str:

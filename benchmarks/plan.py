@@ -5,6 +5,7 @@ All problems are collected and reported at once.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,11 +20,13 @@ from benchmarks.datasets import Folder
 from benchmarks.evaluation import IMAGES, VARIANTS, Measure
 from benchmarks.figures import FIGURES
 from benchmarks.figures import Kind as Figure
+from benchmarks.layouts import FORMATS
 from benchmarks.metrics import METRICS
-from benchmarks.protocols import PRESETS, show
+from benchmarks.protocols import PRESETS, Preset, show
 from benchmarks.tables import TABLES, Grid
 from benchmarks.tables import Kind as Table
 from benchmarks.trial import PRECISIONS, Job, Trial, finished, loaded
+from benchmarks.verdicts import MARGIN
 from benchmarks.work import forced
 
 KINDS: dict[str, Table | Figure] = {**TABLES, **FIGURES}  # what can be asked for
@@ -53,12 +56,48 @@ class Options:
     images: str | None = None
     allow_few: bool = False
     progress: str | None = None
+    format: str | None = None
+    decimals: str | None = None
+    margin: str | None = None
     data_root: str | None = None
     results: str = "results/local"
     cluster: str = "auto"
     workers: str | None = None
     device: str = "auto"
     precision: str = "fp32"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a table is to look.
+
+    Attributes:
+        formats: keys of `layouts.FORMATS`.
+        decimals: digits behind the point; None: as many as the table's numbers need.
+        margin: share of a published value within which ours counts as equal to it.
+    """
+
+    formats: tuple[str, ...]
+    decimals: int | None
+    margin: float
+
+    @classmethod
+    def of(cls, options: Options, wrong: list[str]) -> Look:
+        """As the command line says; what is wrong with it is added to `wrong`."""
+        formats = tuple(names(options.format)) if options.format is not None else tuple(FORMATS)
+        if unknown := [repr(name) for name in formats if name not in FORMATS]:
+            wrong.append(f"unknown format {', '.join(unknown)}. Known: {', '.join(FORMATS)} (benchmarks/layouts.py)")
+        digits = options.decimals
+        if digits is not None and not (len(digits) == 1 and digits in "0123456789"):
+            wrong.append(f"--decimals must be a digit from 0 to 9, got {digits!r}")
+            digits = None
+        try:
+            margin = MARGIN if options.margin is None else float(options.margin)
+        except ValueError:
+            margin = math.nan
+        if not 0 < margin < 1:
+            wrong.append(f"--margin must be a share of the paper's number between 0 and 1, got {options.margin!r}")
+        return cls(formats, None if digits is None else int(digits), margin)
 
 
 @dataclass(frozen=True)
@@ -72,6 +111,8 @@ class Plan:
         results: results folder.
         workers: processes.
         cluster: as `slurm.launch` takes it.
+        look: how the table is to look.
+        trains: whether what is missing is trained.
     """
 
     jobs: tuple[Job, ...]
@@ -80,6 +121,8 @@ class Plan:
     results: Path
     workers: int
     cluster: str
+    look: Look
+    trains: bool = True
 
     def state(self, job: Job) -> str:
         """done, diverged, failed, pending, or unusable: there is a record that must be neither used nor replaced."""
@@ -95,7 +138,7 @@ class Plan:
 
     def pending(self) -> list[Job]:
         """Jobs that have something left to do; failed ones are tried again."""
-        return [job for job in self.jobs if self.state(job) in ("pending", "failed")]
+        return [job for job in self.jobs if self.trains and self.state(job) in ("pending", "failed")]
 
     def cells(self) -> Iterator[tuple[str, str, list[Job]]]:
         """Model, data set and the jobs of each cell, in the table's order."""
@@ -119,6 +162,12 @@ class Plan:
             notes=tuple(self._notes()),
             variants={(name, v): p.id for name, m in self.measures.items() for v, p in m.protocols.items()},
             labels={name: variant.label for name, variant in VARIANTS.items()},
+            stages={
+                (model, dataset): {name: s.epochs for name, s in jobs[0].trial.protocol.stages.items() if s.epochs}
+                for model, dataset, jobs in self.cells()
+            },
+            decimals=self.look.decimals,
+            margin=self.look.margin,
         )
 
     def _notes(self) -> Iterator[str]:
@@ -155,12 +204,9 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
         wrong.append(f"unknown preset {options.preset!r}. Known: {', '.join(PRESETS)} (benchmarks/protocols.py)")
     preset = PRESETS.get(options.preset)
     kind = KINDS[table]
-    rows, columns = (preset.models, preset.datasets) if preset else ((), ())
-    if isinstance(kind, Figure):
-        rows, columns = kind.known, kind.datasets if options.preset == "paper" else columns
-        if not rows:
-            wrong.append(f"{table} is of {', '.join(kind.models)}, which this version does not have")
-    models = names(options.only) if options.only is not None else [*rows]
+    models = names(options.only) if options.only is not None else [*_models(kind, preset)]
+    if not models:
+        wrong.append(f"{table} is of {', '.join(kind.models or ())}, which this version does not have")
     wrong += [_message(zoo.entry, name) for name in models if name not in zoo.MODELS]
     results = Path(options.results)
     nearest = next(path for path in (results, *results.absolute().parents) if path.exists())
@@ -179,8 +225,8 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     metrics = tuple(names(options.metrics or "fd"))
     if unknown := [repr(name) for name in metrics if name not in METRICS]:
         wrong.append(f"unknown metric {', '.join(unknown)}. Known: {', '.join(METRICS)} (benchmarks/metrics.py)")
-    elif "fd" not in metrics:
-        metrics = ("fd", *metrics)  # what the tables show
+    else:
+        metrics = tuple(dict.fromkeys((*kind.metrics, *metrics)))  # what the table shows comes first
     # A SLURM job's device is the node's: this machine need not have one.
     elsewhere = options.cluster == "slurm" and options.device in ("auto", "cuda")
     device = torch.device("cpu") if elsewhere else parse_device(options.device, wrong)
@@ -191,7 +237,8 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     if options.cluster not in clusters:
         wrong.append(f"unknown cluster {options.cluster!r}. Known: {', '.join(clusters)} (slurm/launch.py)")
     workers = count("--workers", options.workers, _processes(device), wrong)
-    sources = _sources(options, columns, wrong)
+    look = Look.of(options, wrong)
+    sources = _sources(options, _datasets(kind, models, preset), wrong)
     if root is None or root.is_dir():
         for source in sources:
             wrong += datasets.problems(source, root)
@@ -232,7 +279,21 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     if wrong:
         raise Problems(wrong)
     jobs = [trials[m, d, seed] for seed in range(seeds) for m in models for d in measures]
-    return Plan(tuple(jobs), measures, options.preset, results, workers, options.cluster)
+    return Plan(tuple(jobs), measures, options.preset, results, workers, options.cluster, look, kind.trains)
+
+
+def _models(kind: Table | Figure, preset: Preset | None) -> tuple[str, ...]:
+    """The rows where the command names none: the table's, of those that there are, or the preset's."""
+    if kind.models is not None:
+        return tuple(name for name in kind.models if name in zoo.MODELS)
+    return preset.models if preset else ()
+
+
+def _datasets(kind: Table | Figure, models: Sequence[str], preset: Preset | None) -> tuple[str, ...]:
+    """The columns where the command names none: a figure's, at the paper's budget, those with a protocol."""
+    if preset is None or not isinstance(kind, Figure) or preset is not PRESETS["paper"]:
+        return preset.datasets if preset else ()
+    return tuple(name for name in kind.datasets if any(protocols.has_row(model, name) for model in models))
 
 
 def seconds_per_step(results: Path) -> dict[tuple[str, str, str], float]:

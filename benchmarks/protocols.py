@@ -226,6 +226,11 @@ def rows(model: str) -> dict[str, Protocol]:
     return PROTOCOLS.get(next(same), {})
 
 
+def has_row(model: str, dataset: str) -> bool:
+    """Whether there is a protocol for a model on a data set."""
+    return SAME_AS.get(dataset, dataset) in rows(model) or dataset in rows(model)
+
+
 def row(model: str, dataset: str) -> str:
     """The data set whose row a model uses on a data set.
 

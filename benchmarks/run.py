@@ -45,8 +45,12 @@ from benchmarks import (
 from benchmarks.commands import COMMANDS, DONE, FAILED, INTERRUPTED, WRONG, Command
 from benchmarks.evidence import Evidence
 from benchmarks.plan import KINDS, Options, Plan, Problems, plan, seconds_per_step, settings
+from benchmarks.verdicts import MARGIN, SPREADS
 
 STATES = ("done", "diverged", "failed", "pending", "unusable")
+# That `all` writes: the paper's tables, and its figures of models that there are
+EVERYTHING = [*(name for name in tables.TABLES if name.startswith("table")),
+              *(name for name, kind in figures.FIGURES.items() if kind.known)]  # fmt: skip
 TABLE_OPTIONS = frozenset({*Options.__dataclass_fields__, "dry_run", "yes", "force", "no_wait"})
 
 
@@ -90,25 +94,31 @@ def _main(arguments: list[str]) -> int:
         if wrong:
             raise Problems(wrong)
         return command.call(given, Path(root) if root else None)
-    if given.what not in KINDS:
-        wrong.insert(0, f"cannot run {given.what!r}. Known: {', '.join([*KINDS, *ALL])}")
+    if given.what not in (*KINDS, "all"):
+        wrong.insert(0, f"cannot run {given.what!r}. Known: {', '.join([*KINDS, 'all', *ALL])}")
     known = {n: v for n, v in vars(given).items() if n in Options.__dataclass_fields__ and v is not None}
     options = Options(**{**known, "data_root": root, "cluster": choose(given.cluster)})
-    try:
-        table = given.what if given.what in KINDS else "table1"
-        found = launching.placed(plan(options, CLUSTERS, table), options.device)
-    except Problems as error:
-        raise Problems(wrong + error.problems) from None
+    plans: dict[str, Plan] = {}
+    for name in EVERYTHING if given.what == "all" else [given.what if given.what in KINDS else "table1"]:
+        try:
+            plans[name] = launching.placed(plan(options, CLUSTERS, name), options.device)
+        except Problems as error:
+            wrong += error.problems
     if wrong:
         raise Problems(wrong)
+    found = plans[next(iter(plans))]
     if given.no_wait and found.cluster != "slurm" and not given.dry_run:
         if found.preset == "paper" and not given.yes and (pending := found.pending()):
             raise Problems([f"{len(pending)} trainings at the paper's budget: say --yes to start them"])
         return launching.detach([word for word in arguments if word != "--no-wait"], found.results)
-    if given.force:
-        found = replace(found, jobs=tuple(replace(job, force=uuid.uuid4().hex) for job in found.jobs))
-    again = {"what": given.what, "options": asdict(replace(options, cluster=given.cluster))}
-    return _table(given.what, found, again, dry=given.dry_run, yes=given.yes, wait=not given.no_wait)
+    if given.force:  # of several tables the first alone, whose trainings are the others', too
+        jobs = tuple(replace(job, force=uuid.uuid4().hex) for job in found.jobs)
+        plans[next(iter(plans))] = replace(found, jobs=jobs)
+    codes = [DONE]
+    for name, found in plans.items():
+        again = {"what": name, "options": asdict(replace(options, cluster=given.cluster))}
+        codes.append(_table(name, found, again, dry=given.dry_run, yes=given.yes, wait=not given.no_wait))
+    return max(codes)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -120,8 +130,9 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("what", metavar="WHAT", help=f"{', '.join(KINDS)}: train what is missing, write the table or figure; table3: "
-        "the architecture; report: one HTML page of what is there; status, retry, cancel: of what was launched; "
+    add("what", metavar="WHAT", help=f"{', '.join(KINDS)}: train what is missing, write the table or figure; all: "
+        "every table and figure of the paper; table3: the architecture; report: one HTML page of what is there; "
+        "status, retry, cancel: of what was launched; "
         f"{', '.join(gallery.KINDS)} MODEL DATASET: a picture from a finished training; evaluate: "
         "the metrics on any images; fetch "
         "NAME...: download data sets and weights; list: models, data sets, features, presets; protocols: how "
@@ -141,6 +152,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--allow-few", action="store_true", help="accept no more images than features: a biased distance")
     add("--progress", metavar="E", help="measure the Fréchet distance every E epochs of training, too (default: the "
         "preset's for figure3 and figure4, else not at all); a training without such a curve is repeated")  # fmt: skip
+    add("--format", metavar="A,B", help=f"{', '.join(layouts.FORMATS)} (default: all)")
+    add("--decimals", metavar="N", help="digits behind the point (default: as many as a table's numbers need)")
+    add("--margin", metavar="SHARE", help="of the paper's number, within which ours counts as equal (default: "
+        f"{MARGIN}; never less than {SPREADS} of the paper's standard deviations)")  # fmt: skip
     add("--real", metavar="WHAT", help="evaluate: a data set (its test part; NAME:train for the other), a folder, an "
         ".npz file of images, or one of moments as pytorch-fid saves them")  # fmt: skip
     add("--fake", metavar="WHAT", help="evaluate: the generated images, likewise")
@@ -276,12 +291,13 @@ def _write(name: str, found: Plan, console: Console) -> int:
     if name in figures.FIGURES:
         paths, shown = _figure(name, found, console), []
     else:
-        table = tables.TABLES[name].build(records.runs(found.results), found.grid())
-        paths = layouts.write(table, found.results)
+        table = tables.build(name, _frames(found.results, tables.TABLES[name].reads), found.grid())
+        paths = layouts.write(table, found.results, found.look.formats)
         shown = _grids(found) if tables.TABLES[name].pictures else []
         console.print(layouts.to_markdown(table), highlight=False, markup=False, soft_wrap=True)
-    states = [found.state(job) for job in found.jobs]
-    for job, state in zip(found.jobs, states, strict=True):
+    jobs = found.jobs if found.trains else ()
+    states = [found.state(job) for job in jobs]
+    for job, state in zip(jobs, states, strict=True):
         where = f"{job.trial.model} on {job.trial.dataset}, seed {job.trial.seed}"
         if state == "unusable":
             console.print(f"{state}: {where}: the warning above says why", markup=False, soft_wrap=True)
@@ -300,6 +316,13 @@ def _figure(name: str, found: Plan, console: Console) -> list[Path]:
     paths = figures.write(name, evidence, grid.models, grid.datasets, found.results)
     console.print(paths[2].read_text(encoding="utf-8").strip(), highlight=False, markup=False, soft_wrap=True)
     return paths
+
+
+def _frames(folder: Path, wanted: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """The frames that a table reads; epochs only where it does, as they take longest."""
+    if "epochs" in wanted:
+        return dict(zip(("runs", "epochs"), records.read(folder), strict=True))
+    return {"runs": records.runs(folder), "speed": pd.DataFrame(columns=[*tables.timing.SPEED])}
 
 
 def _grids(found: Plan) -> list[Path]:

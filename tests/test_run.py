@@ -148,7 +148,7 @@ def tables(folder):
 
 
 def test_a_run_ends_with_tables_and_grids(one):
-    names = ["table1-alone.tex", "table1-tidy.csv", "table1.csv", "table1.md", "table1.tex"]
+    names = ["table1-alone.tex", "table1-tidy.csv", "table1.csv", "table1.html", "table1.md", "table1.tex"]
     assert [*tables(one)] == names
     runs, epochs = records.read(one)
     value = runs[runs["source"] == "prior"]["fd_classifier"].item()

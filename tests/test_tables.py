@@ -13,6 +13,7 @@ from pandas import DataFrame
 
 from benchmarks import layouts, records, tables
 from benchmarks.tables import Grid, criteria, latents, sensitivity, table1
+from benchmarks.tables.timing import SPEED
 
 ID = "0123456789abcdef"
 
@@ -35,9 +36,9 @@ def grid(keys: Mapping[tuple[str, str], tuple[str, ...]], **changes: Any) -> Gri
 
 def text(rows: list[dict[str, Any]], wanted: int = 1, decimals: int = 1, draws: int = 1) -> str:
     """How the cell of GLF on MNIST is printed, whose trainings have the keys k0, k1, ..."""
-    asked = grid({("glf", "mnist"): tuple(f"k{i}" for i in range(wanted))}, draws=draws)
+    asked = grid({("glf", "mnist"): tuple(f"k{i}" for i in range(wanted))}, draws=draws, decimals=decimals)
     runs = DataFrame(rows, columns=[*run("", 0.0)])
-    return str(table1(runs, asked, decimals=decimals).frame().loc["GLF", "MNIST"])
+    return str(table1(runs, asked).frame().loc["GLF", "MNIST"])
 
 
 SMALL = DataFrame(
@@ -56,16 +57,19 @@ SMALL_GRID = grid(
 def test_small_table_as_csv(tmp_path: Path) -> None:
     paths = layouts.write(table1(SMALL, SMALL_GRID), tmp_path)
     assert [path.name for path in paths] == [
-        *("table1.csv", "table1-tidy.csv", "table1.tex", "table1-alone.tex", "table1.md")
+        *("table1.csv", "table1-tidy.csv", "table1.tex", "table1-alone.tex", "table1.md", "table1.html")
     ]
     assert paths[0].read_bytes().decode() == (
         'model,MNIST\nGLF,12.5 ± 0.5\n"VAE, β = 1",21.0 ± 1.4 (2/3) [1 diverged]\n'
     )
     assert paths[1].read_bytes().decode() == (
         "model,dataset,source,protocol_id,metric,preset,mean,std,std_draws,trainings,draws,wanted,diverged,failed,"
-        "recon_sse,latent_std,paper_mean,paper_std,cited\n"
-        "glf,mnist,prior,0123456789abcdef,fd_classifier,demo,12.5,0.5,,3,1,3,0,0,4.5,0.25,,,False\n"
-        "vae,mnist,prior,0123456789abcdef,fd_classifier,demo,21.0,1.4142135623730951,,2,1,3,1,0,,,,,False\n"
+        "recon_sse,latent_std,paper_mean,paper_std,cited,low,high,delta,delta_low,delta_high,margin,p,verdict,why\n"
+        # ± t(0.975, 2) 0.5 / sqrt(3) and ± t(0.975, 1) sqrt(2) / sqrt(2)
+        "glf,mnist,prior,0123456789abcdef,fd_classifier,demo,12.5,0.5,,3,1,3,0,0,4.5,0.25,,,False,"
+        "11.257931,13.742069,,,,,,,another metric than the paper's\n"
+        "vae,mnist,prior,0123456789abcdef,fd_classifier,demo,21.0,1.4142135623730951,,2,1,3,1,0,,,,,False,"
+        "8.2937953,33.706205,,,,,,,another metric than the paper's\n"
     )
     assert set((tmp_path / "tables").iterdir()) == {*paths}
 
@@ -243,7 +247,7 @@ def test_records_on_disk_become_a_table(tmp_path: Path) -> None:
         rest = dict.fromkeys(("model", "label", "revision", "dataset", "row", "preset", "seed", "precision"))
         record = rest | {"key": key, "status": status, "evaluations": done, "epochs": []}
         records.write(tmp_path, record | {"schema": records.SCHEMA})
-    table = tables.TABLES["table1"].build(records.read(tmp_path)[0], grid({("glf", "mnist"): ("k0", "k1")}))
+    table = tables.build("table1", {"runs": records.runs(tmp_path)}, grid({("glf", "mnist"): ("k0", "k1")}))
     assert table.frame().loc["GLF", "MNIST"] == "7.0 (1/2) [1 diverged]"
 
 
@@ -252,7 +256,7 @@ def test_an_empty_folder_becomes_an_empty_table(tmp_path: Path) -> None:
     for metric in ("fd_classifier", "fid"):
         table = table1(runs, grid({}, metric=metric))
         assert {*table.frame()["MNIST"]} == {"—"}
-        assert len(layouts.write(table, tmp_path)) == 5
+        assert len(layouts.write(table, tmp_path)) == 6
 
 
 def test_the_spreads_over_trainings_and_over_sample_sets_are_two_numbers() -> None:
@@ -374,11 +378,14 @@ def test_a_distance_of_zero_has_no_share() -> None:
 
 @pytest.mark.parametrize("name", tables.TABLES)
 def test_every_table_of_no_records_has_all_layouts(name: str, tmp_path: Path) -> None:
-    runs, _ = records.read(tmp_path)
+    runs, epochs = records.read(tmp_path)
     assert "no training wanted" in table1(runs, grid({}, draws=2)).caption
-    table = tables.TABLES[name].build(runs, variants())
-    assert {*table.frame().to_numpy().ravel()} == {"—"}
-    assert len(layouts.write(table, tmp_path)) == 5
+    frames = {"runs": runs, "epochs": epochs, "speed": DataFrame(columns=[*SPEED])}
+    table = tables.build(name, frames, variants())
+    ours = [shown.value for row in table.rows for column in table.columns
+            for part, shown in table.cells[row, column].shown(1).items() if part != "paper"]  # fmt: skip
+    assert {*ours} == {"—"}
+    assert len(layouts.write(table, tmp_path)) == 6
 
 
 # --- the paper's numbers
@@ -403,7 +410,7 @@ def test_the_paper_stands_beside_fid() -> None:
     assert table.frame().to_csv(lineterminator="\n") == (
         "model,Digits,MNIST,MNIST (paper)\n"
         "RAE + GMM,—,—,10.8 ± 0.1\n"
-        "GLF,—,8.2,8.2 ± 0.1\n"
+        "GLF,—,8.2 ?,8.2 ± 0.1\n"
         "GLANN with perceptual loss,—,—,8.6 ± 0.1 (cited)\n"
         '"GLF, perceptual",—,—,5.8 ± 0.1\n'
     )
@@ -414,7 +421,7 @@ def test_the_paper_stands_beside_fid() -> None:
     assert r"    \cmidrule(lr){2-2} \cmidrule(lr){3-4}" in latex
     assert r"     &  & ours & paper \\" in latex
     assert r"    GLANN with perceptual loss & --- & --- & 8.6 $\pm$ 0.1 (cited) \\" in latex
-    assert "| GLF | — | 8.2 | 8.2 ± 0.1 |" in layouts.to_markdown(table)
+    assert "| GLF | — | 8.2 ? | 8.2 ± 0.1 |" in layouts.to_markdown(table)
     tidy = table.tidy().set_index(["model", "dataset"])
     assert tidy.loc[("glann", "mnist"), "cited"]
     assert tidy.loc[("glann", "mnist"), "paper_mean"] == 8.6
@@ -445,7 +452,7 @@ def test_another_metric_shows_neither_the_papers_numbers_nor_its_name(tmp_path: 
     table = table1(runs, asked)
     assert [*table.rows] == [*models]
     assert [*table.frame().columns] == [*SETS.values()]
-    assert all(cell.paper is None and not cell.cited for cell in table.cells.values())
+    assert all(cell.paper is None for cell in table.cells.values())
     for path in layouts.write(table, tmp_path):
         written = path.read_text(encoding="utf-8")
         assert "fid" not in written.lower()

@@ -22,7 +22,6 @@ from benchmarks import protocols
 from benchmarks.claims.cost import cheap_flow, faster, small_flow
 from benchmarks.claims.finding import (
     CONTRADICTED,
-    ENOUGH,
     LARGE,
     PAPER,
     PRIORS,
@@ -38,6 +37,7 @@ from benchmarks.claims.sweeps import degenerates, diverges, gap_shrinks, learned
 from benchmarks.datasets import DATASETS
 from benchmarks.evidence import Evidence
 from benchmarks.protocols import PRESETS
+from benchmarks.verdicts import ENOUGH
 
 __all__ = ["CLAIMS", "CONTRADICTED", "SUPPORTED", "UNDECIDED", "Claim", "Finding", "Verdict", "claim_of", "command",
            "judge", "label", "own_rows"]  # fmt: skip

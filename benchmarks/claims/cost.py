@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks import architecture
-from benchmarks.claims.finding import CONTRADICTED, ENOUGH, SUPPORTED, UNDECIDED, Finding, label
+from benchmarks.claims.finding import CONTRADICTED, SUPPORTED, UNDECIDED, Finding, label
 from benchmarks.datasets import DATASETS
 from benchmarks.evidence import Evidence
 from benchmarks.inference import Effect, welch
+from benchmarks.verdicts import ENOUGH
 
 LITTLE = 0.25  # share of time per step that counts as little (claim 13; the paper gives no number)
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import zoo
 from benchmarks.evidence import Evidence, Sample
 from benchmarks.inference import Effect
+from benchmarks.verdicts import ENOUGH
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
-ENOUGH = 3  # trainings of each model
-MARGIN = 0.05  # share of a distance up to which two count as equal
 PAPER = ("mnist", "fashion", "cifar10", "celeba")
 PRIORS = {1: "vae-flow-prior", 10: "vae-flow-prior-10", 50: "vae-flow-prior-50", 100: "vae-flow-prior-100",
           400: "vae-flow-prior-400"}  # fmt: skip

@@ -10,8 +10,6 @@ import numpy as np
 from benchmarks import codecs
 from benchmarks.claims.finding import (
     CONTRADICTED,
-    ENOUGH,
-    MARGIN,
     SUPPORTED,
     UNDECIDED,
     Finding,
@@ -22,6 +20,7 @@ from benchmarks.claims.finding import (
 )
 from benchmarks.evidence import Evidence
 from benchmarks.inference import LEVEL, Effect, holm, paired, welch
+from benchmarks.verdicts import ENOUGH, MARGIN
 
 JPEG = "JPEG, quality 75"  # Pillow's default, as in the code of the Two-Stage VAE
 

@@ -10,9 +10,7 @@ import numpy as np
 
 from benchmarks.claims.finding import (
     CONTRADICTED,
-    ENOUGH,
     LARGE,
-    MARGIN,
     PRIORS,
     REGULARIZED,
     SUPPORTED,
@@ -24,6 +22,7 @@ from benchmarks.claims.finding import (
 )
 from benchmarks.evidence import Evidence
 from benchmarks.inference import LEVEL, Effect, holm, paired, share, trend, welch
+from benchmarks.verdicts import ENOUGH, MARGIN
 
 AT_400 = {"cifar10": -4.0}  # log10 of the posterior's variance (4.2.1); "around" is taken for the order of magnitude
 

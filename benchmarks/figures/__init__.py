@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import zoo
 from benchmarks import claims, records
@@ -28,7 +29,7 @@ class Kind:
         datasets: the paper's; other presets than `paper` show their own.
         panels: of curves against epochs.
         pictures: kinds of pictures.
-        sources, variants, diagnostics: as a table's.
+        sources, variants, diagnostics, metrics, trains: as a table's.
     """
 
     caption: str
@@ -39,6 +40,8 @@ class Kind:
     sources: tuple[str, ...] = ("prior",)
     variants: tuple[str, ...] | None = ("base",)
     diagnostics: bool = False
+    metrics: ClassVar[tuple[str, ...]] = ("fd",)
+    trains: ClassVar[bool] = True
 
     @property
     def known(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import inspect
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +24,10 @@ from benchmarks.figures.palette import colour
 from benchmarks.protocols import PRESETS, show
 from benchmarks.report import charts
 from benchmarks.report.charts import Line, Scale
-from benchmarks.tables import TABLES, Grid, Table
+from benchmarks.tables import Cell, Grid, Table, build
+from benchmarks.tables.cells import NOTHING
 
-SHOWN = ("criteria", "latents")  # tables beside Table 1
+SHOWN = ("criteria", "latents", "table6")  # tables beside Table 1
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,9 @@ def section(evidence: Evidence, results: Path) -> Section:
         images = f"at most {budget.images:,} training images, " if budget.images else ""
         words = f"{images}at most {budget.steps:,} steps in each stage, schedules shortened in proportion"
     grids = {metric: grid(evidence, metric) for metric in sorted({m for m, _ in evidence.protocols.values()})}
-    tables = {metric: TABLES["table1"].build(evidence.runs, one) for metric, one in grids.items()}
-    more = [TABLES[name].build(evidence.runs, one) for one in grids.values() for name in SHOWN]
+    frames = {"runs": evidence.runs, "epochs": evidence.epochs}
+    tables = {metric: build("table1", frames, one) for metric, one in grids.items()}
+    more = [build(name, frames, one) for one in grids.values() for name in SHOWN]
     return Section(
         preset=evidence.preset,
         budget=words if budget else "a preset that this version does not know",
@@ -119,7 +122,7 @@ def section(evidence: Evidence, results: Path) -> Section:
         claims=judged,
         counts=[(word, answers.count(word)) for word in (claims.SUPPORTED, claims.CONTRADICTED, claims.UNDECIDED)],
         boards=[board(evidence, dataset, tables, results) for dataset in evidence.datasets],
-        tables=[table for table in more if any(cell.mean is not None for cell in table.cells.values())],
+        tables=[table for table in more if any(cell.shown(1)[""].value != NOTHING for cell in table.cells.values())],
         figures=list(drawn(evidence, results)),
     )
 
@@ -157,9 +160,9 @@ def board(evidence: Evidence, dataset: str, tables: dict[str, Table], results: P
     models = models_of(evidence, [dataset])
     table = tables.get(metric)
     samples = {model: evidence.distance(model, dataset) for model in models}
-    paper = {m: table.cells[m, dataset].paper for m in models} if table else {}
+    cells = [cell for cell in (cell_of(table, model, dataset) for model in models) if cell is not None]
     known = [v for sample in samples.values() for v in sample.values]
-    scale = Scale.of([*known, *(mean_of(p) for p in paper.values() if p is not None)])
+    scale = Scale.of([*known, *(cell.paper.mean for cell in cells if cell.paper)])
     first = evidence.keys(models[0], dataset)[0]
     return Board(
         dataset=dataset,
@@ -175,9 +178,10 @@ def board(evidence: Evidence, dataset: str, tables: dict[str, Table], results: P
     )  # fmt: skip
 
 
-def mean_of(published: Any) -> float:
-    """The mean of what the paper prints in a cell."""
-    return float(published.mean if hasattr(published, "mean") else published[0])
+def cell_of(table: Table | None, model: str, dataset: str) -> Cell | None:
+    """A cell of Table 1, where there is one."""
+    cell = table.cells.get((model, dataset)) if table else None
+    return cell if isinstance(cell, Cell) else None
 
 
 def row(
@@ -186,7 +190,8 @@ def row(
     """One model on one data set."""
     keys, sample = evidence.keys(model, dataset), evidence.distance(model, dataset)
     values = dict(zip(sample.keys, map(float, sample.values), strict=True))
-    cell = table.cells[model, dataset] if table else None
+    cell = cell_of(table, model, dataset)
+    shown = cell.shown(table.decimals) if cell and table else {}
     runs: list[dict[str, Any]] = []
     for key in keys:
         training = evidence.trainings.loc[key]
@@ -198,17 +203,17 @@ def row(
         })  # fmt: skip
     record = records.find(results, keys[0]) or {}
     named = {f"seed {run['seed']} ({run['key'][:8]})": run["value"] for run in runs if run["value"] is not None}
-    verdict = getattr(cell, "verdict", None)
-    published = cell.paper if cell is not None else None
+    verdict = cell.verdict if cell else None
+    lacking = re.sub(r" [≈<>?]$", "", cell.marks()) if cell else ""  # the verdict has a column of its own here
     return Row(
         model=model,
         label=claims.label(model),
         tint=colour(model),
-        value=f"{cell.value(table.decimals)}{cell.marks()}" if cell is not None and table is not None else "—",
+        value=f"{shown[''].value}{lacking}" if shown else NOTHING,
         best=bool(cell and cell.best),
         dots=charts.strip(named, scale, colour(model), f"{claims.label(model)}: {len(named)} trainings",
-                          None if published is None else mean_of(published)),
-        paper=cell.published() if cell is not None and published is not None else "",
+                          cell.paper.mean if cell and cell.paper else None),
+        paper=shown["paper"].value if "paper" in shown else "",
         verdict=verdict.word if verdict else "",
         why=verdict.why if verdict else "",
         trainings=f"{len(values)} of {len(keys)}" if len(values) < len(keys) else str(len(keys)),

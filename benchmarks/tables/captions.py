@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from benchmarks.tables.cells import NOTHING, Cell, Grid, Pair
+from pandas import DataFrame
+
+from benchmarks.tables.cells import NOTHING, Cell, Grid
+from benchmarks.tables.paper import Pair
 
 
-def caption(cells: Mapping[Pair, Cell], grid: Grid, lead: str = "") -> str:
+def caption(cells: Mapping[Pair, Cell], there: int, grid: Grid, lead: str = "") -> str:
     """What the numbers are; the protocol behind them comes with the grid's notes."""
     if grid.metric == "fid":
         quantity = "FID (column fid)"
@@ -15,21 +18,43 @@ def caption(cells: Mapping[Pair, Cell], grid: Grid, lead: str = "") -> str:
         quantity = f"Fréchet distance (column {grid.metric})"
     else:
         quantity = f"Column {grid.metric}"
-    wanted = {cell.wanted for cell in cells.values() if cell.wanted}
-    if not wanted:
-        spread = "no training wanted"
-    elif wanted == {1}:
-        spread = "the value of one training, hence without a spread"
-    else:
-        spread = f"mean ± standard deviation over {span(wanted)} trainings"
-    if grid.draws > 1 and wanted:
-        spread = (
-            f"mean ± standard deviation over {span(wanted)} training{'s' * (wanted != {1})} ± standard deviation over "
-            f"the {grid.draws} sample sets of one"
-        )
-    short = "" if grid.preset == "paper" else ", a shorter budget than the paper's"
     direction = "between generated and real images, lower is better"
-    return f"{lead}{quantity} {direction}: {spread}. Preset {grid.preset}{short}."
+    return f"{lead}{quantity} {direction}: {spreads(cells.values(), grid.draws)}. {ending(there, grid)}"
+
+
+def spreads(cells: Iterable[Cell], draws: int) -> str:
+    """What each ± is of."""
+    wanted = {cell.wanted for cell in cells if cell.wanted}
+    if not wanted:
+        return "no training wanted"
+    if draws > 1:
+        return (
+            f"mean ± standard deviation over {span(wanted)} training{'s' * (wanted != {1})} ± standard deviation over "
+            f"the {draws} sample sets of one"
+        )
+    if wanted == {1}:
+        return "the value of one training, hence without a spread"
+    return f"mean ± standard deviation over {span(wanted)} trainings"
+
+
+def ending(ended: int, grid: Grid) -> str:
+    """The budget, and whether some of the wanted trainings are missing."""
+    wanted = sum(map(len, grid.keys.values()))
+    short = "" if grid.preset == "paper" else ", a shorter budget than the paper's"
+    missing = f" Incomplete: {ended} of {wanted} trainings are there." if ended < wanted else ""
+    return f"Preset {grid.preset}{short}.{missing}"
+
+
+def measured(cells: Iterable[Cell]) -> int:
+    """Trainings in cells that should have all of theirs; one that diverged is there."""
+    return sum(cell.done + cell.diverged for cell in cells)
+
+
+def ended(runs: DataFrame, grid: Grid) -> int:
+    """Trainings that ended and were measured somehow, for cells that cannot have everything of each."""
+    wanted = {key for keys in grid.keys.values() for key in keys}
+    there = (runs["status"] == "diverged") | ((runs["status"] == "done") & runs["metric"].notna())
+    return int(runs.loc[there & runs["key"].isin(wanted), "key"].nunique())
 
 
 def span(counts: set[int]) -> str:

@@ -1,4 +1,4 @@
-"""What tables are made of: what is wanted, a cell, a table; and the way from records to a cell's numbers.
+"""What tables are made of: what is wanted, a cell, a table.
 
 A `Grid` says what a table should hold, so a cell can tell "not run" from "not wanted", and a record whose key
 the grid does not name (another preset, another revision) cannot enter.
@@ -6,20 +6,18 @@ the grid does not name (another preset, another revision) cannot enter.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from statistics import fmean, stdev
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple, Protocol
 
 import pandas as pd
 from pandas import DataFrame
 
-from benchmarks import records
-from benchmarks.metrics import METRICS
-
-Pair = tuple[str, str]  # (model, dataset)
+from benchmarks.tables.paper import Pair, Published
+from benchmarks.verdicts import MARGIN, SIGNS, Verdict
 
 NOTHING = "—"
+CITED = " (cited)"
 
 
 @dataclass(frozen=True)
@@ -36,11 +34,36 @@ class Grid:
     notes: tuple[str, ...] = ()  # sentences for the caption: metric protocol, own rows, warnings
     variants: Mapping[Pair, str] = field(default_factory=dict)  # (dataset, variant) -> protocol_id, where it can be had
     labels: Mapping[str, str] = field(default_factory=dict)  # variant -> label, in the table's order
+    stages: Mapping[Pair, Mapping[str, int]] = field(default_factory=dict)  # stage -> epochs of the protocol
+    decimals: int | None = None  # digits printed behind the point; None: as many as the table's numbers need
+    margin: float = MARGIN  # share of a published value within which ours counts as equal to it
+
+
+class Shown(NamedTuple):
+    """What is printed of a cell in one of its columns; each layout sets the best values in its own kind of bold."""
+
+    value: str
+    marks: str = ""
+    best: bool = False
+
+
+class Entry(Protocol):
+    """What stands where a row and a column meet."""
+
+    @property
+    def where(self) -> Mapping[str, str | None]:
+        """Model, data set, and what else tells it from the others, for the tidy table."""
+
+    def shown(self, decimals: int) -> Mapping[str, Shown]:
+        """What is printed: "" -> ours, and what stands beside it in columns of its own, by their names."""
+
+    def data(self) -> dict[str, Any]:
+        """Its numbers, unrounded."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: the spread over trainings and over sample sets, what is missing, what the paper prints there."""
+    """A metric's cell: the spread over trainings and over sample sets, what is missing, what the paper prints there."""
 
     mean: float | None  # over trainings, of each one's mean over its draws
     std: float | None  # over trainings, ddof = 1; None with fewer than two
@@ -49,14 +72,16 @@ class Cell:
     wanted: int
     diverged: int = 0
     failed: int = 0
-    paper: tuple[float, float | None] | None = None  # mean, std
-    cited: bool = False  # the paper's value is itself a citation
+    paper: Published | None = None
     best: bool = False  # lowest of its column as printed
     draws: int = 0  # sample sets behind each training, the fewest where they differ
+    values: Mapping[str, float] = field(default_factory=dict)  # training key -> its mean over draws
     more: Mapping[str, float] = field(default_factory=dict)  # further means over trainings, for the tidy table
     where: Mapping[str, str | None] = field(default_factory=dict)  # model, dataset, source, variant, protocol_id
     decimals: int | None = None  # where they are not the table's
     aside: str = ""  # printed behind the number
+    verdict: Verdict | None = None  # None in a table that judges nothing
+    ranks: tuple[float, ...] = ()  # probability of each rank in its column
 
     def value(self, decimals: int) -> str:
         """The number alone: mean ± std over trainings, and ± std over draws where there are several."""
@@ -67,154 +92,43 @@ class Cell:
         return number(self.mean, spreads, decimals)
 
     def marks(self) -> str:
-        """What is missing: " (7/10) [2 diverged]", or nothing."""
-        share = f" ({self.done}/{self.wanted})" if 0 < self.done < self.wanted else ""
-        ends = [f"{n} {word}" for n, word in ((self.diverged, "diverged"), (self.failed, "failed")) if n]
-        return self.aside + share + (f" [{', '.join(ends)}]" if ends else "")
+        """What is missing, and the verdict: " (7/10) [2 diverged] ≈", or nothing."""
+        sign = f" {SIGNS[self.verdict.word]}" if self.verdict and self.verdict.word else ""
+        return self.aside + lacking(self.done, self.wanted, self.diverged, self.failed) + sign
 
-    def published(self) -> str:
-        """The paper's value, with the one decimal that the paper prints."""
-        if self.paper is None:
-            return NOTHING
-        return number(self.paper[0], [self.paper[1]], decimals=1) + (" (cited)" if self.cited else "")
+    def shown(self, decimals: int) -> Mapping[str, Shown]:
+        """Ours, and the paper's value with the one decimal that the paper prints."""
+        shown = {"": Shown(self.value(decimals), self.marks(), self.best)}
+        if self.paper is not None:
+            theirs = number(self.paper.mean, [self.paper.std], decimals=1)
+            shown["paper"] = Shown(theirs + (CITED if self.paper.cited else ""))
+        return shown
 
-
-@dataclass(frozen=True)
-class Table:
-    """A finished table, ready to be laid out as CSV, LaTeX or Markdown."""
-
-    name: str
-    caption: str
-    notes: tuple[str, ...]
-    rows: Mapping[str, str]  # key -> label
-    columns: Mapping[str, str]  # key -> label
-    cells: Mapping[Pair, Cell]  # (row, column)
-    metric: str
-    preset: str
-    decimals: int = 1
-    head: str = "Model"  # over the labels of the rows
-
-    def compared(self, column: str) -> bool:
-        """Whether a column has one of the paper's numbers beside it."""
-        return any(self.cells[row, column].paper is not None for row in self.rows)
-
-    def header(self) -> list[str]:
-        """Labels of the columns, the paper's own among them."""
-        header = []
-        for column, label in self.columns.items():
-            header += [label, f"{label} (paper)"] if self.compared(column) else [label]
-        return header
-
-    def row(self, row: str) -> list[tuple[str, str, bool]]:
-        """One row as (value, marks, best); each layout sets the best values in its own kind of bold."""
-        out = []
-        for column in self.columns:
-            cell = self.cells[row, column]
-            out.append((cell.value(self.decimals), cell.marks(), cell.best))
-            if self.compared(column):
-                out.append((cell.published(), "", False))
-        return out
-
-    def frame(self) -> DataFrame:
-        """The table as laid out: one row per row, strings."""
-        rows = [[value + marks for value, marks, _ in self.row(row)] for row in self.rows]
-        index = pd.Index([*self.rows.values()], name=self.head.lower())
-        return DataFrame(rows, index=index, columns=pd.Index(self.header()))
-
-    def tidy(self) -> DataFrame:
-        """The table as data: one row per cell, numbers unrounded."""
-        names = dict.fromkeys(name for cell in self.cells.values() for name in cell.more)
-        return DataFrame(
-            [
-                {
-                    **cell.where,
-                    "metric": self.metric,
-                    "preset": self.preset,
-                    "mean": cell.mean,
-                    "std": cell.std,
-                    "std_draws": cell.std_draws,
-                    "trainings": cell.done,
-                    "draws": cell.draws,
-                    "wanted": cell.wanted,
-                    "diverged": cell.diverged,
-                    "failed": cell.failed,
-                    **{name: cell.more.get(name) for name in names},
-                    "paper_mean": None if cell.paper is None else cell.paper[0],
-                    "paper_std": None if cell.paper is None else cell.paper[1],
-                    "cited": cell.cited,
-                }
-                for cell in self.cells.values()
-            ]
-        )
+    def data(self) -> dict[str, Any]:
+        """Every number behind the cell."""
+        return {
+            "mean": self.mean,
+            "std": self.std,
+            "std_draws": self.std_draws,
+            "trainings": self.done,
+            "draws": self.draws,
+            "wanted": self.wanted,
+            "diverged": self.diverged,
+            "failed": self.failed,
+            **self.more,
+            "paper_mean": self.paper and self.paper.mean,
+            "paper_std": self.paper and self.paper.std,
+            "cited": self.paper is not None and self.paper.cited,
+            **({"verdict" if n == "word" else n: v for n, v in asdict(self.verdict).items()} if self.verdict else {}),
+            **{f"rank_{n}": chance for n, chance in enumerate(self.ranks, 1)},
+        }
 
 
-# --- from records to cells
-
-
-def place(model: str | None, dataset: str, source: str, protocol_id: str | None) -> dict[str, str | None]:
-    """Where a cell's numbers belong, for the tidy table."""
-    return {"model": model, "dataset": dataset, "source": source, "protocol_id": protocol_id}
-
-
-def evaluations(
-    runs: DataFrame, keys: tuple[str, ...], metric: str, source: str, protocol_id: str | None, draws: int
-) -> DataFrame:
-    """The evaluations of some trainings that may enter a cell: one protocol, one source, the draws wanted."""
-    return runs[
-        runs["key"].isin(keys)
-        & (runs["status"] == "done")
-        & (runs["metric"] == metric)
-        & (runs["source"] == source)
-        & (runs["protocol_id"] == protocol_id)
-        & (runs["draw"].fillna(-1).astype(int).between(0, draws - 1))
-    ]
-
-
-def trainings(counted: DataFrame, keys: tuple[str, ...], column: str, draws: int) -> dict[str, list[float]]:
-    """Training key -> its values, one per draw; a draw that could not be measured makes its training a missing one."""
-    found = {key: [float(v) for v in counted.loc[counted["key"] == key].get(column, ())] for key in keys}
-    return {key: values for key, values in found.items() if len(values) == draws and all(map(math.isfinite, values))}
-
-
-def over_trainings(runs: DataFrame, wanted: tuple[str, ...], trainings: Mapping[str, list[float]]) -> Cell:
-    """Means and spreads of trainings' values, and what became of the others that are wanted."""
-    status = runs[runs["key"].isin(wanted)].drop_duplicates("key")["status"]
-    # `statistics` sums exactly: the order of the files cannot move a digit.
-    means = [fmean(values) for values in trainings.values()]
-    variances = [stdev(values) ** 2 for values in trainings.values() if len(values) > 1]
-    return Cell(
-        mean=fmean(means) if means else None,
-        std=stdev(means) if len(means) > 1 else None,
-        std_draws=math.sqrt(fmean(variances)) if variances else None,
-        done=len(means),
-        wanted=len(wanted),
-        diverged=int((status == "diverged").sum()),
-        failed=int((status == "failed").sum()),
-        draws=min(map(len, trainings.values()), default=0),
-    )
-
-
-def beside(counted: DataFrame, metric: str) -> dict[str, float]:
-    """Means over trainings of what stands beside the metric: other metrics, and what describes the training."""
-    others = {column: "mean" for row in METRICS.values() for column in row.columns if column in counted}
-    means = counted.groupby("key")[[*others]].mean() if others else DataFrame()
-    once = counted.drop_duplicates("key")
-    known = {name: once[name].dropna() for name in records.DIAGNOSTICS if name in once}
-    known |= {name: means[name].dropna() for name in others if name != metric}
-    return {name: fmean(map(float, values)) for name, values in known.items() if len(values)}
-
-
-def digits(cells: Mapping[Pair, Cell]) -> int:
-    """One digit behind the point, as the paper has; more where all numbers are small, as on features of one's own."""
-    largest = max((abs(cell.mean) for cell in cells.values() if cell.mean is not None), default=1.0)
-    return 1 if largest >= 1 or largest == 0 else 1 - math.floor(math.log10(largest))
-
-
-def finer(cells: Mapping[Pair, Cell]) -> dict[Pair, Cell]:
-    """Cells with decimals of their own, with more where all numbers are small."""
-    more = digits(cells) - 1
-    return {pair: replace(cell, decimals=(1 if cell.decimals is None else cell.decimals) + more)
-            for pair, cell in cells.items()}  # fmt: skip
+def lacking(done: int, wanted: int, diverged: int, failed: int) -> str:
+    """What is missing of a cell: " (7/10) [2 diverged]", or nothing."""
+    share = f" ({done}/{wanted})" if 0 < done < wanted else ""
+    ends = [f"{n} {word}" for n, word in ((diverged, "diverged"), (failed, "failed")) if n]
+    return share + (f" [{', '.join(ends)}]" if ends else "")
 
 
 def number(mean: float, spreads: Sequence[float | None], decimals: int) -> str:
@@ -225,3 +139,67 @@ def number(mean: float, spreads: Sequence[float | None], decimals: int) -> str:
     while shown and shown[-1] is None:
         shown.pop()
     return " ± ".join([f"{mean:{form}}", *(NOTHING if s is None else f"{s:{form}}" for s in shown)])
+
+
+def signed(value: float) -> str:
+    """A number with a minus that is no hyphen."""
+    return f"{value:.2f}".replace("-", "−")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A finished table, ready to be laid out as CSV, LaTeX, Markdown or HTML."""
+
+    name: str
+    caption: str
+    notes: tuple[str, ...]
+    rows: Mapping[str, str]  # key -> label
+    columns: Mapping[str, str]  # key -> label
+    cells: Mapping[Pair, Entry]  # (row, column)
+    metric: str
+    preset: str
+    decimals: int = 1
+    head: str = "Model"  # over the labels of the rows
+
+    def parts(self, column: str) -> list[str]:
+        """Names of what is printed of a column: "" for ours, and what any of its cells has beside it."""
+        shown = (self.cells[row, column].shown(self.decimals) for row in self.rows)
+        return [*dict.fromkeys(["", *(part for cell in shown for part in cell)])]
+
+    def header(self) -> list[str]:
+        """Labels of the columns, with those of what stands beside ours."""
+        named = [(label, part) for column, label in self.columns.items() for part in self.parts(column)]
+        return [f"{label} ({part})" if part else label for label, part in named]
+
+    def row(self, row: str) -> list[Shown]:
+        """One row, in the order of the header."""
+        out = []
+        for column in self.columns:
+            shown = self.cells[row, column].shown(self.decimals)
+            out += [shown.get(part, Shown(NOTHING)) for part in self.parts(column)]
+        return out
+
+    def frame(self) -> DataFrame:
+        """The table as laid out: one row per row, strings."""
+        rows = [[shown.value + shown.marks for shown in self.row(row)] for row in self.rows]
+        index = pd.Index([*self.rows.values()], name=self.head.lower())
+        return DataFrame(rows, index=index, columns=pd.Index(self.header()))
+
+    def tidy(self) -> DataFrame:
+        """The table as data: one row per cell, numbers unrounded."""
+        rows = [
+            {**cell.where, "metric": self.metric, "preset": self.preset, **cell.data()} for cell in self.cells.values()
+        ]
+        return DataFrame(rows, columns=_merged(rows))
+
+
+def _merged(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """All their columns; one that a row lacks stands behind the one that it follows where it is."""
+    columns: list[str] = []
+    for row in rows:
+        after = 0
+        for name in row:
+            if name not in columns:
+                columns.insert(after, name)
+            after = columns.index(name) + 1
+    return columns

@@ -9,8 +9,10 @@ from types import MappingProxyType
 
 from pandas import DataFrame
 
-from benchmarks.tables.captions import caption, legend, span
-from benchmarks.tables.cells import Grid, Pair, Table, evaluations, finer, over_trainings, place, trainings
+from benchmarks.tables.averages import evaluations, finer, over_trainings, place, trainings
+from benchmarks.tables.captions import caption, ended, ending, legend, spreads
+from benchmarks.tables.cells import Grid, Table
+from benchmarks.tables.paper import Pair
 
 QUANTITIES = {  # column -> (label, decimals)
     "floor": ("training images", 2),
@@ -48,7 +50,7 @@ def criteria(runs: DataFrame, grid: Grid) -> Table:
         for column, (_, decimals) in QUANTITIES.items():
             where = place(model, dataset, column, identity)
             cells[row, column] = replace(over_trainings(runs, wanted, values[column]), where=where, decimals=decimals)
-    cells = finer(cells)
+    cells = finer(cells, grid.decimals)
     notes = (
         "Distance to the test part of: training images, which no generator can be expected to undercut; "
         "reconstructions of the same test images; training images encoded (drawn from q(z|x) where that is a "
@@ -60,7 +62,7 @@ def criteria(runs: DataFrame, grid: Grid) -> Table:
     )  # fmt: skip
     return Table(
         name="criteria",
-        caption=caption(cells, grid, lead="Which of Section 2's criteria costs how much. "),
+        caption=caption(cells, ended(runs, grid), grid, lead="Which of Section 2's criteria costs how much. "),
         notes=(*notes, *legend(cells), *grid.notes),
         rows=MappingProxyType(rows),
         columns=MappingProxyType({name: label for name, (label, _) in QUANTITIES.items()}),
@@ -84,10 +86,11 @@ def latents(runs: DataFrame, grid: Grid) -> Table:
             known = done.dropna(subset=[name]) if name in done else done.iloc[:0]
             values = {key: [float(v)] for key, v in zip(known["key"], known.get(name, ()), strict=True)}
             cells[row, name] = replace(
-                over_trainings(runs, wanted, values), where=place(model, dataset, name, None), decimals=decimals
+                over_trainings(runs, wanted, values), where=place(model, dataset, name, None),
+                decimals=decimals if grid.decimals is None else grid.decimals,
             )
-    wanted_by = {cell.wanted for cell in cells.values() if cell.wanted}
-    spread = "" if wanted_by <= {1} else f": mean ± standard deviation over {span(wanted_by)} trainings"
+    several = any(cell.wanted > 1 for cell in cells.values())
+    spread = f": {spreads(cells.values(), 1)}" if several else ""
     notes = (
         "Squared error of reconstructed test images, summed over pixels; standard deviation of their latents over "
         "images, mean over dimensions.",
@@ -95,10 +98,9 @@ def latents(runs: DataFrame, grid: Grid) -> Table:
         "mean, relative Frobenius distance of the covariance to the identity; 0 is a match.",
         "NLL: of the latents under that density, in nats; its zero depends on the latents' scale.",
     )
-    short = "" if grid.preset == "paper" else ", a shorter budget than the paper's"
     return Table(
         name="latents",
-        caption=f"Latents and the density they are sampled from{spread}. Preset {grid.preset}{short}.",
+        caption=f"Latents and the density they are sampled from{spread}. {ending(ended(runs, grid), grid)}",
         notes=(*notes, *legend(cells), *grid.notes),
         rows=MappingProxyType(rows),
         columns=MappingProxyType({name: label for name, (label, _) in LATENTS.items()}),

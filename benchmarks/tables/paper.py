@@ -9,7 +9,7 @@ import csv
 from dataclasses import dataclass
 from importlib import resources
 
-from benchmarks.tables.cells import Pair
+Pair = tuple[str, str]  # (model, dataset)
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,10 @@ from types import MappingProxyType
 
 from pandas import DataFrame
 
-from benchmarks.tables.captions import caption
-from benchmarks.tables.cells import (
-    NOTHING,
-    Cell,
-    Grid,
-    Pair,
-    Table,
-    evaluations,
-    finer,
-    over_trainings,
-    place,
-    trainings,
-)
+from benchmarks.tables.averages import evaluations, finer, over_trainings, place, trainings
+from benchmarks.tables.captions import caption, ended
+from benchmarks.tables.cells import NOTHING, Cell, Grid, Table
+from benchmarks.tables.paper import Pair
 
 
 def sensitivity(runs: DataFrame, grid: Grid) -> Table:
@@ -56,7 +47,7 @@ def sensitivity(runs: DataFrame, grid: Grid) -> Table:
             aside = f" ({_percent(fmean(shift))})" if shift and found is not base else ""
             where = {**place(only, dataset, source, identity), "variant": variant}
             cells[variant, column] = replace(cell, where=where, aside=aside, decimals=None if only else 2)
-    cells = finer(cells)
+    cells = finer(cells, grid.decimals)
     notes = (
         "In brackets: against the first row.",
         f"{NOTHING}: the data set or the extractor cannot have it, or the images would be compared with themselves.",
@@ -68,7 +59,7 @@ def sensitivity(runs: DataFrame, grid: Grid) -> Table:
     )  # fmt: skip
     return Table(
         name="sensitivity",
-        caption=caption(cells, grid, lead="The same images scored under several metric protocols. "),
+        caption=caption(cells, ended(runs, grid), grid, lead="The same images scored under several metric protocols. "),
         notes=(*notes, *grid.notes),
         rows=grid.labels,
         columns=MappingProxyType(labels),

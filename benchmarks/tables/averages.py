@@ -1,0 +1,82 @@
+"""From records to a cell: which evaluations count, means and spreads, and how many digits of them are printed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from statistics import fmean, stdev
+
+from pandas import DataFrame
+
+from benchmarks import records
+from benchmarks.metrics import METRICS
+from benchmarks.tables.cells import Cell
+from benchmarks.tables.paper import Pair
+
+
+def place(model: str | None, dataset: str, source: str, protocol_id: str | None) -> dict[str, str | None]:
+    """Where a cell's numbers belong, for the tidy table."""
+    return {"model": model, "dataset": dataset, "source": source, "protocol_id": protocol_id}
+
+
+def evaluations(
+    runs: DataFrame, keys: tuple[str, ...], metric: str, source: str, protocol_id: str | None, draws: int
+) -> DataFrame:
+    """The evaluations of some trainings that may enter a cell: one protocol, one source, the draws wanted."""
+    return runs[
+        runs["key"].isin(keys)
+        & (runs["status"] == "done")
+        & (runs["metric"] == metric)
+        & (runs["source"] == source)
+        & (runs["protocol_id"] == protocol_id)
+        & (runs["draw"].fillna(-1).astype(int).between(0, draws - 1))
+    ]
+
+
+def trainings(counted: DataFrame, keys: tuple[str, ...], column: str, draws: int) -> dict[str, list[float]]:
+    """Training key -> its values, one per draw; a draw that could not be measured makes its training a missing one."""
+    found = {key: [float(v) for v in counted.loc[counted["key"] == key].get(column, ())] for key in keys}
+    return {key: values for key, values in found.items() if len(values) == draws and all(map(math.isfinite, values))}
+
+
+def over_trainings(runs: DataFrame, wanted: tuple[str, ...], trainings: Mapping[str, list[float]]) -> Cell:
+    """Means and spreads of trainings' values, and what became of the others that are wanted."""
+    status = runs[runs["key"].isin(wanted)].drop_duplicates("key")["status"]
+    # `statistics` sums exactly: the order of the files cannot move a digit.
+    means = [fmean(values) for values in trainings.values()]
+    variances = [stdev(values) ** 2 for values in trainings.values() if len(values) > 1]
+    return Cell(
+        mean=fmean(means) if means else None,
+        std=stdev(means) if len(means) > 1 else None,
+        std_draws=math.sqrt(fmean(variances)) if variances else None,
+        done=len(means),
+        values=dict(zip(trainings, means, strict=True)),
+        wanted=len(wanted),
+        diverged=int((status == "diverged").sum()),
+        failed=int((status == "failed").sum()),
+        draws=min(map(len, trainings.values()), default=0),
+    )
+
+
+def beside(counted: DataFrame, metric: str) -> dict[str, float]:
+    """Means over trainings of what stands beside the metric: other metrics, and what describes the training."""
+    others = {column: "mean" for row in METRICS.values() for column in row.columns if column in counted}
+    means = counted.groupby("key")[[*others]].mean() if others else DataFrame()
+    once = counted.drop_duplicates("key")
+    known = {name: once[name].dropna() for name in records.DIAGNOSTICS if name in once}
+    known |= {name: means[name].dropna() for name in others if name != metric}
+    return {name: fmean(map(float, values)) for name, values in known.items() if len(values)}
+
+
+def digits(cells: Mapping[Pair, Cell]) -> int:
+    """One digit behind the point, as the paper has; more where all numbers are small, as on features of one's own."""
+    largest = max((abs(cell.mean) for cell in cells.values() if cell.mean is not None), default=1.0)
+    return 1 if largest >= 1 or largest == 0 else 1 - math.floor(math.log10(largest))
+
+
+def finer(cells: Mapping[Pair, Cell], decimals: int | None) -> dict[Pair, Cell]:
+    """Cells with the decimals asked for; if none are, with decimals of their own, more where all numbers are small."""
+    more = digits(cells) - 1
+    own = {pair: (1 if cell.decimals is None else cell.decimals) + more for pair, cell in cells.items()}
+    return {pair: replace(cell, decimals=own[pair] if decimals is None else decimals) for pair, cell in cells.items()}

@@ -1,0 +1,137 @@
+"""Table 2: how many epochs a model trains, and after how many it is nearly as good as it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+from pandas import DataFrame
+
+from benchmarks.tables.against import oddities, with_cited
+from benchmarks.tables.averages import over_trainings, place
+from benchmarks.tables.captions import ended, ending, legend, spreads
+from benchmarks.tables.cells import CITED, NOTHING, Cell, Grid, Shown, Table
+from benchmarks.tables.paper import Published, printed
+
+NEAR = 0.05  # share of the final distance: from there on, a model is nearly as good as it gets
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """One cell of Table 2.
+
+    Attributes:
+        stages: stage -> epochs of the protocol; empty where the model has none there.
+        reached: epochs of all stages until the distance is near its final value, over trainings.
+        paper: what the paper prints there.
+    """
+
+    stages: Mapping[str, int]
+    reached: Cell
+    paper: tuple[Published, ...] = ()
+
+    @property
+    def where(self) -> Mapping[str, str | None]:
+        """Model and data set."""
+        return self.reached.where
+
+    def shown(self, decimals: int) -> Mapping[str, Shown]:
+        """Epochs stage by stage, 400/800."""
+        shown = {"": Shown("/".join(map(str, self.stages.values())) or NOTHING)}
+        if self.paper:
+            theirs = "/".join(f"{entry.mean:.0f}" for entry in self.paper)
+            shown["paper"] = Shown(theirs + (CITED if self.paper[0].cited else ""))
+        shown["reached"] = Shown(self.reached.value(decimals), self.reached.marks())
+        return shown
+
+    def data(self) -> dict[str, Any]:
+        """All stages together, and what reaching took."""
+        numbers = self.reached.data()
+        kept = ("trainings", "wanted", "diverged", "failed")
+        return {
+            "epochs": sum(self.stages.values()) if self.stages else None,
+            "stages": "/".join(map(str, self.stages.values())),
+            "reached_mean": numbers["mean"],
+            "reached_std": numbers["std"],
+            **{name: numbers[name] for name in kept},
+            "paper_epochs": sum(entry.mean for entry in self.paper) if self.paper else None,
+            "paper_stages": "/".join(f"{entry.mean:.0f}" for entry in self.paper),
+            "cited": any(entry.cited for entry in self.paper),
+        }
+
+
+def table2(runs: DataFrame, epochs: DataFrame, grid: Grid) -> Table:
+    """Table 2: epochs of the protocols, beside the paper's and those that it took to get near the final distance.
+
+    Args:
+        runs: first frame of `records.read`.
+        epochs: its second one; the column of the grid's metric, where a training has it, is the distance of samples
+            after an epoch.
+        grid: as for `table1`, with `stages`.
+    """
+    paper = printed("table2")
+    rows = with_cited(grid, {pair: entries[0] for pair, entries in paper.items()})
+    curves = _curves(runs, epochs, grid)
+    cells = {}
+    for model in rows:
+        for dataset in grid.datasets:
+            pair = model, dataset
+            wanted = grid.keys.get(pair, ())
+            reached = {key: [float(reach(*curves[key]))] for key in wanted if key in curves}
+            cell = over_trainings(runs, wanted, reached)
+            where = place(model, dataset, "curve", None)
+            cells[pair] = Epochs(grid.stages.get(pair, {}), replace(cell, where=where), paper.get(pair, ()))
+    over = [cell.reached for cell in cells.values()]
+    notes = [
+        "Epochs of the protocols, 400/800 for two stages; for the paper's, they are those “to obtain the FID scores in "
+        "Table 1”, which are its full schedules.",
+        f"Reached: epochs, of all stages together, until the distance of samples is at most {100 * NEAR:g} % above "
+        f"that after the last epoch ({grid.metric}, at the points measured while training): {spreads(over, 1)}.",
+    ]
+    if not curves:
+        notes.append(f"{NOTHING}: no training here has distances from while it trained; --progress measures them.")
+    notes += oddities(paper, cells, grid)
+    return Table(
+        name="table2",
+        caption=f"Number of training epochs. {ending(ended(runs, grid), grid)}",
+        notes=(*notes, *legend({pair: cell.reached for pair, cell in cells.items()}), *grid.notes),
+        rows=MappingProxyType(rows),
+        columns=grid.datasets,
+        cells=MappingProxyType(cells),
+        metric="epochs",
+        preset=grid.preset,
+        decimals=0 if grid.decimals is None else grid.decimals,
+    )
+
+
+def reach(epochs: list[int], distances: list[float]) -> int:
+    """The first epoch whose distance is at most `NEAR` above the last one's.
+
+    Args:
+        epochs: how many have been trained at each point, counted over all stages.
+        distances: at each point; lower is better.
+    """
+    near = distances[-1] + NEAR * abs(distances[-1])
+    return next(epoch for epoch, distance in zip(epochs, distances, strict=True) if distance <= near)
+
+
+def _curves(runs: DataFrame, epochs: DataFrame, grid: Grid) -> dict[str, tuple[list[int], list[float]]]:
+    """Training key -> its points, of trainings that were done and have one after their last epoch."""
+    done = runs.loc[runs["status"] == "done", "key"].unique()
+    keys = {key for some in grid.keys.values() for key in some} & {*done}
+    if grid.metric not in epochs or not keys:
+        return {}
+    curves, protocols = {}, {}
+    for key, rows in epochs[epochs["key"].isin(keys)].groupby("key", sort=False):
+        measured = rows[grid.metric].notna().to_numpy()
+        if measured[-1]:
+            points = [i + 1 for i, there in enumerate(measured) if there]
+            curves[str(key)] = points, [float(d) for d in rows[grid.metric][measured]]
+            protocols[str(key)] = rows["protocol_id"].iloc[0] if "protocol_id" in rows else None
+    # Points of two metric protocols (of fewer images, say) are two scales: only the commonest counts.
+    commonest = pd.Series(protocols, dtype=object).value_counts(dropna=False, sort=True)
+    keep = min((p for p in commonest.index if commonest[p] == commonest.max()), key=str, default=None)
+    return {key: curve for key, curve in curves.items() if protocols[key] == keep}

@@ -1,0 +1,136 @@
+"""Table 5: how long an epoch takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import fmean
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+from pandas import DataFrame
+
+from benchmarks.tables.against import oddities
+from benchmarks.tables.averages import place
+from benchmarks.tables.cells import NOTHING, Grid, Shown, Table
+from benchmarks.tables.paper import Pair, Published, printed
+
+REFERENCE = "glf"  # the row that the ratios are to
+SPEED = ("model", "dataset", "stage", "seconds_per_epoch", "images", "batch", "device", "precision", "engine")
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """One cell of Table 5.
+
+    Attributes:
+        stages: stage -> seconds per epoch; empty where it was not measured.
+        ratio: of all its stages together to the reference; None where either is missing.
+        paper: what the paper prints there.
+        paper_ratio: the same ratio of the paper's seconds.
+    """
+
+    stages: Mapping[str, float]
+    ratio: float | None = None
+    paper: tuple[Published, ...] = ()
+    paper_ratio: float | None = None
+    where: Mapping[str, str | None] = field(default_factory=dict)
+
+    def shown(self, decimals: int) -> Mapping[str, Shown]:
+        """Seconds stage by stage, and the ratio in brackets."""
+        ours = "/".join(f"{seconds:.{decimals}f}" for seconds in self.stages.values())
+        shown = {"": Shown(ours or NOTHING, _ratio(self.ratio))}
+        if self.paper:
+            shown["paper"] = Shown("/".join(f"{entry.mean:g}" for entry in self.paper), _ratio(self.paper_ratio))
+        return shown
+
+    def data(self) -> dict[str, Any]:
+        """All stages together, and both ratios."""
+        return {
+            "seconds_per_epoch": sum(self.stages.values()) if self.stages else None,
+            "stages": "/".join(f"{seconds:.6g}" for seconds in self.stages.values()),
+            "ratio": self.ratio,
+            "paper_seconds": sum(entry.mean for entry in self.paper) if self.paper else None,
+            "paper_stages": "/".join(f"{entry.mean:g}" for entry in self.paper),
+            "paper_ratio": self.paper_ratio,
+        }
+
+
+def table5(speed: DataFrame, grid: Grid) -> Table:
+    """Table 5: seconds per epoch, and how they compare with GLF's, beside the paper's.
+
+    Args:
+        speed: one row per measurement, with the columns `SPEED` (`stage` may be missing: then a model has one).
+        grid: the rows and columns of the table; its keys are of no account.
+    """
+    paper = printed("table5")
+    rows = {**grid.models, **{m: e[0].label for (m, _), e in paper.items() if m not in grid.models and e[0].cited}}
+    speed, how = _alike(speed, grid)
+    seconds = {pair: _stages(speed, pair) for pair in ((m, d) for m in rows for d in grid.datasets)}
+    cells = {}
+    for (model, dataset), stages in seconds.items():
+        ours = _over(sum(stages.values()), sum(_stages(speed, (REFERENCE, dataset)).values()))
+        there, reference = paper.get((model, dataset), ()), paper.get((REFERENCE, dataset), ())
+        theirs = _over(sum(e.mean for e in there), sum(e.mean for e in reference))
+        where = place(model, dataset, "speed", None)
+        cells[model, dataset] = Seconds(stages, ours, there, theirs, where)
+    missing = sum(not cell.stages for cell in cells.values())
+    notes = [
+        "In brackets: all stages together against GLF's. The paper's seconds are of a GTX 1080, so only the ratios "
+        "compare.",
+        how,
+        *oddities(paper, cells, grid),
+    ]
+    if missing:
+        notes.insert(0, f"{NOTHING}: not measured; python -m benchmarks.speed does.")
+    incomplete = f" Incomplete: {len(cells) - missing} of {len(cells)} cells are measured." if missing else ""
+    return Table(
+        name="table5",
+        caption=f"Training time per epoch in seconds.{incomplete}",
+        notes=tuple(note for note in notes if note),
+        rows=MappingProxyType(rows),
+        columns=grid.datasets,
+        cells=MappingProxyType(cells),
+        metric="seconds_per_epoch",
+        preset=grid.preset,
+        decimals=1 if grid.decimals is None else grid.decimals,
+    )
+
+
+def _alike(speed: DataFrame, grid: Grid) -> tuple[DataFrame, str]:
+    """The measurements of one device, precision and engine, those of most cells; and what is said of them."""
+    how = [name for name in ("device", "precision", "engine") if name in speed]
+    mine = speed[speed["model"].isin([*grid.models]) & speed["dataset"].isin([*grid.datasets])] if len(speed) else speed
+    if mine.empty:
+        return mine, ""
+    if not how:
+        return mine, "Measured on a machine that is not named."
+    groups = dict(iter(mine.groupby(how, dropna=False, sort=True)))
+    cells = {key: len(rows.drop_duplicates(["model", "dataset"])) for key, rows in groups.items()}
+    key = max(cells, key=lambda one: (cells[one], str(one)))
+    others = f" Those of {len(groups) - 1} other settings are left out." if len(groups) > 1 else ""
+    kept = groups[key]
+    images = ", ".join(
+        f"{grid.datasets[str(dataset)]} {'/'.join(f'{n:,}' for n in sorted({int(n) for n in rows['images'].dropna()}))}"
+        for dataset, rows in kept.groupby("dataset", sort=False)
+    ) if "images" in kept else ""  # fmt: skip
+    return kept, f"Measured on {', '.join(map(str, key))}{f'; images per epoch: {images}' if images else ''}.{others}"
+
+
+def _stages(speed: DataFrame, pair: Pair) -> dict[str, float]:
+    """Stage -> mean seconds per epoch over the measurements of a model on a data set."""
+    if speed.empty:
+        return {}
+    mine = speed[(speed["model"] == pair[0]) & (speed["dataset"] == pair[1])]
+    stages = mine["stage"].fillna("train") if "stage" in mine else pd.Series("train", index=mine.index)
+    return {str(stage): fmean(map(float, rows["seconds_per_epoch"]))
+            for stage, rows in mine.groupby(stages, sort=False)}  # fmt: skip
+
+
+def _over(value: float, reference: float) -> float | None:
+    return value / reference if value and reference else None
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f" ({value:.2f})"

@@ -1,0 +1,163 @@
+"""Verdicts: closed forms, SciPy as an oracle, and what must hold whatever the numbers are."""
+
+import itertools
+import math
+from statistics import fmean, stdev
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy import stats
+
+from benchmarks import verdicts
+from benchmarks.verdicts import Verdict, interval, judge, order, ranks, welch
+
+VALUES = st.lists(st.floats(1.0, 200.0), min_size=3, max_size=10)
+
+
+def test_the_interval_of_three_values_by_hand():
+    # t(0.975, 2) = 4.302653, standard error 1 / sqrt(3)
+    half = 4.302653 / 3**0.5
+    assert interval([9.0, 10.0, 11.0]) == pytest.approx((10 - half, 10 + half), abs=1e-6)
+    assert interval([1.0]) == interval([]) == (None, None)
+
+
+@given(VALUES)
+def test_the_interval_is_scipys(values):
+    assume(stdev(values) > 1e-3)
+    expected = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert interval(values) == pytest.approx((expected.low, expected.high), rel=1e-6, abs=1e-6)
+
+
+@given(VALUES, VALUES)
+def test_the_interval_of_the_difference_is_welchs(ours, theirs):
+    assume(min(stdev(ours), stdev(theirs)) > 1e-3)
+    found = judge(ours, fmean(theirs), stdev(theirs), trials=len(theirs))
+    expected = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
+    assert (found.delta_low, found.delta_high) == pytest.approx((expected.low, expected.high), rel=1e-6, abs=1e-5)
+
+
+@given(VALUES, st.floats(1.0, 200.0), st.floats(0.01, 5.0))
+def test_each_p_is_that_of_scipys_one_sided_test(ours, mean, std):
+    assume(stdev(ours) > 1e-3)
+    found = judge(ours, mean, std)
+
+    def p(at, alternative):
+        return stats.ttest_ind_from_stats(fmean(ours), stdev(ours), len(ours), at, std, verdicts.TRIALS,
+                                          equal_var=False, alternative=alternative).pvalue  # fmt: skip
+
+    within = max(p(mean - found.margin, "greater"), p(mean + found.margin, "less"))
+    expected = {"reproduced": within, "undecided": within, "better": p(mean - found.margin, "less"),
+                "worse": p(mean + found.margin, "greater")}  # fmt: skip
+    assert found.p == pytest.approx(expected[found.word], rel=1e-5, abs=1e-9)
+    assert (found.p < verdicts.LEVEL) == (found.word != "undecided")
+    assert sum(p < verdicts.LEVEL for word, p in expected.items() if word != "undecided") <= 1
+
+
+def test_equal_spreads_and_numbers_have_the_degrees_of_freedom_of_both():
+    assert welch(2.0, 10, 2.0, 10) == (pytest.approx(math.sqrt(0.8)), pytest.approx(18.0))
+    assert welch(3.0, 4, 0.0, 10) == (1.5, pytest.approx(3.0))  # the published number is exact
+    assert welch(0.0, 4, 0.0, 10) == (0.0, 12.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ([8.2, 8.3, 8.1], "reproduced"),  # GLF on MNIST is 8.2 ± 0.1; the margin is 0.41
+        ([8.4, 8.5, 8.45], "reproduced"),  # not the same number, but within the margin
+        ([7.0, 7.1, 7.2], "better"),
+        ([9.5, 9.6, 9.4], "worse"),
+        ([8.5, 8.6, 8.7], "undecided"),  # at the margin
+        ([7.2, 8.2, 9.2], "undecided"),  # as good as equal on average, but too few to show it
+        ([5.0, 8.0, 7.0], "undecided"),
+    ],
+)
+def test_verdicts_on_glf_on_mnist(values, word):
+    assert judge(values, 8.2, 0.1).word == word
+
+
+def test_the_margin_is_the_larger_of_a_share_and_the_papers_spread():
+    assert judge([1.0, 1.1], 8.2, 0.1).margin == pytest.approx(0.41)
+    assert judge([1.0, 1.1], 10.9, 0.7).margin == pytest.approx(1.4)
+    assert judge([1.0, 1.1], 8.2, 0.1, share=0.1).margin == pytest.approx(0.82)
+    words = [judge([8.6, 8.7, 8.65], 8.2, 0.1, share=share).word for share in (0.01, 0.05, 0.1)]
+    assert words == ["worse", "undecided", "reproduced"]
+
+
+def test_fewer_than_three_trainings_decide_nothing():
+    assert judge([], 8.2, 0.1) == Verdict(margin=0.41, why="no training is done")
+    one, two = judge([99.0], 8.2, 0.1), judge([99.0, 99.1], 8.2, 0.1)
+    assert (one.word, one.delta, one.delta_low, one.low) == ("undecided", 90.8, None, None)
+    assert (two.word, two.why) == ("undecided", "2 trainings are fewer than 3")
+    assert two.delta_low > 0
+    assert judge([99.0, 99.1, 99.2], 8.2, 0.1).word == "worse"
+
+
+def test_exact_numbers_need_no_interval():
+    assert judge([8.2] * 3, 8.2, 0.0).word == "reproduced"
+    assert judge([8.0] * 3, 10.0, 0.0).word == "better"
+    assert judge([8.0] * 3, 7.0, 0.0).word == "worse"
+
+
+@given(VALUES, st.floats(5.0, 200.0), st.floats(0.01, 1.0))
+def test_a_wider_margin_never_makes_a_reproduced_number_another(values, mean, std):
+    if judge(values, mean, std, share=0.05).word == "reproduced":
+        assert judge(values, mean, std, share=0.2).word == "reproduced"
+
+
+@given(VALUES, st.floats(5.0, 200.0), st.floats(0.01, 1.0), st.floats(0.1, 10.0))
+def test_the_scale_of_the_metric_does_not_matter(values, mean, std, scale):
+    assume(stdev(values) > 1e-2)
+    one, other = judge(values, mean, std), judge([scale * v for v in values], scale * mean, scale * std)
+    assert one.p == pytest.approx(other.p, rel=1e-4, abs=1e-7)
+    if abs(one.p - verdicts.LEVEL) > 1e-4:
+        assert one.word == other.word
+
+
+# --- the order
+
+
+def test_the_rank_correlation_is_spearmans():
+    published = {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0}
+    assert order({name: [10.0 * v] for name, v in published.items()}, published).rho == pytest.approx(1.0)
+    assert order({name: [-v] for name, v in published.items()}, published).rho == pytest.approx(-1.0)
+    # one exchange of neighbours: 1 - 6 * 2 / (4 * 15)
+    assert order({"a": [1.0], "b": [3.0], "c": [2.0], "d": [4.0]}, published).rho == pytest.approx(0.8)
+
+
+def test_only_what_both_have_is_ordered():
+    ours = {"mine": [1.0], "a": [1.0], "b": [2.0], "c": [3.0], "none": []}
+    found = order(ours, {"c": 3.0, "b": 2.0, "a": 1.0, "d": 0.0})
+    assert found.models == ("a", "b", "c")
+    assert found.rho == pytest.approx(1.0)
+    assert found.chances == {}
+    assert order({"a": [1.0], "b": [2.0]}, {"a": 1.0, "b": 2.0}).rho is None  # two have no order to speak of
+    assert order({"a": [1.0], "b": [1.0], "c": [1.0]}, {"a": 1.0, "b": 2.0, "c": 3.0}).rho is None
+
+
+def test_models_that_do_not_overlap_have_their_ranks_for_sure():
+    found = ranks({"b": [3.0, 4.0, 5.0], "a": [1.0, 2.0, 2.5], "c": [6.0, 7.0, 8.0]})
+    assert found == {"b": (0.0, 1.0, 0.0), "a": (1.0, 0.0, 0.0), "c": (0.0, 0.0, 1.0)}
+
+
+def test_the_bootstrap_comes_near_the_exact_probability():
+    """All 27 x 27 resamples of two models with three trainings each; equal means count for half."""
+    ours = {"a": [1.0, 4.0, 5.0], "b": [2.0, 3.0, 7.0]}
+    means = [[fmean(some) for some in itertools.product(values, repeat=3)] for values in ours.values()]
+    exact = fmean((a < b) + (a == b) / 2 for a, b in itertools.product(*means))
+    assert ranks(ours)["a"][0] == pytest.approx(exact, abs=0.02)
+
+
+@given(st.dictionaries(st.sampled_from("abcde"), VALUES, min_size=2))
+def test_probabilities_of_ranks_are_probabilities(values):
+    found = np.array([*ranks(values).values()])
+    assert found.shape == (len(values), len(values))
+    assert (found >= 0).all()
+    assert np.allclose(found.sum(axis=0), 1)
+    assert np.allclose(found.sum(axis=1), 1)
+
+
+def test_too_few_trainings_have_no_probability_of_a_rank():
+    assert order({"a": [1.0, 2.0], "b": [3.0, 4.0, 5.0], "c": [1.0]}, {}).chances == {}
+    assert [*order({"a": [1.0, 2.0], "b": [3.0, 4.0, 5.0], "c": [1.0, 1.5, 2.0]}, {}).chances] == ["b", "c"]
