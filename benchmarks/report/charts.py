@@ -18,7 +18,7 @@ PAD = 8
 
 @dataclass(frozen=True)
 class Scale:
-    """From values to places in a strip; logarithmic where they span more than a factor of 30."""
+    """From values to places in a strip; logarithmic where they span more than a factor of 15."""
 
     low: float
     high: float
@@ -31,7 +31,7 @@ class Scale:
         if not known:
             return cls(0, 1, False)
         low, high = min(known), max(known)
-        if low > 0 and high / low > 30:
+        if low > 0 and high / low > 15:
             return cls(low / 1.1, high * 1.1, True)
         return cls(min(0.0, low), high * 1.05 or 1.0, False)
 
