@@ -6,7 +6,7 @@ a plan: of trainings with one model, data set and seed, the one of the newest re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas import DataFrame
 
-from benchmarks import codecs
+import zoo
+from benchmarks import codecs, protocols
 from benchmarks.protocols import PRESETS
 
 # What a table's own protocol does to images; older records say none of it, and did this
@@ -138,22 +139,21 @@ class Evidence:
         return Sample(known.to_numpy(float), tuple(map(str, known.index)))
 
     @cached_property
-    def _curves(self) -> dict[str, DataFrame]:
+    def lines(self) -> DataFrame:
+        """The epochs of the trainings that count; `number` counts them from 1, stages one after the other."""
         mine = self.epochs[self.epochs["key"].isin(self.trainings.index)]
-        return {str(key): rows.reset_index(drop=True) for key, rows in mine.groupby("key", sort=False)}
+        return mine.assign(number=mine.groupby("key", sort=False).cumcount() + 1)
 
-    def curve(self, key: str) -> DataFrame:
-        """The epochs of a training, in order, stages one after the other."""
-        return self._curves.get(key, self.epochs.iloc[:0])
+    def of(self, keys: Sequence[str]) -> DataFrame:
+        """The epochs of some trainings."""
+        return self.lines[self.lines["key"].isin(keys)]
 
     def last(self, column: str, keys: Sequence[str]) -> Sample:
         """A column's value in the last epoch that has one, of each training that has any."""
-        found = {}
-        for key in keys:
-            rows = self.curve(key)
-            known = rows[column].dropna() if column in rows else rows.iloc[:0].get("epoch", pd.Series(dtype=float))
-            if len(known):
-                found[key] = float(known.iloc[-1])
+        if column not in self.lines:
+            return NONE
+        known = self.of(keys).dropna(subset=[column]).groupby("key")[column].last()
+        found = {key: float(known[key]) for key in keys if key in known.index}
         return Sample(np.array([*found.values()], dtype=float), tuple(found))
 
 
@@ -164,3 +164,21 @@ def presets(runs: DataFrame) -> list[str]:
     """Presets with trainings, the longest budget first."""
     there = set(runs["preset"].dropna())
     return [name for name in PRESETS if name in there] + sorted(there - PRESETS.keys())
+
+
+def label(model: str) -> str:
+    """As tables print it."""
+    return zoo.MODELS[model].label if model in zoo.MODELS else model
+
+
+def own_rows(evidence: Evidence, dataset: str, models: Iterable[str]) -> str:
+    """What is not the paper's in the settings of some models' trainings on a data set; "" where nothing is."""
+    told: dict[str, list[str]] = {}
+    for model in models:
+        if model in zoo.MODELS and evidence.preset in PRESETS and evidence.keys(model, dataset):
+            row = str(evidence.trainings.at[evidence.keys(model, dataset)[0], "row"])
+            if row in protocols.rows(model) and (said := protocols.own_rows(model, row, evidence.preset)):
+                told.setdefault(said, []).append(label(model))
+    if len(told) == 1:
+        return next(iter(told))
+    return ". ".join(f"{', '.join(names)}: {said}" for said, names in told.items())

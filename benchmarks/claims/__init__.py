@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import zoo
-from benchmarks import protocols
 from benchmarks.claims.cost import cheap_flow, faster, small_flow
 from benchmarks.claims.finding import (
     CONTRADICTED,
@@ -30,17 +29,16 @@ from benchmarks.claims.finding import (
     UNDECIDED,
     Finding,
     Judge,
-    label,
 )
 from benchmarks.claims.order import beats, by_dataset, equal, improves_not, jpeg_lowers
 from benchmarks.claims.sweeps import degenerates, diverges, gap_shrinks, learned_is_worse, oscillates, variance_falls
 from benchmarks.datasets import DATASETS
-from benchmarks.evidence import Evidence
+from benchmarks.evidence import Evidence, label, own_rows
 from benchmarks.protocols import PRESETS
 from benchmarks.verdicts import ENOUGH
 
 __all__ = ["CLAIMS", "CONTRADICTED", "SUPPORTED", "UNDECIDED", "Claim", "Finding", "Verdict", "claim_of", "command",
-           "judge", "label", "own_rows"]  # fmt: skip
+           "judge"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -128,19 +126,6 @@ def command(
     place = "" if results == "results/local" else f" --results {results}"
     return (f"python -m benchmarks.run {what} --preset {evidence.preset} {where} --only {','.join(models)} "
             f"--seeds {seeds}{chosen}{place}")  # fmt: skip
-
-
-def own_rows(evidence: Evidence, dataset: str, models: Iterable[str]) -> str:
-    """What is not the paper's in the settings of some models' trainings on a data set; "" where nothing is."""
-    told: dict[str, list[str]] = {}
-    for model in models:
-        if model in zoo.MODELS and evidence.preset in PRESETS and evidence.keys(model, dataset):
-            row = str(evidence.trainings.at[evidence.keys(model, dataset)[0], "row"])
-            if row in protocols.rows(model) and (said := protocols.own_rows(model, row, evidence.preset)):
-                told.setdefault(said, []).append(label(model))
-    if len(told) == 1:
-        return next(iter(told))
-    return ". ".join(f"{', '.join(names)}: {said}" for said, names in told.items())
 
 
 def together(answers: Iterable[str]) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks import architecture
-from benchmarks.claims.finding import CONTRADICTED, SUPPORTED, UNDECIDED, Finding, label
+from benchmarks.claims.finding import CONTRADICTED, SUPPORTED, UNDECIDED, Finding
 from benchmarks.datasets import DATASETS
-from benchmarks.evidence import Evidence
+from benchmarks.evidence import Evidence, label
 from benchmarks.inference import Effect, welch
 from benchmarks.verdicts import ENOUGH
 
@@ -34,13 +34,11 @@ def small_flow(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
 
 def _per_step(evidence: Evidence, model: str, dataset: str, stage: str, device: str) -> dict[str, float]:
     """Key -> seconds per step, median over epochs without the first one, of trainings on one device."""
-    found = {}
-    for key in evidence.keys(model, dataset):
-        row, epochs = evidence.trainings.loc[key], evidence.curve(key)
-        mine = epochs[epochs["stage"] == stage].iloc[1:] if len(epochs) else epochs
-        if row["status"] == "done" and row["device"] == device and len(mine):
-            found[key] = float((mine["seconds"] / mine["steps"]).median())
-    return found
+    mine = evidence.trainings.loc[[*evidence.keys(model, dataset)]]
+    rows = evidence.of([*mine.index[(mine["status"] == "done") & (mine["device"] == device)]])
+    rows = rows[rows["stage"] == stage]
+    rows = rows[rows.groupby("key").cumcount() > 0]
+    return {str(key): float(s) for key, s in (rows["seconds"] / rows["steps"]).groupby(rows["key"]).median().items()}
 
 
 def _device(evidence: Evidence, dataset: str, models: Sequence[str]) -> str:
@@ -84,9 +82,10 @@ def faster(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
         device = _device(evidence, dataset, ["glf", "two-stage-vae"])
         totals: dict[str, dict[str, tuple[float, int]]] = {}
         for model in ("glf", "two-stage-vae"):
-            done = [k for k in evidence.keys(model, dataset) if evidence.trainings.at[k, "status"] == "done"
-                    and evidence.trainings.at[k, "device"] == device]  # fmt: skip
-            totals[model] = {k: (float(evidence.curve(k)["seconds"].sum()), len(evidence.curve(k))) for k in done}
+            mine = evidence.trainings.loc[[*evidence.keys(model, dataset)]]
+            rows = evidence.of([*mine.index[(mine["status"] == "done") & (mine["device"] == device)]])
+            sums = rows.groupby("key")["seconds"].agg(["sum", "size"])
+            totals[model] = {str(key): (float(s), int(n)) for key, s, n in sums.itertuples()}
         a, b = totals.values()
         keys = (*a, *b)
         if evidence.preset != "paper":

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import zoo
-from benchmarks.evidence import Evidence, Sample
+from benchmarks.evidence import Evidence, Sample, label
 from benchmarks.inference import Effect
 from benchmarks.verdicts import ENOUGH
 
@@ -59,11 +58,6 @@ class Finding:
 
 Judge = Callable[[Evidence, Sequence[str]], list[Finding]]
 """Evidence and the names of data sets -> a finding for each."""
-
-
-def label(model: str) -> str:
-    """As tables print it."""
-    return zoo.MODELS[model].label if model in zoo.MODELS else model
 
 
 def short_of(evidence: Evidence, dataset: str, models: Sequence[str]) -> str:

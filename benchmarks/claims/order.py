@@ -15,10 +15,9 @@ from benchmarks.claims.finding import (
     Finding,
     Judge,
     keys_of,
-    label,
     short_of,
 )
-from benchmarks.evidence import Evidence
+from benchmarks.evidence import Evidence, label
 from benchmarks.inference import LEVEL, Effect, holm, paired, welch
 from benchmarks.verdicts import ENOUGH, MARGIN
 

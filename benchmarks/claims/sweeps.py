@@ -17,10 +17,10 @@ from benchmarks.claims.finding import (
     UNDECIDED,
     Finding,
     keys_of,
-    label,
     short_of,
 )
-from benchmarks.evidence import Evidence
+from benchmarks.evidence import Evidence, Values, label
+from benchmarks.figures.curves import DISTANCE, points
 from benchmarks.inference import LEVEL, Effect, holm, paired, share, trend, welch
 from benchmarks.verdicts import ENOUGH, MARGIN
 
@@ -110,8 +110,8 @@ def diverges(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
         counts: dict[int, tuple[int, int]] = {}
         for beta in (1, 10):
             statuses = evidence.statuses(REGULARIZED[beta], dataset)
-            ended = [str(key) for key in statuses[statuses != "failed"].index]
-            counts[beta] = sum(_diverged(evidence, key) for key in ended), len(ended)
+            ended = statuses[statuses != "failed"]
+            counts[beta] = len({*ended[ended == "diverged"].index} | _worse(evidence, [*ended.index])), len(ended)
         keys = tuple(k for beta in (1, 10) for k in evidence.keys(REGULARIZED[beta], dataset))
         few = [f"β = {beta}: {n}" for beta, (_, n) in counts.items() if n < ENOUGH]
         if few:
@@ -131,24 +131,18 @@ def diverges(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
     return found
 
 
-def _diverged(evidence: Evidence, key: str) -> bool:
-    if evidence.trainings.at[key, "status"] == "diverged":
-        return True
-    recon = evidence.curve(key).get("recon")
-    return recon is not None and len(recon.dropna()) > 1 and bool(recon.dropna().iloc[-1] > recon.dropna().iloc[0])
+def _worse(evidence: Evidence, keys: Sequence[str]) -> set[str]:
+    """Trainings that reconstruct worse in their last epoch than in their first."""
+    known = evidence.of(keys).dropna(subset=["recon"]).groupby("key")["recon"]
+    return {str(key) for key in known.last()[known.last() > known.first()].index}
 
 
-def roughness(evidence: Evidence, key: str) -> float | None:
-    """How a distance oscillates: root mean square of its relative steps in the second half of training.
+def roughness(values: Values) -> float | None:
+    """How a distance oscillates: spread of its relative steps in the second half of training.
 
-    Steps are differences of logarithms between neighbouring points, less their mean: a steady fall is none.  None with
-    fewer than five points in that half.
+    Steps are differences of logarithms between neighbouring points; their standard deviation takes a steady fall for
+    none.  None with fewer than five points in that half.
     """
-    rows = evidence.curve(key)
-    metrics = [name for name in rows if (name == "fid" or str(name).startswith("fd_")) and rows[name].notna().any()]
-    if not metrics:
-        return None
-    values = rows[metrics[0]].dropna().to_numpy(float)
     half = values[len(values) // 2 :]
     if len(half) < 5 or (half <= 0).any():
         return None
@@ -160,10 +154,14 @@ def oscillates(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
     found = []
     for dataset in datasets:
         models = {0: "glf"} | {beta: REGULARIZED[beta] for beta in LARGE}
-        rough: dict[int, dict[str, float]] = {}
-        for beta, model in models.items():
-            values = {key: roughness(evidence, key) for key in evidence.keys(model, dataset)}
-            rough[beta] = {key: value for key, value in values.items() if value is not None}
+        drawn = points(evidence, [*models.values()], dataset, [DISTANCE])
+        curves = drawn[~drawn["ended"].astype(bool)].groupby(["model", "key"])["value"]
+        found_by: dict[str, dict[str, float]] = {model: {} for model in models.values()}
+        for at, values in curves:
+            model, key = map(str, at)
+            if (value := roughness(values.to_numpy(float))) is not None:
+                found_by[model][key] = value
+        rough = {beta: found_by[model] for beta, model in models.items()}
         few = [f"{label(models[beta])}: {len(v)}" for beta, v in rough.items() if len(v) < ENOUGH]
         keys = tuple(key for values in rough.values() for key in values)
         if few:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import ClassVar
 
 import zoo
-from benchmarks import claims, records
-from benchmarks.evidence import Evidence
+from benchmarks import records
+from benchmarks.evidence import Evidence, own_rows
 from benchmarks.figures import curves, grids
 from benchmarks.figures.curves import DISTANCE, ENTROPY, NLL, RECON, Panel
 from benchmarks.figures.grids import LINES, SAMPLES
@@ -84,7 +84,7 @@ def caption(name: str, evidence: Evidence, models: Mapping[str, str], datasets: 
         parts.append(f"{label}: {protocol[0]}, metric protocol {protocol[1]}." if protocol
                      else f"{label}: no distance was measured during training (--progress).")  # fmt: skip
     for dataset, label in datasets.items():
-        if said := claims.own_rows(evidence, dataset, models):
+        if said := own_rows(evidence, dataset, models):
             parts.append(f"Settings on {label}: {said}.")
     absent = [f"{models[m]} on {datasets[d]}" for d in datasets for m in models if not evidence.keys(m, d)]
     return " ".join([*parts, *([f"Not trained: {', '.join(absent)}."] if absent else [])])

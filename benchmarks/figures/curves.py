@@ -47,49 +47,41 @@ def points(evidence: Evidence, models: Sequence[str], dataset: str, panels: Sequ
     Returns:
         Columns model, seed, key, quantity, epoch (from 1), value, ended.
     """
+    owners = {key: model for model in models for key in evidence.keys(model, dataset)}
+    rows, protocol = evidence.of([*owners]), curve_protocol(evidence, models, dataset)
+    rows = rows.assign(model=rows["key"].map(owners), ended=False)
+    diverged = evidence.trainings["status"].reindex([*owners]) == "diverged"
+    lengths = rows.groupby("key")["number"].max()
     parts = []
-    protocol = curve_protocol(evidence, models, dataset)
-    for model in models:
-        for key in evidence.keys(model, dataset):
-            rows, row = evidence.curve(key), evidence.trainings.loc[key]
-            diverged = row["status"] == "diverged"
-            epoch = np.arange(1, len(rows) + 1)
-            for panel in panels:
-                column = panel.column or (protocol or ("", ""))[0]
-                if column not in rows:
-                    continue
-                values = rows[column].to_numpy(float)
-                if panel.column is None and set(rows["protocol_id"].dropna()) != {protocol and protocol[1]}:
-                    continue  # another protocol's points are on another scale
-                there = np.isfinite(values)
-                if not there.any() and not diverged:
-                    continue
-                parts.append(DataFrame({
-                    "model": model, "seed": row["seed"], "key": key, "quantity": panel.column or column,
-                    "epoch": epoch[there], "value": values[there], "ended": False,
-                }))  # fmt: skip
-                if diverged:
-                    end = parts[-1].iloc[-1:] if there.any() else None
-                    at = {"epoch": len(rows), "value": np.nan if end is None else float(end["value"].iloc[0])}
-                    parts.append(DataFrame([{
-                        "model": model, "seed": row["seed"], "key": key, "quantity": panel.column or column, **at,
-                        "ended": True,
-                    }]))  # fmt: skip
+    for panel in panels:
+        column = panel.column or (protocol or ("", ""))[0]
+        if column not in rows:
+            continue
+        there = rows[np.isfinite(rows[column].astype(float))]
+        if panel.column is None:  # another protocol's points are on another scale
+            there = there[there["protocol_id"] == (protocol and protocol[1])]
+        drawn = there.rename(columns={column: "value"})
+        last = drawn.groupby("key")["value"].last()
+        ends = [{"model": owners[key], "seed": evidence.trainings.at[key, "seed"], "key": key, "ended": True,
+                 "number": lengths[key], "value": last.get(key, np.nan)}
+                for key in diverged.index[diverged] if key in lengths]  # fmt: skip
+        parts += [part.assign(quantity=column) for part in (drawn, DataFrame(ends)) if len(part)]
     names = ["model", "seed", "key", "quantity", "epoch", "value", "ended"]
-    parts = [part for part in parts if len(part)]
-    return pd.concat(parts, ignore_index=True)[names] if parts else DataFrame(columns=names)
+    if not parts:
+        return DataFrame(columns=names)
+    order = {key: place for place, key in enumerate(owners)}
+    whole: DataFrame = pd.concat([part.assign(epoch=part["number"])[names] for part in parts], ignore_index=True)
+    return whole.sort_values("key", key=lambda keys: keys.map(order), kind="stable", ignore_index=True)
 
 
 def curve_protocol(evidence: Evidence, models: Sequence[str], dataset: str) -> tuple[str, str] | None:
     """(metric, protocol) of the distance's points: FID before others, then what most trainings have; or None."""
+    rows = evidence.of([key for model in models for key in evidence.keys(model, dataset)])
     counts: dict[tuple[str, str], int] = {}
-    for model in models:
-        for key in evidence.keys(model, dataset):
-            rows = evidence.curve(key)
-            for metric in (name for name in rows if name == "fid" or str(name).startswith("fd_")):
-                if rows[metric].notna().any():
-                    at = str(metric), str(rows["protocol_id"].dropna().iloc[0])
-                    counts[at] = counts.get(at, 0) + 1
+    for metric in (str(name) for name in rows if name == "fid" or str(name).startswith("fd_")):
+        known = rows.dropna(subset=[metric, "protocol_id"])
+        for protocol, n in known.groupby("protocol_id")["key"].nunique().items():
+            counts[metric, str(protocol)] = int(n)
     return max(counts, key=lambda at: (at[0] == "fid", counts[at], at), default=None)
 
 

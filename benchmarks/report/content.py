@@ -17,7 +17,8 @@ import zoo
 from benchmarks import claims, figures, records
 from benchmarks.claims import Claim, Verdict
 from benchmarks.datasets import DATASETS
-from benchmarks.evidence import Evidence
+from benchmarks.evidence import Evidence, own_rows
+from benchmarks.evidence import label as model_label
 from benchmarks.figures.curves import DISTANCE, NLL, RECON, curve_protocol, points
 from benchmarks.figures.grids import SAMPLES, find
 from benchmarks.figures.palette import colour
@@ -138,7 +139,7 @@ def grid(evidence: Evidence, metric: str) -> Grid:
     models = models_of(evidence, datasets)
     draws = evidence.measured["draws"]
     return Grid(
-        models={model: claims.label(model) for model in models},
+        models={model: model_label(model) for model in models},
         datasets={dataset: label(dataset) for dataset in datasets},
         keys={(model, dataset): evidence.keys(model, dataset) for model in models for dataset in datasets},
         metric=metric,
@@ -172,7 +173,7 @@ def board(evidence: Evidence, dataset: str, tables: dict[str, Table], results: P
         about=about(evidence, dataset, records.find(results, first) or {}),
         rows=[row(evidence, model, dataset, table, scale, results) for model in models],
         axis=charts.axis(scale),
-        pictures=[(claims.label(model), uri(path)) for model in models
+        pictures=[(model_label(model), uri(path)) for model in models
                   if (path := find(SAMPLES, evidence, model, dataset, results)[0])],
         curves=list(curves(evidence, models, dataset)),
     )  # fmt: skip
@@ -193,8 +194,8 @@ def row(
     cell = cell_of(table, model, dataset)
     shown = cell.shown(table.decimals) if cell and table else {}
     runs: list[dict[str, Any]] = []
-    for key in keys:
-        training = evidence.trainings.loc[key]
+    for training in evidence.trainings.loc[[*keys]].reset_index().to_dict("records"):
+        key = training["key"]
         runs.append({
             "key": key, "seed": training["seed"], "status": training["status"], "value": values.get(key),
             "error": training["error"] if isinstance(training["error"], str) else "",
@@ -207,11 +208,11 @@ def row(
     lacking = re.sub(r" [≈<>?]$", "", cell.marks()) if cell else ""  # the verdict has a column of its own here
     return Row(
         model=model,
-        label=claims.label(model),
+        label=model_label(model),
         tint=colour(model),
         value=f"{shown[''].value}{lacking}" if shown else NOTHING,
         best=bool(cell and cell.best),
-        dots=charts.strip(named, scale, colour(model), f"{claims.label(model)}: {len(named)} trainings",
+        dots=charts.strip(named, scale, colour(model), f"{model_label(model)}: {len(named)} trainings",
                           cell.paper.mean if cell and cell.paper else None),
         paper=shown["paper"].value if "paper" in shown else "",
         verdict=verdict.word if verdict else "",
@@ -250,7 +251,7 @@ def about(evidence: Evidence, dataset: str, record: dict[str, Any]) -> list[tupl
         ("training images", f"{data.get('n_train', '?'):,} (fingerprint {str(data.get('train'))[:16]}), of which "
                             f"{record.get('settings', {}).get('images', '?'):,} are used") if data else ("", ""),
         ("test images", f"{data['n_test']:,} (fingerprint {str(data['test'])[:16]})") if data else ("", ""),
-        ("settings of our own", claims.own_rows(evidence, dataset, models_of(evidence, [dataset]))),
+        ("settings of our own", own_rows(evidence, dataset, models_of(evidence, [dataset]))),
         *(("warning", warning) for warning in data.get("warnings", [])),
     ]  # fmt: skip
     return [(name, value) for name, value in rows if value]
@@ -270,7 +271,7 @@ def curves(evidence: Evidence, models: list[str], dataset: str) -> Iterator[Mark
             alive, ended = rows[~rows["ended"].astype(bool)], rows[rows["ended"].astype(bool)]
             mean = alive.groupby("epoch")["value"].mean()
             if len(mean) > 1 or len(ended):
-                lines.append(Line(claims.label(model), colour(model), [int(e) for e in mean.index], [*mean],
+                lines.append(Line(model_label(model), colour(model), [int(e) for e in mean.index], [*mean],
                                   int(ended["epoch"].max()) if len(ended) else None))  # fmt: skip
         if lines:
             names = {"recon": "Reconstruction loss while training", "nll": "NLL of latents under the flow"}
@@ -291,7 +292,7 @@ def drawn(evidence: Evidence, results: Path) -> Iterator[tuple[str, str, str]]:
         models = [m for m in kind.known if any(evidence.keys(m, d) for d in datasets)]
         if not models or (len(kind.models) > 1 and len(models) < 2):  # a comparison of one would be none
             continue
-        labels = {m: claims.label(m) for m in models}, {d: label(d) for d in datasets}
+        labels = {m: model_label(m) for m in models}, {d: label(d) for d in datasets}
         paths = figures.write(name, evidence, *labels, results, stem=f"{name}-{evidence.preset}")
         yield f"Figure {name.removeprefix('figure')}", uri(paths[0]), paths[2].read_text(encoding="utf-8").strip()
 

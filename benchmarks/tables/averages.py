@@ -36,7 +36,8 @@ def evaluations(
 
 def trainings(counted: DataFrame, keys: tuple[str, ...], column: str, draws: int) -> dict[str, list[float]]:
     """Training key -> its values, one per draw; a draw that could not be measured makes its training a missing one."""
-    found = {key: [float(v) for v in counted.loc[counted["key"] == key].get(column, ())] for key in keys}
+    by = dict[str, list[float]](counted.groupby("key")[column].agg(list)) if column in counted else {}
+    found = {key: [float(v) for v in by.get(key, ())] for key in keys}
     return {key: values for key, values in found.items() if len(values) == draws and all(map(math.isfinite, values))}
 
 
