@@ -98,7 +98,7 @@ def variance_falls(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]
                 answer = UNDECIDED
         else:
             says += "; the value 1e-4 is CIFAR-10’s and is not judged here"
-        found.append(Finding(dataset, answer, says, "Kendall’s τ of variance and β; bootstrap", effect, "τ",
+        found.append(Finding(dataset, answer, says, "Kendall’s τ of variance and β", effect, "τ",
                              keys=keys_of(*samples.values())))  # fmt: skip
     return found
 
