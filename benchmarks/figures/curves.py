@@ -97,66 +97,85 @@ def draw(
         panels: the columns.
 
     Returns:
-        The figure, and what is drawn in it.
+        The figure, and what is drawn in it: `bands`, with a column for the data set.
     """
     figure, axes = sheet(len(datasets), len(panels))
-    frames = []
+    frames, ends = [], []
     for line, (dataset, title) in zip(axes, datasets.items(), strict=True):
         frame = points(evidence, [*models], dataset, panels)
-        frames.append(frame.assign(dataset=dataset))
+        band = bands(frame)
+        frames.append(band.assign(dataset=dataset))
         protocol = curve_protocol(evidence, [*models], dataset)
         for axis, panel in zip(line, panels, strict=True):
             quantity = panel.column or (protocol or ("distance", ""))[0]
-            mine = frame[frame["quantity"] == quantity]
             axis.set_title(title if axis is line[0] else "", loc="left", fontsize=10, fontweight="bold")
             axis.set_xlabel("epoch")
             axis.set_ylabel(panel.label.format(metric=quantity))
-            _panel(axis, mine, models, panel.log)
+            mine = band["quantity"] == quantity
+            ended = frame[(frame["quantity"] == quantity) & frame["ended"].astype(bool)]
+            ends.append((axis, _panel(axis, band[mine], ended, models, panel.log)))
+    figure.canvas.draw()  # so that limits and sizes are known
+    for axis, names in ends:
+        name_ends(axis, names)
     return figure, pd.concat(frames, ignore_index=True)
 
 
-def _panel(axis: Axes, mine: DataFrame, models: Mapping[str, str], log: bool) -> None:
-    alive = mine[~mine["ended"].astype(bool)]
-    if log and len(alive) and (alive["value"] > 0).all():
+def bands(frame: DataFrame) -> DataFrame:
+    """Over trainings, by model, quantity and epoch: mean, lowest, highest, and how many there are and have diverged."""
+    by = ["model", "quantity", "epoch"]
+    ended = frame["ended"].astype(bool)
+    found = frame[~ended].groupby(by, sort=False)["value"].agg(["mean", "min", "max", "size"])
+    gone = frame[ended].groupby(by, sort=False).size().rename("diverged")
+    whole = found.join(gone, how="outer", sort=False).fillna({"size": 0, "diverged": 0}).reset_index()
+    order = {model: place for place, model in enumerate(dict.fromkeys(frame["model"]))}
+    whole = whole.sort_values(by, key=lambda v: v.map(order) if v.name == "model" else v, ignore_index=True)
+    return whole.rename(columns={"min": "low", "max": "high", "size": "trainings"}).astype(
+        {"trainings": int, "diverged": int}
+    )
+
+
+def _panel(
+    axis: Axes, band: DataFrame, ended: DataFrame, models: Mapping[str, str], log: bool
+) -> list[tuple[float, float, str, str]]:
+    """Draw one panel; returns where each curve ends, its label and colour."""
+    if log and len(band) and (band["low"].dropna() > 0).all():
         axis.set_yscale("log")
         for formatter in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
             formatter("{x:g}")
         axis.tick_params(axis="y", which="minor", labelsize=6)
     ends: list[tuple[float, float, str, str]] = []
+    fallen = 0
     for model, label in models.items():
-        rows = alive[alive["model"] == model]
-        tint = colour(model)
+        rows, tint = band[(band["model"] == model) & (band["trainings"] > 0)].sort_values("epoch"), colour(model)
         if len(rows):
-            by = rows.groupby("epoch")["value"]
-            mean, low, high = by.mean(), by.min(), by.max()
-            axis.plot(mean.index, mean, color=tint, lw=1.6)
-            axis.fill_between(mean.index, low, high, color=tint, alpha=0.18, lw=0)
-            ends.append((float(mean.index[-1]), float(mean.iloc[-1]), label, tint))
-        ended = mine[(mine["model"] == model) & mine["ended"].astype(bool)]
-        for _, row in ended.iterrows():
+            axis.plot(rows["epoch"], rows["mean"], color=tint, lw=1.6)
+            axis.fill_between(rows["epoch"], rows["low"], rows["high"], color=tint, alpha=0.18, lw=0)
+            ends.append((float(rows["epoch"].iloc[-1]), float(rows["mean"].iloc[-1]), label, tint))
+        mine = ended[ended["model"] == model].drop_duplicates(["epoch", "value"])
+        for _, row in mine.iterrows():
             there = np.isfinite(row["value"])
+            at = axis.transData if there else axis.get_xaxis_transform()
             axis.plot([row["epoch"]], [row["value"] if there else 0.97], "X", color=tint, ms=8, mec="black", mew=0.6,
-                      transform=None if there else axis.get_xaxis_transform(), clip_on=False, zorder=5)  # fmt: skip
-        if len(ended) and not len(rows):
-            at = float(ended["epoch"].max())
-            axis.annotate(f"{label}: diverged", (at, 0.97), xycoords=axis.get_xaxis_transform(), fontsize=7, color=tint,
-                          xytext=(6, -2 - 9 * sum(not end[2] for end in ends)), textcoords="offset points")  # fmt: skip
-            ends.append((at, float("nan"), "", tint))
-    if not len(mine):
+                      transform=at, clip_on=False, zorder=5)  # fmt: skip
+        if len(mine) and not len(rows):
+            axis.annotate(f"{label}: diverged", (float(mine["epoch"].max()), 0.97), fontsize=7, color=tint,
+                          xycoords=axis.get_xaxis_transform(), xytext=(6, -2 - 9 * fallen),
+                          textcoords="offset points")  # fmt: skip
+            fallen += 1
+    if not len(band):
         axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center", color="0.5")
-    name_ends(axis, [end for end in ends if end[2]])
+    return ends
 
 
 def name_ends(axis: Axes, ends: list[tuple[float, float, str, str]]) -> None:
     """Write each curve's label at its end, moved apart where they would overlap.
 
     Args:
-        axis: with its final scale.
+        axis: of a figure that has been drawn.
         ends: (x, y, label, colour) of each.
     """
     if not ends:
         return
-    axis.figure.canvas.draw()  # so that limits and sizes are known
     height = axis.get_window_extent().height
     gap = 9.5 * axis.figure.dpi / 72 / height  # a line of text, as a share of the axis
     inverse = axis.transAxes.inverted()
