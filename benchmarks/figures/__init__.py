@@ -54,7 +54,8 @@ FLOW_PRIORS = ("vae-flow-prior", "vae-flow-prior-10", "vae-flow-prior-50", "vae-
 REGULARIZED = ("glf-regularized-1", "glf-regularized-10", "glf-regularized-50", "glf-regularized",
                "glf-regularized-400")  # fmt: skip
 FOUR = ("mnist", "fashion", "cifar10", "celeba")
-CURVES = "Means over trainings; bands from the lowest to the highest; a cross marks where a training diverged. "
+CURVES = ("Means over trainings; bands from the lowest to the highest; a cross marks where a training diverged; "
+          "epochs with samples that are not finite have no point. ")
 FIGURES: dict[str, Kind] = {
     "figure2": Kind("Samples, and lines between samples that are straight in the flow's noise (Figure 2).",
                     ("glf",), (*FOUR, "celeba-hq"), pictures=(SAMPLES, LINES)),
