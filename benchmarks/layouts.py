@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 
 from benchmarks import records
-from benchmarks.tables import Table
+from benchmarks.tables.cells import NOTHING, Shown, Table
 
 
 def to_markdown(table: Table) -> str:
@@ -31,39 +31,37 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    r"""A fragment for \input; its first line names the package it needs."""
+    r"""A fragment for \input; its first line names the package it needs.
+
+    What stands beside ours elsewhere stands below it here: a page is not wide enough for twice the columns.
+    """
     # The notes stand in a minipage, not in a threeparttable: that one is as narrow as the columns of one data set.
-    groups = [(label, table.parts(column)) for column, label in table.columns.items()]
-    width = sum(len(parts) for _, parts in groups)
+    several = any(len(table.parts(column)) > 1 for column in table.columns)
+    heads = [table.head, *([""] if several else []), *map(_latex, table.columns.values())]
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
         r"  \centering",
         rf"  \caption{{{_latex(table.caption)}}}",
         rf"  \label{{tab:{table.name}}}",
-        r"  \small",
-        rf"  \begin{{tabular}}{{l{'r' * width}}}",
+        rf"  \{_size(table)}",
+        rf"  \begin{{tabular}}{{{'ll' if several else 'l'}{'r' * len(table.columns)}}}",
         r"    \toprule",
+        f"    {' & '.join(heads)} \\\\",
+        r"    \midrule",
     ]
-    if width > len(groups):
-        first, second, rules, column = [table.head], [""], [], 2
-        for label, parts in groups:
-            first.append(rf"\multicolumn{{{len(parts)}}}{{c}}{{{_latex(label)}}}")
-            second += [_latex(part) or "ours" for part in parts] if len(parts) > 1 else [""]
-            rules.append(rf"\cmidrule(lr){{{column}-{column + len(parts) - 1}}}")
-            column += len(parts)
-        lines += [f"    {' & '.join(first)} \\\\", f"    {' '.join(rules)}", f"    {' & '.join(second)} \\\\"]
-    else:
-        lines.append(f"    {' & '.join([table.head, *(_latex(label) for label, _ in groups)])} \\\\")
-    lines.append(r"    \midrule")
     for key, label in table.rows.items():
-        row = [
-            (rf"\textbf{{{_latex(value)}}}" if best else _latex(value)) + (marks and f" {_latex(marks)}")
-            for value, marks, best in table.row(key)
-        ]
+        name = _latex(label)
         # A label that begins so would be an argument of the \\ before it
         guard = "{}" if label.lstrip()[:1] in ("[", "*") else ""
-        lines.append(f"    {guard}{' & '.join([_latex(label), *row])} \\\\")
+        for part, shown in _below(table, key).items():
+            beside = [_latex(part) or "ours"] if several else []
+            row = [
+                (rf"\textbf{{{_latex(value)}}}" if best else _latex(value)) + (marks and f" {_latex(marks)}")
+                for value, marks, best in shown
+            ]
+            lines.append(f"    {guard}{' & '.join([name, *beside, *row])} \\\\")
+            name = guard = ""
     lines += [r"    \bottomrule", r"  \end{tabular}"]
     if table.notes:
         lines += [
@@ -75,8 +73,34 @@ def to_latex(table: Table) -> str:
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
+# Characters that a line of 7.5 inches holds, of which a digit is the measure, at a size
+SIZES = {100: "small", 118: "footnotesize", 140: "scriptsize"}
+
+
+def _size(table: Table) -> str:
+    """The largest size at which the table's widest line is no wider than the page of the document alone."""
+    lines = [["", *table.columns.values()], [table.head]]
+    for row, label in table.rows.items():
+        for part, shown in _below(table, row).items():
+            lines.append([label + part, *(f"{value}{marks} " for value, marks, _ in shown)])
+    widths = [max(len(line[i]) if i < len(line) else 0 for line in lines) for i in range(1 + len(table.columns))]
+    characters = sum(widths) + len(widths)
+    return next((size for most, size in SIZES.items() if characters <= most), "tiny")
+
+
+def _below(table: Table, row: str) -> dict[str, list[Shown]]:
+    """The lines of a row, by the names of what stands in them; without those that hold nothing, if any does."""
+    shown = {column: table.cells[row, column].shown(table.decimals) for column in table.columns}
+    parts = dict.fromkeys(["", *(part for cell in shown.values() for part in cell)])
+    lines = {part: [cell.get(part, Shown(NOTHING)) for cell in shown.values()] for part in parts}
+    told = {part: line for part, line in lines.items() if any(s.value + s.marks != NOTHING for s in line)}
+    return told or {"": lines[""]}
+
+
 def to_latex_alone(table: Table) -> str:
     """A document of its own around the fragment."""
+    number = table.name.removeprefix("table")
+    counter = rf"\setcounter{{table}}{{{int(number) - 1}}}" + "\n" if number.isdigit() and int(number) > 1 else ""
     # Half an inch of margin by hand: the geometry package would be one more to have.
     return rf"""\documentclass{{article}}
 \usepackage{{booktabs}}
@@ -84,7 +108,7 @@ def to_latex_alone(table: Table) -> str:
 \setlength{{\tabcolsep}}{{3pt}}
 \pagestyle{{empty}}
 \begin{{document}}
-{to_latex(table)}\end{{document}}
+{counter}{to_latex(table)}\end{{document}}
 """
 
 

@@ -1,7 +1,8 @@
 """How long reading takes when there are many records: `python -m benchmarks.scale`.
 
 Makes records in a temporary folder from those of a results folder, under other keys, and reads them as a table
-and as `run status` would: first without an index, then with one.
+and as `run status` would: first without an index, then with one.  Of as many records as there are trials, all
+tables are made.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
-from benchmarks import ledger, provenance, records
+from benchmarks import layouts, ledger, provenance, records, tables
 from benchmarks.owners import CLAIM, whoami
 
 
@@ -52,6 +54,29 @@ def timed(what: str, call: Callable[[], Any]) -> tuple[str, float]:
     return what, round(seconds, 3)
 
 
+def every_table(folder: Path, out: Path) -> None:
+    """Make and write every table from all records of a folder."""
+    runs, epochs = records.read(folder)
+    trainings: dict[tuple[str, str], tuple[str, ...]] = {}
+    for key, model, dataset in runs[["key", "model", "dataset"]].drop_duplicates().itertuples(index=False, name=None):
+        trainings[model, dataset] = (*trainings.get((model, dataset), ()), key)
+    base = runs[runs["source"] == "posterior"]
+    identities: list[str] = runs["protocol_id"].dropna().unique().tolist()
+    grid = tables.Grid(
+        models={model: model for model, _ in trainings},
+        datasets={dataset: dataset for _, dataset in trainings},
+        keys=trainings,
+        metric=str(base["metric"].iloc[0]),
+        protocol_ids={str(d): str(identity) for d, identity in zip(base["dataset"], base["protocol_id"], strict=True)},
+        preset="demo",
+        variants={(dataset, identity): identity for _, dataset in trainings for identity in identities},
+        labels={identity: identity for identity in identities},
+    )
+    frames = {"runs": runs, "epochs": epochs, "speed": pd.DataFrame(columns=[*tables.timing.SPEED])}
+    for name in tables.TABLES:
+        layouts.write(tables.build(name, frames, grid), out)
+
+
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
@@ -74,6 +99,11 @@ def main() -> int:
                     lambda: subprocess.run(status, check=True, stdout=subprocess.DEVNULL),
             }  # fmt: skip
             found += [timed(what, call) for what, call in calls.items()]
+        all_of_them = Path(name) / "all"
+        make(given.source, all_of_them, given.trials, given.trials)
+        for state in ("no index yet", "index"):
+            what = f"every table in every format, {given.trials:,} records, {state}"
+            found.append(timed(what, lambda: every_table(all_of_them, Path(name) / "out")))
         runs, epochs = records.read(many)
         rows = {"records": given.records, "rows of runs": len(runs), "rows of epochs": len(epochs)}
     if given.out:

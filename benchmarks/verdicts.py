@@ -23,7 +23,7 @@ ENOUGH = 3  # trainings; with fewer, a spread is hardly known
 LEVEL = 0.05  # of each test
 SIGNS = {"reproduced": "≈", "better": "<", "worse": ">", "undecided": "?"}
 
-RESAMPLES = 10_000
+RESAMPLES = 2_000
 RANKED = 3  # models at least, for an order to be like another one
 
 

@@ -99,7 +99,7 @@ def paper_notes(name: str, cells: Mapping[Pair, Cell], grid: Grid, paper: Mappin
     if not shown:
         return
     yield (
-        f"Columns marked “paper”: Table {name.removeprefix('table')} of “Generative Latent Flow”, mean ± standard "
+        f"Marked “paper”: Table {name.removeprefix('table')} of “Generative Latent Flow”, mean ± standard "
         "deviation over 10 trials, “each "
         "trial is computing the FID between 10k generated images and 10k real images”. By that sentence, and by its "
         "size, its ± is to be compared with ours over sample sets"

@@ -36,8 +36,9 @@ def evaluations(
 
 def trainings(counted: DataFrame, keys: tuple[str, ...], column: str, draws: int) -> dict[str, list[float]]:
     """Training key -> its values, one per draw; a draw that could not be measured makes its training a missing one."""
-    by = dict[str, list[float]](counted.groupby("key")[column].agg(list)) if column in counted else {}
-    found = {key: [float(v) for v in by.get(key, ())] for key in keys}
+    found: dict[str, list[float]] = {key: [] for key in keys}
+    for key, value in zip(counted["key"], counted.get(column, ()), strict=column in counted):
+        found[key].append(float(value))
     return {key: values for key, values in found.items() if len(values) == draws and all(map(math.isfinite, values))}
 
 

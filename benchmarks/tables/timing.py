@@ -109,8 +109,9 @@ def _alike(speed: DataFrame, grid: Grid) -> tuple[DataFrame, str]:
     groups = dict(iter(mine.groupby(how, dropna=False, sort=True)))
     cells = {key: len(rows.drop_duplicates(["model", "dataset"])) for key, rows in groups.items()}
     key = max(cells, key=lambda one: (cells[one], str(one)))
-    others = f" Those of {len(groups) - 1} other settings are left out." if len(groups) > 1 else ""
     kept = groups[key]
+    left = len(mine) - len(kept)
+    others = f" Left out: {left} measurements of another device, precision or engine." if left else ""
     images = ", ".join(
         f"{grid.datasets[str(dataset)]} {'/'.join(f'{n:,}' for n in sorted({int(n) for n in rows['images'].dropna()}))}"
         for dataset, rows in kept.groupby("dataset", sort=False)
