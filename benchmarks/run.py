@@ -244,13 +244,13 @@ ALL = {**COMMANDS, **LAUNCHED}
 
 
 def _refuse_to_replace(name: str, found: Plan) -> None:
-    """A table of the paper's setting is not overwritten by one of a shortened preset."""
-    path = found.results / "tables" / f"{name}-tidy.csv"
+    """A table or figure of the paper's setting is not overwritten by one of a shortened preset."""
+    figure = name in figures.FIGURES
+    path = found.results / (f"figures/{name}.md" if figure else f"tables/{name}-tidy.csv")
     if found.preset == "paper" or not path.is_file():
         return
-    there = set(pd.read_csv(path)["preset"])
-    if "paper" in there:
-        raise Problems([f"{path} is of preset paper: write the table of preset {found.preset} to another --results"])
+    if "Preset paper;" in path.read_text(encoding="utf-8") if figure else "paper" in set(pd.read_csv(path)["preset"]):
+        raise Problems([f"{path} is of preset paper: write {name} of preset {found.preset} to another --results"])
 
 
 def _describe(found: Plan, console: Console) -> None:

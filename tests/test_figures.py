@@ -127,6 +127,13 @@ def test_a_figure_measures_its_curve_and_a_table_does_not():
     assert {job.trial.model for job in plan(options, ["auto"], "figure4").jobs} == set(FIGURES["figure4"].known)
 
 
+def test_a_figure_of_the_papers_setting_is_not_replaced_by_a_shorter_one(tmp_path, capsys):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "figure4.md").write_text("Curves. Preset paper; 10 trainings.", encoding="utf-8")
+    assert main(["figure4", "--preset", "demo", "--dry-run", "--results", str(tmp_path)]) == 2
+    assert "is of preset paper" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_figure_trains_what_is_missing_and_then_draws(tmp_path, capsys):
     command = ["figure4", "--preset", "demo", "--only", "glf", "--seeds", "1", "--images", "200", "--cluster", "inline",
