@@ -250,7 +250,7 @@ def _refuse_to_replace(name: str, found: Plan) -> None:
     if found.preset == "paper" or not path.is_file():
         return
     if "Preset paper;" in path.read_text(encoding="utf-8") if figure else "paper" in set(pd.read_csv(path)["preset"]):
-        raise Problems([f"{path} is of preset paper: write {name} of preset {found.preset} to another --results"])
+        raise Problems([f"{path} is of preset paper: write that of preset {found.preset} to another --results"])
 
 
 def _describe(found: Plan, console: Console) -> None:

@@ -376,7 +376,7 @@ def test_a_table_of_the_papers_setting_is_not_replaced_by_a_shorter_one(one, tmp
     tidy = (one / "tables" / "table1-tidy.csv").read_text().replace(",demo,", ",paper,")
     (tmp_path / "tables" / "table1-tidy.csv").write_text(tidy)
     assert main([*ONE, "--results", str(tmp_path)]) == 2
-    assert "is of preset paper: write the table of preset demo to another --results" in capsys.readouterr().err
+    assert "is of preset paper: write that of preset demo to another --results" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir() if p.name != "cache"] == ["tables"]
 
 
