@@ -100,7 +100,7 @@ def table3() -> DataFrame:
             rows.append((spec.label, name, "total", "", *totals[name]))
         flow_rows = layers(couplings[0].net, torch.zeros(1, spec.nz // 2))
         flow_totals = len(couplings) * sum(r[2] for r in flow_rows), len(couplings) * sum(r[3] for r in flow_rows)
-        share = flow_totals[0] / sum(parameters for parameters, _ in totals.values())
+        share = flow_share(spec)
         rows += [(spec.label, f"coupling, one of {len(couplings)}", *row) for row in flow_rows]
         rows.append((spec.label, "flow", f"total, {share:.2%} of encoder and decoder", "", *flow_totals))
         frames.append(DataFrame(rows, columns=[*COLUMNS]))

@@ -27,6 +27,9 @@ IMAGES = 5_000  # of each kind, at most: half of a table's, and more than Incept
 class Curve:
     """Points of one training's curve.
 
+    Departs: Figures 3 and 4 do not say how often, nor on how many images, FID was recorded; ours is every 10 epochs at
+    the paper's budget, on 5,000 of each, half of a table's.  To switch: --progress; IMAGES in benchmarks/curve.py.
+
     Attributes:
         measure: what the table compares with.
         every: epochs from one point to the next; the last epoch of a stage has one, too.
