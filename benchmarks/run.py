@@ -44,13 +44,11 @@ from benchmarks import (
 )
 from benchmarks.commands import COMMANDS, DONE, FAILED, INTERRUPTED, WRONG, Command
 from benchmarks.evidence import Evidence
-from benchmarks.plan import KINDS, Options, Plan, Problems, plan, seconds_per_step, settings
+from benchmarks.plan import KINDS, Options, Plan, Problems, names, plan, seconds_per_step, settings
 from benchmarks.verdicts import MARGIN, SPREADS
 
 STATES = ("done", "diverged", "failed", "pending", "unusable")
-# That `all` writes: the paper's tables, and its figures of models that there are
-EVERYTHING = [*(name for name in tables.TABLES if name.startswith("table")),
-              *(name for name, kind in figures.FIGURES.items() if kind.known)]  # fmt: skip
+CURVED = [name for name, kind in figures.FIGURES.items() if kind.panels]
 TABLE_OPTIONS = frozenset({*Options.__dataclass_fields__, "dry_run", "yes", "force", "no_wait"})
 
 
@@ -99,9 +97,12 @@ def _main(arguments: list[str]) -> int:
     known = {n: v for n, v in vars(given).items() if n in Options.__dataclass_fields__ and v is not None}
     options = Options(**{**known, "data_root": root, "cluster": choose(given.cluster)})
     plans: dict[str, Plan] = {}
-    for name in EVERYTHING if given.what == "all" else [given.what if given.what in KINDS else "table1"]:
+    one = {given.what if given.what in KINDS else "table1": options}
+    wanted = _everything(options) if given.what == "all" else one
+    for name, asked in wanted.items():
         try:
-            plans[name] = launching.placed(plan(options, CLUSTERS, name), options.device)
+            plans[name] = launching.placed(plan(asked, CLUSTERS, name), options.device)
+            _refuse_to_replace(name, plans[name])
         except Problems as error:
             wrong += error.problems
     if wrong:
@@ -116,9 +117,30 @@ def _main(arguments: list[str]) -> int:
         plans[next(iter(plans))] = replace(found, jobs=jobs)
     codes = [DONE]
     for name, found in plans.items():
-        again = {"what": name, "options": asdict(replace(options, cluster=given.cluster))}
+        if given.dry_run and len(plans) > 1:
+            print(name)
+        again = {"what": name, "options": asdict(replace(wanted[name], cluster=given.cluster))}
         codes.append(_table(name, found, again, dry=given.dry_run, yes=given.yes, wait=not given.no_wait))
+    if given.what == "all" and not given.dry_run:
+        codes.append(ALL["table3"].call(given, None))
     return max(codes)
+
+
+def _everything(options: Options) -> dict[str, Options]:
+    """What `all` writes, and how: the paper's tables, and its figures, of those of their models that are asked for.
+
+    Figures with curves come first: a training that was made without one would have to be made again.
+    """
+    asked = None if options.only is None else names(options.only)
+    found = {}
+    for name, kind in sorted(KINDS.items(), key=lambda item: item[0] not in CURVED):
+        if name in tables.TABLES and name.startswith("table"):
+            found[name] = options
+        elif isinstance(kind, figures.Kind):
+            models = [model for model in kind.known if asked is None or model in asked]
+            if models:
+                found[name] = replace(options, only=",".join(models))
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -184,7 +206,6 @@ def _error(message: str) -> None:
 def _table(name: str, found: Plan, command: dict[str, Any], *, dry: bool, yes: bool, wait: bool = True) -> int:
     console = Console()
     pending = found.pending()
-    _refuse_to_replace(name, found)
     if dry:
         _describe(found, console)
         for line in launching.what_slurm_gets(pending) if found.cluster == "slurm" else ():
@@ -222,6 +243,7 @@ def _retry(given: argparse.Namespace, root: Path | None) -> int:
         options = Options(**{**known, "results": given.results, "cluster": cluster})
         try:
             found = launching.placed(plan(options, CLUSTERS, command["what"]), options.device)
+            _refuse_to_replace(command["what"], found)
         except Problems as error:  # the other commands go on
             for problem in error.problems:
                 print(f"error: {command['what']}: {problem}", file=sys.stderr)

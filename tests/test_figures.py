@@ -146,3 +146,14 @@ def test_a_figure_trains_what_is_missing_and_then_draws(tmp_path, capsys):
     shutil.rmtree(tmp_path / "figures")
     assert main(command) == 0
     assert "nothing to" in capsys.readouterr().out or (tmp_path / "figures" / "figure4.csv").read_bytes() == before
+
+
+def test_all_draws_the_figures_of_the_models_asked_for(tmp_path, capsys):
+    command = ["all", "--preset", "demo", "--seeds", "1", "--dry-run", "--results", str(tmp_path)]
+    assert main([*command, "--only", "rae-gmm"]) == 0
+    assert "figure" not in capsys.readouterr().out
+    assert main([*command, "--only", "glf,vae"]) == 0
+    printed = capsys.readouterr().out
+    order = re.findall(r"^(?:figure|table)\d$", printed, re.M)
+    assert order[:2] == ["figure3", "figure4"], "trainings with a curve come first"
+    assert {"table1", "table6", "figure2"} <= {*order}

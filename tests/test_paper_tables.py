@@ -55,12 +55,13 @@ def points():
 
 def seconds():
     common = {"dataset": "mnist", "images": 60_000, "batch": 256, "device": "a card", "precision": "fp32",
-              "engine": "eager"}  # fmt: skip
+              "engine": "eager", "processes": 1, "exclusive": True, "synthetic": False}  # fmt: skip
     yield {"model": "glf", "stage": "train", "seconds_per_epoch": 1.9, **common}
     yield {"model": "glf", "stage": "train", "seconds_per_epoch": 2.1, **common}
     yield {"model": "two-stage-vae", "stage": "first", "seconds_per_epoch": 3.0, **common}
     yield {"model": "two-stage-vae", "stage": "second", "seconds_per_epoch": 0.5, **common}
-    yield {"model": "glf", "stage": "train", "seconds_per_epoch": 99.0, **common, "device": "another card"}
+    others = {"device": "another card"}, {"processes": 4}, {"exclusive": False}, {"precision": "tf32"}
+    yield from ({"model": "glf", "stage": "train", "seconds_per_epoch": 99.0, **common, **other} for other in others)
 
 
 FRAMES = {"runs": DataFrame(evaluations()), "epochs": DataFrame(points()), "speed": DataFrame(seconds())}
@@ -180,6 +181,14 @@ def test_points_of_two_metric_protocols_are_not_mixed():
     assert found.loc["GLF", "MNIST (reached)"] == "4 ± 1 (2/3)"  # of 3 and 4
 
 
+def test_each_data_set_has_a_metric_protocol_of_its_own():
+    more = [{"key": KEYS["glf", "celeba"][0], "epoch": i, "protocol_id": "of celeba", "fid": d}
+            for i, d in enumerate((9.0, 5.0, 5.0))]  # fmt: skip
+    epochs = DataFrame([row for row in points() if "celeba" not in row["key"]] + more)
+    found = tables.build("table2", FRAMES | {"epochs": epochs}, GRID).frame()
+    assert [*found.loc["GLF", ["MNIST (reached)", "CelebA (reached)"]]] == ["4 ± 1", "2 (1/3) [1 diverged]"]
+
+
 def test_no_distance_while_training_is_a_dash():
     found = tables.build("table2", FRAMES | {"epochs": FRAMES["epochs"].drop(columns="fid")}, GRID)
     assert found.frame().loc["GLF", "MNIST (reached)"] == "—"
@@ -224,7 +233,7 @@ def test_table4_has_no_gans_beside_another_metric():
 
 
 def test_table5_as_csv():
-    """GLF's two measurements on one card have a mean of 2.0; the other card's is left out."""
+    """GLF's two measurements alone on one card have a mean of 2.0; four others do not compare."""
     assert csv("table5") == (
         "model,MNIST,MNIST (paper),CelebA,CelebA (paper)\n"
         "Two-Stage VAE,3.0/0.5 (1.75),5/2 (0.70),—,60/28 (0.81)\n"
@@ -232,8 +241,8 @@ def test_table5_as_csv():
     )
     found = table("table5")
     assert found.caption == "Training time per epoch in seconds. Incomplete: 2 of 4 cells are measured."
-    assert ("Measured on a card, fp32, eager; images per epoch: MNIST 60,000. Left out: 1 measurements of another "
-            "device, precision or engine.") in found.notes  # fmt: skip
+    assert ("Measured alone on a card, fp32; steps taken: eager. Images per epoch: MNIST 60,000. Left out: 4 "
+            "measurements beside other work, on another device or at another precision.") in found.notes  # fmt: skip
 
 
 def test_table5_as_latex():
@@ -243,6 +252,12 @@ def test_table5_as_latex():
     GLF & ours & 2.0 (1.00) & --- \\
      & paper & 10 (1.00) & 108 (1.00) \\"""
     )
+
+
+def test_times_beside_other_work_are_no_times_of_table5():
+    found = tables.build("table5", {"speed": FRAMES["speed"].assign(exclusive=False)}, GRID)
+    assert found.frame().loc["GLF", "MNIST"] == "—"
+    assert "Left out: 8 measurements beside other work." in found.notes
 
 
 def test_a_ratio_needs_the_reference():
@@ -379,7 +394,9 @@ def full(name, sets=None, lost=11):
     stages = {pair: {"first": 1000, "second": 2000} for pair in keys}
     grid = replace(GRID, models=models, datasets=sets, keys=keys, protocol_ids=dict.fromkeys(sets, ID), draws=2,
                    stages=stages, notes=("a_b: 100 % of “c” & {d}, lr 1e-3; features pkg.mod:Class",))  # fmt: skip
-    speed = [{"model": m, "dataset": d, "seconds_per_epoch": 123.4, "images": 9, "device": "A & B_c"} for m, d in keys]
+    speed = [{"model": m, "dataset": d, "stage": "train", "seconds_per_epoch": 123.4, "images": 9, "device": "A & B_c",
+              "precision": "fp32", "engine": "graph", "processes": 1, "exclusive": True, "synthetic": True}
+             for m, d in keys]  # fmt: skip
     frames = {"runs": DataFrame(rows), "epochs": FRAMES["epochs"], "speed": DataFrame(speed)}
     return tables.build(name, frames, grid)
 

@@ -56,6 +56,11 @@ MISTAKES = {
     ("table1", "--features", "no.such:Thing"): r"--features no.such:Thing: No module named 'no'; it must be on the",
     ("table1", "--metrics", "fd,is"): r"unknown metric 'is'. Known: fd, prd, kid, neighbours",
     ("table1", "--progress", "0"): r"--progress must be a whole number from 1 on",
+    ("table1", "--format", "csv,pdf"): r"unknown format 'pdf'. Known: csv, latex, markdown, html",
+    ("table1", "--decimals", "12"): r"--decimals must be a digit from 0 to 9, got '12'",
+    ("table1", "--margin", "5%"): r"--margin must be a share of the paper's number between 0 and 1, got '5%'",
+    ("table1", "--margin", "nan"): r"--margin must be a share of the paper's number between 0 and 1, got 'nan'",
+    ("all", "--only", "glff"): r"unknown model 'glff'",
     ("table1", "--images", "0"): r"--images must be a whole number from 1 on",
     ("table1", "--images", "32", "--on", "digits"): r"digits has 32 real images to compare .* classifier:digits 32",
     ("sensitivity", "--only", "glff"): r"unknown model 'glff'",
@@ -378,6 +383,32 @@ def test_a_table_of_the_papers_setting_is_not_replaced_by_a_shorter_one(one, tmp
     assert main([*ONE, "--results", str(tmp_path)]) == 2
     assert "is of preset paper: write that of preset demo to another --results" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir() if p.name != "cache"] == ["tables"]
+
+
+def test_formats_and_decimals_are_a_choice(one, tmp_path):
+    shutil.copytree(one / "records", tmp_path / "records")
+    assert main([*ONE, "--results", str(tmp_path), "--format", "latex", "--decimals", "4"]) == 0
+    assert [*tables(tmp_path)] == ["table1-alone.tex", "table1-tidy.csv", "table1.tex"]
+    assert re.search(r"RAE \+ GMM & \d\.\d{4} ", (tmp_path / "tables" / "table1.tex").read_text())
+
+
+def test_all_writes_every_table_and_measures_what_they_need(one, tmp_path, capsys):
+    shutil.copytree(one, tmp_path / "out")
+    (before,) = (record.read_text() for record in (tmp_path / "out" / "records").iterdir())
+    command = ["all", *ONE[1:], "--format", "csv", "--results", str(tmp_path / "out")]
+    assert main(command) == 0
+    assert {*tables(tmp_path / "out")} >= {f"table{n}.csv" for n in range(1, 7)}
+    (record,) = (json.loads(path.read_text()) for path in (tmp_path / "out" / "records").iterdir())
+    assert record["provenance"]["started"] == json.loads(before)["provenance"]["started"], "it was trained anew"
+    values = record["evaluations"][0]["values"]
+    assert f"({values['prd_f8']:.3f}, {values['prd_f1_8']:.3f})" in (tmp_path / "out/tables/table6.csv").read_text()
+    assert "RAE + GMM,25,—" in (tmp_path / "out/tables/table2.csv").read_text()
+    assert "Incomplete: 0 of 1 cells are measured." in capsys.readouterr().out
+    # a table of the paper's setting stops all of them, before anything is written
+    paper = (tmp_path / "out/tables/table6-tidy.csv").read_text().replace(",demo,", ",paper,")
+    (tmp_path / "out/tables/table6-tidy.csv").write_text(paper)
+    assert main(command) == 2
+    assert "trainings to run" not in capsys.readouterr().out
 
 
 def test_force_trains_anew_and_keeps_the_record_until_then(one, tmp_path):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-import pandas as pd
 from pandas import DataFrame
 
 from benchmarks.tables.against import oddities, with_cited
@@ -80,8 +80,8 @@ def table2(runs: DataFrame, epochs: DataFrame, grid: Grid) -> Table:
         for dataset in grid.datasets:
             pair = model, dataset
             wanted = grid.keys.get(pair, ())
-            reached = {key: [float(reach(*curves[key]))] for key in wanted if key in curves}
-            cell = over_trainings(runs, wanted, reached)
+            near = {key: reach(curves[key].epochs, curves[key].distances) for key in wanted if key in curves}
+            cell = over_trainings(runs, wanted, {key: [float(epoch)] for key, epoch in near.items()})
             where = place(model, dataset, "curve", None)
             cells[pair] = Epochs(grid.stages.get(pair, {}), replace(cell, where=where), paper.get(pair, ()))
     over = [cell.reached for cell in cells.values()]
@@ -118,20 +118,34 @@ def reach(epochs: list[int], distances: list[float]) -> int:
     return next(epoch for epoch, distance in zip(epochs, distances, strict=True) if distance <= near)
 
 
-def _curves(runs: DataFrame, epochs: DataFrame, grid: Grid) -> dict[str, tuple[list[int], list[float]]]:
-    """Training key -> its points, of trainings that were done and have one after their last epoch."""
-    done = runs.loc[runs["status"] == "done", "key"].unique()
-    keys = {key for some in grid.keys.values() for key in some} & {*done}
-    if grid.metric not in epochs or not keys:
+@dataclass(frozen=True)
+class _Curve:
+    """Distances while a training went on: after how many epochs of all stages, and by which metric protocol."""
+
+    epochs: list[int]
+    distances: list[float]
+    protocol_id: str | None
+
+
+def _curves(runs: DataFrame, epochs: DataFrame, grid: Grid) -> dict[str, _Curve]:
+    """Training key -> its curve, of trainings that were done and have a point after their last epoch."""
+    done = {*runs.loc[runs["status"] == "done", "key"]}
+    if grid.metric not in epochs:
         return {}
-    curves, protocols = {}, {}
-    for key, rows in epochs[epochs["key"].isin(keys)].groupby("key", sort=False):
-        measured = rows[grid.metric].notna().to_numpy()
-        if measured[-1]:
-            points = [i + 1 for i, there in enumerate(measured) if there]
-            curves[str(key)] = points, [float(d) for d in rows[grid.metric][measured]]
-            protocols[str(key)] = rows["protocol_id"].iloc[0] if "protocol_id" in rows else None
-    # Points of two metric protocols (of fewer images, say) are two scales: only the commonest counts.
-    commonest = pd.Series(protocols, dtype=object).value_counts(dropna=False, sort=True)
-    keep = min((p for p in commonest.index if commonest[p] == commonest.max()), key=str, default=None)
-    return {key: curve for key, curve in curves.items() if protocols[key] == keep}
+    curves = {}
+    wanted = {key for keys in grid.keys.values() for key in keys} & done
+    for key, rows in epochs[epochs["key"].isin(wanted)].groupby("key", sort=False):
+        there = rows[grid.metric].notna().to_numpy()
+        if there[-1]:
+            identity = rows["protocol_id"].iloc[0] if "protocol_id" in rows else None
+            points = [i + 1 for i, measured in enumerate(there) if measured]
+            curves[str(key)] = _Curve(points, [float(d) for d in rows[grid.metric][there]], identity)
+    # Points of two metric protocols (of fewer images, say) are two scales: on a data set only the commonest counts.
+    kept: dict[str, _Curve] = {}
+    for dataset in grid.datasets:
+        keys = [key for (_, where), some in grid.keys.items() if where == dataset for key in some]
+        mine = {key: curves[key] for key in keys if key in curves}
+        counts = Counter(curve.protocol_id for curve in mine.values())
+        commonest = min(counts, key=lambda identity: (-counts[identity], str(identity)), default=None)
+        kept |= {key: curve for key, curve in mine.items() if curve.protocol_id == commonest}
+    return kept

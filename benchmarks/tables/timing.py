@@ -8,7 +8,6 @@ from statistics import fmean
 from types import MappingProxyType
 from typing import Any
 
-import pandas as pd
 from pandas import DataFrame
 
 from benchmarks.tables.against import oddities
@@ -17,7 +16,8 @@ from benchmarks.tables.cells import NOTHING, Grid, Shown, Table
 from benchmarks.tables.paper import Pair, Published, printed
 
 REFERENCE = "glf"  # the row that the ratios are to
-SPEED = ("model", "dataset", "stage", "seconds_per_epoch", "images", "batch", "device", "precision", "engine")
+SPEED = ("model", "dataset", "stage", "seconds_per_epoch", "images", "device", "precision", "engine", "processes",
+         "exclusive", "synthetic")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def table5(speed: DataFrame, grid: Grid) -> Table:
     """Table 5: seconds per epoch, and how they compare with GLF's, beside the paper's.
 
     Args:
-        speed: one row per measurement, with the columns `SPEED` (`stage` may be missing: then a model has one).
+        speed: one row per measurement, with the columns `SPEED`.
         grid: the rows and columns of the table; its keys are of no account.
     """
     paper = printed("table5")
@@ -83,7 +83,7 @@ def table5(speed: DataFrame, grid: Grid) -> Table:
         *oddities(paper, cells, grid),
     ]
     if missing:
-        notes.insert(0, f"{NOTHING}: not measured; python -m benchmarks.speed does.")
+        notes.insert(0, f"{NOTHING}: not measured; python -m benchmarks.speed --out RESULTS/speed does.")
     incomplete = f" Incomplete: {len(cells) - missing} of {len(cells)} cells are measured." if missing else ""
     return Table(
         name="table5",
@@ -99,34 +99,35 @@ def table5(speed: DataFrame, grid: Grid) -> Table:
 
 
 def _alike(speed: DataFrame, grid: Grid) -> tuple[DataFrame, str]:
-    """The measurements of one device, precision and engine, those of most cells; and what is said of them."""
-    how = [name for name in ("device", "precision", "engine") if name in speed]
-    mine = speed[speed["model"].isin([*grid.models]) & speed["dataset"].isin([*grid.datasets])] if len(speed) else speed
-    if mine.empty:
-        return mine, ""
-    if not how:
-        return mine, "Measured on a machine that is not named."
-    groups = dict(iter(mine.groupby(how, dropna=False, sort=True)))
+    """The measurements that compare, those of most cells, and what is said of them.
+
+    They are of one training alone on one device at one precision.
+    """
+    mine = speed[speed["model"].isin([*grid.models]) & speed["dataset"].isin([*grid.datasets])]
+    alone = mine[(mine["processes"] == 1) & mine["exclusive"].astype(bool)]
+    groups = dict(iter(alone.groupby(["device", "precision"], dropna=False, sort=True)))
     cells = {key: len(rows.drop_duplicates(["model", "dataset"])) for key, rows in groups.items()}
-    key = max(cells, key=lambda one: (cells[one], str(one)))
-    kept = groups[key]
-    left = len(mine) - len(kept)
-    others = f" Left out: {left} measurements of another device, precision or engine." if left else ""
-    images = ", ".join(
-        f"{grid.datasets[str(dataset)]} {'/'.join(f'{n:,}' for n in sorted({int(n) for n in rows['images'].dropna()}))}"
-        for dataset, rows in kept.groupby("dataset", sort=False)
-    ) if "images" in kept else ""  # fmt: skip
-    return kept, f"Measured on {', '.join(map(str, key))}{f'; images per epoch: {images}' if images else ''}.{others}"
+    if not cells:
+        return alone, f"Left out: {len(mine)} measurements beside other work." if len(mine) else ""
+    device, precision = best = max(cells, key=lambda key: (cells[key], str(key)))
+    kept = groups[best]
+    engines = ", ".join(sorted({*kept["engine"].astype(str)}))
+    said = [f"Measured alone on {device}, {precision}; steps taken: {engines}."]
+    sizes = [f"{grid.datasets[str(dataset)]} {'/'.join(f'{int(n):,}' for n in sorted({*rows['images'].dropna()}))}"
+             for dataset, rows in kept.groupby("dataset", sort=False)]  # fmt: skip
+    said.append(f"Images per epoch: {', '.join(sizes)}.")
+    if made := [grid.datasets[str(d)] for d in kept.loc[kept["synthetic"].astype(bool), "dataset"].unique()]:
+        said.append(f"Random images of the right shape stood for {', '.join(made)}.")
+    if left := len(mine) - len(kept):
+        said.append(f"Left out: {left} measurements beside other work, on another device or at another precision.")
+    return kept, " ".join(said)
 
 
 def _stages(speed: DataFrame, pair: Pair) -> dict[str, float]:
     """Stage -> mean seconds per epoch over the measurements of a model on a data set."""
-    if speed.empty:
-        return {}
     mine = speed[(speed["model"] == pair[0]) & (speed["dataset"] == pair[1])]
-    stages = mine["stage"].fillna("train") if "stage" in mine else pd.Series("train", index=mine.index)
     return {str(stage): fmean(map(float, rows["seconds_per_epoch"]))
-            for stage, rows in mine.groupby(stages, sort=False)}  # fmt: skip
+            for stage, rows in mine.groupby("stage", sort=False)}  # fmt: skip
 
 
 def _over(value: float, reference: float) -> float | None:
