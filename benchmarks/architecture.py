@@ -9,7 +9,7 @@ import torch
 from pandas import DataFrame
 from torch import Tensor, nn
 
-from benchmarks.datasets import DATASETS
+from benchmarks.datasets import DATASETS, Spec
 from zoo.flows import Coupling, Flow
 from zoo.nets import Decoder, Encoder
 
@@ -65,6 +65,18 @@ def _products(module: nn.Module, output: Tensor) -> int:
     return 0
 
 
+def flow_share(spec: Spec, blocks: int = 4) -> float:
+    """Parameters of the flow over those of encoder and decoder, at a data set's sizes; a block is two couplings."""
+    with torch.device("meta"):
+        networks = Encoder(spec.shape, spec.nz), Decoder(spec.shape, spec.nz)
+    flow = Flow(spec.nz, spec.k, blocks)
+    return _count(flow) / sum(map(_count, networks))
+
+
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
 def table3() -> DataFrame:
     """The shared networks and the flow at each data set's sizes: a row per layer, then the totals.
 
@@ -88,7 +100,7 @@ def table3() -> DataFrame:
             rows.append((spec.label, name, "total", "", *totals[name]))
         flow_rows = layers(couplings[0].net, torch.zeros(1, spec.nz // 2))
         flow_totals = len(couplings) * sum(r[2] for r in flow_rows), len(couplings) * sum(r[3] for r in flow_rows)
-        share = flow_totals[0] / sum(parameters for parameters, _ in totals.values())
+        share = flow_share(spec)
         rows += [(spec.label, f"coupling, one of {len(couplings)}", *row) for row in flow_rows]
         rows.append((spec.label, "flow", f"total, {share:.2%} of encoder and decoder", "", *flow_totals))
         frames.append(DataFrame(rows, columns=[*COLUMNS]))

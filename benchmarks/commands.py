@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table as Sheet
 
 import zoo
-from benchmarks import architecture, compare, datasets, features, fetch, gallery, metrics, protocols, records
+from benchmarks import architecture, compare, datasets, features, fetch, gallery, metrics, protocols, records, report
 from benchmarks.plan import Problems, count, names, parse_device
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130  # exit codes
@@ -133,6 +133,16 @@ def list_protocols(given: Namespace, root: Path | None) -> int:
     return DONE
 
 
+def page(given: Namespace, root: Path | None) -> int:
+    """Write the report of what is there; it runs nothing."""
+    results = Path(given.results)
+    if not (results / "records").is_dir():
+        raise Problems([f"there are no records in {results}: give another --results, or make some first, by "
+                        "table1 --preset demo"])  # fmt: skip
+    print(report.write(results))
+    return DONE
+
+
 def wide() -> Console:
     """A console whose tables are not squeezed into 80 columns where there is no terminal."""
     return Console(width=None if sys.stdout.isatty() else 200)
@@ -159,6 +169,7 @@ COMMANDS: dict[str, Command] = {
     **{kind: Command(picture, frozenset({"preset", "data_root"}), "MODEL DATASET") for kind in gallery.KINDS},
     "evaluate": Command(evaluate, EVALUATE),
     "fetch": Command(fetch_files, frozenset({"data_root"}), "NAME..."),
+    "report": Command(page),
     "list": Command(list_names),
     "protocols": Command(list_protocols),
 }

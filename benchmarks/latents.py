@@ -27,7 +27,8 @@ def diagnose(model: LatentModel, data: DataSet) -> dict[str, float | None]:
         recon_sse (squared error per image, summed over pixels); latent_std and latent_mean (standard deviation and
         absolute mean of the encoder's means over images, averaged over dimensions); prior_mean and prior_cov
         (`mismatch` of q(z), the draws from q(z|x), to the model's density); latent_nll (of the same draws, in nats
-        per image).  None where a density has no closed form or is singular, or there is no encoder.
+        per image); posterior_var (variance of q(z|x), mean over images and dimensions; 0 for an encoder without noise).
+        None where a density has no closed form or is singular, or there is no encoder.
     """
     return dict.fromkeys(DIAGNOSTICS) | _diagnose(model, data)
 
@@ -46,6 +47,8 @@ def _diagnose(model: LatentModel, data: DataSet) -> dict[str, float]:
         "latent_mean": z.mean(0).abs().mean().item(),
     }
     q = model.encode(x, torch.Generator().manual_seed(stream("posterior", 0)))
+    other = model.encode(x, torch.Generator().manual_seed(stream("posterior", 1)))
+    found["posterior_var"] = (q - other).double().square().mean().item() / 2  # two draws for each image: unbiased
     with evaluating(model):
         p = model.sample_latent(DRAWS, torch.Generator().manual_seed(stream("latents", 0)))
         with suppress(NotImplementedError):

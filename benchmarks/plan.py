@@ -19,14 +19,19 @@ from benchmarks import datasets, features, models, protocols, records
 from benchmarks.datasets import Folder
 from benchmarks.engine import problems as engine_problems
 from benchmarks.evaluation import IMAGES, VARIANTS, Measure
+from benchmarks.figures import FIGURES
+from benchmarks.figures import Kind as Figure
 from benchmarks.layouts import FORMATS
 from benchmarks.metrics import METRICS
 from benchmarks.protocols import PRESETS, Preset, show
-from benchmarks.tables import TABLES, Grid, Kind
+from benchmarks.tables import TABLES, Grid
+from benchmarks.tables import Kind as Table
 from benchmarks.trial import Job, Trial, finished, loaded
 from benchmarks.verdicts import MARGIN
 from benchmarks.work import forced
 from zoo.perceptual import Weights
+
+KINDS: dict[str, Table | Figure] = {**TABLES, **FIGURES}  # what can be asked for
 
 
 class Problems(ValueError):
@@ -53,6 +58,7 @@ class Options:
     metrics: str | None = None
     images: str | None = None
     allow_few: bool = False
+    progress: str | None = None
     format: str | None = None
     decimals: str | None = None
     margin: str | None = None
@@ -212,7 +218,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     Args:
         options: the command.
         clusters: where trials can run.
-        table: a key of `TABLES`: what must be measured of each training.
+        table: a key of `KINDS`: what must be measured of each training.
 
     Raises:
         Problems: with everything that is wrong.
@@ -221,8 +227,10 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     if options.preset not in PRESETS:
         wrong.append(f"unknown preset {options.preset!r}. Known: {', '.join(PRESETS)} (benchmarks/protocols.py)")
     preset = PRESETS.get(options.preset)
-    kind = TABLES[table]
+    kind = KINDS[table]
     only = names(options.only) if options.only is not None else [*_usual(kind, preset)]
+    if not only:
+        wrong.append(f"{table} is of {', '.join(kind.models or ())}, which this version does not have")
     given = names(options.like) if options.like is not None else []
     like, lender = models.lenders(given, only, "folder:" in (options.on or ""), wrong)
     rows = models.chosen(only, lender, options.recon, wrong)
@@ -238,6 +246,8 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     seeds = count("--seeds", options.seeds, preset.seeds if preset else 1, wrong)
     draws = count("--draws", options.draws, preset.draws if preset else 1, wrong)
     images = count("--images", options.images, IMAGES, wrong)
+    curved = isinstance(kind, Figure) and kind.panels and preset
+    progress = count("--progress", options.progress, preset.progress if curved and preset else 0, wrong)
     metrics = tuple(names(options.metrics or "fd"))
     if unknown := [repr(name) for name in metrics if name not in METRICS]:
         wrong.append(f"unknown metric {', '.join(unknown)}. Known: {', '.join(METRICS)} (benchmarks/metrics.py)")
@@ -251,7 +261,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
         wrong.append(f"unknown cluster {options.cluster!r}. Known: {', '.join(clusters)} (slurm/launch.py)")
     workers = count("--workers", options.workers, _processes(device), wrong)
     look = Look.of(options, wrong)
-    sources = _sources(replace(options, like=like), preset.datasets if preset else (), wrong)
+    sources = _sources(replace(options, like=like), _datasets(kind, rows, preset), wrong)
     if root is None or root.is_dir():
         for source in sources:
             wrong += datasets.problems(source, root)
@@ -288,7 +298,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
                     break
                 trials[model, data.name, seed] = Job(
                     trial, source, root, results, str(device), wanted, draws,
-                    metrics, kind.sources, variants, kind.diagnostics, images, options.allow_few,
+                    metrics, kind.sources, variants, kind.diagnostics, images, options.allow_few, progress,
                     code=zoo.entry(model).code, engine=options.engine,
                 )  # fmt: skip
     if wrong:
@@ -304,11 +314,18 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     return found
 
 
-def _usual(kind: Kind, preset: Preset | None) -> tuple[str, ...]:
+def _usual(kind: Table | Figure, preset: Preset | None) -> tuple[str, ...]:
     """The rows where the command names none: the table's, of those that there are, or the preset's."""
     if kind.models is not None:
         return tuple(name for name in kind.models if name in zoo.MODELS)
     return preset.models if preset else ()
+
+
+def _datasets(kind: Table | Figure, models: Sequence[str], preset: Preset | None) -> tuple[str, ...]:
+    """The columns where the command names none: a figure's, at the paper's budget, those with a protocol."""
+    if preset is None or not isinstance(kind, Figure) or preset is not PRESETS["paper"]:
+        return preset.datasets if preset else ()
+    return tuple(name for name in kind.datasets if any(protocols.has_row(model, name) for model in models))
 
 
 def seconds_per_step(results: Path) -> dict[tuple[str, str, str], float]:

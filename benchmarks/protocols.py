@@ -210,6 +210,7 @@ class Preset:
         datasets: default columns.
         models: default rows.
         features: default extractor.
+        progress: epochs between two points of a distance's curve, for the figures that draw one.
         lr: model -> stage -> learning rates, where the paper's could not work in so few steps.
     """
 
@@ -220,6 +221,7 @@ class Preset:
     datasets: tuple[str, ...]
     models: tuple[str, ...]
     features: str
+    progress: int
     lr: Mapping[str, Mapping[str, PerGroup]] = field(default_factory=dict)
 
 
@@ -227,9 +229,9 @@ FAST = {"two-stage-vae": {"first": FASTER, "second": FASTER}}
 TABLE1 = ("vae", "wae-gan", "two-stage-vae", "rae-gmm", "vae-flow-prior", "vae-flow-posterior", "glf")  # without VGG-16
 FIVE   = ("vae", "wae-gan", "two-stage-vae", "rae-gmm", "glf")  # one for each shape of training
 PRESETS = {
-    "paper": Preset(None,   None,  10, 10, ("mnist", "fashion", "cifar10", "celeba"), (*TABLE1, "glf-perceptual"), "inception"),
-    "quick": Preset(10_000, 1_000,  1,  1, ("mnist",),                                TABLE1, "classifier", FAST),
-    "demo":  Preset(None,     500,  3,  1, ("digits",),                               FIVE,   "classifier", FAST),
+    "paper": Preset(None,   None,  10, 10, ("mnist", "fashion", "cifar10", "celeba"), (*TABLE1, "glf-perceptual"), "inception", 10),
+    "quick": Preset(10_000, 1_000,  1,  1, ("mnist",),                                TABLE1, "classifier", 1, FAST),
+    "demo":  Preset(None,     500,  3,  1, ("digits",),                               FIVE,   "classifier", 1, FAST),
 }
 # fmt: on
 
@@ -251,6 +253,11 @@ def rows(model: str) -> Mapping[str, Protocol]:
     first = next((name for name, other in zoo.MODELS.items() if other.model is entry.model), "")
     own: Mapping[str, Protocol] = getattr(entry.model, "protocols", {})
     return PROTOCOLS.get(first, own)
+
+
+def has_row(model: str, dataset: str) -> bool:
+    """Whether there is a protocol for a model on a data set."""
+    return SAME_AS.get(dataset, dataset) in rows(model) or dataset in rows(model)
 
 
 def row(model: str, dataset: str) -> str:

@@ -33,10 +33,11 @@ class RecordError(ValueError):
 
 # One row per training repeats these; a metric's own columns stand between EVALUATION and PROVENANCE.
 TRAINING = ("key", "model", "label", "revision", "dataset", "row", "preset", "seed", "precision", "status")
-EVALUATION = ("error", "source", "draw", "metric", "protocol_id", "n", "n_real", "n_fake", "extractor")
-DIAGNOSTICS = ("recon_sse", "latent_std", "latent_mean", "prior_mean", "prior_cov", "latent_nll")
+EVALUATION = ("error", "source", "draw", "metric", "protocol_id", "n", "n_real", "n_fake", "extractor", "split",
+              "reals", "fakes", "quantisation")  # fmt: skip
+DIAGNOSTICS = ("recon_sse", "latent_std", "latent_mean", "prior_mean", "prior_cov", "latent_nll", "posterior_var")
 PROVENANCE = ("train", "test", "device", "torch", "commit", "dirty")
-EPOCH = ("key", "model", "dataset", "preset", "seed", "stage", "epoch")
+EPOCH = ("key", "model", "dataset", "preset", "seed", "stage", "epoch", "protocol_id")  # the last one: of a curve
 
 INTEGERS = ("revision", "seed", "draw", "n", "n_real", "n_fake", "epoch")
 
@@ -164,10 +165,12 @@ def _rows(record: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, 
     for evaluation in record.get("evaluations") or [{}]:
         protocol = evaluation.get("protocol") or {}
         own = {name: evaluation.get(name) for name in ("source", "draw", "metric", "protocol_id", "n")}
-        own |= {name: protocol.get(name) for name in ("n_real", "n_fake", "extractor")}
+        own |= {name: protocol.get(name) for name in EVALUATION[6:]}
         numbers = evaluation.get("values") or {}
         runs.append({**numbers, **common, **own})
     shared = {name: record.get(name) for name in EPOCH[:5]}
+    if record.get("curve"):
+        shared["protocol_id"] = record["curve"].get("protocol_id")
     return runs, [{**shared, **row} for row in record.get("epochs") or []]
 
 

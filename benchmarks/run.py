@@ -32,6 +32,7 @@ import zoo
 from benchmarks import (
     features,
     fetch,
+    figures,
     gallery,
     launching,
     layouts,
@@ -40,16 +41,18 @@ from benchmarks import (
     pictures,
     protocols,
     records,
+    speed,
     tables,
 )
 from benchmarks.commands import COMMANDS, DONE, FAILED, INTERRUPTED, WRONG, Command
-from benchmarks.plan import Options, Plan, Problems, plan, seconds_per_step, settings
+from benchmarks.evidence import Evidence
+from benchmarks.plan import KINDS, Options, Plan, Problems, names, plan, seconds_per_step, settings
 from benchmarks.verdicts import MARGIN, SPREADS
 from benchmarks.work import forced
 from zoo.losses import RECON, SPELLINGS
 
 STATES = ("done", "diverged", "failed", "pending", "unusable", "lacking")
-EVERYTHING = [name for name in tables.TABLES if name.startswith("table")]  # that `all` writes
+CURVED = [name for name, kind in figures.FIGURES.items() if kind.panels]
 TABLE_OPTIONS = frozenset({*Options.__dataclass_fields__, "dry_run", "yes", "force", "no_wait"})
 
 
@@ -93,14 +96,16 @@ def _main(arguments: list[str]) -> int:
         if wrong:
             raise Problems(wrong)
         return command.call(given, Path(root) if root else None)
-    if given.what not in (*tables.TABLES, "all"):
-        wrong.insert(0, f"cannot run {given.what!r}. Known: {', '.join([*tables.TABLES, 'all', *ALL])}")
+    if given.what not in (*KINDS, "all"):
+        wrong.insert(0, f"cannot run {given.what!r}. Known: {', '.join([*KINDS, 'all', *ALL])}")
     known = {n: v for n, v in vars(given).items() if n in Options.__dataclass_fields__ and v is not None}
     options = Options(**{**known, "data_root": root, "cluster": choose(given.cluster)})
     plans: dict[str, Plan] = {}
-    for name in EVERYTHING if given.what == "all" else [given.what if given.what in tables.TABLES else "table1"]:
+    one = {given.what if given.what in KINDS else "table1": options}
+    wanted = _everything(options) if given.what == "all" else one
+    for name, asked in wanted.items():
         try:
-            plans[name] = launching.placed(plan(options, CLUSTERS, name), options.device)
+            plans[name] = launching.placed(plan(asked, CLUSTERS, name), options.device)
             _refuse_to_replace(name, plans[name])
         except Problems as error:
             wrong += error.problems
@@ -111,14 +116,14 @@ def _main(arguments: list[str]) -> int:
         if found.preset == "paper" and not given.yes and (pending := found.pending()):
             raise Problems([f"{len(pending)} trainings at the paper's budget: say --yes to start them"])
         return launching.detach([word for word in arguments if word != "--no-wait"], found.results)
-    wants = asdict(replace(options, cluster=given.cluster))
-    word = _word({"what": next(iter(plans)), "options": wants}, [*plans.values()]) if given.force else ""
+    again = {name: {"what": name, "options": asdict(replace(wanted[name], cluster=given.cluster))} for name in plans}
+    word = _word(next(iter(again.values())), [*plans.values()]) if given.force else ""
     codes = [DONE]
     for name, found in plans.items():
         if given.dry_run and len(plans) > 1:
             print(name)
-        again = {"what": name, "options": wants, "force": word}
-        codes.append(_table(name, _anew(found, word), again, dry=given.dry_run, yes=given.yes, wait=not given.no_wait))
+        codes.append(_table(name, _anew(found, word), again[name] | {"force": word},
+                            dry=given.dry_run, yes=given.yes, wait=not given.no_wait))  # fmt: skip
     if given.what == "all" and not given.dry_run:
         codes.append(ALL["table3"].call(given, None))
     return max(codes)
@@ -138,6 +143,23 @@ def _anew(found: Plan, word: str) -> Plan:
     return replace(found, jobs=tuple(replace(job, force=word) for job in found.jobs))
 
 
+def _everything(options: Options) -> dict[str, Options]:
+    """What `all` writes, and how: the paper's tables, and its figures, of those of their models that are asked for.
+
+    Figures with curves come first: a training that was made without one would have to be made again.
+    """
+    asked = None if options.only is None else names(options.only)
+    found = {}
+    for name, kind in sorted(KINDS.items(), key=lambda item: item[0] not in CURVED):
+        if name in tables.TABLES and name.startswith("table"):
+            found[name] = options
+        elif isinstance(kind, figures.Kind):
+            models = [model for model in kind.known if asked is None or model in asked]
+            if models:
+                found[name] = replace(options, only=",".join(models))
+    return found
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.run",
@@ -147,8 +169,9 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("what", metavar="WHAT", help=f"{', '.join(tables.TABLES)}: train what is missing, write the table; all: "
-        "every table of the paper; table3: the architecture; status, retry, cancel: of what was launched; "
+    add("what", metavar="WHAT", help=f"{', '.join(KINDS)}: train what is missing, write the table or figure; all: "
+        "every table and figure of the paper; table3: the architecture; report: one HTML page of what is there; "
+        "status, retry, cancel: of what was launched; "
         f"{', '.join(gallery.KINDS)} MODEL DATASET: a picture from a finished training; evaluate: "
         "the metrics on any images; fetch "
         "NAME...: download data sets and weights; list: models, data sets, features, presets; protocols: how "
@@ -169,6 +192,8 @@ def _parser() -> argparse.ArgumentParser:
         "distance; evaluate: all)")  # fmt: skip
     add("--images", metavar="N", help="images of each kind in a metric, at most (default: 10000; evaluate: all)")
     add("--allow-few", action="store_true", help="accept no more images than features: a biased distance")
+    add("--progress", metavar="E", help="measure the Fréchet distance every E epochs of training, too (default: the "
+        "preset's for figure3 and figure4, else not at all); a training without such a curve is repeated")  # fmt: skip
     add("--format", metavar="A,B", help=f"{', '.join(layouts.FORMATS)} (default: all)")
     add("--decimals", metavar="N", help="digits behind the point (default: as many as a table's numbers need)")
     add("--margin", metavar="SHARE", help="of the paper's number, within which ours counts as equal (default: "
@@ -265,13 +290,13 @@ ALL = {**COMMANDS, **LAUNCHED}
 
 
 def _refuse_to_replace(name: str, found: Plan) -> None:
-    """A table of the paper's setting is not overwritten by one of a shortened preset."""
-    path = found.results / "tables" / f"{name}-tidy.csv"
+    """A table or figure of the paper's setting is not overwritten by one of a shortened preset."""
+    figure = name in figures.FIGURES
+    path = found.results / (f"figures/{name}.md" if figure else f"tables/{name}-tidy.csv")
     if found.preset == "paper" or not path.is_file():
         return
-    there = set(pd.read_csv(path)["preset"])
-    if "paper" in there:
-        raise Problems([f"{path} is of preset paper: write the table of preset {found.preset} to another --results"])
+    if "Preset paper;" in path.read_text(encoding="utf-8") if figure else "paper" in set(pd.read_csv(path)["preset"]):
+        raise Problems([f"{path} is of preset paper: write that of preset {found.preset} to another --results"])
 
 
 def _describe(found: Plan, console: Console) -> None:
@@ -308,11 +333,14 @@ def _describe(found: Plan, console: Console) -> None:
 
 
 def _write(name: str, found: Plan, console: Console) -> int:
-    """Build the table from the records and write it and the sample grids; the last line is its path."""
-    table = tables.build(name, _frames(found.results, tables.TABLES[name].reads), found.grid())
-    paths = layouts.write(table, found.results, found.look.formats)
-    shown = _grids(found) if tables.TABLES[name].pictures else []
-    console.print(layouts.to_markdown(table), highlight=False, markup=False, soft_wrap=True)
+    """Build the table or figure from the records and write it and its pictures; the last line is its path."""
+    if name in figures.FIGURES:
+        paths, shown = _figure(name, found, console), []
+    else:
+        table = tables.build(name, _frames(found.results, tables.TABLES[name].reads), found.grid())
+        paths = layouts.write(table, found.results, found.look.formats)
+        shown = _grids(found) if tables.TABLES[name].pictures else []
+        console.print(layouts.to_markdown(table), highlight=False, markup=False, soft_wrap=True)
     jobs = found.jobs if found.trains else ()
     states = [found.state(job) for job in jobs]
     for job, state in zip(jobs, states, strict=True):
@@ -326,11 +354,23 @@ def _write(name: str, found: Plan, console: Console) -> int:
     return FAILED if {*states} & {"failed", "pending", "unusable"} else DONE
 
 
+def _figure(name: str, found: Plan, console: Console) -> list[Path]:
+    """Draw a figure of the plan's own trainings, and print its caption."""
+    grid, (runs, epochs) = found.grid(), records.read(found.results)
+    keys = {job.trial.key for job in found.jobs}
+    evidence = Evidence(runs[runs["key"].isin(keys)], epochs[epochs["key"].isin(keys)], found.preset)
+    paths = figures.write(name, evidence, grid.models, grid.datasets, found.results)
+    console.print(paths[2].read_text(encoding="utf-8").strip(), highlight=False, markup=False, soft_wrap=True)
+    return paths
+
+
 def _frames(folder: Path, wanted: Sequence[str]) -> dict[str, pd.DataFrame]:
     """The frames that a table reads; epochs only where it does, as they take longest."""
     if "epochs" in wanted:
         return dict(zip(("runs", "epochs"), records.read(folder), strict=True))
-    return {"runs": records.runs(folder), "speed": pd.DataFrame(columns=[*tables.timing.SPEED])}
+    if "speed" in wanted:
+        return {"runs": records.runs(folder), "speed": speed.read(folder / "speed")}
+    return {"runs": records.runs(folder)}
 
 
 def _grids(found: Plan) -> list[Path]:

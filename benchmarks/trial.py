@@ -20,6 +20,7 @@ import torch
 
 import zoo
 from benchmarks import features, pictures, protocols, provenance, records
+from benchmarks.curve import Curve, keep, losses
 from benchmarks.datasets import DataSet, Folder, load
 from benchmarks.engine import Engine, memory_kept
 from benchmarks.evaluation import BASE, CRITERIA, IMAGES, Measure, NotFinite, Request, requests, stream
@@ -170,6 +171,7 @@ class Job:
         diagnostics: whether the table needs these.
         images: of each kind, at most.
         allow_few: accept no more images than features.
+        progress: epochs between two points of the distance's curve; 0 for no curve.
         force: a word for this wish to train anew although there is a record; "" for no such wish.
         code: folder that a model from outside the registry is imported from; "" for ours.
         engine: how steps are taken, see `engine.ENGINES`: the same training within float tolerance.
@@ -188,6 +190,7 @@ class Job:
     diagnostics: bool = False
     images: int = IMAGES
     allow_few: bool = False
+    progress: int = 0
     force: str = ""
     code: str = ""
     engine: str = "auto"
@@ -196,6 +199,10 @@ class Job:
     def required(self) -> list[Request]:
         """What its table needs: the trial is done when its record has these."""
         return requests(self.draws, self.sources, self.variants)
+
+    def curve(self, measure: Measure) -> Curve | None:
+        """What is measured while it trains."""
+        return Curve(measure, self.progress, self.trial.protocol.stages) if self.progress else None
 
     @property
     def work(self) -> Path:
@@ -220,12 +227,18 @@ def loaded(dataset: str | Folder, root: Path | None) -> DataSet:
 
 def finished(record: dict[str, Any], measure: Measure, job: Job) -> bool:
     """Whether a record needs no more work: diverged is an end, failed is not."""
-    if record["status"] == "failed":
+    if record["status"] == "failed" or lacks_curve(record, measure, job):
         return False
     if record["status"] == "diverged":
         return True
     undiagnosed = job.diagnostics and not diagnosed(record)
     return not undiagnosed and not measure.missing(record, job.required, job.metrics)
+
+
+def lacks_curve(record: dict[str, Any], measure: Measure, job: Job) -> bool:
+    """Whether a record has to be trained again, as it has not all points of a curve that is wanted."""
+    curve = job.curve(measure)
+    return curve is not None and curve.lacks(record)
 
 
 def diagnosed(record: dict[str, Any]) -> bool:
@@ -259,22 +272,25 @@ def run_trial(job: Job) -> dict[str, Any]:
         if again:
             begin_anew(job.work, job.force)
         weights, state = job.work / "weights.pt", job.work / "state.pt"
-        model = kept(weights) if record is not None and record["epochs"] and not again else None
+        anew = again or (record is not None and lacks_curve(record, measure, job))
+        model = kept(weights) if record is not None and record["epochs"] and not anew else None
         # Weights that were removed must be trained again before anything new can be measured; until that has
         # succeeded the finished record stays as it is.
         old = record if record is not None and record["status"] == "done" and model is None else None
         if record is None or model is None:
             record = new_record(trial, data, device)
-            weights.unlink(missing_ok=True)
+            if old is None:
+                weights.unlink(missing_ok=True)
         record["status"], record["error"] = "done", None
         resumed_from = stamp(state)
         try:
             if model is None:
                 with tf32(trial.precision), memory_kept(device):
-                    model = trained(job, data, record, device)
+                    model = trained(job, data, record, device, job.curve(measure))
                 zoo.save(model, weights)
                 if old is not None and losses(old) == losses(record):
                     record["evaluations"], record["diagnostics"] = old["evaluations"], old["diagnostics"]
+                    keep(old, record)
             model = model.to(device).eval()
             pictures.save_grid(model.sample(GRID, seed=GRID_SEED), job.work / "samples.png")
             if not diagnosed(record):
@@ -321,11 +337,6 @@ def import_model(job: Job) -> None:
         entry = zoo.adopt(job.trial.model, folder=Path(job.code) if job.code else None)
     if entry.revision != job.trial.revision:
         raise ValueError(f"{job.trial.model} changed on disk since the trial was planned: run the command again")
-
-
-def losses(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """The epochs of a record without clocks: equal for two trainings that were the same to the bit."""
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in record["epochs"]]
 
 
 def finish(job: Job, record: dict[str, Any]) -> dict[str, Any]:
@@ -398,18 +409,25 @@ def new_record(trial: Trial, data: DataSet, device: torch.device) -> dict[str, A
     }
 
 
-def trained(job: Job, data: DataSet, record: dict[str, Any], device: torch.device) -> zoo.LatentModel:
+def trained(
+    job: Job, data: DataSet, record: dict[str, Any], device: torch.device, curve: Curve | None
+) -> zoo.LatentModel:
     """Train the trial's model from scratch or from its saved state; fills the record's epochs."""
     trial = job.trial
     title = f"{trial.model} on {trial.dataset}, preset {trial.preset}, seed {trial.seed}, key {trial.key}"
     log = Log(job.work, title, trial.steps)
     torch.manual_seed(stream("train", trial.seed))
     model = trial.build().to(device)
-    x = place(data.train.canonical(trial.images).images, device)
+    train_part = data.train.canonical(trial.images)
+    x = place(train_part.images, device)
     engine = Engine(job.engine, trial.precision)
     saved = read_state(job.work / "state.pt")
+    if saved and curve and curve.lacks({**record, **before_cut(saved)}):
+        saved = None
+    if curve:
+        record["curve"] = curve.about()
     if saved:
-        record["epochs"] = json.loads(saved["epochs"])
+        record |= before_cut(saved)
         before = json.loads(saved["provenance"])
         record["provenance"] |= {"started": before["started"], "resumed": before["resumed"] + 1}
         record["provenance"]["before"] = [*before["before"], before["place"]]
@@ -420,6 +438,8 @@ def trained(job: Job, data: DataSet, record: dict[str, Any], device: torch.devic
     at = time.monotonic()
     with heeding() as heed:
         for epoch in train(model, x, trial.protocol.stages, saved["training"] if saved else None, engine):
+            if curve and curve.due(epoch.row):
+                epoch.row.update(curve.point(model, train_part, trial.seed))
             record["epochs"].append(epoch.row)
             ways[epoch.row["stage"]] = epoch.how
             log.line(epoch.row)
@@ -429,6 +449,12 @@ def trained(job: Job, data: DataSet, record: dict[str, Any], device: torch.devic
             if heed.asked:
                 heed.obey()
     return model.eval()
+
+
+def before_cut(saved: dict[str, Any]) -> dict[str, Any]:
+    """What a saved state has of its record: the epochs, and what their points are."""
+    curve = json.loads(saved.get("curve", "null"))
+    return {"epochs": json.loads(saved["epochs"])} | ({"curve": curve} if curve else {})
 
 
 def plain_traceback(error: BaseException) -> str:

@@ -50,6 +50,7 @@ def write_state(path: Path, epoch: Epoch, record: dict[str, Any]) -> None:
     state = {
         "training": epoch.state(),
         "epochs": json.dumps(record["epochs"]),
+        "curve": json.dumps(record.get("curve")),
         "provenance": json.dumps({k: record["provenance"][k] for k in ("started", "resumed", "before")}
                                  | {"place": {k: record["provenance"][k] for k in ("device", "torch", "commit")}}),
     }
@@ -179,6 +180,7 @@ class Log:
         self.done, self.shown = 0, 0.0
         self.first, self.since = 0, time.monotonic()  # steps that were there when this process began, and when
         self.columns: list[str] = []
+        self.stage = ""
 
     def begin(self, *, resumed: bool, epochs: list[dict[str, Any]]) -> None:
         """Say what is being trained; a resumed log goes on where its state was saved."""
@@ -193,9 +195,12 @@ class Log:
         """Write one epoch."""
         self.done += row["steps"]
         numbers = [name for name in row if name not in ("stage", "epoch")]
-        text = f"{row['stage']:>10} {row['epoch']:5d} " + " ".join(f"{row[name]:12.5g}" for name in numbers)
-        if numbers != self.columns:
-            self.columns = numbers
+        # A column that some epochs lack, such as a curve's, stays where it is
+        known = numbers if {*numbers} - {*self.columns} or row["stage"] != self.stage else self.columns
+        shown = (f"{'-':>12}" if row.get(name) is None else f"{row[name]:12.5g}" for name in known)
+        text = f"{row['stage']:>10} {row['epoch']:5d} " + " ".join(shown)
+        if known != self.columns:
+            self.columns, self.stage = known, row["stage"]
             text = f"{'stage':>10} {'epoch':>5} " + " ".join(f"{name:>12}" for name in numbers) + "\n" + text
         with (self.folder / "log.txt").open("a", encoding="utf-8") as file:
             file.write(text + "\n")

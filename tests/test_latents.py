@@ -42,6 +42,19 @@ def test_a_density_that_fills_no_space_has_no_number():
     assert mismatch(gaussian(100), torch.zeros(100, 4, dtype=torch.float64)) == {}
 
 
+def test_the_posteriors_variance_is_that_of_the_encoder():
+    """An encoder that says log-variance -3 everywhere; and one without noise."""
+    torch.manual_seed(0)
+    model = zoo.build("vae", image_shape=SHAPE, nz=NZ, k=K).eval()
+    head = [m for m in model.encoder.modules() if isinstance(m, torch.nn.Linear)][-1]
+    with torch.no_grad():
+        head.weight[NZ:].zero_()
+        head.bias[NZ:].fill_(-3)
+    assert diagnose(model, load("digits", None))["posterior_var"] == pytest.approx(math.exp(-3), rel=0.05)
+    glf = zoo.build("glf", image_shape=SHAPE, nz=NZ, k=K)
+    assert diagnose(glf, load("digits", None))["posterior_var"] == 0
+
+
 def test_a_vae_knows_its_prior():
     torch.manual_seed(0)
     model = zoo.build("vae", image_shape=SHAPE, nz=NZ, k=K)

@@ -184,8 +184,9 @@ def test_read_gives_a_row_per_evaluation_and_per_epoch(tmp_path: Path) -> None:
 
     assert [*runs.columns] == [
         *("key", "model", "label", "revision", "dataset", "row", "preset", "seed", "precision", "status", "error"),
-        *("source", "draw", "metric", "protocol_id", "n", "n_real", "n_fake", "extractor", "fd_classifier"),
-        *("recon_sse", "latent_std", "latent_mean", "prior_mean", "prior_cov", "latent_nll"),
+        *("source", "draw", "metric", "protocol_id", "n", "n_real", "n_fake", "extractor"),
+        *("split", "reals", "fakes", "quantisation", "fd_classifier"),
+        *("recon_sse", "latent_std", "latent_mean", "prior_mean", "prior_cov", "latent_nll", "posterior_var"),
         *("train", "test", "device", "torch", "commit", "dirty"),
     ]
     assert [*runs["key"]] == [KEY, KEY, OTHER]
@@ -199,7 +200,7 @@ def test_read_gives_a_row_per_evaluation_and_per_epoch(tmp_path: Path) -> None:
     assert last[["draw", "metric", "protocol_id", "n_real", "fd_classifier"]].isna().all()
 
     assert [*epochs.columns] == [
-        *("key", "model", "dataset", "preset", "seed", "stage", "epoch"),
+        *("key", "model", "dataset", "preset", "seed", "stage", "epoch", "protocol_id"),
         *("seconds", "step", "objective", "recon"),
     ]
     assert [*epochs["epoch"]] == [0, 1, 0, 1]
@@ -210,7 +211,7 @@ def test_metrics_of_one_draw_have_columns_of_their_own(tmp_path: Path) -> None:
     prd = evaluation(0, prd_f8=0.9, prd_f1_8=0.8) | {"metric": "prd"}
     records.write(tmp_path, record(evaluations=[evaluation(0, fd_classifier=math.nan), prd]))
     runs, _ = records.read(tmp_path)
-    assert [*runs.columns[19:22]] == ["fd_classifier", "prd_f1_8", "prd_f8"]
+    assert [*runs.columns[23:26]] == ["fd_classifier", "prd_f1_8", "prd_f8"]
     assert runs["fd_classifier"].isna().all()
     assert runs["fd_classifier"].dtype == float
     assert [*runs["prd_f8"][1:]] == [0.9]
@@ -223,7 +224,7 @@ def test_an_empty_folder_gives_empty_frames_with_columns(tmp_path: Path, made: b
     runs, epochs = records.read(tmp_path)
     assert len(runs) == len(epochs) == 0
     assert {"key", "status", "draw", "metric", "protocol_id", "extractor", "dirty"} <= {*runs.columns}
-    assert [*epochs.columns] == ["key", "model", "dataset", "preset", "seed", "stage", "epoch"]
+    assert [*epochs.columns] == ["key", "model", "dataset", "preset", "seed", "stage", "epoch", "protocol_id"]
 
 
 def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ MISTAKES = {
     ("table1", "--features", "vgg"): r"unknown features 'vgg'. Known: inception, inception:PATH, classifier",
     ("table1", "--features", "no.such:Thing"): r"--features no.such:Thing: No module named 'no'; it must be on the",
     ("table1", "--metrics", "fd,is"): r"unknown metric 'is'. Known: fd, prd, kid, neighbours",
+    ("table1", "--progress", "0"): r"--progress must be a whole number from 1 on",
     ("table1", "--format", "csv,pdf"): r"unknown format 'pdf'. Known: csv, latex, markdown, html",
     ("table1", "--decimals", "12"): r"--decimals must be a digit from 0 to 9, got '12'",
     ("table1", "--margin", "5%"): r"--margin must be a share of the paper's number between 0 and 1, got '5%'",
@@ -396,7 +397,7 @@ def test_a_table_of_the_papers_setting_is_not_replaced_by_a_shorter_one(one, tmp
     tidy = (one / "tables" / "table1-tidy.csv").read_text().replace(",demo,", ",paper,")
     (tmp_path / "tables" / "table1-tidy.csv").write_text(tidy)
     assert main([*ONE, "--results", str(tmp_path)]) == 2
-    assert "is of preset paper: write the table of preset demo to another --results" in capsys.readouterr().err
+    assert "is of preset paper: write that of preset demo to another --results" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir() if p.name != "cache"] == ["tables"]
 
 

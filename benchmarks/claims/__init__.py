@@ -1,0 +1,205 @@
+"""What the paper claims, as statements that records support, contradict or leave undecided.
+
+`CLAIMS` is the list.  Each claim looks at the trainings of one preset, data set by data set, and says by which test,
+how large the effect is, and which records it used; where they do not suffice it says what to run.
+
+- A claim of order holds on whatever distance the records have: the classifier's cannot be set beside the paper's
+  numbers, but it ranks models, and each finding names it.  Distances of two metric protocols are never compared.
+- Fewer than three trainings of a model decide nothing: their spread is not known.
+- A claim is supported where every data set that it is of supports it, and contradicted where one does.  P-values of a
+  claim's comparisons are corrected for their number by Holm's method, over all of its data sets.  Between claims
+  nothing is corrected: of eighteen, about one false verdict is to be expected if none were true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import zoo
+from benchmarks.claims.cost import cheap_flow, faster, small_flow
+from benchmarks.claims.finding import (
+    CONTRADICTED,
+    LARGE,
+    PAPER,
+    PRIORS,
+    REGULARIZED,
+    SUPPORTED,
+    UNDECIDED,
+    Finding,
+    Judge,
+)
+from benchmarks.claims.order import beats, by_dataset, equal, improves_not, jpeg_lowers
+from benchmarks.claims.sweeps import degenerates, diverges, gap_shrinks, learned_is_worse, oscillates, variance_falls
+from benchmarks.datasets import DATASETS
+from benchmarks.evidence import Evidence, label, own_rows
+from benchmarks.protocols import PRESETS
+from benchmarks.verdicts import ENOUGH
+
+__all__ = ["CLAIMS", "CONTRADICTED", "SUPPORTED", "UNDECIDED", "Claim", "Finding", "Verdict", "claim_of", "command",
+           "judge"]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim's findings, and what they come to."""
+
+    answer: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the paper.
+
+    Attributes:
+        number: as reports cite it.
+        sentence: what is claimed.
+        source: where in the paper.
+        models: concerned; a data set with none of them has no finding at a shortened preset.
+        judge: evidence and data sets -> a finding for each.
+        datasets: what the claim is of; at a shortened preset a claim not bound to these is tried on what there is.
+        bound: whether the claim is of those data sets alone.
+        by: the command that trains what is missing.
+        rule: when it counts as supported, in words.
+    """
+
+    number: int
+    sentence: str
+    source: str
+    models: tuple[str, ...]
+    judge: Judge
+    datasets: tuple[str, ...] = PAPER
+    bound: bool = False
+    by: str = "table1"
+    rule: str = ""
+
+    def verdict(self, evidence: Evidence, results: str = "results/local") -> Verdict:
+        """The claim against the records of one preset."""
+        scope = [*self.datasets]
+        if evidence.preset != "paper" and not self.bound:
+            scope = [d for d in evidence.datasets if not self.models or any(evidence.keys(m, d) for m in self.models)]
+        findings, unknown = [], [model for model in self.models if model not in zoo.MODELS]
+        for finding in self.judge(evidence, scope):
+            known = {m: len(evidence.keys(m, finding.dataset)) for m in self.models if m in zoo.MODELS}
+            metric, protocol = evidence.protocols.get(finding.dataset, ("", ""))
+            more = finding.answer == UNDECIDED and self.models and finding.command != "-"
+            findings.append(replace(
+                finding,
+                trainings=finding.trainings if finding.trainings is not None else known,
+                note=own_rows(evidence, finding.dataset, self.models),
+                says=finding.says + (f"; this version has no {', '.join(unknown)}" if unknown else ""),
+                metric=finding.metric and metric,
+                protocol=protocol if finding.metric else "",
+                command=self.command(evidence, finding.dataset, results, bool(finding.decidable)) if more else "",
+            ))  # fmt: skip
+        if not findings:
+            where = "digits" if evidence.preset == "demo" else "mnist"
+            says = "no training of " + ", ".join(label(m) for m in self.models) + f" at preset {evidence.preset}"
+            findings = [Finding(where, UNDECIDED, says, command=self.command(evidence, where, results))]
+        return Verdict(together(f.answer for f in findings), tuple(findings))
+
+    def command(self, evidence: Evidence, dataset: str, results: str, tested: bool = False) -> str:
+        """What trains and measures what the claim needs on a data set; nothing that is there is trained again."""
+        models = [model for model in self.models if model in zoo.MODELS]
+        if len(models) < len(self.models):
+            return ""
+        seeds = max(ENOUGH, PRESETS[evidence.preset].seeds if evidence.preset in PRESETS else 0)
+        if tested:  # all that was asked for is there, and did not decide
+            seeds = max(10, 2 * max(len(evidence.keys(model, dataset)) for model in models))
+        return command(evidence, self.by, models, dataset, seeds, results)
+
+
+def command(
+    evidence: Evidence, what: str, models: Sequence[str], dataset: str, seeds: int, results: str
+) -> str:
+    """A command line for some cells of one data set."""
+    where = f"--on {dataset}"
+    if dataset not in DATASETS:
+        mine = evidence.trainings[evidence.trainings["dataset"] == dataset]
+        where = f"--on folder:PATH --name {dataset} --like {mine['row'].iloc[0] if len(mine) else 'mnist'}"
+    metric = evidence.protocols.get(dataset, ("", ""))[0]
+    features = {"fid": "inception", "fd_classifier": "classifier", "fd_pixels": "pixels"}.get(metric)
+    usual = PRESETS[evidence.preset].features if evidence.preset in PRESETS else None
+    chosen = f" --features {features}" if features not in (None, usual) else ""
+    place = "" if results == "results/local" else f" --results {results}"
+    return (f"python -m benchmarks.run {what} --preset {evidence.preset} {where} --only {','.join(models)} "
+            f"--seeds {seeds}{chosen}{place}")  # fmt: skip
+
+
+def together(answers: Iterable[str]) -> str:
+    """Contradicted where one is, supported where all are, else undecided."""
+    there = {*answers}
+    if CONTRADICTED in there:
+        return CONTRADICTED
+    return SUPPORTED if there == {SUPPORTED} else UNDECIDED
+
+
+REST = ("vae", "wae-gan", "two-stage-vae", "vae-flow-prior", "vae-flow-posterior")
+RIVALS = (*REST, "rae-gmm")
+HELP, NO_HELP = beats("vae-flow-prior", ("vae",)), improves_not("vae-flow-prior", "vae")
+CIFAR = ("cifar10",)
+LOWER = "distance significantly smaller than each other’s; contradicted where one is significantly smaller"
+
+# fmt: off - a claim a row
+CLAIMS: tuple[Claim, ...] = (
+    Claim(1, "GLF is the best of the models trained with squared error, on each data set", "Section 4.2, Table 1",
+          ("glf", *RIVALS), beats("glf", RIVALS), rule=LOWER),
+    Claim(2, "RAE + GMM is GLF’s closest competitor: the best of the others", "Section 4.2",
+          RIVALS, beats("rae-gmm", REST), rule=LOWER),
+    Claim(3, "A flow posterior does not improve on the VAE", "Section 4.2",
+          ("vae", "vae-flow-posterior"), improves_not("vae-flow-posterior", "vae"),
+          rule="not better by more than 5 %"),
+    Claim(4, "A flow prior improves on the VAE on CIFAR-10 and CelebA, but not on MNIST", "Table 1",
+          ("vae", "vae-flow-prior"), by_dataset({"mnist": NO_HELP, "cifar10": HELP, "celeba": HELP}),
+          ("mnist", "cifar10", "celeba"), bound=True,
+          rule="significantly smaller distance on the two, not better by more than 5 % on MNIST"),
+    Claim(5, "GLF beats the VAE with a flow prior at β = 1", "Section 4.2",
+          ("glf", "vae-flow-prior"), beats("glf", ("vae-flow-prior",)), rule=LOWER),
+    Claim(6, "The gap between the two (claim 5) shrinks as β grows", "Section 4.2.1, Figure 3a",
+          ("glf", *PRIORS.values()), gap_shrinks, CIFAR, by="figure3",
+          rule="there is a gap at β = 1, a significantly smaller one at 400, and it rises nowhere between"),
+    Claim(7, "A learned β is not effective", "Section 4.2.1",
+          (*PRIORS.values(), "vae-flow-prior-learned"), learned_is_worse, CIFAR, by="figure3",
+          rule="significantly worse than the best fixed β; contradicted where it is as good within 5 %"),
+    Claim(8, "The posterior’s variance falls with β, to about 1e-4 at β = 400", "Section 4.2.1, Figure 3b",
+          tuple(PRIORS.values()), variance_falls, CIFAR, by="figure3",
+          rule="falls with β; on CIFAR-10, 1e-4 within half an order of magnitude at 400"),
+    Claim(9, "Regularized GLF diverges at β = 1 and 10", "Section 4.2.1",
+          (REGULARIZED[1], REGULARIZED[10]), diverges, CIFAR, by="figure4",
+          rule="most trainings end with a loss that is not finite, or reconstruct worse than after their first epoch"),
+    Claim(10, "Regularized GLF oscillates at β = 50, 100 and 400, and GLF does not", "Section 4.2.1, Figure 4a",
+          ("glf", *(REGULARIZED[b] for b in LARGE)), oscillates, CIFAR, by="figure4",
+          rule="larger relative steps of the distance than GLF’s in the second half of training, at each β"),
+    Claim(11, "Regularized GLF’s NLL degenerates, that of the VAE with a flow prior does not", "Figures 3c, 4c",
+          (*(REGULARIZED[b] for b in LARGE), *(PRIORS[b] for b in LARGE)), degenerates, CIFAR, by="figure4",
+          rule="the one’s last NLL is negative at β = 50, 100 and 400, the other’s positive"),
+    Claim(12, "The flow adds less than 3 % of parameters", "Section 4",
+          (), small_flow, bound=True, rule="counted"),
+    Claim(13, "Training the flow adds little time", "Appendix E",
+          ("glf", "rae-gmm"), cheap_flow,
+          rule="a step takes at most 25 % longer than without a flow (ours: the paper gives no number)"),
+    Claim(14, "GLF needs fewer epochs and less total time than the Two-Stage VAE", "Section 4.3, Tables 2 and 5",
+          ("glf", "two-stage-vae"), faster, rule="fewer epochs, and significantly less time on one device"),
+    Claim(15, "GLF trained in two stages equals GLF trained in one", "Section 3.3",
+          ("glf", "glf-two-stage"), equal("glf-two-stage", "glf"), rule="equal within 5 %"),
+    Claim(16, "The perceptual loss improves GLF", "Section 4.2, Table 1",
+          ("glf", "glf-perceptual"), beats("glf-perceptual", ("glf",)), rule=LOWER),
+    Claim(17, "WAE-GAN beats WAE-MMD", "Section 4.2",
+          ("wae-gan", "wae-mmd"), beats("wae-gan", ("wae-mmd",)), rule=LOWER),
+    Claim(18, "Reals that went through JPEG lower the score (Appendix B.4)", "Appendix B.4",
+          ("glf", "two-stage-vae"), jpeg_lowers, CIFAR, by="sensitivity",
+          rule="the same samples are significantly closer to JPEG reals"),
+)
+# fmt: on
+
+
+def claim_of(number: int) -> Claim:
+    """The claim of a number."""
+    return next(claim for claim in CLAIMS if claim.number == number)
+
+
+def judge(evidence: Evidence, results: str | Path = "results/local") -> list[tuple[Claim, Verdict]]:
+    """All claims against the records of one preset."""
+    return [(claim, claim.verdict(evidence, str(results))) for claim in CLAIMS]

@@ -1,0 +1,75 @@
+"""What the records of one data set say of a claim, and the models that claims are about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks.evidence import Evidence, Sample, label
+from benchmarks.inference import Effect
+from benchmarks.verdicts import ENOUGH
+
+SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
+PAPER = ("mnist", "fashion", "cifar10", "celeba")
+PRIORS = {1: "vae-flow-prior", 10: "vae-flow-prior-10", 50: "vae-flow-prior-50", 100: "vae-flow-prior-100",
+          400: "vae-flow-prior-400"}  # fmt: skip
+REGULARIZED = {1: "glf-regularized-1", 10: "glf-regularized-10", 50: "glf-regularized-50", 100: "glf-regularized",
+               400: "glf-regularized-400"}  # fmt: skip
+LARGE = (50, 100, 400)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the records of one data set say of a claim.
+
+    Attributes:
+        dataset: its name.
+        answer: SUPPORTED, CONTRADICTED or UNDECIDED.
+        says: the numbers, in one sentence; or why there is no answer.
+        test: by which test, "" where none was made.
+        effect: what was tested, with its 95 % interval; `p` is corrected where there are several comparisons.
+        unit: of the effect.
+        metric: column of the distance, "" where none is concerned.
+        protocol: the metric protocol's fingerprint.
+        trainings: model -> how many there are.
+        keys: of the records used.
+        note: what is not the paper's in the settings of these trainings.
+        command: what to run where something is missing, "" elsewhere.
+    """
+
+    dataset: str
+    answer: str
+    says: str
+    test: str = ""
+    effect: Effect | None = None
+    unit: str = ""
+    metric: str = ""
+    protocol: str = ""
+    trainings: Mapping[str, int] | None = None
+    keys: tuple[str, ...] = ()
+    note: str = ""
+    command: str = ""
+
+    @property
+    def decidable(self) -> bool:
+        """Whether there were enough trainings of all models for a test."""
+        return self.effect is not None and "too few" not in self.says
+
+
+Judge = Callable[[Evidence, Sequence[str]], list[Finding]]
+"""Evidence and the names of data sets -> a finding for each."""
+
+
+def short_of(evidence: Evidence, dataset: str, models: Sequence[str]) -> str:
+    """Which of some models have too few distances, in words; "" where none has."""
+    few = {model: len(evidence.distance(model, dataset)) for model in models}
+    few = {model: n for model, n in few.items() if n < ENOUGH}
+    if not few:
+        return ""
+    told = ", ".join(f"{label(m)}: {n}" for m, n in few.items())
+    return f"too few measured trainings ({ENOUGH} are needed): {told}"
+
+
+def keys_of(*samples: Sample) -> tuple[str, ...]:
+    """The trainings behind some samples."""
+    return tuple(key for sample in samples for key in sample.keys)

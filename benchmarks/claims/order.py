@@ -1,0 +1,159 @@
+"""Claims about which model has the smaller distance; Appendix B.4's about the same samples and other reals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks import codecs
+from benchmarks.claims.finding import (
+    CONTRADICTED,
+    SUPPORTED,
+    UNDECIDED,
+    Finding,
+    Judge,
+    keys_of,
+    short_of,
+)
+from benchmarks.evidence import Evidence, label
+from benchmarks.inference import LEVEL, Effect, holm, paired, welch
+from benchmarks.verdicts import ENOUGH, MARGIN
+
+JPEG = "JPEG, quality 75"  # Pillow's default, as in the code of the Two-Stage VAE
+
+
+def beats(better: str, others: Sequence[str]) -> Judge:
+    """One model has a smaller distance than each of some others: Welch's t-tests, Holm over all of them."""
+
+    def judge(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
+        tests: dict[tuple[str, str], Effect] = {}
+        for dataset in datasets:
+            mine = evidence.distance(better, dataset)
+            for other in others:
+                its = evidence.distance(other, dataset)
+                if len(mine) >= ENOUGH and len(its) >= ENOUGH:
+                    tests[dataset, other] = welch(mine.values, its.values)
+        adjusted = dict(zip(tests, holm([e.p for e in tests.values()]), strict=True))
+        return [_order(evidence, dataset, better, others, tests, adjusted) for dataset in datasets]
+
+    return judge
+
+
+def _order(
+    evidence: Evidence,
+    dataset: str,
+    better: str,
+    others: Sequence[str],
+    tests: Mapping[tuple[str, str], Effect],
+    adjusted: Mapping[tuple[str, str], float],
+) -> Finding:
+    mine = evidence.distance(better, dataset)
+    there = [other for other in others if (dataset, other) in tests]
+    lost = [o for o in there if adjusted[dataset, o] < LEVEL and tests[dataset, o].value > 0]
+    won = [o for o in there if adjusted[dataset, o] < LEVEL and tests[dataset, o].value < 0]
+    short = short_of(evidence, dataset, [better, *others])
+    if not there:
+        return Finding(dataset, UNDECIDED, short, metric="distance")
+    rival = min(there, key=lambda o: evidence.distance(o, dataset).mean)
+    its = evidence.distance(rival, dataset)
+    effect = replace(tests[dataset, rival], p=adjusted[dataset, rival])
+    best = "; the best other, {}, {:.3g}" if len(others) > 1 else ", {} {:.3g}"
+    says = f"{label(better)} {mine.mean:.3g}" + best.format(label(rival), its.mean)
+    if lost:
+        answer, says = CONTRADICTED, f"{says}; significantly better than {label(better)}: {', '.join(map(label, lost))}"
+    elif len(won) == len(others):
+        answer = SUPPORTED
+    else:
+        answer = UNDECIDED
+        open_ = [o for o in there if o not in won]
+        says += f"; not told apart: {', '.join(map(label, open_))}" if open_ else ""
+        says += f"; {short}" if short else ""
+    test = "Welch’s t-test" + (f", Holm over {len(tests)} comparisons" if len(tests) > 1 else "")
+    keys = keys_of(mine, *(evidence.distance(o, dataset) for o in there))
+    return Finding(dataset, answer, says, test, effect, "difference of mean distances", "distance", keys=keys)
+
+
+def improves_not(model: str, reference: str) -> Judge:
+    """A model is not better than another by more than the margin."""
+
+    def judge(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
+        return [_no_better(evidence, dataset, model, reference) for dataset in datasets]
+
+    return judge
+
+
+def _no_better(evidence: Evidence, dataset: str, model: str, reference: str) -> Finding:
+    a, b = evidence.distance(model, dataset), evidence.distance(reference, dataset)
+    if short := short_of(evidence, dataset, [model, reference]):
+        return Finding(dataset, UNDECIDED, short, metric="distance")
+    effect, margin = welch(a.values, b.values), MARGIN * b.mean
+    answer = SUPPORTED if effect.low > -margin else CONTRADICTED if effect.high < -margin else UNDECIDED
+    says = f"{label(model)} {a.mean:.3g}, {label(reference)} {b.mean:.3g}; better by up to {margin:.2g} counts as none"
+    return Finding(dataset, answer, says, "Welch’s interval against a margin of 5 %", effect,
+                   "difference of mean distances", "distance", keys=keys_of(a, b))  # fmt: skip
+
+
+def by_dataset(judges: Mapping[str, Judge]) -> Judge:
+    """A claim that says different things of different data sets."""
+
+    def judge(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
+        found: list[Finding] = []
+        for one in dict.fromkeys(judges.values()):
+            found += one(evidence, [d for d in datasets if judges.get(d) is one])
+        return sorted(found, key=lambda finding: [*datasets].index(finding.dataset))
+
+    return judge
+
+
+def equal(model: str, reference: str) -> Judge:
+    """Two models' distances differ by less than the margin: two one-sided tests."""
+
+    def judge(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
+        found = []
+        for dataset in datasets:
+            a, b = evidence.distance(model, dataset), evidence.distance(reference, dataset)
+            if short := short_of(evidence, dataset, [model, reference]):
+                found.append(Finding(dataset, UNDECIDED, short, metric="distance"))
+                continue
+            effect, margin = welch(a.values, b.values), MARGIN * b.mean
+            inside = effect.low > -margin and effect.high < margin
+            outside = effect.low > margin or effect.high < -margin
+            answer = SUPPORTED if inside else CONTRADICTED if outside else UNDECIDED
+            says = f"{label(model)} {a.mean:.3g}, {label(reference)} {b.mean:.3g}; equal within {margin:.2g} is asked"
+            found.append(Finding(dataset, answer, says, "Welch’s interval against margins of ±5 %", effect,
+                                 "difference of mean distances", "distance", keys=keys_of(a, b)))  # fmt: skip
+        return found
+
+    return judge
+
+
+def jpeg_lowers(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
+    """Claim 18: the same samples are closer to reals that went through JPEG (Pillow's default, 75)."""
+    found = []
+    for dataset in datasets:
+        rows = evidence.measured
+        rows = rows[(rows["dataset"] == dataset) & rows["model"].isin(("glf", "two-stage-vae"))]
+        rows = rows[(rows["metric"] == evidence.protocols.get(dataset, ("", ""))[0]) & (rows["split"] == "test")]
+        rows = rows[(rows["quantisation"] == codecs.ROUNDED)].sort_values("n_fake")
+        by = {}
+        for name, reals, fakes in (("raw", codecs.RAW, codecs.RAW), ("jpeg", JPEG, codecs.RAW),
+                                   ("both", JPEG, codecs.STRETCHED)):  # fmt: skip
+            mine = rows[(rows["reals"] == reals) & (rows["fakes"] == fakes)]
+            by[name] = mine.drop_duplicates("key", keep="last").set_index("key")["value"]
+        keys = tuple(str(key) for key in by["raw"].index if key in by["jpeg"].index)
+        if len(keys) < ENOUGH:
+            says = f"too few trainings scored against JPEG reals ({ENOUGH} are needed): {len(keys)}"
+            found.append(Finding(dataset, UNDECIDED, says, metric="distance", keys=keys))
+            continue
+        raw, jpeg = (by[name].loc[[*keys]].to_numpy(float) for name in ("raw", "jpeg"))
+        e = paired(np.log(jpeg) - np.log(raw))
+        ratio = e.exp()
+        answer = SUPPORTED if ratio.high < 1 else CONTRADICTED if ratio.low > 1 else UNDECIDED
+        says = f"reals as they are {raw.mean():.3g}, through JPEG {jpeg.mean():.3g}"
+        if len(by["both"]):
+            says += f"; with the stretched contrast of that code’s samples as well {by['both'].mean():.3g}"
+        found.append(Finding(dataset, answer, says, "paired t-test of log distances, training by training", ratio,
+                             "ratio of distances", "distance", keys=keys))  # fmt: skip
+    return found

@@ -1,0 +1,184 @@
+"""What the records of a results folder say at one preset: the trainings that count, and what was measured of them.
+
+A table is planned, so it knows its trainings by their keys.  Claims, curves and the report look at a folder without
+a plan: of trainings with one model, data set and seed, the one of the newest revision counts, in fp32 if there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas import DataFrame
+
+import zoo
+from benchmarks import codecs, protocols
+from benchmarks.protocols import PRESETS
+
+# What a table's own protocol does to images; older records say none of it, and did this
+PLAIN = {"reals": codecs.RAW, "fakes": codecs.RAW, "split": "test", "quantisation": codecs.ROUNDED}
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One number per training, and the trainings' keys."""
+
+    values: Values
+    keys: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def mean(self) -> float:
+        """Over trainings."""
+        return float(self.values.mean())
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The frames of `records.read`, seen at one preset.
+
+    Attributes:
+        runs: one row per evaluation.
+        epochs: one row per epoch.
+        preset: the budget.
+    """
+
+    runs: DataFrame
+    epochs: DataFrame
+    preset: str
+
+    @cached_property
+    def trainings(self) -> DataFrame:
+        """One row per training that counts, indexed by key."""
+        once = self.runs[self.runs["preset"] == self.preset].drop_duplicates("key")
+        order = once.sort_values(["revision", "precision", "key"], ascending=[False, True, True])
+        chosen = order.drop_duplicates(["model", "dataset", "seed"])
+        return chosen.sort_values(["dataset", "model", "seed"]).set_index("key")
+
+    @cached_property
+    def datasets(self) -> list[str]:
+        """Data sets with trainings."""
+        return list(dict.fromkeys(self.trainings["dataset"]))
+
+    def keys(self, model: str, dataset: str) -> tuple[str, ...]:
+        """Trainings of a cell, however they ended, by seed."""
+        return self.cells.get((model, dataset), ())
+
+    @cached_property
+    def cells(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        """(model, data set) -> its trainings."""
+        groups = self.trainings.groupby(["model", "dataset"], sort=False).groups
+        cells: dict[Any, Any] = dict(groups)
+        return {(str(m), str(d)): tuple(map(str, keys)) for (m, d), keys in cells.items()}
+
+    def statuses(self, model: str, dataset: str) -> pd.Series[str]:
+        """Key -> how a training ended."""
+        return self.trainings.loc[[*self.keys(model, dataset)], "status"]
+
+    @cached_property
+    def measured(self) -> DataFrame:
+        """One row per training and metric protocol: the distance of its samples, mean over draws, in `value`."""
+        mine = self.runs[self.runs["key"].isin(self.trainings.index) & (self.runs["source"] == "prior")]
+        names = ["key", "model", "dataset", "seed", "metric", "protocol_id"]
+        parts = []
+        for metric, rows in mine.groupby("metric"):
+            if metric in rows:
+                parts.append(rows.assign(value=rows[metric]).dropna(subset=["value"]))
+        if not parts:
+            return DataFrame(columns=[*names, "value", "draws", *PLAIN, "n_fake"])
+        known = pd.concat(parts)
+        return known.groupby(names, as_index=False, sort=False).agg(
+            value=("value", "mean"), draws=("value", "size"), **{name: (name, "first") for name in (*PLAIN, "n_fake")}
+        )  # fmt: skip
+
+    @cached_property
+    def protocols(self) -> dict[str, tuple[str, str]]:
+        """Data set -> (metric, metric protocol) that its models are compared by.
+
+        FID before any other distance, then the one that most trainings have been measured with; images as they are, of
+        the test part: the tables' own protocol.
+        """
+        found: dict[str, tuple[str, str]] = {}
+        plain = self.measured
+        for column, usual in PLAIN.items():
+            plain = plain[plain[column].isna() | (plain[column] == usual)]
+        for dataset, mine in plain.groupby("dataset"):
+            by = mine.groupby(["metric", "protocol_id"])
+            counts = by.agg(n=("key", "size"), images=("n_fake", "max")).reset_index()
+            counts["fid"] = counts["metric"] == "fid"
+            order = {"fid": False, "n": False, "images": False, "protocol_id": True}
+            best = counts.sort_values([*order], ascending=[*order.values()]).iloc[0]
+            found[str(dataset)] = str(best["metric"]), str(best["protocol_id"])
+        return found
+
+    @cached_property
+    def _distances(self) -> dict[tuple[str, str], Sample]:
+        found: dict[tuple[str, str], Sample] = {}
+        groups: Any = self.measured.groupby(["model", "dataset", "protocol_id"])
+        for (model, dataset, protocol), rows in groups:
+            if self.protocols.get(dataset, ("", ""))[1] == protocol:
+                found[model, dataset] = Sample(rows["value"].to_numpy(float), tuple(rows["key"]))
+        return found
+
+    def distance(self, model: str, dataset: str) -> Sample:
+        """The distances of a cell's finished trainings, under the data set's one protocol."""
+        return self._distances.get((model, dataset), NONE)
+
+    def number(self, column: str, model: str, dataset: str) -> Sample:
+        """A column of the runs frame that is one number per training, such as a diagnostic."""
+        mine = self.trainings.loc[[*self.keys(model, dataset)]]
+        known = mine[column].dropna() if column in mine else mine.iloc[:0].get("seed", pd.Series(dtype=float))
+        return Sample(known.to_numpy(float), tuple(map(str, known.index)))
+
+    @cached_property
+    def lines(self) -> DataFrame:
+        """The epochs of the trainings that count; `number` counts them from 1, stages one after the other."""
+        mine = self.epochs[self.epochs["key"].isin(self.trainings.index)]
+        return mine.assign(number=mine.groupby("key", sort=False).cumcount() + 1)
+
+    def of(self, keys: Sequence[str]) -> DataFrame:
+        """The epochs of some trainings."""
+        return self.lines[self.lines["key"].isin(keys)]
+
+    def last(self, column: str, keys: Sequence[str]) -> Sample:
+        """A column's value in the last epoch that has one, of each training that has any."""
+        if column not in self.lines:
+            return NONE
+        known = self.of(keys).dropna(subset=[column]).groupby("key")[column].last()
+        found = {key: float(known[key]) for key in keys if key in known.index}
+        return Sample(np.array([*found.values()], dtype=float), tuple(found))
+
+
+NONE = Sample(np.array([]), ())
+
+
+def presets(runs: DataFrame) -> list[str]:
+    """Presets with trainings, the longest budget first."""
+    there = set(runs["preset"].dropna())
+    return [name for name in PRESETS if name in there] + sorted(there - PRESETS.keys())
+
+
+def label(model: str) -> str:
+    """As tables print it."""
+    return zoo.MODELS[model].label if model in zoo.MODELS else model
+
+
+def own_rows(evidence: Evidence, dataset: str, models: Iterable[str]) -> str:
+    """What is not the paper's in the settings of some models' trainings on a data set; "" where nothing is."""
+    told: dict[str, list[str]] = {}
+    for model in models:
+        if model in zoo.MODELS and evidence.preset in PRESETS and evidence.keys(model, dataset):
+            row = str(evidence.trainings.at[evidence.keys(model, dataset)[0], "row"])
+            if row in protocols.rows(model) and (said := protocols.own_rows(model, row, evidence.preset)):
+                told.setdefault(said, []).append(label(model))
+    if len(told) == 1:
+        return next(iter(told))
+    return ". ".join(f"{', '.join(names)}: {said}" for said, names in told.items())

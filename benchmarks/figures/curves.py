@@ -1,0 +1,210 @@
+"""Figures 3 and 4: what happens during training, by β.  Pure functions of the records' epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from pandas import DataFrame
+
+from benchmarks.evidence import Evidence
+from benchmarks.figures.palette import colour
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One quantity against epochs.
+
+    Attributes:
+        column: of the epochs frame; None: the distance, whose column is the metric's name.
+        label: of the axis.
+        log: whether the axis is logarithmic, where all values are positive.
+    """
+
+    column: str | None
+    label: str
+    log: bool = False
+
+
+DISTANCE = Panel(None, "{metric}", log=True)
+ENTROPY = Panel("entropy", "entropy loss (nats)")
+RECON = Panel("recon", "reconstruction loss (half SSE)", log=True)
+NLL = Panel("nll", "NLL (nats)")
+
+
+def points(evidence: Evidence, models: Sequence[str], dataset: str, panels: Sequence[Panel]) -> DataFrame:
+    """All that is drawn: a row per model, seed, panel and epoch.
+
+    A training that diverged has a row with `ended` after its last finite value, in every panel.
+
+    Returns:
+        Columns model, seed, key, quantity, epoch (from 1), value, ended.
+    """
+    owners = {key: model for model in models for key in evidence.keys(model, dataset)}
+    rows, protocol = evidence.of([*owners]), curve_protocol(evidence, models, dataset)
+    rows = rows.assign(model=rows["key"].map(owners), ended=False)
+    diverged = evidence.trainings["status"].reindex([*owners]) == "diverged"
+    lengths = rows.groupby("key")["number"].max()
+    parts = []
+    for panel in panels:
+        column = panel.column or (protocol or ("", ""))[0]
+        if column not in rows:
+            continue
+        there = rows[np.isfinite(rows[column].astype(float))]
+        if panel.column is None:  # another protocol's points are on another scale
+            there = there[there["protocol_id"] == (protocol and protocol[1])]
+        drawn = there.rename(columns={column: "value"})
+        last = drawn.groupby("key")["value"].last()
+        ends = [{"model": owners[key], "seed": evidence.trainings.at[key, "seed"], "key": key, "ended": True,
+                 "number": lengths[key], "value": last.get(key, np.nan)}
+                for key in diverged.index[diverged] if key in lengths]  # fmt: skip
+        parts += [part.assign(quantity=column) for part in (drawn, DataFrame(ends)) if len(part)]
+    names = ["model", "seed", "key", "quantity", "epoch", "value", "ended"]
+    if not parts:
+        return DataFrame(columns=names)
+    order = {key: place for place, key in enumerate(owners)}
+    whole: DataFrame = pd.concat([part.assign(epoch=part["number"])[names] for part in parts], ignore_index=True)
+    return whole.sort_values("key", key=lambda keys: keys.map(order), kind="stable", ignore_index=True)
+
+
+def curve_protocol(evidence: Evidence, models: Sequence[str], dataset: str) -> tuple[str, str] | None:
+    """(metric, protocol) of the distance's points: FID before others, then what most trainings have; or None."""
+    rows = evidence.of([key for model in models for key in evidence.keys(model, dataset)])
+    counts: dict[tuple[str, str], int] = {}
+    for metric in (str(name) for name in rows if name == "fid" or str(name).startswith("fd_")):
+        known = rows.dropna(subset=[metric, "protocol_id"])
+        for protocol, n in known.groupby("protocol_id")["key"].nunique().items():
+            counts[metric, str(protocol)] = int(n)
+    return max(counts, key=lambda at: (at[0] == "fid", counts[at], at), default=None)
+
+
+def draw(
+    evidence: Evidence, models: Mapping[str, str], datasets: Mapping[str, str], panels: Sequence[Panel]
+) -> tuple[Figure, DataFrame]:
+    """Draw the curves, one row of panels per data set.
+
+    Args:
+        evidence: the records at one preset.
+        models: name -> label, in order.
+        datasets: name -> label.
+        panels: the columns.
+
+    Returns:
+        The figure, and what is drawn in it: `bands`, with a column for the data set.
+    """
+    figure, axes = sheet(len(datasets), len(panels))
+    frames, ends = [], []
+    for line, (dataset, title) in zip(axes, datasets.items(), strict=True):
+        frame = points(evidence, [*models], dataset, panels)
+        band = bands(frame)
+        frames.append(band.assign(dataset=dataset))
+        protocol = curve_protocol(evidence, [*models], dataset)
+        for axis, panel in zip(line, panels, strict=True):
+            quantity = panel.column or (protocol or ("distance", ""))[0]
+            axis.set_title(title if axis is line[0] else "", loc="left", fontsize=10, fontweight="bold")
+            axis.set_xlabel("epoch")
+            axis.set_ylabel(panel.label.format(metric=quantity))
+            mine = band["quantity"] == quantity
+            ended = frame[(frame["quantity"] == quantity) & frame["ended"].astype(bool)]
+            ends.append((axis, _panel(axis, band[mine], ended, models, panel.log)))
+    figure.canvas.draw()  # so that limits and sizes are known
+    for axis, names in ends:
+        name_ends(axis, names)
+    return figure, pd.concat(frames, ignore_index=True)
+
+
+def bands(frame: DataFrame) -> DataFrame:
+    """Over trainings, by model, quantity and epoch: mean, lowest, highest, and how many there are and have diverged."""
+    by = ["model", "quantity", "epoch"]
+    ended = frame["ended"].astype(bool)
+    found = frame[~ended].groupby(by, sort=False)["value"].agg(["mean", "min", "max", "size"])
+    gone = frame[ended].groupby(by, sort=False).size().rename("diverged")
+    whole = found.join(gone, how="outer", sort=False).fillna({"size": 0, "diverged": 0}).reset_index()
+    order = {model: place for place, model in enumerate(dict.fromkeys(frame["model"]))}
+    whole = whole.sort_values(by, key=lambda v: v.map(order) if v.name == "model" else v, ignore_index=True)
+    return whole.rename(columns={"min": "low", "max": "high", "size": "trainings"}).astype(
+        {"trainings": int, "diverged": int}
+    )
+
+
+def _panel(
+    axis: Axes, band: DataFrame, ended: DataFrame, models: Mapping[str, str], log: bool
+) -> list[tuple[float, float, str, str]]:
+    """Draw one panel; returns where each curve ends, its label and colour."""
+    if log and len(band) and (band["low"].dropna() > 0).all():
+        axis.set_yscale("log")
+        for formatter in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+            formatter("{x:g}")
+        axis.tick_params(axis="y", which="minor", labelsize=6)
+    ends: list[tuple[float, float, str, str]] = []
+    fallen = 0
+    for model, label in models.items():
+        rows, tint = band[(band["model"] == model) & (band["trainings"] > 0)].sort_values("epoch"), colour(model)
+        if len(rows):
+            axis.plot(rows["epoch"], rows["mean"], color=tint, lw=1.6)
+            axis.fill_between(rows["epoch"], rows["low"], rows["high"], color=tint, alpha=0.18, lw=0)
+            ends.append((float(rows["epoch"].iloc[-1]), float(rows["mean"].iloc[-1]), label, tint))
+        mine = ended[ended["model"] == model].drop_duplicates(["epoch", "value"])
+        for _, row in mine.iterrows():
+            there = np.isfinite(row["value"])
+            at = axis.transData if there else axis.get_xaxis_transform()
+            axis.plot([row["epoch"]], [row["value"] if there else 0.97], "X", color=tint, ms=8, mec="black", mew=0.6,
+                      transform=at, clip_on=False, zorder=5)  # fmt: skip
+        if len(mine) and not len(rows):
+            axis.annotate(f"{label}: diverged", (float(mine["epoch"].max()), 0.97), fontsize=7, color=tint,
+                          xycoords=axis.get_xaxis_transform(), xytext=(6, -2 - 9 * fallen),
+                          textcoords="offset points")  # fmt: skip
+            fallen += 1
+    if not len(band):
+        axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center", color="0.5")
+    return ends
+
+
+def name_ends(axis: Axes, ends: list[tuple[float, float, str, str]]) -> None:
+    """Write each curve's label at its end, moved apart where they would overlap.
+
+    Args:
+        axis: of a figure that has been drawn.
+        ends: (x, y, label, colour) of each.
+    """
+    if not ends:
+        return
+    height = axis.get_window_extent().height
+    gap = 9.5 * axis.figure.dpi / 72 / height  # a line of text, as a share of the axis
+    inverse = axis.transAxes.inverted()
+    at = [(inverse.transform(axis.transData.transform((x, y))).tolist(), label, tint) for x, y, label, tint in ends]
+    at.sort(key=lambda item: item[0][1])
+    ys = [item[0][1] for item in at]
+    for i in range(1, len(ys)):  # upwards, then the whole stack down where it leaves the axis
+        ys[i] = max(ys[i], ys[i - 1] + gap)
+    over = max(0.0, ys[-1] - 1.0)
+    ys = [y - over for y in ys]
+    for i in range(len(ys) - 2, -1, -1):
+        ys[i] = min(ys[i], ys[i + 1] - gap)
+    for (where, label, tint), y in zip(at, ys, strict=True):
+        axis.annotate(label, where, xytext=(1.04, y), xycoords="axes fraction", textcoords="axes fraction", fontsize=7,
+                      color=tint, va="center", annotation_clip=False,
+                      arrowprops={"arrowstyle": "-", "relpos": (0, 0.5), "color": tint, "lw": 0.6, "shrinkA": 0,
+                                  "shrinkB": 1})  # fmt: skip
+
+
+def sheet(rows: int, columns: int) -> tuple[Figure, Any]:
+    """A figure of panels with room for labels beside each."""
+    import matplotlib  # here: it takes a second to import
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    with pyplot.style.context({"axes.spines.top": False, "axes.spines.right": False, "font.size": 8,
+                               "axes.grid": True, "grid.alpha": 0.25, "pdf.fonttype": 42}):  # fmt: skip
+        figure, axes = pyplot.subplots(rows, columns, figsize=(4.6 * columns, 3.0 * rows), squeeze=False)
+        figure.subplots_adjust(left=0.055, right=1 - 0.36 / columns, wspace=0.95, hspace=0.45, top=1 - 0.08 / rows,
+                               bottom=0.16 / rows)  # fmt: skip
+    return figure, axes

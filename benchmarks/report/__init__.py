@@ -1,0 +1,57 @@
+"""The report: one HTML file that says which of the paper's claims hold here, on what evidence, and how to rerun it.
+
+It trains nothing and asks nothing of a network: pictures are data URIs, there is no script, and the page's own content
+policy forbids both.  Whatever is missing, failed or diverged is shown as such.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib import resources
+from pathlib import Path
+
+import jinja2
+
+from benchmarks import records
+from benchmarks.departures import collect
+from benchmarks.evidence import Evidence, presets
+from benchmarks.report.content import Section, label, section
+
+# Nothing is fetched, run, submitted or styled but what stands in the file
+POLICY = "default-src 'none'; img-src data:; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
+
+__all__ = ["render", "write"]
+
+
+def write(results: Path) -> Path:
+    """Write RESULTS/report.html and the figures it shows, as PNG and PDF below RESULTS/figures.
+
+    Returns:
+        The page's path.
+    """
+    runs, epochs = records.read(results)
+    sections = [section(Evidence(runs, epochs, preset), results) for preset in presets(runs)]
+    return records.write_text(results / "report.html", render(sections, results))
+
+
+def render(sections: list[Section], results: Path) -> str:
+    """The page."""
+    here = resources.files("benchmarks.report")
+    style = (here / "report.css").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True,
+                                     undefined=jinja2.StrictUndefined)  # fmt: skip
+    template = environment.from_string((here / "report.html").read_text(encoding="utf-8"))
+    found = collect(Path(__file__).resolve().parent.parent.parent)
+    return template.render(
+        style=style,
+        policy=POLICY.format(_digest(style)),
+        sections=sections,
+        results=str(results),
+        departures=found,
+        label=label,
+    )
+
+
+def _digest(style: str) -> str:
+    return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

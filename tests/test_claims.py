@@ -1,0 +1,310 @@
+"""Claims against frames whose answer is known: each can be supported, contradicted, and left undecided."""
+
+import shlex
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import inference
+from benchmarks.claims import CLAIMS, CONTRADICTED, SUPPORTED, UNDECIDED, claim_of, judge
+from benchmarks.claims.finding import PAPER, PRIORS, REGULARIZED
+from benchmarks.evidence import Evidence, presets
+from benchmarks.plan import Options, plan
+
+RAW = {"reals": "as they are", "fakes": "as they are", "split": "test", "quantisation": "round(255 x) to uint8"}
+OTHERS = ("vae", "wae-gan", "two-stage-vae", "rae-gmm", "vae-flow-prior", "vae-flow-posterior")
+
+
+def around(mean, n=5, spread=0.01):
+    """n numbers of a mean, evenly within a share of it."""
+    return [mean * (1 + spread * (2 * i / (n - 1) - 1)) for i in range(n)] if n > 1 else [mean] * n
+
+
+def row(model, dataset, seed, value=None, preset="paper", **more):
+    return {
+        "key": f"{model}/{dataset}/{seed}/{preset}", "model": model, "label": model, "revision": 1, "dataset": dataset,
+        "row": dataset, "preset": preset, "seed": seed, "precision": "fp32", "status": "done", "error": None,
+        "source": "prior", "draw": 0, "metric": "fid", "protocol_id": "p", "n": 10_000, "n_real": 10_000,
+        "n_fake": 10_000, "extractor": "inception", **RAW, "fid": value, "posterior_var": np.nan, "device": "GPU",
+        "torch": "2", "commit": "abc", "dirty": False, "train": "t", "test": "u", **more,
+    }  # fmt: skip
+
+
+def evidence(rows, epochs=(), preset="paper"):
+    names = ["key", "model", "dataset", "preset", "seed", "stage", "epoch", "protocol_id", "seconds", "steps", "recon",
+             "nll", "fid"]  # fmt: skip
+    return Evidence(pd.DataFrame(rows, columns=[*row("", "", 0)]), pd.DataFrame([*epochs], columns=names), preset)
+
+
+def distances(datasets=PAPER, n=5, spread=0.01, **means):
+    """Some models' trainings, by their mean distance; names with _ for -."""
+    return evidence([
+        row(model.replace("_", "-"), dataset, seed, value)
+        for dataset in datasets for model, mean in means.items() for seed, value in enumerate(around(mean, n, spread))
+    ])  # fmt: skip
+
+
+def table1(glf, **others):
+    means = dict.fromkeys((o.replace("-", "_") for o in OTHERS), 30.0) | others
+    return distances(glf=glf, **means)
+
+
+def sweep(values, column="fid", learned=None, glf=10.0, n=5, dataset="cifar10", models=PRIORS):
+    """A model at each beta, with a number each; and GLF, and a learned beta."""
+    more = {"glf": glf, "vae-flow-prior-learned": learned}
+    each = {models[b]: v for b, v in zip(models, values, strict=True)} | {m: v for m, v in more.items() if v}
+    return evidence([
+        row(model, dataset, seed, **{"value": 20.0} | {("value" if column == "fid" else column): value})
+        for model, mean in each.items() for seed, value in enumerate(around(mean, n))
+    ])  # fmt: skip
+
+
+def trained(cells, datasets=("cifar10",), n=5, preset="paper", epochs=12):
+    """Trainings with epochs: (model, stage) -> a function of (seed, epoch) that gives columns, or a status."""
+    rows, lines = {}, []
+    for dataset in datasets:
+        for (model, stage), columns in cells.items():
+            for seed in range(n):
+                one = row(model, dataset, seed, 10.0, preset=preset)
+                rows[one["key"]] = one
+                for epoch in range(epochs):
+                    found = columns(seed, epoch)
+                    one["status"] = found.pop("status", one["status"])
+                    lines.append({"key": one["key"], "model": model, "dataset": dataset, "preset": preset, "seed": seed,
+                                  "stage": stage, "epoch": epoch, "protocol_id": "c", "seconds": 1.0, "steps": 100,
+                                  **found})  # fmt: skip
+    return evidence([*rows.values()], lines, preset)
+
+
+def noise(seed, epoch):
+    return np.random.default_rng([seed, epoch]).standard_normal()
+
+
+def ends(*, one, ten, n=5):
+    """Regularized GLF at beta 1 and 10: diverged, got through, or reconstructs worse than at first."""
+    kinds = {
+        "diverged": lambda s, e: {"recon": 1.0, "status": "diverged"},
+        "done": lambda s, e: {"recon": 10.0 - e / 2},
+        "worse": lambda s, e: {"recon": 10.0 + e},
+        "half": lambda s, e: {"recon": 10.0 + (e if s % 2 else -e / 2)},
+    }
+    cells = {(REGULARIZED[1], "train"): kinds[one], (REGULARIZED[10], "train"): kinds[ten]}
+    return trained(cells, n=n)
+
+
+def waves(glf, regularized, n=5):
+    """Distances that fall steadily, with oscillations of a size."""
+    def curve(size):
+        return lambda seed, epoch: {"fid": 50 * 0.97**epoch * float(np.exp(size * noise(seed, epoch)))}
+
+    models = ["glf", *(REGULARIZED[b] for b in (50, 100, 400))]
+    return trained({(m, "train"): curve(glf if m == "glf" else regularized) for m in models}, n=n, epochs=24)
+
+
+def nlls(regularized, prior, n=5):
+    def last(value):
+        return lambda seed, epoch: {"nll": 80 + (value - 80) * epoch / 11 + noise(seed, epoch)}
+
+    cells = {(REGULARIZED[b], "train"): last(regularized) for b in (50, 100, 400)}
+    return trained(cells | {(PRIORS[b], "train"): last(prior) for b in (50, 100, 400)}, n=n)
+
+
+def steps(glf, rae, n=5):
+    """Seconds per epoch."""
+    return trained({("glf", "train"): lambda s, e: {"seconds": glf * (1 + s / 100)},
+                    ("rae-gmm", "train"): lambda s, e: {"seconds": rae * (1 + s / 100)}}, PAPER, n)  # fmt: skip
+
+
+def totals(glf, two_stage, n=5, preset="paper"):
+    """Seconds per epoch; the Two-Stage VAE has two stages of the same number of epochs."""
+    return trained({("glf", "train"): lambda s, e: {"seconds": glf * (1 + s / 100)},
+                    ("two-stage-vae", "first"): lambda s, e: {"seconds": two_stage * (1 + s / 100)},
+                    ("two-stage-vae", "second"): lambda s, e: {"seconds": two_stage}}, PAPER, n, preset)  # fmt: skip
+
+
+def jpeg(factor, n=5, spread=0.01):
+    rows = []
+    for seed, value in enumerate(around(80.0, n)):
+        scored = value * factor * (1 + spread * noise(seed, 0))
+        rows += [row("glf", "cifar10", seed, value),
+                 row("glf", "cifar10", seed, scored, protocol_id="j", reals="JPEG, quality 75")]  # fmt: skip
+    return evidence(rows)
+
+
+FALLING, RISING = (30.0, 25.0, 20.0, 15.0, 12.0), (12.0, 15.0, 20.0, 25.0, 30.0)
+VARIANCES = (1e-1, 1e-2, 1e-3, 4e-4, 1e-4)
+# claim -> what supports it, what contradicts it, what leaves it open (each in more than one way where there is one)
+CASES = {
+    1: ([table1(10.0)], [table1(10.0, rae_gmm=9.0), table1(40.0)], [table1(29.9), distances(glf=10.0, vae=20.0)]),
+    2: ([table1(10.0, rae_gmm=20.0)], [table1(10.0, rae_gmm=40.0)], [table1(10.0, rae_gmm=29.9)]),
+    3: ([distances(vae=50.0, vae_flow_posterior=50.0), distances(vae=50.0, vae_flow_posterior=70.0)],
+        [distances(vae=50.0, vae_flow_posterior=30.0)], [distances(vae=50.0, vae_flow_posterior=50.0, spread=0.5)]),
+    4: ([evidence([*distances(("cifar10", "celeba"), vae=50.0, vae_flow_prior=40.0).runs.to_dict("records"),
+                   *distances(("mnist",), vae=50.0, vae_flow_prior=50.0).runs.to_dict("records")])],
+        [distances(vae=50.0, vae_flow_prior=40.0), distances(vae=50.0, vae_flow_prior=60.0)],
+        [distances(("cifar10", "celeba"), vae=50.0, vae_flow_prior=40.0)]),
+    5: ([distances(glf=10.0, vae_flow_prior=20.0)], [distances(glf=20.0, vae_flow_prior=10.0)],
+        [distances(glf=10.0, vae_flow_prior=10.0), distances(glf=10.0, vae_flow_prior=20.0, n=2)]),
+    6: ([sweep(FALLING)], [sweep(RISING), sweep(FALLING, glf=99.0)], [sweep(FALLING, n=2), sweep((20.0,) * 5)]),
+    7: ([sweep(FALLING, learned=40.0)], [sweep(FALLING, learned=11.0), sweep(FALLING, learned=12.1)],
+        [sweep(FALLING, learned=40.0, n=2), sweep(FALLING)]),
+    8: ([sweep(VARIANCES, "posterior_var")],
+        [sweep(VARIANCES[::-1], "posterior_var"), sweep((*VARIANCES[:3], 2e-2, 1e-2), "posterior_var")],
+        [sweep(FALLING), sweep(VARIANCES, "posterior_var", n=2)]),
+    9: ([ends(one="diverged", ten="diverged"), ends(one="diverged", ten="worse", n=3)],
+        [ends(one="done", ten="done"), ends(one="diverged", ten="done", n=6)],
+        [ends(one="diverged", ten="diverged", n=2), ends(one="half", ten="half"),
+         ends(one="diverged", ten="done", n=3)]),
+    10: ([waves(0.01, 0.2)], [waves(0.2, 0.01)], [waves(0.1, 0.1), waves(0.01, 0.2, n=2), distances(glf=1.0)]),
+    11: ([nlls(-50.0, 80.0)], [nlls(70.0, 80.0), nlls(-50.0, -20.0)], [nlls(-50.0, 80.0, n=2), nlls(0.0, 80.0)]),
+    13: ([steps(1.05, 1.0)], [steps(2.0, 1.0)], [steps(1.25, 1.0), steps(1.0, 1.0, n=2)]),
+    14: ([totals(1.0, 3.0)], [totals(9.0, 1.0)], [totals(2.0, 1.0), totals(1.0, 3.0, n=2)]),
+    15: ([distances(glf=50.0, glf_two_stage=50.0)], [distances(glf=50.0, glf_two_stage=60.0)],
+         [distances(glf=50.0, glf_two_stage=50.0, spread=0.5), distances(glf=50.0)]),
+    16: ([distances(glf=50.0, glf_perceptual=40.0)], [distances(glf=40.0, glf_perceptual=50.0)],
+         [distances(glf=50.0, glf_perceptual=50.0)]),
+    17: ([distances(wae_gan=40.0, wae_mmd=50.0)], [distances(wae_gan=50.0, wae_mmd=40.0)],
+         [distances(wae_gan=40.0)]),
+    18: ([jpeg(0.8)], [jpeg(1.2)], [jpeg(1.0, spread=0.1), jpeg(0.8, n=2), distances(glf=50.0)]),
+}  # fmt: skip
+
+
+def cases():
+    for number, three in CASES.items():
+        for answer, frames in zip((SUPPORTED, CONTRADICTED, UNDECIDED), three, strict=True):
+            for i, frame in enumerate(frames):
+                yield pytest.param(number, answer, frame, id=f"{number}-{answer}-{i}")
+
+
+@pytest.mark.parametrize(("number", "answer", "frame"), [*cases()])
+def test_a_claim_is_what_its_frame_makes_it(number, answer, frame):
+    verdict = claim_of(number).verdict(frame)
+    assert verdict.answer == answer, [(f.dataset, f.answer, f.says) for f in verdict.findings]
+    for finding in verdict.findings:
+        assert finding.says
+        if finding.answer != UNDECIDED:  # an answer comes with its test, its size and its records
+            assert finding.test
+            assert finding.effect.low <= finding.effect.value <= finding.effect.high
+            assert finding.keys
+            assert set(finding.keys) <= set(frame.trainings.index)
+            assert not finding.command
+
+
+def test_every_claim_has_all_three_cases():
+    assert {claim.number for claim in CLAIMS} - {*CASES} == {12}  # counted from the modules
+    assert [claim.number for claim in CLAIMS] == [*range(1, 19)]
+
+
+def test_the_flows_share_is_counted():
+    """The ledger's numbers for eight couplings: 0.37 %, 4.22 %, 1.07 %."""
+    verdict = claim_of(12).verdict(evidence([]))
+    shares = {f.dataset: (f.answer, round(100 * f.effect.value, 2)) for f in verdict.findings}
+    assert shares == {"mnist": (SUPPORTED, 0.37), "fashion": (SUPPORTED, 0.37), "cifar10": (CONTRADICTED, 4.22),
+                      "celeba": (SUPPORTED, 1.07)}  # fmt: skip
+    assert verdict.answer == CONTRADICTED
+
+
+def test_what_is_missing_leaves_all_claims_undecided_with_what_to_run():
+    for claim, verdict in judge(evidence([])):
+        if claim.number == 12:
+            continue
+        assert verdict.answer == UNDECIDED
+        assert all(f.command for f in verdict.findings) == (claim.number not in (16,)), claim.number
+
+
+def test_commands_are_plans_that_the_command_line_takes(tmp_path):
+    """On digits, at preset demo: each names models, data set and trainings that decide."""
+    some = evidence([row("vae", "digits", 0, 1.0, preset="demo", metric="fd_classifier")], preset="demo")
+    found = {}
+    for claim, verdict in judge(some, str(tmp_path)):
+        for finding in verdict.findings:
+            words = shlex.split(finding.command)
+            if finding.dataset != "digits" or not words:
+                continue
+            assert words[:3] == ["python", "-m", "benchmarks.run"]
+            given = dict(zip(words[4::2], words[5::2], strict=True))
+            options = Options(**{name.removeprefix("--"): value for name, value in given.items()})
+            jobs = plan(options, ["auto"], words[3]).jobs
+            found[claim.number] = len(jobs)
+            assert {job.trial.model for job in jobs} == set(claim.models)
+    assert found[5] == 6
+    assert len(found) >= 13
+
+
+def test_enough_trainings_that_do_not_decide_call_for_more():
+    finding = claim_of(5).verdict(distances(("mnist",), glf=10.0, vae_flow_prior=10.0)).findings[0]
+    assert "--seeds 10" in finding.command
+    finding = claim_of(5).verdict(distances(("mnist",), glf=10.0, vae_flow_prior=10.0, n=12)).findings[0]
+    assert "--seeds 24" in finding.command
+
+
+def test_a_distance_that_is_not_fid_is_never_called_so():
+    some = distances(("mnist",), glf=10.0, vae_flow_prior=20.0)
+    runs = some.runs.rename(columns={"fid": "fd_classifier"}).assign(metric="fd_classifier")
+    finding = claim_of(5).verdict(replace(some, runs=runs)).findings[0]
+    assert finding.answer == SUPPORTED
+    assert finding.metric == "fd_classifier"
+
+
+def test_distances_of_two_protocols_are_not_compared():
+    """GLF was measured under one, the VAE under another: nothing to compare, although the numbers lie far apart."""
+    some = distances(("mnist",), glf=10.0, vae_flow_prior=20.0)
+    mixed = some.runs.assign(protocol_id=[f"of {model}" for model in some.runs["model"]])
+    assert claim_of(5).verdict(replace(some, runs=mixed)).findings[0].answer == UNDECIDED
+
+
+def test_presets_and_repeated_seeds_are_kept_apart():
+    """A shortened training, an older revision and tf32 beside fp32 change nothing."""
+    runs = distances(("mnist",), glf=10.0, vae_flow_prior=20.0).runs
+    more = [row("glf", "mnist", s, 99.0, preset="quick") for s in range(9)]
+    more += [row("glf", "mnist", s, 99.0, revision=0) | {"key": f"old {s}"} for s in range(5)]
+    more += [row("glf", "mnist", s, 99.0, precision="tf32") | {"key": f"tf32 {s}"} for s in range(5)]
+    both = evidence([*runs.to_dict("records"), *more])
+    finding = claim_of(5).verdict(both).findings[0]
+    assert (finding.answer, finding.trainings["glf"]) == (SUPPORTED, 5)
+    assert presets(both.runs) == ["paper", "quick"]
+    assert claim_of(5).verdict(replace(both, preset="quick")).answer == UNDECIDED
+
+
+def test_failed_and_diverged_trainings_have_no_distance():
+    runs = distances(("mnist",), glf=10.0, vae_flow_prior=20.0, n=4).runs
+    runs.loc[runs["model"].eq("glf") & runs["seed"].lt(2), ["status", "fid", "metric"]] = ["diverged", np.nan, None]
+    finding = claim_of(5).verdict(evidence(runs.to_dict("records"))).findings[0]
+    assert finding.answer == UNDECIDED
+    assert "GLF: 2" in finding.says
+
+
+def test_a_shortened_budget_does_not_decide_how_long_trainings_take():
+    verdict = claim_of(14).verdict(totals(1.0, 3.0, preset="quick"))
+    assert verdict.answer == UNDECIDED
+    assert not any(f.command for f in verdict.findings), "more trainings would not help"
+
+
+def test_times_of_two_devices_are_not_compared():
+    some = steps(1.0, 1.0)
+    runs = some.runs.assign(device=some.runs["model"])
+    assert claim_of(13).verdict(replace(some, runs=runs)).answer == UNDECIDED
+
+
+def test_holm_corrects_as_by_hand():
+    assert inference.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert inference.holm([]) == []
+
+
+def test_welch_is_scipys_and_certain_where_nothing_varies():
+    a, b = [1.0, 2.0, 3.0], [4.0, 5.0, 7.0]
+    effect = inference.welch(a, b)
+    assert effect.value == pytest.approx(-10 / 3)
+    assert effect.low < effect.value < effect.high < 0
+    assert effect.p == pytest.approx(0.0419, abs=5e-4)  # t = -3.16, 3.45 degrees of freedom
+    same = inference.welch([1.0, 1.0], [2.0, 2.0])
+    assert (same.value, same.low, same.high, same.p) == (-1, -1, -1, 0)
+
+
+def test_a_trend_is_kendalls_tau():
+    effect = inference.trend([1, 1, 2, 2, 3, 3], [9.0, 8.0, 7.0, 6.0, 5.0, 4.0])
+    assert effect.value == pytest.approx(-12 / np.sqrt(12 * 15))  # 12 pairs fall, of 12 that differ in x and 15 in y
+    assert effect.low <= effect.value <= effect.high < 0
+    assert inference.trend([1, 1], [1.0, 2.0]).p == 1

@@ -1,0 +1,228 @@
+"""The report, as its readers meet it: whole, by itself, true to the records, and shown by a real browser."""
+
+import json
+import re
+import shutil
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import browser
+import pytest
+
+from benchmarks import records, report
+from benchmarks.claims import CLAIMS
+from benchmarks.run import main
+
+MEASURED = Path(__file__).resolve().parent.parent / "results" / "measured"
+
+
+def folder(tmp_path, *names):
+    """A results folder with the committed records and pictures of some others."""
+    made = tmp_path / "results"
+    for part in ("records", "figures"):
+        (made / part).mkdir(parents=True)
+        for name in names:
+            for file in (MEASURED / name / part).glob("*"):
+                if "samples-digits.png" not in file.name:
+                    shutil.copy(file, made / part)
+    return made
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    made = folder(tmp_path_factory.mktemp("demo"), "digits-demo", "mnist-quick-variants")
+    return made, report.write(made).read_text(encoding="utf-8")
+
+
+class Page(HTMLParser):
+    """What a page refers to, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.text, self.tags, self.ids, self.policy = [], [], [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        if tag == "meta" and dict(attributes).get("http-equiv") == "Content-Security-Policy":
+            self.policy = dict(attributes)["content"]
+        for name, value in attributes:
+            if name in ("src", "href", "srcset", "data", "action", "poster"):
+                self.links.append(value)
+            if name == "id":
+                self.ids.append(value)
+            assert not name.startswith("on"), "a script in an attribute"
+            assert name != "style", "the content policy forbids it"
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_the_page_needs_nothing_but_itself(demo):
+    page = Page(demo[1])
+    assert "script" not in page.tags
+    assert all(link.startswith(("data:", "#")) for link in page.links)
+    assert {link[1:] for link in page.links if link.startswith("#")} <= {*page.ids}
+    assert len(page.ids) == len({*page.ids})
+    assert page.policy.startswith("default-src 'none'; img-src data:; style-src 'sha256-")
+    assert "unsafe" not in page.policy
+
+
+def test_every_claim_stands_there_with_its_answer_and_how_to_decide_it(demo):
+    text = demo[1]
+    for claim in CLAIMS:
+        block = text.split(f'id="demo-claim-{claim.number}"')[1].split("</li>")[0]
+        assert claim.sentence in block
+        answers = set(re.findall(r'class="badge (\w+)"', block))
+        assert answers <= {"supported", "contradicted", "undecided"}
+    first = text.split('id="demo-claim-1"')[1].split("</li>")[0]
+    assert 'class="badge contradicted"' in first
+    assert "by fd_classifier, not FID" in first
+    assert "15 trainings used" in first
+    fifth = text.split('id="demo-claim-5"')[1].split("</li>")[0]
+    assert re.search(r"benchmarks\.run table1 --preset demo --on digits --only glf,vae-flow-prior --seeds 3", fifth)
+
+
+def test_every_number_has_its_trainings_and_its_provenance(demo):
+    made, text = demo
+    runs = records.runs(made)
+    for key, rows in runs.groupby("key"):
+        assert f'title="{key}"' in text
+        assert str(rows["commit"].iloc[0])[:10] in text
+        assert str(rows["device"].iloc[0]) in text
+    dots = text.split('id="demo-digits"')[1].split("</table>")[0]
+    assert len(re.findall(r"<circle[^>]*><title>seed", dots)) == 15
+    assert "2.7 ± 0.2" in dots
+    assert "python -m benchmarks.run table1 --preset demo --on digits --only glf --seeds 3" in text
+    assert "410e3ae690b3df8c" in text, "the metric protocol"
+    assert "1 diverged" in text.split('id="quick-mnist"')[1].split("</table>")[0]
+
+
+def test_the_page_is_a_pure_function_of_the_folder(demo):
+    made, text = demo
+    assert report.write(made).read_text(encoding="utf-8") == text
+
+
+def test_no_records_and_no_folder(tmp_path, capsys):
+    assert main(["report", "--results", str(tmp_path / "nothing")]) == 2
+    assert "there are no records in" in capsys.readouterr().err
+    assert not (tmp_path / "nothing").exists()
+    (tmp_path / "empty" / "records").mkdir(parents=True)
+    assert main(["report", "--results", str(tmp_path / "empty")]) == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert "There is no record here yet" in path.read_text(encoding="utf-8")
+
+
+def edited(made, change):
+    """Change every record of a folder."""
+    for i, path in enumerate(sorted((made / "records").glob("*.json"))):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        change(i, record)
+        path.write_text(json.dumps(record), encoding="utf-8")
+
+
+EVIL = "</title><script>alert(1)</script><img src=x onerror=alert(2)>\"'"
+
+
+def test_what_records_say_is_text_not_markup(tmp_path):
+    """A data set, a model, a message, a device: none of them is ours to trust."""
+    made = folder(tmp_path, "digits-demo")
+
+    def change(i, record):
+        record["dataset"] = EVIL
+        record["provenance"]["device"] = EVIL
+        record["data"]["warnings"] = [EVIL]
+        if i % 3 == 0:
+            record["model"] = EVIL
+            record["status"], record["error"] = "failed", {"message": EVIL}
+
+    edited(made, change)
+    page = Page(report.write(made).read_text(encoding="utf-8"))
+    assert "script" not in page.tags
+    assert EVIL in "".join(page.text)
+    assert all(link.startswith(("data:", "#")) for link in page.links)
+
+
+def test_mixed_protocols_unknown_models_one_training_and_none(tmp_path):
+    """Each is shown as what it is, and nothing crashes."""
+    made = folder(tmp_path, "digits-demo")
+
+    def change(i, record):
+        if record["model"] == "glf" and record["seed"] > 0:
+            for evaluation in record["evaluations"]:
+                evaluation["protocol_id"] = "another"
+        if record["model"] == "vae":
+            record["model"] = record["label"] = "my-model"
+        if record["model"] == "wae-gan":
+            record["status"], record["error"] = "failed", {"message": "out of memory"}
+            record["evaluations"], record["epochs"] = [], []
+
+    edited(made, change)
+    for path in (made / "records").glob("*.json"):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["model"] == "rae-gmm" and record["seed"] > 0:
+            path.unlink()
+    text = report.write(made).read_text(encoding="utf-8")
+    board = text.split('id="demo-digits"')[1].split("</table>")[0]
+    glf = re.search(r"<tr><td class=\"name\">(?:(?!</tr>).)*>GLF</a>.*?</tr>", board, re.S)[0]
+    assert "1 of 3" in glf, "the cell holds one protocol's trainings"
+    assert "my-model" in board
+    assert "[3 failed]" in board
+    assert "out of memory" in text
+    rae = re.search(r"<tr><td class=\"name\">(?:(?!</tr>).)*>RAE \+ GMM</a>.*?</tr>", board, re.S)[0]
+    assert "±" not in rae, "one training has no spread"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    program = browser.found()
+    if program is None:
+        pytest.skip("there is no Chromium here (Debian: apt-get install --no-install-recommends chromium)")
+    with browser.Browser(program) as one:
+        yield one
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_browser_shows_it(demo, chromium, width, dark):
+    chromium.open(demo[0] / "report.html", width, dark=dark)
+    assert chromium.requests() == []
+    assert chromium.complaints() == []
+    assert chromium.evaluate("document.documentElement.scrollWidth") <= width
+    images = "[...document.images]"
+    assert chromium.evaluate(f"{images}.length") >= 14
+    assert chromium.evaluate(f"{images}.filter(i => !(i.complete && i.naturalWidth > 0)).length") == 0
+    back = chromium.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert back == ("rgb(20, 23, 26)" if dark else "rgb(255, 255, 255)"), "the page's style is not applied"
+
+
+@pytest.mark.slow
+def test_the_browser_would_notice(tmp_path, chromium):
+    """A request, a complaint, a missing picture and an overflow are seen where there are any."""
+    path = tmp_path / "bad.html"
+    path.write_text('<!doctype html><meta name="viewport" content="width=device-width"><img src="http://localhost:1/a.png">'
+                    '<div style="width:900px">x</div><script>console.log(1)</script>', encoding="utf-8")  # fmt: skip
+    chromium.open(path, 390)
+    assert chromium.requests() == ["http://localhost:1/a.png"]
+    assert chromium.complaints()
+    assert chromium.evaluate("document.documentElement.scrollWidth") > 390
+    assert chromium.evaluate("[...document.images].filter(i => !(i.complete && i.naturalWidth > 0)).length") == 1
+
+
+@pytest.mark.slow
+def test_thousands_of_records_make_a_report_in_seconds(tmp_path):
+    """10,000 are to take 10 s: a quarter of them here, with as much time, as other tests run beside this one."""
+    made = tmp_path / "results"
+    (made / "records").mkdir(parents=True)
+    files = sorted((MEASURED / "digits-demo" / "records").glob("*.json"))
+    kinds = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    for i in range(2500):
+        record = kinds[i % len(kinds)]
+        record |= {"key": f"{i:064x}", "seed": i // len(kinds)}
+        (made / "records" / f"{i:064x}.json").write_text(json.dumps(record), encoding="utf-8")
+    before = time.process_time()
+    path = report.write(made)
+    assert time.process_time() - before < 10
+    assert path.stat().st_size < 5e6
