@@ -165,8 +165,8 @@ def _consume(
                     refused += not one.ran
                 left = _freed(busy, heed)
                 busy = [job for job in busy if job not in left]
-    except KeyboardInterrupt:
-        if found.cluster == "slurm":
+    except KeyboardInterrupt as why:
+        if found.cluster == "slurm" and not why.args:  # by the keyboard
             tell("SLURM jobs go on: the same command waits for them again, `run cancel` ends them")
         raise
     if refused == len(pending):
@@ -210,13 +210,18 @@ def _outcomes(
 ) -> Iterator[Outcome[Job, dict[str, Any] | None]]:
     since = owners.clock(path.parent)
     places = {job.trial.key: index for index, job in enumerate(left)}
+
+    def note(jobs: Mapping[str, Sequence[Job]]) -> None:
+        ledger.submitted(path, {number: [job.trial.key for job in of] for number, of in jobs.items()})
+        _stop_if_told(path)
+
     follow: Follow[Job, dict[str, Any] | None] = Follow(
         folder=path.parent.absolute(),
         kind=kind,
         needs=needs,
         found=lambda job: outcome(job, lambda r: finished(r, found.measures[job.trial.dataset], job), since),
         alive=lambda job: owners.alive(job.work),
-        submitted=lambda jobs: ledger.submitted(path, {j: [i.trial.key for i in of] for j, of in jobs.items()}),
+        submitted=note,
         adopted={places[key]: job for key, job in waiting.items() if key in places},
         wait=wait,
         tell=tell,
@@ -261,10 +266,14 @@ def _heed_cancel(path: Path, poll: Callable[[], None]) -> Callable[[], None]:
         poll()
         if time.monotonic() - looked > PAUSE:
             looked = time.monotonic()
-            if ledger.cancelled(path):
-                raise KeyboardInterrupt
+            _stop_if_told(path)
 
     return heed
+
+
+def _stop_if_told(path: Path) -> None:
+    if ledger.cancelled(path):
+        raise KeyboardInterrupt("run cancel")
 
 
 def _result(record: dict[str, Any]) -> str:
@@ -330,6 +339,9 @@ def end_launches(results: Path) -> int:
             continue
         ledger.cancel(path)
         count += 1
+        # Asked again: it may have submitted more before it could see that it was told to stop.
+        later = ledger.launches(results)[path]
+        jobs += [job for job in later["jobs"] if job not in launched["jobs"]]
         # nor whose those numbers are by now
         if jobs and (queue is None or not cancel(jobs)):
             print(f"error: SLURM did not answer: its jobs {', '.join(jobs[:5])} may still run; cancel again where it "

@@ -44,7 +44,7 @@ class Follow(Generic[T, R]):
         needs: item -> what its job asks for; one answer for all items of a kind.
         found: what the item's work has left behind, or None where there is nothing yet.
         alive: whether somebody is at work on the item at this moment, in a job of ours or not.
-        submitted: told of new jobs: job id -> its items.
+        submitted: told of new jobs: job id -> its items; where it raises, they are cancelled.
         adopted: item's place in the sequence -> the job that an earlier launcher has submitted for it.
         wait: or only submit.
         tell: takes lines for people.
@@ -139,10 +139,17 @@ def submit(
             told = " ".join(str(reason).replace("sbatch: error: ", "").split()) or type(reason).__name__
             refused |= {index: _refusal(told, needs) for indices in array for index in indices}
             continue
+        try:
+            follow.submitted(
+                {job: [items[index] for index in indices] for job, indices in zip(ids, array, strict=True)}
+            )
+        except BaseException as reason:  # a full disk, or `cancel`: nobody would know of these jobs
+            scheduler.cancel(ids)
+            if not isinstance(reason, OSError):
+                raise
+            refused |= {index: f"the jobs cannot be noted: {reason}" for indices in array for index in indices}
+            continue
         jobs |= {index: job for job, indices in zip(ids, array, strict=True) for index in indices}
-        follow.submitted(
-            {job: [items[index] for index in indices] for job, indices in zip(ids, array, strict=True)}
-        )
     return jobs, refused
 
 

@@ -250,3 +250,21 @@ def test_a_partition_that_takes_nothing_is_a_mistake_of_the_command(results, mon
     assert "SLURM accepts none of 4 trainings" in printed.err
     assert "invalid partition" in printed.out
     assert not [*(results / "out").glob("records/*")]
+
+
+@pytest.mark.parametrize(("reason", "raised"), [(OSError("disk full"), False), (KeyboardInterrupt("run cancel"), True)])
+def test_jobs_that_cannot_be_noted_do_not_stay(results, reason, raised):
+    """Nobody could wait for them or cancel them."""
+
+    def fail(jobs):
+        raise reason
+
+    if raised:
+        with pytest.raises(KeyboardInterrupt):
+            outcomes(slow, [1, 2], results, submitted=fail)
+    else:
+        found = outcomes(slow, [1, 2], results, submitted=fail)
+        assert [o.ran for o in found.values()] == [False, False]
+        assert "cannot be noted: disk full" in found[1].error
+    until(lambda: not listed())
+    assert not [*results.glob("*.txt")]
