@@ -168,7 +168,7 @@ class Job:
         metrics: keys of `metrics.METRICS`, that of the table among them.
         sources: keys of `evaluation.SOURCES` that the table needs.
         variants: keys of `evaluation.VARIANTS` that the table needs.
-        diagnostics: whether the table needs these.
+        diagnostics: those that the table needs, if only as None.
         images: of each kind, at most.
         allow_few: accept no more images than features.
         progress: epochs between two points of the distance's curve; 0 for no curve.
@@ -187,7 +187,7 @@ class Job:
     metrics: tuple[str, ...] = ("fd",)
     sources: tuple[str, ...] = ("prior",)
     variants: tuple[str, ...] = (BASE,)
-    diagnostics: bool = False
+    diagnostics: tuple[str, ...] = ()
     images: int = IMAGES
     allow_few: bool = False
     progress: int = 0
@@ -231,7 +231,7 @@ def finished(record: dict[str, Any], measure: Measure, job: Job) -> bool:
         return False
     if record["status"] == "diverged":
         return True
-    undiagnosed = job.diagnostics and not diagnosed(record)
+    undiagnosed = {*job.diagnostics} - {*record["diagnostics"]}
     return not undiagnosed and not measure.missing(record, job.required, job.metrics)
 
 

@@ -23,6 +23,9 @@ GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler: no g++ here")
 
 
+pytestmark = pytest.mark.usefixtures("random_vgg")
+
+
 @pytest.fixture(scope="module")
 def x():
     return datasets.load("digits", None).train.canonical(N).images
@@ -55,6 +58,8 @@ def plain(name, x):
         schedule = schedules(name)[stage.name]
         optimisers = [adam(update, schedule) for update in stage.updates]
         for epoch in range(schedule.epochs):
+            if schedule.fresh:
+                optimisers = [adam(update, schedule) for update in stage.updates]
             model.train()
             for optimiser in optimisers:
                 for group in optimiser.param_groups:

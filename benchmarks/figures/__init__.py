@@ -39,7 +39,7 @@ class Kind:
     pictures: tuple[str, ...] = ()
     sources: tuple[str, ...] = ("prior",)
     variants: tuple[str, ...] | None = ("base",)
-    diagnostics: bool = False
+    diagnostics: tuple[str, ...] = ()
     metrics: ClassVar[tuple[str, ...]] = ("fd",)
     trains: ClassVar[bool] = True
 
@@ -60,10 +60,11 @@ FIGURES: dict[str, Kind] = {
     "figure2": Kind("Samples, and lines between samples that are straight in the flow's noise (Figure 2).",
                     ("glf",), (*FOUR, "celeba-hq"), pictures=(SAMPLES, LINES)),
     "figure3": Kind(CURVES + "GLF and VAEs with a flow prior while they train, by β: distance, entropy loss, NLL "
-                    "(Figure 3).", (*FLOW_PRIORS, "glf"), ("cifar10",), (DISTANCE, ENTROPY, NLL), diagnostics=True),
+                    "(Figure 3).", (*FLOW_PRIORS, "glf"), ("cifar10",), (DISTANCE, ENTROPY, NLL),
+                    diagnostics=("posterior_var",)),
     "figure4": Kind(CURVES + "GLF and regularized GLF while they train, by β: distance, reconstruction loss, NLL "
                     "(Figure 4, which leaves out β = 1 and 10).",
-                    (*REGULARIZED, "glf"), ("cifar10",), (DISTANCE, RECON, NLL), diagnostics=True),
+                    (*REGULARIZED, "glf"), ("cifar10",), (DISTANCE, RECON, NLL), diagnostics=("posterior_var",)),
     "figure5": Kind("Samples of GLF, with squared error or perceptual loss (Figure 5).",
                     ("glf", "glf-perceptual"), FOUR, pictures=(SAMPLES,)),
     "figure6": Kind("Samples of GLF with perceptual loss (Figure 6).",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pandas import DataFrame
 
 from benchmarks.tables.cells import Cell, Grid, Table
-from benchmarks.tables.diagnosis import criteria, latents
+from benchmarks.tables.diagnosis import LATENTS, criteria, latents
 from benchmarks.tables.paper import Published, printed, published
 from benchmarks.tables.quality import table1, table4
 from benchmarks.tables.recall import table6
@@ -34,7 +34,7 @@ class Kind:
         sources: keys of `evaluation.SOURCES`.
         variants: keys of `evaluation.VARIANTS`; None: all that a data set can have.
         metrics: keys of `metrics.METRICS`, beside those that a command names.
-        diagnostics: whether it needs `records.DIAGNOSTICS`.
+        diagnostics: those of `records.DIAGNOSTICS` that it needs.
         pictures: whether sample grids belong to it.
         trains: whether what is missing is trained.
     """
@@ -45,7 +45,7 @@ class Kind:
     sources: tuple[str, ...] = ("prior",)
     variants: tuple[str, ...] | None = ("base",)
     metrics: tuple[str, ...] = ("fd",)
-    diagnostics: bool = False
+    diagnostics: tuple[str, ...] = ()
     pictures: bool = False
     trains: bool = True
 
@@ -57,7 +57,7 @@ TABLES: dict[str, Kind] = {
     "table5": Kind(table5, ("speed",), ("two-stage-vae", "glf", "glann", "glf-perceptual"), trains=False),
     "table6": Kind(table6, models=("glf",), metrics=("fd", "prd")),
     "criteria": Kind(criteria, sources=("prior", "posterior", "reconstruction", "floor")),
-    "latents": Kind(latents, diagnostics=True),
+    "latents": Kind(latents, diagnostics=(*LATENTS,)),
     "sensitivity": Kind(sensitivity, sources=("prior", "floor"), variants=None),
 }
 
