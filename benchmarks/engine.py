@@ -12,13 +12,14 @@ import ctypes
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from zoo.base import LatentModel, Loss, Update, to_float
+from zoo.losses import FP32_ONLY
 
 ENGINES = ("auto", "eager", "compiled", "graph")
 PRECISIONS = ("fp32", "tf32", "bf16")
@@ -36,7 +37,8 @@ class Engine:
     Attributes:
         kind: eager; compiled: losses by torch.compile, and on a GPU the whole step in a CUDA graph; graph: the
             whole step in a CUDA graph; auto: graph on a GPU, eager elsewhere (where compiling wins nothing).
-        precision: fp32, tf32 (matrix products on a GPU) or bf16 (losses under autocast; weights stay fp32).
+        precision: fp32, tf32 (matrix products on a GPU) or bf16 (losses under autocast; weights stay fp32, and so
+            does what says `fp32_only`).
         channels_last: memory format of images and convolutions.
         limit: bytes of training data that may lie on the device; more is streamed from the host.  None: half of
             the device's free memory.
@@ -76,6 +78,13 @@ def problems(kind: str, precision: str, device: torch.device | None) -> list[str
     return wrong
 
 
+def loss_problems(model: str, recon: object, precision: str) -> list[str]:
+    """What is wrong with training a model, whose reconstruction loss is `recon`, at a precision."""
+    if precision != "bf16" or recon not in FP32_ONLY:
+        return []
+    return [f"{model} cannot be trained at --precision bf16: its reconstruction loss, {recon}, needs fp32 or tf32"]
+
+
 class Steps:
     """The steps of one stage.
 
@@ -104,6 +113,7 @@ class Steps:
         self.device = model.device
         self.wanted = self.how = engine.on(self.device)
         self.losses: list[Callable[..., Loss]] = [update.loss for update in updates]
+        self.autocast = Autocast(model, engine.precision)
         self.graph: torch.cuda.CUDAGraph | None = None
         self.prepared = self.how == "eager"  # nothing is to be compiled or captured
         self.data: list[Tensor] = []
@@ -165,7 +175,7 @@ class Steps:
         if self.engine.channels_last:
             batch = [b.contiguous(memory_format=torch.channels_last) if b.dim() == 4 else b for b in batch]
         for i, (loss, update, optimiser) in enumerate(zip(self.losses, self.updates, self.optimisers, strict=True)):
-            with self._autocast():
+            with self.autocast():
                 objective, parts = loss(*batch)
             optimiser.zero_grad(set_to_none=True)
             # Only this update's parameters: WAE-GAN's penalty must not leave gradients in the adversary.
@@ -276,11 +286,40 @@ class Steps:
         total = torch.stack([*self.sums.values()]).double() / steps
         return dict(zip(self.sums, total.tolist(), strict=True))
 
-    def _autocast(self) -> AbstractContextManager[object]:
-        if self.engine.precision != "bf16":
-            return nullcontext()
-        # Casts are not kept from one call to the next: a graph may not read what was made outside.
-        return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
+
+class Autocast:
+    """Call it for the context in which a model's losses are computed at a precision.
+
+    In bf16, modules with a true `fp32_only` are computed in fp32 all the same, from inputs that are cast to it.
+    """
+
+    def __init__(self, model: LatentModel, precision: str):
+        self.on, self.device = precision == "bf16", model.device.type
+        fine = [module for module in model.modules() if getattr(module, "fp32_only", False)] if self.on else []
+        self.forwards = [(module, self._fine(module.forward)) for module in fine]
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """The context."""
+        if not self.on:
+            yield
+            return
+        for module, forward in self.forwards:
+            module.forward = forward
+        try:
+            # Casts are not kept from one call to the next: a graph may not read what was made outside.
+            with torch.autocast(self.device, torch.bfloat16, cache_enabled=False):
+                yield
+        finally:
+            for module, _ in self.forwards:
+                del module.forward  # its class's again
+
+    def _fine(self, forward: Callable[..., object]) -> Callable[..., object]:
+        def call(*inputs: object) -> object:
+            with torch.autocast(self.device, enabled=False):
+                return forward(*(x.float() if isinstance(x, Tensor) else x for x in inputs))
+
+        return call
 
 
 def objective_name(update: int) -> str:

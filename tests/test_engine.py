@@ -16,7 +16,7 @@ from torch import nn
 
 import zoo
 from benchmarks import datasets, engine, streaming
-from benchmarks.engine import Engine, Steps, forget, memory_kept, problems, unchanged
+from benchmarks.engine import Autocast, Engine, Steps, forget, memory_kept, problems, unchanged
 from benchmarks.protocols import Schedule, protocol
 from benchmarks.training import adam, train
 from zoo.base import LatentModel, Stage, Update, to_float
@@ -318,11 +318,38 @@ def test_training_with_memory_kept_is_the_same_to_the_bit(x):
     assert equal(weights(expected), weights(model))
 
 
+def test_what_needs_fp32_has_it_in_bf16():
+    """Bit for bit the log-density of the latents, which alone are rounded; everything else is as coarse as asked."""
+    model, autocast = build("glf"), Autocast(build("vae"), "bf16")
+    with torch.no_grad():
+        for p in model.flow.parameters():
+            p.copy_(0.1 * torch.randn_like(p))
+    x = torch.rand(BATCH, *SHAPE)
+    with Autocast(model, "bf16")():
+        z = model.encoder(x)
+        found = model.flow.log_prob(z)
+        assert model.decoder(z).dtype == torch.bfloat16
+    assert z.dtype == torch.bfloat16
+    assert torch.equal(found, model.flow.log_prob(z.float()))
+    with autocast():  # of another model, which leaves this flow alone
+        assert not torch.equal(found, model.flow.log_prob(z))
+    assert "forward" not in vars(model.flow)
+    with Autocast(model, "fp32")():
+        assert model.encoder(x).dtype == torch.float32
+
+
+def test_a_loss_that_bf16_cannot_bear_is_refused():
+    assert engine.loss_problems("vae-bce", "bce", "bf16") == [
+        "vae-bce cannot be trained at --precision bf16: its reconstruction loss, bce, needs fp32 or tf32"
+    ]
+    assert engine.loss_problems("vae-bce", "bce", "tf32") == engine.loss_problems("vae", "half-sse", "bf16") == []
+
+
 class Constant(LatentModel):
     """A model whose objective is its parameter, with a part of each dtype."""
 
     def __init__(self, parts):
-        super().__init__((1, 2, 2), 2)
+        super().__init__((1, 4, 4), 2)
         self.level, self.parts = nn.Parameter(torch.ones(())), parts
 
     def stages(self, x):
@@ -341,7 +368,7 @@ def test_means_of_coarse_parts_are_exact():
     update = Update(model.loss, {"level": [model.level]})
     steps = Steps(model, [update], [adam(update, Schedule(1, 1, 1e-3))], Engine())
     steps.begin([{"level": 0.0}])
-    x = torch.full((1000, 1, 2, 2), 255, dtype=torch.uint8)
+    x = torch.full((1000, 1, 4, 4), 255, dtype=torch.uint8)
     steps.run([x], torch.arange(1000)[:, None])
     assert steps.means(1000) == dict.fromkeys(["objective", *map(str, model.parts)], 1.0)
     assert [s.dtype for s in steps.sums.values()] == [torch.float32] * 4 + [torch.float64]
@@ -399,7 +426,7 @@ def test_a_loss_that_waits_for_the_device_is_found_out_and_trained_eagerly():
     update = Update(model.loss, {"level": [model.level]})
     steps = Steps(model, [update], [adam(update, Schedule(1, 1, 1e-3))], Engine("graph"))
     steps.begin([{"level": 0.0}])
-    x = torch.full((8, 1, 2, 2), 255, dtype=torch.uint8, device="cuda")
+    x = torch.full((8, 1, 4, 4), 255, dtype=torch.uint8, device="cuda")
     with pytest.warns(UserWarning, match="trained eagerly: graph failed: RuntimeError: called a synchronizing CUDA"):
         steps.run([x], torch.arange(8, device="cuda")[:, None])
     assert steps.how.startswith("eager: graph failed")
@@ -422,7 +449,7 @@ class Stubborn(Constant):
 model = Stubborn([]).cuda()
 update = Update(model.loss, {"level": [model.level]})
 steps = Steps(model, [update], [adam(update, Schedule(1, 1, 1e-3))], Engine("graph"))
-steps.run([torch.zeros(8, 1, 2, 2, dtype=torch.uint8, device="cuda")], torch.arange(8, device="cuda")[:, None])
+steps.run([torch.zeros(8, 1, 4, 4, dtype=torch.uint8, device="cuda")], torch.arange(8, device="cuda")[:, None])
 """
 
 
