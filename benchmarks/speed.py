@@ -18,11 +18,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from math import isfinite
 from pathlib import Path
 from statistics import median
@@ -43,8 +45,8 @@ SCHEMA = 1
 MODEL, DATASET = "glf", "mnist"  # of which more is measured than seconds per epoch
 WARM = 2  # laps of each stage that are not kept: libraries choose, graphs are captured
 SHARE = 0.05  # of the cores that others may use meanwhile before a machine is not called ours alone
-COLUMNS = ("model", "dataset", "stage", "seconds_per_epoch", "min", "max", "rounds", "images", "batch", "device",
-           "precision", "engine", "processes", "exclusive", "synthetic")  # fmt: skip
+COLUMNS = ("purpose", "model", "dataset", "stage", "seconds_per_epoch", "min", "max", "rounds", "images", "batch",
+           "device", "precision", "engine", "channels_last", "processes", "exclusive", "synthetic")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -140,13 +142,19 @@ def idle(device: torch.device) -> bool:
 
 
 def file_name(record: Mapping[str, Any]) -> str:
-    """One file per measurement: the same one made again replaces it."""
-    kind = record["provenance"]["device"].split(":")[0]
-    parts = [record["purpose"], record["model"], record["dataset"], kind, record["precision"], record["engine"]]
+    """One file per measurement: the same one made again, on such a device and of as many images, replaces it."""
+    device = slug(record["provenance"]["device"])
+    parts = [record["purpose"], record["model"], record["dataset"], device, record["precision"], record["engine"]]
     parts += ["channels-last"] if record["channels_last"] else []
     parts += [f"{record['shape'][1]}px"] if record["purpose"] == "side" else []
-    parts += [f"{record['images_used']}"] if record["purpose"] == "images" else []
+    parts += [f"{record['images_used']}"]  # which the steps of a lap are of
     return "-".join([*parts, f"x{record['processes']}"]) + ".json"
+
+
+def slug(device: str) -> str:
+    """A device's name in a file name: what can be read of it, and a hash that tells it from all others."""
+    readable = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")[:32].strip("-")
+    return f"{readable}-{sha256(device.encode()).hexdigest()[:6]}"
 
 
 # --- what records say
@@ -162,23 +170,22 @@ def read(folder: Path) -> DataFrame:
     """Seconds per epoch of our training as the records of a folder have measured them.
 
     Returns:
-        One row per model, data set, stage, device, precision and number of processes, by purpose "table" or
-        "processes".  `seconds_per_epoch` is the median over rounds of the seconds of one epoch of the whole training
-        set (`images` // `batch` steps), of one process of `processes` that ran at the same time; `min` and `max` are
-        of the rounds.  `engine` says how steps were taken.  `exclusive`: nobody else used the device (on a CPU:
-        at most 5 % of its cores).  `synthetic`: random images of the right shape.  Table 5 is of rows with one
-        process, exclusive.
+        One row per stage of a record of the purpose "table" or "processes".  `seconds_per_epoch` is the median over
+        rounds of the seconds of one epoch of the whole training set (`images` // `batch` steps), of one process of
+        `processes` that ran at the same time; `min` and `max` are of the rounds.  `engine` says how steps of all
+        stages were taken.  `exclusive`: nobody else used the device (on a CPU: at most 5 % of its cores).
+        `synthetic`: random images of the right shape.
     """
     rows = []
     for record in load(Path(folder)):
         if record["purpose"] not in ("table", "processes"):
             continue
+        how = {row["how"] for row in record["rows"] if row["loop"] == "ours"}
         for stage, loops in steps(record).items():
             values = [seconds * per_epoch(record, stage) for seconds in loops["ours"].values()]
-            how = {row["how"] for row in record["rows"] if row["loop"] == "ours" and row["stage"] == stage}
             rows.append({
-                **{name: record[name] for name in ("model", "dataset", "images", "precision", "processes",
-                                                   "exclusive", "synthetic")},
+                **{name: record[name] for name in ("purpose", "model", "dataset", "images", "precision",
+                                                   "channels_last", "processes", "exclusive", "synthetic")},
                 "stage": stage, "seconds_per_epoch": median(values), "min": min(values), "max": max(values),
                 "rounds": len(values), "batch": record["batch"][stage],
                 "device": record["provenance"]["device"], "engine": ", ".join(sorted(how)),

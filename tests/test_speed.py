@@ -64,8 +64,30 @@ def test_read_gives_one_row_per_stage(tmp_path):
     assert found["min"].tolist() == pytest.approx([1.0, 1.0, 1.0])
     assert found["max"].tolist() == pytest.approx([2.0, 1.0, 1.0])
     assert found["engine"].tolist() == ["eager"] * 3
+    assert found["purpose"].tolist() == ["table"] * 3
+    assert found["channels_last"].tolist() == [False] * 3
     assert found["exclusive"].tolist() == [True, False, False]
     assert speed.read(tmp_path / "absent").empty
+
+
+def test_steps_of_all_stages_make_one_engine(tmp_path):
+    """A stage that fell back is no reason to tear a training in two."""
+    rows = [row("ours", 0, [0.1], stage="first", how="graph"), row("ours", 0, [0.1], stage="second", how="eager: no")]
+    value = record(rows=rows, batch={"first": 100, "second": 100}, channels_last=True)
+    (tmp_path / "a.json").write_text(json.dumps(value))
+    assert speed.read(tmp_path)[["engine", "channels_last"]].values.tolist() == [["eager: no, graph", True]] * 2
+
+
+def test_measurements_that_differ_have_files_of_their_own():
+    others = ({"provenance": {"device": "cpu: Abaca"}}, {"images_used": 800}, {"processes": 3}, {"engine": "eager"},
+              {"channels_last": True}, {"precision": "tf32"}, {"purpose": "processes"}, {"dataset": "fashion"},
+              {"shape": [1, 8, 8], "purpose": "side"}, {"model": "vae"})  # fmt: skip
+    names = [speed.file_name(record(**other)) for other in ({}, *others)]
+    assert len({*names}) == len(names)
+    assert speed.file_name(record(exclusive=False)) == names[0]
+    long = speed.slug("cuda: NVIDIA ../H100 80GB HBM3, driver 550.54.15")
+    assert long.startswith("cuda-nvidia-h100-80gb-hbm3")
+    assert len(long) < 42
 
 
 def test_a_fixed_cost_per_step_is_found():
