@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import zoo
-from benchmarks import protocols, records
+from benchmarks import ledger, protocols, records
 from benchmarks.run import main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -227,6 +227,41 @@ def test_a_file_cannot_have_a_module_imported(module, tmp_path):
     with pytest.raises(ValueError, match="where its text is trusted"):
         zoo.load(tmp_path / "w.pt")
     assert module not in sys.modules
+
+
+def launched(**options):
+    """Note a launch in the results folder, as its file would say or as a stranger may have written it."""
+    command = {"what": "table1", "force": "", "options": {"preset": "demo", "cluster": "inline", **options}}
+    with ledger.launching(Path("results/local"), "inline", None, command, {}):
+        pass
+
+
+def test_retry_imports_only_what_its_own_command_line_names(module, tmp_path, capsys):
+    Path(f"{module}_features.py").write_text("open('imported', 'w')\n")
+    launched(only=f"{module}:Own+sse,rae-gmm")
+    launched(only="rae-gmm", features=f"{module}_features:Means")
+    launched(only="rae-gmm", seeds="1")
+    assert main(["retry", "--dry-run"]) == 2
+    out, err = capsys.readouterr()
+    errors = err.strip().splitlines()
+    assert len(errors) == 2
+    assert all("table1: its launch file would have this code imported: " in line for line in errors)
+    assert errors[0].endswith(f"If it is yours, allow it by: run retry --only {module}:Own")
+    assert errors[1].endswith(f"run retry --features {module}_features:Means")
+    assert out.count("rae-gmm on digits") == 1  # the launch that names nothing strange
+    assert module not in sys.modules
+    assert not Path("imported").exists()
+    assert main(["retry", "--dry-run", "--only", f"{module}:Own"]) == 2
+    assert f"{module}:Own+sse on digits" in capsys.readouterr().out
+    assert module in sys.modules
+    assert not Path("imported").exists()
+
+
+@pytest.mark.parametrize("words", [["--only", "other:Class"], ["--only", "rae-gmm"], ["--features", "pixels"]])
+def test_retry_does_not_choose(module, capsys, words):
+    launched(only="rae-gmm")
+    assert main(["retry", *words]) == 2
+    assert f"retry {words[0]} {words[1]}: no launch in results/local names such a class" in capsys.readouterr().err
 
 
 def test_a_process_elsewhere_imports_what_was_planned_or_nothing(module, tmp_path, monkeypatch):
