@@ -12,17 +12,22 @@ import ctypes
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from zoo.base import LatentModel, Loss, Update, to_float
+from zoo.losses import FP32_ONLY
 
 ENGINES = ("auto", "eager", "compiled", "graph")
 PRECISIONS = ("fp32", "tf32", "bf16")
 REHEARSALS = 3  # steps before a capture: libraries choose and allocate what they need
+
+
+class Unusable(RuntimeError):
+    """Capturing a step failed half-way: the process cannot use its GPU any more."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,8 @@ class Engine:
     Attributes:
         kind: eager; compiled: losses by torch.compile, and on a GPU the whole step in a CUDA graph; graph: the
             whole step in a CUDA graph; auto: graph on a GPU, eager elsewhere (where compiling wins nothing).
-        precision: fp32, tf32 (matrix products on a GPU) or bf16 (losses under autocast; weights stay fp32).
+        precision: fp32, tf32 (matrix products on a GPU) or bf16 (losses under autocast; weights stay fp32, and so
+            does what says `fp32_only`).
         channels_last: memory format of images and convolutions.
         limit: bytes of training data that may lie on the device; more is streamed from the host.  None: half of
             the device's free memory.
@@ -72,6 +78,13 @@ def problems(kind: str, precision: str, device: torch.device | None) -> list[str
     return wrong
 
 
+def loss_problems(model: str, recon: object, precision: str) -> list[str]:
+    """What is wrong with training a model, whose reconstruction loss is `recon`, at a precision."""
+    if precision != "bf16" or recon not in FP32_ONLY:
+        return []
+    return [f"{model} cannot be trained at --precision bf16: its reconstruction loss, {recon}, needs fp32 or tf32"]
+
+
 class Steps:
     """The steps of one stage.
 
@@ -100,6 +113,7 @@ class Steps:
         self.device = model.device
         self.wanted = self.how = engine.on(self.device)
         self.losses: list[Callable[..., Loss]] = [update.loss for update in updates]
+        self.autocast = Autocast(model, engine.precision)
         self.graph: torch.cuda.CUDAGraph | None = None
         self.prepared = self.how == "eager"  # nothing is to be compiled or captured
         self.data: list[Tensor] = []
@@ -161,7 +175,7 @@ class Steps:
         if self.engine.channels_last:
             batch = [b.contiguous(memory_format=torch.channels_last) if b.dim() == 4 else b for b in batch]
         for i, (loss, update, optimiser) in enumerate(zip(self.losses, self.updates, self.optimisers, strict=True)):
-            with self._autocast():
+            with self.autocast():
                 objective, parts = loss(*batch)
             optimiser.zero_grad(set_to_none=True)
             # Only this update's parameters: WAE-GAN's penalty must not leave gradients in the adversary.
@@ -170,31 +184,51 @@ class Steps:
             for name, part in {objective_name(i): objective, **parts}.items():
                 value = part.detach()
                 if name not in self.sums:
-                    self.sums[name] = torch.zeros_like(value)
+                    # A sum of many bf16 values in bf16 would stand still.
+                    self.sums[name] = torch.zeros_like(value, dtype=torch.promote_types(value.dtype, torch.float32))
                 self.sums[name].add_(value)
 
     def prepare(self) -> None:
-        """Compile and capture; what the rehearsal changed is put back, so that nothing is trained by it."""
+        """Compile and capture; what the rehearsal changed is put back, so that nothing is trained by it.
+
+        Raises:
+            Unusable: the capture failed.  What fails before it is trained eagerly.
+        """
         self.prepared = True
         started = clock(self.device)
         on_it = torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
-        with unchanged(self.model, self.optimisers, self.device), on_it:
-            try:
-                if self.wanted == "compiled":
-                    # The same random numbers as eagerly, not inductor's own.
-                    self.losses = [torch.compile(update.loss, options={"fallback_random": True})
-                                   for update in self.updates]  # fmt: skip
-                static_rates(self.optimisers, self.device)
-                self.rehearse()
-                if self.device.type == "cuda":
-                    self.capture()
-                    self.how = "graph" if self.wanted == "graph" else "compiled graph"
-            except Exception as error:  # torch raises many kinds; whatever it is, training goes on and says why
-                reason = str(error).strip().splitlines()[:1] or [""]
-                self.give_up(f"{self.wanted} failed: {type(error).__name__}: {reason[0]}")
+        broken: Unusable | None = None
+        try:
+            with unchanged(self.model, self.optimisers, self.device), on_it:
+                broken = self.make_ready()
+                if broken:
+                    raise broken
+        except Exception:
+            if broken:  # nothing can be put back either, which raises errors that say less
+                raise broken from broken.__cause__
+            raise
         for sum_ in self.sums.values():
             sum_.zero_()
         self.spent += clock(self.device) - started
+
+    def make_ready(self) -> Unusable | None:
+        """Compile, rehearse and capture, or give up; what `capture` has raised where nothing can go on."""
+        try:
+            if self.wanted == "compiled":
+                # The same random numbers as eagerly, not inductor's own.
+                self.losses = [torch.compile(update.loss, options={"fallback_random": True})
+                               for update in self.updates]  # fmt: skip
+            static_rates(self.optimisers, self.device)
+            self.rehearse()
+            if self.device.type == "cuda":
+                self.capture()
+                self.how = "graph" if self.wanted == "graph" else "compiled graph"
+        except Unusable as error:
+            return error
+        except Exception as error:  # torch raises many kinds; whatever it is, training goes on and says why
+            reason = str(error).strip().splitlines()[:1] or [""]
+            self.give_up(f"{self.wanted} failed: {type(error).__name__}: {reason[0]}")
+        return None
 
     def give_up(self, reason: str) -> None:
         """Go on eagerly."""
@@ -203,30 +237,46 @@ class Steps:
         warnings.warn(f"a stage is trained eagerly: {reason}", stacklevel=2)
 
     def rehearse(self) -> None:
-        """Some steps that allocate, compile and choose; on a GPU on a stream of its own, as capturing wants it."""
+        """Some steps that allocate, compile and choose; on a GPU on a stream of its own, as capturing wants it.
+
+        There the last one must not wait for the device: in a capture that would be beyond repair.
+
+        Raises:
+            RuntimeError: it does.
+        """
         gpu = self.device.type == "cuda"
         side = torch.cuda.Stream(self.device) if gpu else None
         if side is not None:
             side.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.cuda.stream(side) if gpu else nullcontext():
-            for _ in range(REHEARSALS):
-                self.at.zero_()
-                self.take()
-        if side is not None:
-            torch.cuda.current_stream(self.device).wait_stream(side)
+        try:
+            with torch.cuda.stream(side) if gpu else nullcontext():
+                for number in range(REHEARSALS):
+                    with no_waiting() if gpu and number == REHEARSALS - 1 else nullcontext():
+                        self.at.zero_()
+                        self.take()
+        finally:
+            if side is not None:
+                torch.cuda.current_stream(self.device).wait_stream(side)
 
     def capture(self) -> None:
         """Record one step; needs a GPU, and a rehearsal.
 
         Raises:
-            RuntimeError: the step does something that cannot be recorded.
+            RuntimeError: the step draws random numbers on the CPU.
+            Unusable: the step does something else that cannot be recorded.
         """
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)  # gradients are to lie in the graph's own memory
         graph, host = torch.cuda.CUDAGraph(), torch.get_rng_state()
         # The device's generator is known to the graph: every replay draws new numbers, those of an eager step.
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            self.take()
+        try:
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                self.take()
+        except Exception as error:
+            # torch leaves the thread on the capture's stream and the generator as one that is captured.
+            reason = str(error).strip().splitlines()[:1] or [""]
+            raise Unusable(f"a step cannot be captured in a CUDA graph: {type(error).__name__}: {reason[0]}. "
+                           "Run again with --engine eager") from error  # fmt: skip
         if not torch.equal(host, torch.get_rng_state()):
             raise RuntimeError("a loss draws random numbers on the CPU: a replay would draw the same ones again")
         self.graph = graph
@@ -236,11 +286,40 @@ class Steps:
         total = torch.stack([*self.sums.values()]).double() / steps
         return dict(zip(self.sums, total.tolist(), strict=True))
 
-    def _autocast(self) -> AbstractContextManager[object]:
-        if self.engine.precision != "bf16":
-            return nullcontext()
-        # Casts are not kept from one call to the next: a graph may not read what was made outside.
-        return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
+
+class Autocast:
+    """Call it for the context in which a model's losses are computed at a precision.
+
+    In bf16, modules with a true `fp32_only` are computed in fp32 all the same, from inputs that are cast to it.
+    """
+
+    def __init__(self, model: LatentModel, precision: str):
+        self.on, self.device = precision == "bf16", model.device.type
+        fine = [module for module in model.modules() if getattr(module, "fp32_only", False)] if self.on else []
+        self.forwards = [(module, self._fine(module.forward)) for module in fine]
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """The context."""
+        if not self.on:
+            yield
+            return
+        for module, forward in self.forwards:
+            module.forward = forward
+        try:
+            # Casts are not kept from one call to the next: a graph may not read what was made outside.
+            with torch.autocast(self.device, torch.bfloat16, cache_enabled=False):
+                yield
+        finally:
+            for module, _ in self.forwards:
+                del module.forward  # its class's again
+
+    def _fine(self, forward: Callable[..., object]) -> Callable[..., object]:
+        def call(*inputs: object) -> object:
+            with torch.autocast(self.device, enabled=False):
+                return forward(*(x.float() if isinstance(x, Tensor) else x for x in inputs))
+
+        return call
 
 
 def objective_name(update: int) -> str:
@@ -262,6 +341,17 @@ def forget(optimiser: torch.optim.Adam) -> None:
     for state in optimiser.state.values():
         for tensor in state.values():
             tensor.zero_()
+
+
+@contextmanager
+def no_waiting() -> Iterator[None]:
+    """Whatever waits for the GPU raises a RuntimeError."""
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
 
 
 @contextmanager

@@ -279,9 +279,15 @@ def extractor(features: str, row: str, shape: Shape, device: torch.device) -> Ex
     name, colon, argument = features.partition(":")
     if name in FEATURES and (argument or not colon) and not (colon and name == "pixels"):
         return FEATURES[name](argument, row, shape, device)
-    if name not in FEATURES and re.fullmatch(r"\w+(\.\w+)*", name) and argument.isidentifier():
+    if is_foreign(features):
         return foreign(name, argument, shape, device)
     raise ValueError(f"unknown features {features!r}. Known: {', '.join(FORMS)} (benchmarks/features.py)")
+
+
+def is_foreign(features: str) -> bool:
+    """Whether `--features` names a class of the user's, whose module is to be imported."""
+    name, _, argument = features.partition(":")
+    return name not in FEATURES and bool(re.fullmatch(r"\w+(\.\w+)*", name)) and argument.isidentifier()
 
 
 def foreign(module: str, name: str, shape: Shape, device: torch.device) -> Extractor:

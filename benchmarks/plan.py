@@ -17,6 +17,7 @@ import torch
 import zoo
 from benchmarks import datasets, features, models, protocols, records
 from benchmarks.datasets import Folder
+from benchmarks.engine import loss_problems
 from benchmarks.engine import problems as engine_problems
 from benchmarks.evaluation import IMAGES, VARIANTS, Measure
 from benchmarks.figures import FIGURES
@@ -295,6 +296,9 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
                     trial = Trial.of(model, data, options.preset, seed, options.precision)
                 except ValueError as reason:
                     wrong.append(f"{model} on {data.name}: {reason}")
+                    break
+                if said := loss_problems(model, trial.protocol.hyper.get("recon"), options.precision):
+                    wrong += said
                     break
                 trials[model, data.name, seed] = Job(
                     trial, source, root, results, str(device), wanted, draws,

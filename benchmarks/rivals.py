@@ -1,7 +1,7 @@
 """The loops that ours is measured against, each as its users know it, and the machine's matrix product.
 
-Each is a generator of one `Lap` after the other, of the same stages of the same model; they differ in where batches
-come from and in who steps.  Ours is `training.train` itself.
+Each is a generator of one `Lap` after the other, of the same stages of the same model at the same precision; they
+differ in where batches come from and in who steps.  Ours is `training.train` itself.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from torchvision.datasets import ImageFolder
 
 import zoo
 from benchmarks.datasets import DATASETS
-from benchmarks.engine import Engine, clock
+from benchmarks.engine import Autocast, Engine, clock
 from benchmarks.protocols import Schedule, protocol
 from benchmarks.streaming import place
 from benchmarks.training import train
@@ -157,7 +157,7 @@ def plain(case: Case) -> Iterator[Lap]:
 def _laps(
     case: Case, model: LatentModel, x: Tensor, batches: Batches, log: Callable[[Tensor], Tensor | float]
 ) -> Iterator[Lap]:
-    schedules = case.schedules()
+    schedules, autocast = case.schedules(), Autocast(model, case.precision)
     for stage in model.stages(x):
         schedule = schedules[stage.name]
         optimisers = [
@@ -171,7 +171,8 @@ def _laps(
             started, steps, total = clock(model.device), 0, torch.zeros((), device=model.device)
             for batch in batches(stage, schedule.batch):
                 for update, optimiser in zip(stage.updates, optimisers, strict=True):
-                    loss, _ = update.loss(*batch)
+                    with autocast():
+                        loss, _ = update.loss(*batch)
                     optimiser.zero_grad()
                     loss.backward(inputs=[p for group in update.groups.values() for p in group])
                     optimiser.step()
@@ -192,6 +193,7 @@ def pythae(case: Case) -> Iterator[Lap]:
 
     logging.disable(logging.WARNING)
     model, x = case.build(), case.load()
+    autocast = Autocast(model, case.precision)
     stages = [*_first(model.stages(x.to(case.device)), len(case.schedules()))]
     (schedule,), (update,) = case.schedules().values(), stages[0].updates
 
@@ -204,7 +206,8 @@ def pythae(case: Case) -> Iterator[Lap]:
 
         def forward(self, inputs: Any, **_: Any) -> Any:
             """The loss of a batch."""
-            loss, _parts = update.loss(inputs["data"])
+            with autocast():
+                loss, _parts = update.loss(inputs["data"])
             return ModelOutput(loss=loss)
 
         def update(self) -> None:

@@ -13,7 +13,7 @@ import signal
 import sys
 import uuid
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -178,7 +178,8 @@ def _parser() -> argparse.ArgumentParser:
         "everything is trained")  # fmt: skip
     add("names", nargs="*", metavar="NAME", help=f"MODEL DATASET, or what to fetch: {', '.join([*fetch.FETCH])}")
     add("--preset", help=f"the budget: {', '.join(protocols.PRESETS)} (default: paper)")
-    add("--only", metavar="A,B", help="models, or package.module:Class of your own (default: the preset's)")
+    add("--only", metavar="A,B", help="models, or package.module:Class of your own (default: the preset's); "
+        "retry: those classes that may be imported for launches that name them")  # fmt: skip
     add("--on", metavar="X,Y", help="data sets, or folder:PATH (default: the preset's)")
     add("--name", help="of a folder, as records call it")
     add("--like", metavar="NAME", help="a data set, whose size and protocols a folder uses; a model, whose protocol "
@@ -257,10 +258,28 @@ def _cancel(given: argparse.Namespace, root: Path | None) -> int:
 
 
 def _retry(given: argparse.Namespace, root: Path | None) -> int:
-    """Run every command again that was launched into this results folder: what failed, is missing or was lost."""
+    """Run every command again that was launched into this results folder: what failed, is missing or was lost.
+
+    A launch that names classes of the user's own has their modules imported.  Whoever can write into the folder can
+    write such a name, so each must stand on this command line, too.
+    """
     codes = [DONE]
-    commands = {json.dumps(launch["command"]): launch for launch in ledger.launches(Path(given.results)).values()}
-    for command in (launch["command"] for launch in commands.values()):
+    launches = {json.dumps(launch["command"]): launch["command"]
+                for launch in ledger.launches(Path(given.results)).values()}  # fmt: skip
+    trusted = _foreign(vars(given))
+    named = set().union(*(_foreign(command["options"]) for command in launches.values()))
+    asked = {("--only", name) for name in names(given.only or "") if name}
+    asked |= {("--features", given.features)} if given.features else set()
+    if wrong := sorted(asked - named):
+        raise Problems([f"retry {' '.join(pair)}: no launch in {given.results} names such a class of your own; retry "
+                        "takes these options to allow what is imported, not to choose" for pair in wrong])  # fmt: skip
+    for command in launches.values():
+        if strange := sorted(_foreign(command["options"]) - trusted):
+            print(f"error: {command['what']}: its launch file would have this code imported: "
+                  f"{', '.join(name for _, name in strange)}. If it is yours, allow it by: run retry "
+                  f"{_as_options(strange)}", file=sys.stderr)  # fmt: skip
+            codes.append(WRONG)
+            continue
         cluster = choose(command["options"]["cluster"] if given.cluster == "auto" else given.cluster)
         known = {name: value for name, value in command["options"].items() if name in Options.__dataclass_fields__}
         options = Options(**{**known, "results": given.results, "cluster": cluster})
@@ -281,9 +300,25 @@ def _retry(given: argparse.Namespace, root: Path | None) -> int:
     return max(codes)
 
 
+def _foreign(options: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """The classes from outside that options would have imported, each with the option that names it."""
+    bases = {name.partition("+")[0] for name in names(str(options.get("only") or ""))}
+    features_ = str(options.get("features") or "")
+    found = {("--only", base) for base in bases if zoo.is_foreign(base)}
+    return found | ({("--features", features_)} if features.is_foreign(features_) else set())
+
+
+def _as_options(classes: Sequence[tuple[str, str]]) -> str:
+    """Classes as they stand on a command line."""
+    by_option: dict[str, list[str]] = {}
+    for option, name in classes:
+        by_option.setdefault(option, []).append(name)
+    return " ".join(f"{option} {','.join(listed)}" for option, listed in by_option.items())
+
+
 LAUNCHED = {
     "status": Command(_status),
-    "retry": Command(_retry, frozenset({"cluster", "dry_run", "no_wait"})),
+    "retry": Command(_retry, frozenset({"cluster", "dry_run", "no_wait", "only", "features"})),
     "cancel": Command(_cancel),
 }
 ALL = {**COMMANDS, **LAUNCHED}

@@ -18,11 +18,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from math import isfinite
 from pathlib import Path
 from statistics import median
@@ -35,16 +38,17 @@ import zoo
 from benchmarks import datasets, engine, provenance, records, rivals
 from benchmarks.paired import rounds
 from benchmarks.plan import parse_device
-from benchmarks.protocols import TABLE1
+from benchmarks.protocols import TABLE1, protocol
 from benchmarks.rivals import LOOPS, Case
 from benchmarks.speed_tables import draw, frame, per_epoch, report, steps
+from zoo.losses import PRETRAINED
 
 SCHEMA = 1
 MODEL, DATASET = "glf", "mnist"  # of which more is measured than seconds per epoch
 WARM = 2  # laps of each stage that are not kept: libraries choose, graphs are captured
 SHARE = 0.05  # of the cores that others may use meanwhile before a machine is not called ours alone
-COLUMNS = ("model", "dataset", "stage", "seconds_per_epoch", "min", "max", "rounds", "images", "batch", "device",
-           "precision", "engine", "processes", "exclusive", "synthetic")  # fmt: skip
+COLUMNS = ("purpose", "model", "dataset", "stage", "seconds_per_epoch", "min", "max", "rounds", "images", "batch",
+           "device", "precision", "engine", "channels_last", "processes", "exclusive", "synthetic")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Wish:
 
 def measure(wish: Wish, root: Path | None) -> dict[str, Any]:
     """Carry out a measurement: the record."""
-    case, device = wish.case, torch.device(wish.case.device)
+    case, device, settings = wish.case, torch.device(wish.case.device), about(wish)
     alone = idle(device)
     with tempfile.TemporaryDirectory(prefix="ae-bench-speed-") as name:
         folder = Path(name)
@@ -89,20 +93,12 @@ def measure(wish: Wish, root: Path | None) -> dict[str, Any]:
     return {
         "what": "speed",
         "schema": SCHEMA,
-        "purpose": wish.purpose,
-        "model": case.model,
+        **settings,
         "label": zoo.entry(case.model).label,
-        "dataset": case.dataset,
-        "shape": list(case.image_shape),
         "synthetic": synthetic,
         "images": case.total,  # of an epoch of the whole data set
-        "images_used": case.images,
         "batch": {name: s.batch for name, s in schedules.items()},
         "flops": rivals.flops(case),
-        "precision": case.precision,
-        "engine": case.engine,
-        "channels_last": case.channels_last,
-        "processes": wish.processes,
         "loader_workers": case.workers,
         "warm": WARM,
         "exclusive": alone,
@@ -110,6 +106,34 @@ def measure(wish: Wish, root: Path | None) -> dict[str, Any]:
         "rows": rows,
         "provenance": {**provenance.describe(device), "threads": 1, "pythae": provenance.version("pythae")},
     }
+
+
+def about(wish: Wish) -> dict[str, Any]:
+    """What of a record is known before anything is measured: all that its file is named by."""
+    case = wish.case
+    return {
+        "purpose": wish.purpose,
+        "model": case.model,
+        "dataset": case.dataset,
+        "shape": list(case.image_shape),
+        "images_used": case.images,
+        "precision": case.precision,
+        "engine": case.engine,
+        "channels_last": case.channels_last,
+        "processes": wish.processes,
+        "provenance": {"device": provenance.device_name(torch.device(case.device))},
+    }
+
+
+def measured(wish: Wish, folder: Path) -> bool:
+    """Whether a folder has a record of a measurement, on this device, of all its loops in as many rounds."""
+    try:
+        record = json.loads((folder / file_name(about(wish))).read_text(encoding="utf-8"))
+        there = [(row["loop"], row["stage"]) for row in record["rows"]]
+        stages = wish.case.schedules()
+        return all(there.count((loop, stage)) >= wish.count for loop in wish.loops for stage in stages)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def pixels(case: Case, root: Path | None) -> tuple[torch.Tensor, bool]:
@@ -130,23 +154,47 @@ def idle(device: torch.device) -> bool:
     """Whether nobody else is on a GPU: less than 1 GB in use, no work in the last moment."""
     if device.type != "cuda":
         return True
-    query = ["nvidia-smi", "--query-gpu=memory.used,utilization.gpu", "--format=csv,noheader,nounits"]
+    index = device.index or 0
+    uuid = getattr(torch.cuda.get_device_properties(index), "uuid", None)
+    card = identity(index, uuid, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    query = ["nvidia-smi", f"--id={card}", "--query-gpu=memory.used,utilization.gpu", "--format=csv,noheader,nounits"]
+    if card is None:
+        return False
     try:
-        lines = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True).stdout.splitlines()
-        memory, work = (float(value) for value in lines[device.index or 0].split(","))
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        (line,) = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True).stdout.splitlines()
+        memory, work = (float(value) for value in line.split(","))
+    except (OSError, subprocess.SubprocessError, ValueError):
         return False
     return memory < 1024 and work < 5
 
 
+def identity(index: int, uuid: object, visible: str | None) -> str | None:
+    """What nvidia-smi calls torch's GPU of an index, or None where that is not known.
+
+    Args:
+        index: torch's, which counts the visible GPUs alone.
+        uuid: the GPU's, or None where torch does not tell it.
+        visible: CUDA_VISIBLE_DEVICES.
+    """
+    if uuid is not None:
+        return f"GPU-{str(uuid).removeprefix('GPU-')}"
+    return str(index) if visible is None else None
+
+
 def file_name(record: Mapping[str, Any]) -> str:
-    """One file per measurement: the same one made again replaces it."""
-    kind = record["provenance"]["device"].split(":")[0]
-    parts = [record["purpose"], record["model"], record["dataset"], kind, record["precision"], record["engine"]]
+    """One file per measurement: the same one made again, on such a device and of as many images, replaces it."""
+    device = slug(record["provenance"]["device"])
+    parts = [record["purpose"], record["model"], record["dataset"], device, record["precision"], record["engine"]]
     parts += ["channels-last"] if record["channels_last"] else []
     parts += [f"{record['shape'][1]}px"] if record["purpose"] == "side" else []
-    parts += [f"{record['images_used']}"] if record["purpose"] == "images" else []
+    parts += [f"{record['images_used']}"]  # which the steps of a lap are of
     return "-".join([*parts, f"x{record['processes']}"]) + ".json"
+
+
+def slug(device: str) -> str:
+    """A device's name in a file name: what can be read of it, and a hash that tells it from all others."""
+    readable = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")[:32].strip("-")
+    return f"{readable}-{sha256(device.encode()).hexdigest()[:6]}"
 
 
 # --- what records say
@@ -162,23 +210,22 @@ def read(folder: Path) -> DataFrame:
     """Seconds per epoch of our training as the records of a folder have measured them.
 
     Returns:
-        One row per model, data set, stage, device, precision and number of processes, by purpose "table" or
-        "processes".  `seconds_per_epoch` is the median over rounds of the seconds of one epoch of the whole training
-        set (`images` // `batch` steps), of one process of `processes` that ran at the same time; `min` and `max` are
-        of the rounds.  `engine` says how steps were taken.  `exclusive`: nobody else used the device (on a CPU:
-        at most 5 % of its cores).  `synthetic`: random images of the right shape.  Table 5 is of rows with one
-        process, exclusive.
+        One row per stage of a record of the purpose "table" or "processes".  `seconds_per_epoch` is the median over
+        rounds of the seconds of one epoch of the whole training set (`images` // `batch` steps), of one process of
+        `processes` that ran at the same time; `min` and `max` are of the rounds.  `engine` says how steps of all
+        stages were taken.  `exclusive`: nobody else used the device (on a CPU: at most 5 % of its cores).
+        `synthetic`: random images of the right shape.
     """
     rows = []
     for record in load(Path(folder)):
         if record["purpose"] not in ("table", "processes"):
             continue
+        how = {row["how"] for row in record["rows"] if row["loop"] == "ours"}
         for stage, loops in steps(record).items():
             values = [seconds * per_epoch(record, stage) for seconds in loops["ours"].values()]
-            how = {row["how"] for row in record["rows"] if row["loop"] == "ours" and row["stage"] == stage}
             rows.append({
-                **{name: record[name] for name in ("model", "dataset", "images", "precision", "processes",
-                                                   "exclusive", "synthetic")},
+                **{name: record[name] for name in ("purpose", "model", "dataset", "images", "precision",
+                                                   "channels_last", "processes", "exclusive", "synthetic")},
                 "stage": stage, "seconds_per_epoch": median(values), "min": min(values), "max": max(values),
                 "rounds": len(values), "batch": record["batch"][stage],
                 "device": record["provenance"]["device"], "engine": ", ".join(sorted(how)),
@@ -224,17 +271,18 @@ def wishes(given: argparse.Namespace, device: torch.device) -> Iterator[Wish]:
 
 
 def _gpu(given: argparse.Namespace, base: Mapping[str, Any]) -> Iterator[Wish]:
-    """All that is to be known of a GPU, in ten minutes."""
+    """All that is to be known of a GPU, in ten minutes; what matters most comes first."""
     for precision in ("tf32", "fp32"):
         for dataset in ("mnist", "cifar10", "celeba"):
             case = Case(MODEL, dataset, 1, **base, precision=precision)
             case = replace(case, steps=case.total // 256)  # whole epochs
             loops = ["ours", "eager", "plain", "ceiling"] + ["pythae"] * rivals.pythae_can(case)
             yield Wish("table", case, loops, 1, given.rounds, fewer=40)
+        for processes in (1, 2, 4, 8) if precision == "tf32" else ():
+            case = Case(MODEL, DATASET, 234, **base, precision=precision)
+            yield Wish("processes", case, ["ours"], processes, given.rounds)
     case = Case(MODEL, "cifar10", 195, **{**base, "channels_last": True}, precision="tf32")
     yield Wish("table", case, ["ours"], 1, given.rounds)
-    for processes in (1, 2, 4, 8):
-        yield Wish("processes", Case(MODEL, DATASET, 234, **base, precision="tf32"), ["ours"], processes, given.rounds)
     for model in TABLE1:
         if model != MODEL:
             yield Wish("table", Case(model, DATASET, 200, **base, precision="tf32"), ["ours"], 1, given.rounds)
@@ -255,11 +303,29 @@ def problems(given: argparse.Namespace, device: torch.device | None) -> list[str
     wrong += [f"--{name} must be at least 1" for name in ("rounds", "steps") if getattr(given, name) < 1]
     if given.gpu and device is not None and device.type != "cuda":
         wrong.append("--gpu: there is no GPU here")
+    if not wrong and not given.gpu and not given.scaling and not given.report:
+        for model in given.models.split(","):
+            for dataset in given.on.split(","):
+                wrong += [said for said in _case_problems(model, dataset, given.precision) if said not in wrong]
     return wrong
 
 
+def _case_problems(model: str, dataset: str, precision: str) -> list[str]:
+    """Why a model cannot be measured on a data set."""
+    counts = datasets.DATASETS[dataset].counts
+    if counts is None:
+        return [f"--on {dataset}: it has no fixed number of images, so an epoch has no length (benchmarks/datasets.py)"]
+    try:
+        hyper = protocol(model, dataset, "paper", counts[0]).resolve(model).hyper
+    except ValueError as error:
+        return [str(error)]
+    wrong = engine.loss_problems(model, hyper.get("recon"), precision)
+    weights = PRETRAINED.get(str(hyper.get("recon")))
+    return wrong + ([f"{model} {weights.problem}"] if weights and weights.problem else [])
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print and write; 2 for a mistake in the command."""
+    """Measure, print and write; 2 for a mistake in the command, 1 for a measurement that failed, 130 if interrupted."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     add = parser.add_argument
@@ -286,17 +352,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {problem}", file=sys.stderr)
     if wrong or device is None:
         return 2
-    for wish in [] if given.report else wishes(given, device):
-        print(f"{wish.purpose}: {wish.case.model} on {wish.case.dataset}, {wish.case.precision}, {wish.processes} "
-              f"processes, {wish.count} rounds of {wish.case.steps} steps", flush=True)  # fmt: skip
-        record = measure(wish, Path(given.data_root) if given.data_root else None)
-        print(records.write_json(given.out / file_name(record), record), flush=True)
+    try:
+        failed = 0 if given.report else carry_out(given, device)
+    except KeyboardInterrupt:
+        print(f"interrupted: what has been measured is kept in {given.out}", file=sys.stderr)
+        return 130
     paths = write(given.out)
     print(paths[-1].read_text(encoding="utf-8"))
     for path in paths:
         print(path)
-    return 0
+    return 1 if failed else 0
+
+
+def carry_out(given: argparse.Namespace, device: torch.device) -> int:
+    """Make a command's measurements, one file each: how many have failed, which leave the others alone."""
+    failed = 0
+    for wish in wishes(given, device):
+        if given.gpu and measured(wish, given.out):
+            print(f"there already: {given.out / file_name(about(wish))}", flush=True)
+            continue
+        print(f"{wish.purpose}: {wish.case.model} on {wish.case.dataset}, {wish.case.precision}, {wish.processes} "
+              f"processes, {wish.count} rounds of {wish.case.steps} steps", flush=True)  # fmt: skip
+        try:
+            record = measure(wish, Path(given.data_root) if given.data_root else None)
+        except (RuntimeError, ValueError, OSError) as error:  # of a worker with its traceback
+            print(f"error: {wish.case.model} on {wish.case.dataset}: {error}", file=sys.stderr, flush=True)
+            failed += 1
+            continue
+        print(records.write_json(given.out / file_name(record), record), flush=True)
+    return failed
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing temporary is left behind
     sys.exit(main())

@@ -212,7 +212,10 @@ class Job:
     def plain(self, text: str) -> str:
         """A message without this machine's paths: records travel."""
         folder = self.dataset.path if isinstance(self.dataset, Folder) else None
-        places = {"<results>": self.results, "<data root>": self.root, "<folder>": folder, "~": Path.home()}
+        code = Path(self.code) if self.code else None
+        # The code's folder is last but home: it may be one that holds the others.
+        places = {"<results>": self.results, "<data root>": self.root, "<folder>": folder, "<code>": code,
+                  "~": Path.home()}  # fmt: skip
         for name, path in places.items():
             for form in {str(path), str(path.absolute())} if path is not None else ():
                 text = text.replace(form, name) if len(form) > 1 else text

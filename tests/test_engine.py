@@ -1,10 +1,14 @@
 """However steps are taken, it is the same training; and on a CPU, bit for bit that of a plain loop."""
 
 import copy
+import os
 import shutil
+import subprocess
+import sys
 import time
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +16,7 @@ from torch import nn
 
 import zoo
 from benchmarks import datasets, engine, streaming
-from benchmarks.engine import Engine, Steps, forget, memory_kept, problems, unchanged
+from benchmarks.engine import Autocast, Engine, Steps, forget, memory_kept, problems, unchanged
 from benchmarks.protocols import Schedule, protocol
 from benchmarks.training import adam, train
 from zoo.base import LatentModel, Stage, Update, to_float
@@ -319,6 +323,62 @@ def test_training_with_memory_kept_is_the_same_to_the_bit(x):
     assert equal(weights(expected), weights(model))
 
 
+def test_what_needs_fp32_has_it_in_bf16():
+    """Bit for bit the log-density of the latents, which alone are rounded; everything else is as coarse as asked."""
+    model, autocast = build("glf"), Autocast(build("vae"), "bf16")
+    with torch.no_grad():
+        for p in model.flow.parameters():
+            p.copy_(0.1 * torch.randn_like(p))
+    x = torch.rand(BATCH, *SHAPE)
+    with Autocast(model, "bf16")():
+        z = model.encoder(x)
+        found = model.flow.log_prob(z)
+        assert model.decoder(z).dtype == torch.bfloat16
+    assert z.dtype == torch.bfloat16
+    assert torch.equal(found, model.flow.log_prob(z.float()))
+    with autocast():  # of another model, which leaves this flow alone
+        assert not torch.equal(found, model.flow.log_prob(z))
+    assert "forward" not in vars(model.flow)
+    with Autocast(model, "fp32")():
+        assert model.encoder(x).dtype == torch.float32
+
+
+def test_a_loss_that_bf16_cannot_bear_is_refused():
+    assert engine.loss_problems("vae-bce", "bce", "bf16") == [
+        "vae-bce cannot be trained at --precision bf16: its reconstruction loss, bce, needs fp32 or tf32"
+    ]
+    assert engine.loss_problems("vae-bce", "bce", "tf32") == engine.loss_problems("vae", "half-sse", "bf16") == []
+
+
+class Constant(LatentModel):
+    """A model whose objective is its parameter, with a part of each dtype."""
+
+    def __init__(self, parts):
+        super().__init__((1, 4, 4), 2)
+        self.level, self.parts = nn.Parameter(torch.ones(())), parts
+
+    def stages(self, x):
+        yield Stage("train", lambda: (x,), [Update(self.loss, {"level": [self.level]})])
+
+    def sample_latent(self, n, generator):
+        return torch.zeros(n, 2)
+
+    def loss(self, x):
+        return self.level * x.mean(), {str(dtype): torch.ones((), dtype=dtype) for dtype in self.parts}
+
+
+def test_means_of_coarse_parts_are_exact():
+    """In bf16, 256 + 1 is 256."""
+    model = Constant([torch.bfloat16, torch.float16, torch.float32, torch.float64])
+    update = Update(model.loss, {"level": [model.level]})
+    steps = Steps(model, [update], [adam(update, Schedule(1, 1, 1e-3))], Engine())
+    steps.begin([{"level": 0.0}])
+    x = torch.full((1000, 1, 4, 4), 255, dtype=torch.uint8)
+    steps.run([x], torch.arange(1000)[:, None])
+    assert steps.means(1000) == dict.fromkeys(["objective", *map(str, model.parts)], 1.0)
+    assert [s.dtype for s in steps.sums.values()] == [torch.float32] * 4 + [torch.float64]
+
+
 # --- with a GPU
 
 
@@ -355,6 +415,57 @@ def test_no_step_waits_for_the_device(kind, x):
         steps.run(stage.data(), order)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+class Waiting(Constant):
+    """Its loss waits for the device in every step."""
+
+    def loss(self, x):
+        objective, _ = super().loss(x)
+        return objective, {"told": torch.full((), objective.item(), device=x.device)}
+
+
+@GPU
+def test_a_loss_that_waits_for_the_device_is_found_out_and_trained_eagerly():
+    model = Waiting([]).cuda()
+    update = Update(model.loss, {"level": [model.level]})
+    steps = Steps(model, [update], [adam(update, Schedule(1, 1, 1e-3))], Engine("graph"))
+    steps.begin([{"level": 0.0}])
+    x = torch.full((8, 1, 4, 4), 255, dtype=torch.uint8, device="cuda")
+    with pytest.warns(UserWarning, match="trained eagerly: graph failed: RuntimeError: called a synchronizing CUDA"):
+        steps.run([x], torch.arange(8, device="cuda")[:, None])
+    assert steps.how.startswith("eager: graph failed")
+    assert torch.cuda.get_sync_debug_mode() == 0
+    assert steps.means(8) == {"objective": 1.0, "told": 1.0}
+    steps.begin([{"level": 0.0}])
+    steps.run([x], torch.randperm(8, device="cuda")[:, None])  # the generator is as it was
+    assert steps.means(8)["told"] == 1.0
+
+
+BROKEN = """
+import torch
+from test_engine import Constant, Engine, Schedule, Steps, Update, adam
+
+class Stubborn(Constant):
+    def loss(self, x):
+        torch.cuda.synchronize()  # which no debug mode tells of
+        return super().loss(x)
+
+model = Stubborn([]).cuda()
+update = Update(model.loss, {"level": [model.level]})
+steps = Steps(model, [update], [adam(update, Schedule(1, 1, 1e-3))], Engine("graph"))
+steps.run([torch.zeros(8, 1, 4, 4, dtype=torch.uint8, device="cuda")], torch.arange(8, device="cuda")[:, None])
+"""
+
+
+@GPU
+def test_a_capture_that_fails_says_what_to_do():
+    """In a process of its own, which is not usable afterwards."""
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run([sys.executable, "-c", BROKEN], capture_output=True, text=True, check=False,
+                          env={**os.environ, "PYTHONPATH": path})  # fmt: skip
+    assert done.returncode == 1
+    assert "Run again with --engine eager" in done.stderr.strip().splitlines()[-1]
 
 
 @GPU

@@ -7,11 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import zoo
 from benchmarks import datasets
 from benchmarks.protocols import protocol
 from benchmarks.training import train
+from benchmarks.work import tf32
 from zoo import glann
 from zoo.base import evaluating
 from zoo.glann import nearest
@@ -52,6 +54,27 @@ def test_neighbours_are_those_of_a_brute_force_search(n, m, d, block):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(glann, "BLOCK", block)
         assert nearest(points, among).tolist() == brute
+
+
+class Settings(TorchDispatchMode):
+    """Whether TF32 was on at each matrix product."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function is torch.ops.aten.mm.default:
+            self.seen.append(torch.backends.cuda.matmul.allow_tf32)
+        return function(*args, **(kwargs or {}))
+
+
+def test_neighbours_are_never_found_in_tf32():
+    with tf32("tf32"), Settings() as settings:
+        nearest(torch.rand(3, 2), torch.rand(4, 2))
+        assert torch.backends.cuda.matmul.allow_tf32
+        torch.rand(3, 2) @ torch.rand(2, 3)
+    assert settings.seen == [False, True]
 
 
 def test_each_code_is_matched_with_the_draw_that_is_mapped_nearest_to_it(model):

@@ -1,5 +1,7 @@
 """What each model's paper says of it."""
 
+from statistics import NormalDist
+
 import pytest
 import torch
 from torch import nn
@@ -8,6 +10,7 @@ import zoo
 from benchmarks import datasets
 from benchmarks.protocols import Schedule
 from benchmarks.training import train
+from zoo import wae
 from zoo.base import evaluating, to_float
 from zoo.losses import gaussian_kl, sse
 from zoo.vae import FlowPosteriorVAE, FlowPriorVAE
@@ -211,6 +214,23 @@ def test_waes_noise_is_truncated(x):
     noise = zoo.build("wae-gan", **SIZES).noisy(x) - x
     assert noise.abs().max() <= 0.02 + 1e-6
     assert noise.std().item() == pytest.approx(0.0088, rel=0.05)  # a normal cut at two of its deviations: 0.88
+
+
+def test_a_truncated_normal_by_its_inverse_distribution_function():
+    """The variance of N(0, 1) truncated at +-a is 1 - 2 a phi(a) / (2 Phi(a) - 1)."""
+    n, normal = 1_000_000, NormalDist()
+    middles = (torch.arange(n, dtype=torch.float64) + 0.5) / n  # quadrature: the average over u is the expectation
+    found = wae.truncated_normal(middles)
+    variance = 1 - 2 * 2 * normal.pdf(2) / (2 * normal.cdf(2) - 1)
+    assert found.mean().item() == pytest.approx(0, abs=1e-12)
+    assert found.square().mean().item() == pytest.approx(variance, rel=1e-9)
+    at = torch.tensor([-1.5, -0.3, 0.0, 1.9], dtype=torch.float64)
+    u = [(normal.cdf(a) - normal.cdf(-2)) / (normal.cdf(2) - normal.cdf(-2)) for a in at.tolist()]
+    assert torch.allclose(wae.truncated_normal(torch.tensor(u, dtype=torch.float64)), at, atol=1e-12)
+    for dtype in (torch.float64, torch.float32):
+        edges = wae.truncated_normal(torch.tensor([0.0, 1.0], dtype=dtype))
+        assert edges.abs().max() <= 2
+        assert edges.tolist() == pytest.approx([-2, 2], rel=1e-5)
 
 
 def test_waes_prior_has_its_variance():

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 
 import zoo
-from benchmarks import protocols, records
+from benchmarks import ledger, protocols, records
 from benchmarks.run import main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -227,6 +228,118 @@ def test_a_file_cannot_have_a_module_imported(module, tmp_path):
     with pytest.raises(ValueError, match="where its text is trusted"):
         zoo.load(tmp_path / "w.pt")
     assert module not in sys.modules
+
+
+def anew(name):
+    """The row as another process finds it."""
+    for loaded in [*sys.modules]:
+        if loaded.startswith("stranger_") or loaded in ("mine_helper", "mine_late", "mine", "mine.part"):
+            sys.modules.pop(loaded)
+    return zoo.adopt(name)
+
+
+def test_a_changed_module_beside_it_that_it_imports_is_another_revision(module, tmp_path):
+    (tmp_path / "mine").mkdir()  # a package without an __init__.py
+    files = {name: tmp_path / name for name in ("mine_helper.py", "mine_late.py", "mine/part.py", "mine_other.py")}
+    for path in files.values():
+        path.write_text("A = 1\n")
+    files["mine_helper.py"].write_text("from mine import part\n")
+    late = "\ndef later():\n    import mine_late\n"
+    (tmp_path / f"{module}.py").write_text(MODEL + "\nimport mine_helper\n" + late)
+    first = anew(f"{module}:Plain").revision
+    assert anew(f"{module}:Plain").revision == first
+    found = {first}
+    for name, path in files.items():
+        path.write_text(path.read_text() + "B = 2\n")
+        found.add(anew(f"{module}:Plain").revision)
+        assert (len(found) - 1) == min([*files].index(name) + 1, 3), name  # nobody imports mine_other
+
+
+def test_a_revision_does_not_depend_on_what_else_was_imported(module, tmp_path):
+    """As in a worker, which runs one model of several."""
+    (tmp_path / f"{module}_b.py").write_text(f"from {module} import Plain\nclass Model(Plain):\n    pass\n")
+    alone = anew(f"{module}:Plain").revision
+    anew(f"{module}_b:Model")
+    assert zoo.adopt(f"{module}:Plain").revision == alone
+
+
+def test_a_subclass_has_the_revision_of_our_model_in_its_own(module, tmp_path, monkeypatch):
+    (tmp_path / f"{module}_b.py").write_text("from zoo.glf import GLF\nclass Model(GLF):\n    pass\n")
+    names = f"{module}:Plain", f"{module}_b:Model"
+    before = [zoo.adopt(name).revision for name in names]
+    monkeypatch.setitem(zoo.MODELS, "one-more-variant", zoo.MODELS["glf"])
+    assert [zoo.adopt(name).revision for name in names] == before
+    monkeypatch.setitem(zoo.MODELS, "glf", replace(zoo.MODELS["glf"], revision=1000))
+    after = [zoo.adopt(name).revision for name in names]
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+
+
+@pytest.mark.parametrize("edited", ["", "_helper"])
+def test_old_code_is_not_taken_for_the_new_text(module, tmp_path, edited):
+    (tmp_path / f"{module}_helper.py").write_text("A = 1\n")
+    (tmp_path / f"{module}.py").write_text(MODEL + f"\nimport {module}_helper\n")
+    first = zoo.adopt(f"{module}:Plain")
+    assert zoo.adopt(f"{module}:Plain").revision == first.revision
+    with (tmp_path / f"{module}{edited}.py").open("a") as file:
+        file.write("# another\n")
+    with pytest.raises(ValueError, match=f"{module}{edited} has changed since it was imported: start Python anew"):
+        zoo.adopt(f"{module}:Plain")
+    assert anew(f"{module}:Plain").revision != first.revision
+
+
+def test_the_users_folder_comes_before_what_is_installed(module, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / f"{module}.py").write_text("class Plain:\n    pass\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "elsewhere"), *sys.path, str(tmp_path)])
+    monkeypatch.chdir("/")  # as a job on a node
+    assert zoo.adopt(f"{module}:Plain", folder=tmp_path).code == str(tmp_path)
+
+
+def test_a_module_that_is_a_link_is_found_by_its_own_name(module, tmp_path, monkeypatch):
+    (tmp_path / "store").mkdir()
+    (tmp_path / f"{module}.py").rename(tmp_path / "store" / "version_3.py")
+    (tmp_path / f"{module}.py").symlink_to(tmp_path / "store" / "version_3.py")
+    row = zoo.adopt(f"{module}:Plain")
+    assert row.code == str(tmp_path)
+    monkeypatch.chdir("/")
+    sys.modules.pop(module)
+    assert zoo.adopt(f"{module}:Plain", folder=Path(row.code)).revision == row.revision
+
+
+def launched(**options):
+    """Note a launch in the results folder, as its file would say or as a stranger may have written it."""
+    command = {"what": "table1", "force": "", "options": {"preset": "demo", "cluster": "inline", **options}}
+    with ledger.launching(Path("results/local"), "inline", None, command, {}):
+        pass
+
+
+def test_retry_imports_only_what_its_own_command_line_names(module, tmp_path, capsys):
+    Path(f"{module}_features.py").write_text("open('imported', 'w')\n")
+    launched(only=f"{module}:Own+sse,rae-gmm")
+    launched(only="rae-gmm", features=f"{module}_features:Means")
+    launched(only="rae-gmm", seeds="1")
+    assert main(["retry", "--dry-run"]) == 2
+    out, err = capsys.readouterr()
+    errors = err.strip().splitlines()
+    assert len(errors) == 2
+    assert all("table1: its launch file would have this code imported: " in line for line in errors)
+    assert errors[0].endswith(f"If it is yours, allow it by: run retry --only {module}:Own")
+    assert errors[1].endswith(f"run retry --features {module}_features:Means")
+    assert out.count("rae-gmm on digits") == 1  # the launch that names nothing strange
+    assert module not in sys.modules
+    assert not Path("imported").exists()
+    assert main(["retry", "--dry-run", "--only", f"{module}:Own"]) == 2
+    assert f"{module}:Own+sse on digits" in capsys.readouterr().out
+    assert module in sys.modules
+    assert not Path("imported").exists()
+
+
+@pytest.mark.parametrize("words", [["--only", "other:Class"], ["--only", "rae-gmm"], ["--features", "pixels"]])
+def test_retry_does_not_choose(module, capsys, words):
+    launched(only="rae-gmm")
+    assert main(["retry", *words]) == 2
+    assert f"retry {words[0]} {words[1]}: no launch in results/local names such a class" in capsys.readouterr().err
 
 
 def test_a_process_elsewhere_imports_what_was_planned_or_nothing(module, tmp_path, monkeypatch):

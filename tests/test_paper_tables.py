@@ -54,13 +54,15 @@ def points():
 
 
 def seconds():
-    common = {"dataset": "mnist", "images": 60_000, "batch": 256, "device": "a card", "precision": "fp32",
-              "engine": "eager", "processes": 1, "exclusive": True, "synthetic": False}  # fmt: skip
+    common = {"purpose": "table", "dataset": "mnist", "images": 60_000, "batch": 256, "device": "a card",
+              "precision": "fp32", "engine": "eager", "channels_last": False, "processes": 1, "exclusive": True,
+              "synthetic": False}  # fmt: skip
     yield {"model": "glf", "stage": "train", "seconds_per_epoch": 1.9, **common}
     yield {"model": "glf", "stage": "train", "seconds_per_epoch": 2.1, **common}
     yield {"model": "two-stage-vae", "stage": "first", "seconds_per_epoch": 3.0, **common}
     yield {"model": "two-stage-vae", "stage": "second", "seconds_per_epoch": 0.5, **common}
-    others = {"device": "another card"}, {"processes": 4}, {"exclusive": False}, {"precision": "tf32"}
+    others = ({"device": "another card"}, {"processes": 4}, {"exclusive": False}, {"precision": "tf32"},
+              {"engine": "graph"}, {"channels_last": True}, {"purpose": "processes"})  # fmt: skip
     yield from ({"model": "glf", "stage": "train", "seconds_per_epoch": 99.0, **common, **other} for other in others)
 
 
@@ -233,7 +235,7 @@ def test_table4_has_no_gans_beside_another_metric():
 
 
 def test_table5_as_csv():
-    """GLF's two measurements alone on one card have a mean of 2.0; four others do not compare."""
+    """GLF's two measurements alone on one card have a mean of 2.0; seven others do not compare."""
     assert csv("table5") == (
         "model,MNIST,MNIST (paper),CelebA,CelebA (paper)\n"
         "Two-Stage VAE,3.0/0.5 (1.75),5/2 (0.70),—,60/28 (0.81)\n"
@@ -241,8 +243,9 @@ def test_table5_as_csv():
     )
     found = table("table5")
     assert found.caption == "Training time per epoch in seconds. Incomplete: 2 of 4 cells are measured."
-    assert ("Measured alone on a card, fp32; steps taken: eager. Images per epoch: MNIST 60,000. Left out: 4 "
-            "measurements beside other work, on another device or at another precision.") in found.notes  # fmt: skip
+    assert ("Measured alone on a card, fp32; steps taken: eager. Images per epoch: MNIST 60,000. Means of "
+            "several measurements: GLF on MNIST (2). Left out: 7 measurements beside other work, or of another "
+            "device, precision, engine, memory format or purpose.") in found.notes  # fmt: skip
 
 
 def test_table5_as_latex():
@@ -257,7 +260,7 @@ def test_table5_as_latex():
 def test_times_beside_other_work_are_no_times_of_table5():
     found = tables.build("table5", {"speed": FRAMES["speed"].assign(exclusive=False)}, GRID)
     assert found.frame().loc["GLF", "MNIST"] == "—"
-    assert "Left out: 8 measurements beside other work." in found.notes
+    assert any(note.startswith("Left out: 11 measurements beside other work, or of") for note in found.notes)
 
 
 def test_a_ratio_needs_the_reference():
@@ -395,6 +398,7 @@ def full(name, sets=None, lost=11):
     grid = replace(GRID, models=models, datasets=sets, keys=keys, protocol_ids=dict.fromkeys(sets, ID), draws=2,
                    stages=stages, notes=("a_b: 100 % of “c” & {d}, lr 1e-3; features pkg.mod:Class",))  # fmt: skip
     speed = [{"model": m, "dataset": d, "stage": "train", "seconds_per_epoch": 123.4, "images": 9, "device": "A & B_c",
+              "purpose": "table", "channels_last": False,
               "precision": "fp32", "engine": "graph", "processes": 1, "exclusive": True, "synthetic": True}
              for m, d in keys]  # fmt: skip
     frames = {"runs": DataFrame(rows), "epochs": FRAMES["epochs"], "speed": DataFrame(speed)}

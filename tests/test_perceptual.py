@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from hashlib import file_digest
 
 import pytest
 import torch
@@ -133,6 +134,22 @@ def test_the_weights_may_lie_beside_the_data(hub, random_weights, monkeypatch):
     assert "not 397923af" in VGG16.problem
 
 
+def test_a_broken_file_does_not_hide_a_good_one(hub, random_weights, monkeypatch, tmp_path):
+    good = random_weights / "checkpoints" / VGG16.name
+    (hub / VGG16.name).write_bytes(good.read_bytes()[:1000])
+    monkeypatch.setenv("AE_BENCH_DATA", str(good.parent))
+    said = VGG16.problem  # neither is the published one
+    assert "that in torch hub's cache has sha256 " in said
+    assert "and that in the folder AE_BENCH_DATA has sha256 " in said
+    assert str(tmp_path) not in said  # tables say it, too
+    assert "not 397923af...: remove them, and python -m benchmarks.run fetch vgg16" in said
+    monkeypatch.setattr(VGG16, "digest", file_digest(good.open("rb"), "sha256").hexdigest()[:8])
+    assert VGG16.problem is None
+    assert VGG16.path == good
+    assert VGG16.sha256.startswith(VGG16.digest)
+    assert perceptual.vgg16(CPU)[0].weight.shape == (64, 3, 3, 3)
+
+
 @pytest.fixture
 def short(tmp_path, monkeypatch):
     """Preset demo with two rows, one of which needs VGG-16, and two steps."""
@@ -158,7 +175,7 @@ def test_a_truncated_file_is_told_before_anything_starts(hub, short, random_weig
     assert main([*short, "--only", "glf-perceptual,glann"]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert [line.split()[1] for line in lines] == ["glf-perceptual", "glann"]
-    assert all("but the file of that name has sha256" in line for line in lines)
+    assert all("that in torch hub's cache has sha256" in line for line in lines)
     assert main([*short, "--dry-run"]) == 0
     assert "remove it, and python -m benchmarks.run fetch vgg16" in capsys.readouterr().out
 

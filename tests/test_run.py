@@ -67,6 +67,8 @@ MISTAKES = {
     ("table1", "--precision", "fp8"): r"unknown precision 'fp8'. Known: fp32, tf32",
     ("table1", "--precision", "tf32", "--device", "cpu"): r"tf32 needs a GPU",
     ("table1", "--precision", "bf16", "--device", "cpu"): r"bf16 needs a GPU: many CPUs are ten times slower",
+    ("table1", "--only", "vae-bce", "--on", "digits", "--precision", "bf16", "--cluster", "slurm"): (
+        r"vae-bce cannot be trained at --precision bf16: its reconstruction loss, bce, needs fp32 or tf32"),
     ("table1", "--engine", "fast"): r"unknown engine 'fast'. Known: auto, eager, compiled, graph",
     ("table1", "--engine", "graph", "--device", "cpu"): r"--engine graph needs a GPU",
     ("table1", "--cluster", "moon"): r"unknown cluster 'moon'. Known: auto, inline, local",

@@ -64,8 +64,30 @@ def test_read_gives_one_row_per_stage(tmp_path):
     assert found["min"].tolist() == pytest.approx([1.0, 1.0, 1.0])
     assert found["max"].tolist() == pytest.approx([2.0, 1.0, 1.0])
     assert found["engine"].tolist() == ["eager"] * 3
+    assert found["purpose"].tolist() == ["table"] * 3
+    assert found["channels_last"].tolist() == [False] * 3
     assert found["exclusive"].tolist() == [True, False, False]
     assert speed.read(tmp_path / "absent").empty
+
+
+def test_steps_of_all_stages_make_one_engine(tmp_path):
+    """A stage that fell back is no reason to tear a training in two."""
+    rows = [row("ours", 0, [0.1], stage="first", how="graph"), row("ours", 0, [0.1], stage="second", how="eager: no")]
+    value = record(rows=rows, batch={"first": 100, "second": 100}, channels_last=True)
+    (tmp_path / "a.json").write_text(json.dumps(value))
+    assert speed.read(tmp_path)[["engine", "channels_last"]].values.tolist() == [["eager: no, graph", True]] * 2
+
+
+def test_measurements_that_differ_have_files_of_their_own():
+    others = ({"provenance": {"device": "cpu: Abaca"}}, {"images_used": 800}, {"processes": 3}, {"engine": "eager"},
+              {"channels_last": True}, {"precision": "tf32"}, {"purpose": "processes"}, {"dataset": "fashion"},
+              {"shape": [1, 8, 8], "purpose": "side"}, {"model": "vae"})  # fmt: skip
+    names = [speed.file_name(record(**other)) for other in ({}, *others)]
+    assert len({*names}) == len(names)
+    assert speed.file_name(record(exclusive=False)) == names[0]
+    long = speed.slug("cuda: NVIDIA ../H100 80GB HBM3, driver 550.54.15")
+    assert long.startswith("cuda-nvidia-h100-80gb-hbm3")
+    assert len(long) < 42
 
 
 def test_a_fixed_cost_per_step_is_found():
@@ -88,11 +110,23 @@ def test_the_column_is_the_sum_over_models_and_trainings():
     values = []
     for model in TABLE1:
         stages = Case(model, "mnist", 1, 1, Path()).schedules()
-        values.append(record(model=model, images=60_000, batch={n: s.batch for n, s in stages.items()},
+        values.append(record(model=model, images=60_000, processes=1, batch={n: s.batch for n, s in stages.items()},
                              rows=[row("ours", 0, [0.001], stage=name, steps=1) for name in stages]))  # fmt: skip
     hours = sum(map(speed_tables.column_hours, values))
     (line, _) = speed_tables._column(values)
-    assert f"10 trainings of 7 models at the paper's epochs take {600 * hours:.0f} minutes" in line
+    assert f"10 trainings of 7 models at the paper's epochs take {600 * hours:.0f} minutes one after the other." in line
+    others = [{**value, "rows": [row("ours", 0, [9.0], stage=n, steps=1) for n in value["batch"]], **other}
+              for value in values for other in ({"processes": 4}, {"engine": "eager"}, {"channels_last": True},
+                                                {"precision": "tf32"}, {"dataset": "fashion"})]  # fmt: skip
+    assert line in [*speed_tables._column([*values, *others[:-1]])]
+    assert [*speed_tables._column([value for value in others if value["processes"] == 4])] == []
+    # twice as many epochs per second by four of GLF at once; what another data set gains is another thing
+    glf = next(value for value in values if value["model"] == "glf")
+    many = [{**glf, "purpose": "processes", "processes": k, "dataset": d,
+             "rows": [row("ours", 0, [0.001 * slower], steps=1)]}
+            for d, k, slower in (("mnist", 1, 1), ("mnist", 4, 2), ("fashion", 1, 1), ("fashion", 8, 1))]  # fmt: skip
+    (line, _) = speed_tables._column([*values, *many])
+    assert line.endswith(f"; {300 * hours:.0f} minutes at 4 at once if all gain as glf does (by a factor of 2.00).")
     assert [*speed_tables._column(values[1:])] == []
 
 
@@ -118,6 +152,7 @@ def test_the_report_holds_all_kinds_and_every_device():
     text = speed_tables.report(values)
     assert "| glf | mnist | train | fp32 | 2 | 1.5 (1–2) | 1,333 |" in text
     assert "| — | 2 (2–4) | — |" in text
+    assert "glf, train, mnist, fp32: timed over 4 steps, plain loop 2; fetching the first batch" in text
     assert "differ by at most 0.0% from those at 800 images" in text
     assert "Fitted: 1e+03 ms per step and 1 GFLOP/s beyond it" in text
     assert "| glf | mnist | fp32 | 2 | 1.33 | 2.00 |" in text
@@ -142,8 +177,12 @@ def test_table_csv_and_plot_come_from_the_records_alone(tmp_path):
     (["--rounds", "0"], "--rounds must be at least 1"),
     (["--device", "cpu", "--precision", "bf16"], "--precision bf16 needs a GPU"),
     (["--device", "cpu", "--gpu"], "there is no GPU here"),
+    (["--on", "celeba-hq"], "--on celeba-hq: it has no fixed number of images"),
+    (["--models", "glf,glf-perceptual"], "glf-perceptual needs vgg16-397923af.pth in torch hub's cache"),
 ])  # fmt: skip
-def test_mistakes_are_told_before_anything_is_measured(arguments, message, capsys, tmp_path):
+def test_mistakes_are_told_before_anything_is_measured(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("AE_BENCH_DATA", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     assert speed.main([*arguments, "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -156,9 +195,55 @@ def test_the_call_for_a_gpu_asks_for_everything():
     assert {("glf", d, p) for d in ("mnist", "cifar10", "celeba") for p in ("tf32", "fp32")} <= tables
     assert {(m, "mnist", "tf32") for m in TABLE1} <= tables
     assert [w.processes for w in found if w.purpose == "processes"] == [1, 2, 4, 8]
+    first = [(w.purpose, w.case.dataset, w.case.precision) for w in found[:4]]
+    assert first == [("table", d, "tf32") for d in ("mnist", "cifar10", "celeba")] + [("processes", "mnist", "tf32")]
     celeba = next(w for w in found if w.case.dataset == "celeba")
     assert (celeba.case.steps, celeba.case.images) == (635, 635 * 256)
     assert {"ours", "eager", "plain", "ceiling"} <= {*celeba.loops}
+
+
+def test_the_card_that_are_asked_for():
+    """Behind CUDA_VISIBLE_DEVICES torch's first GPU may be any."""
+    assert speed.identity(0, "1b2c", "3") == "GPU-1b2c"
+    assert speed.identity(0, "GPU-1b2c", None) == "GPU-1b2c"
+    assert speed.identity(1, None, None) == "1"
+    assert speed.identity(1, None, "3,2") is None
+
+
+def test_a_model_without_a_protocol_for_a_data_set_is_told():
+    (said,) = speed._case_problems("glf-perceptual", "digits", "fp32") or ("",)
+    assert "glf-perceptual" in said
+    (said,) = speed._case_problems("vae-bce", "mnist", "bf16")
+    assert "vae-bce cannot be trained at --precision bf16" in said
+    assert speed._case_problems("vae-bce", "mnist", "tf32") == []
+
+
+def test_what_has_been_measured_is_known_by_device_settings_loops_and_rounds(tmp_path):
+    wish = speed.Wish("table", Case("glf", "digits", 4, 2, tmp_path), ["ours", "plain"], 1, 3)
+    assert not speed.measured(wish, tmp_path)
+    value = {**record(), **speed.about(wish)}
+    (tmp_path / speed.file_name(value)).write_text(json.dumps(value))
+    assert speed.measured(wish, tmp_path)
+    for other in (replace(wish, count=4), replace(wish, loops=["ours", "eager"]), replace(wish, processes=2),
+                  replace(wish, case=replace(wish.case, precision="tf32"))):  # fmt: skip
+        assert not speed.measured(other, tmp_path)
+    (tmp_path / speed.file_name(value)).write_text("{")
+    assert not speed.measured(wish, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_measurement_that_fails_leaves_the_others_alone(tmp_path, capsys, monkeypatch):
+    def broken(case):
+        if case.model == "wae-gan":
+            raise ValueError("no such luck")
+        return speed.datasets.load("digits", None).train.canonical(case.images).images, False
+
+    monkeypatch.setattr(speed, "pixels", lambda case, root: broken(case))
+    arguments = ["--models", "wae-gan,glf", "--on", "digits", "--loops", "ours", "--rounds", "1", "--steps", "2",
+                 "--processes", "1", "--device", "cpu", "--out", str(tmp_path)]  # fmt: skip
+    assert speed.main(arguments) == 1
+    assert "error: wae-gan on digits: no such luck" in capsys.readouterr().err
+    assert [path.name.split("-")[1] for path in tmp_path.glob("*.json")] == ["glf"]
 
 
 # --- measuring
@@ -192,6 +277,30 @@ def test_every_loop_takes_the_same_steps_and_trains_the_model(loop, case, monkey
     moved = [not torch.equal(a, b) for a, b in zip(new.parameters(), built[0].parameters(), strict=True)]
     assert all(moved)
     assert built[0].encoder[3].num_batches_tracked == 8 + (loop == "pythae")  # pythae tries a batch before
+
+
+@pytest.mark.parametrize("loop", ["eager", "plain", "pythae"])
+def test_loops_beside_ours_train_at_its_precision(loop, case, monkeypatch):
+    """Autocast, which a CPU bears too."""
+    if loop == "pythae":
+        pytest.importorskip("pythae", reason="pythae is not installed")
+    seen, build = set(), Case.build
+
+    def watched(self):
+        model = build(self)
+        model.decoder.register_forward_hook(lambda module, inputs, out: seen.add(("images", out.dtype)))
+        return model
+
+    def told(self, z):
+        found = log_prob(self, z)
+        seen.add(("density", found.dtype))
+        return found
+
+    monkeypatch.setattr(Case, "build", watched)
+    log_prob = zoo.flows.Flow.log_prob
+    monkeypatch.setattr(zoo.flows.Flow, "log_prob", told)
+    next(LOOPS[loop](replace(case, precision="bf16", laps=1)))
+    assert seen == {("images", torch.bfloat16), ("density", torch.float32)}
 
 
 @pytest.mark.parametrize("model", ["wae-gan", "two-stage-vae"])

@@ -241,6 +241,15 @@ def test_a_failures_message_holds_no_path(tmp_path):
     assert str(tmp_path) not in json.dumps(record)
 
 
+def test_a_message_has_no_path_of_the_users_own_code(tmp_path):
+    """Wherever it lies: with the results within it, or beside them."""
+    mine = replace(job(tmp_path / "code" / "results", trial()), code=str(tmp_path / "code"))
+    said = mine.plain(f"{tmp_path}/code/my_model.py: no {tmp_path}/code/results/x")
+    assert said == "<code>/my_model.py: no <results>/x"
+    within = replace(job(tmp_path, trial()), code=str(tmp_path / "code"))
+    assert str(tmp_path) not in within.plain(f"{tmp_path}/code/my_model.py")
+
+
 def test_a_dead_process_leaves_a_record(tmp_path):
     made = trial()
     record_failure(job(tmp_path, made), "the worker process died (signal 9)\n")

@@ -96,14 +96,14 @@ def adopt(name: str, like: str = "", folder: Path | None = None) -> Entry:
     Args:
         name: as `entry` takes it.
         like: a model whose protocol rows such a class borrows; "" for its own, in its class attribute `protocols`.
-        folder: where to look for its module beside the Python path; None is the current folder.
+        folder: where to look for its module before the Python path; None is the current folder.
 
     Raises:
         ValueError: unknown, not importable, or no model; says why.
     """
     base = name.partition("+")[0]
     if is_foreign(base):
-        ADOPTED[base] = imported(base, like, folder)
+        ADOPTED[base] = imported(base, MODELS, like, folder)
     return entry(name)
 
 

@@ -86,6 +86,8 @@ class Flow(nn.Module):
     Departs: the product of eq. (1)'s determinant runs to d in the paper; it must run to D - d.  No switch: they
     are equal here.
 
+    A flow is computed in fp32 or finer, whatever the precision of a training: it says so by `fp32_only`.
+
     Args:
         nz: size of the latent, even.
         k: width of the couplings' networks; the paper has 64 (MNIST, Fashion) and 256.
@@ -93,6 +95,8 @@ class Flow(nn.Module):
         bound: largest |s| of the couplings; 0 is none, as in the paper.
         context: size of what all couplings are conditioned on; 0 is nothing.
     """
+
+    fp32_only = True  # couplings multiply up what rounding leaves, and must be inverted
 
     def __init__(self, nz: int, k: int, blocks: int = 4, bound: float = 0.0, context: int = 0):
         super().__init__()

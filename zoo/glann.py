@@ -7,6 +7,7 @@ IMLE (Li & Malik): noise is mapped near to every code, by nearest neighbours tha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -22,11 +23,24 @@ BLOCK = 1 << 24  # distances at a time: 64 MB
 def nearest(points: Tensor, among: Tensor) -> Tensor:
     """Index of the nearest of `among`, (M, d), to each of `points`, (N, d): (N,), on their device.
 
-    By |a|^2 - 2 a.p, which is |a - p|^2 without what is the same for all a, in chunks of `BLOCK` distances.
+    By |a|^2 - 2 a.p, which is |a - p|^2 without what is the same for all a, in chunks of `BLOCK` distances, never in
+    TF32: its ten bits cannot tell near ones apart.
     """
     half = 0.5 * among.square().sum(1)
     chunks = points.split(max(1, BLOCK // len(among)))
-    return torch.cat([(half - part @ among.T).argmin(1) for part in chunks])
+    with all_digits():
+        return torch.cat([(half - part @ among.T).argmin(1) for part in chunks])
+
+
+@contextmanager
+def all_digits() -> Iterator[None]:
+    """Matrix products of float32 in float32, whatever a training is set to; put back afterwards."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
 
 
 class GLANN(LatentModel):

@@ -17,11 +17,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from zoo import sources
 from zoo.base import LatentModel
 
 Scalar = float | int | str | bool
 SIZES = ("image_shape", "nz", "k")  # arguments that come from the data set
-OURS = ("zoo", "torch", "builtins", "abc", "typing", "collections")  # whose text is no part of a stranger's model
 
 
 @dataclass(frozen=True)
@@ -56,19 +56,21 @@ def is_foreign(name: str) -> bool:
     return re.fullmatch(r"\w+(\.\w+)*:\w+(\+.*)?", name) is not None
 
 
-def imported(name: str, like: str = "", folder: Path | None = None) -> Entry:
+def imported(name: str, registry: Mapping[str, Entry], like: str = "", folder: Path | None = None) -> Entry:
     """The row of a class from outside the registry.
 
     Its label is the class attribute `label`, or the class's name.  Its revision is made from the text of its module and
-    of those of its base classes: a changed text is a new training.
+    of those of its base classes, of the modules beside these that they import (`sources.texts`), and from the revisions
+    of those of our models that it is a subclass of: a change is a new training.
 
     Args:
         name: package.module:Class.
+        registry: our models.
         like: the model whose protocol rows it borrows.
-        folder: where to look for the module beside the Python path.
+        folder: where to look for the module before the Python path.
 
     Raises:
-        ValueError: it cannot be imported, or is no model; says why.
+        ValueError: it cannot be imported, is no model, or has changed since this process imported it; says why.
     """
     module, _, attribute = name.partition(":")
     try:
@@ -86,10 +88,12 @@ def imported(name: str, like: str = "", folder: Path | None = None) -> Entry:
     if not isinstance(getattr(found, "protocols", {}), Mapping):
         raise ValueError(f"{name}: its attribute protocols must map data sets to benchmarks.protocols.Protocol")
     try:
-        revision = _revision(module, found)
+        revision, code = _revision(module, found, registry), str(sources.folder(module))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
     except (OSError, TypeError) as error:
         raise ValueError(f"{name}: its module's text cannot be read, which tells one version from another") from error
-    row = Entry(found, str(getattr(found, "label", attribute)), revision, like=like, code=_folder(module))
+    row = Entry(found, str(getattr(found, "label", attribute)), revision, like=like, code=code)
     for parameter, value in defaults(row).items():
         if not isinstance(value, float | int | str | bool):
             raise ValueError(f"{name}: its hyper-parameter {parameter} needs a default that is a number, a text or a "
@@ -105,19 +109,21 @@ def in_one_line(error: BaseException) -> str:
 def import_module(name: str, folder: Path | None = None) -> ModuleType:
     """A module of the user's, from a folder (by default the current one) or the Python path; its code runs."""
     place = str(folder or Path.cwd())
-    if place not in sys.path:
-        sys.path.append(place)  # as python -m does; a script that pip has installed does not
+    if not sources.installed(Path(place)):
+        # First, as python -m has it: an installed module of the same name must not stand in for the user's.
+        sys.path[:] = [place, *(other for other in sys.path if other != place)]
+    elif place not in sys.path:
+        sys.path.append(place)  # last: what is installed must not stand in for the standard library
     return importlib.import_module(name)
 
 
-def _revision(module: str, found: type) -> int:
+def _revision(module: str, found: type, registry: Mapping[str, Entry]) -> int:
     """A whole number below 2**48, as records and JSON keep exactly."""
-    bases = (base.__module__ for base in found.__mro__ if base.__module__.split(".")[0] not in OURS)
-    texts = [inspect.getsource(sys.modules[name]) for name in dict.fromkeys([module, *bases])]
-    return int(hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12], 16)
-
-
-def _folder(module: str) -> str:
-    """The folder on the Python path that a module was imported from."""
-    path = Path(inspect.getfile(sys.modules[module])).resolve()
-    return str(path.parents[module.count(".") + (path.name == "__init__.py")])
+    bases = (base.__module__ for base in found.__mro__ if base.__module__.split(".")[0] not in sources.OURS)
+    texts: dict[str, bytes] = {}
+    for name in dict.fromkeys([module, *bases]):
+        texts |= sources.texts(name)
+    # By class, not by row: another variant in the registry changes no model.
+    ours = {f"{row.model.__qualname__} {row.revision}" for row in registry.values() if row.model in found.__mro__}
+    parts = [*(texts[name] for name in sorted(texts)), *(part.encode() for part in sorted(ours))]
+    return int(hashlib.sha256(b"\0".join(parts)).hexdigest()[:12], 16)

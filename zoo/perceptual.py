@@ -32,28 +32,36 @@ class Weights:
 
     @property
     def path(self) -> Path | None:
-        """Where the file lies: in torch hub's cache or in the folder AE_BENCH_DATA, or None."""
-        data = os.environ.get("AE_BENCH_DATA")
-        places = [Path(torch.hub.get_dir()) / "checkpoints", *([Path(data)] if data else [])]
-        return next((place / self.name for place in places if (place / self.name).is_file()), None)
+        """The published file, in torch hub's cache or in the folder AE_BENCH_DATA; else one of its name, or None."""
+        files = [*self._files().values()]
+        return next((path for path in files if self._fits(path)), files[0] if files else None)
 
     @property
     def sha256(self) -> str:
-        """Hash of the file's bytes; 500 MB take a second, so it is kept while the file stays as it is."""
-        if self.path is None:
-            return ""
-        about = self.path.stat()
-        return _sha256(self.path, about.st_mtime_ns, about.st_size)
+        """Hash of the file's bytes; "" where there is none."""
+        return "" if self.path is None else _hash(self.path)
 
     @property
     def problem(self) -> str | None:
-        """Why the file cannot be used here, and what to do; None where it can."""
-        if self.path is None:
+        """Why no file can be used here, and what to do; None where one can."""
+        files = self._files()
+        if not files:
             return f"needs {self.name} in torch hub's cache or in the folder AE_BENCH_DATA: {self.get}"
-        if not self.sha256.startswith(self.digest):
-            return (f"needs {self.name}, but the file of that name has sha256 {self.sha256[:8]}..., not "
-                    f"{self.digest}...: remove it, and {self.get}")  # fmt: skip
-        return None
+        if any(map(self._fits, files.values())):
+            return None
+        found = " and ".join(f"that in {place} has sha256 {_hash(path)[:8]}..." for place, path in files.items())
+        return (f"needs {self.name}, but of the files of that name {found}, not {self.digest}...: remove "
+                f"{'it' if len(files) == 1 else 'them'}, and {self.get}")  # fmt: skip
+
+    def _files(self) -> dict[str, Path]:
+        """Place, in words (tables tell it, which have no paths of this machine) -> file of this name there."""
+        data = os.environ.get("AE_BENCH_DATA")
+        places = {"torch hub's cache": Path(torch.hub.get_dir()) / "checkpoints"}
+        places |= {"the folder AE_BENCH_DATA": Path(data)} if data else {}
+        return {words: place / self.name for words, place in places.items() if (place / self.name).is_file()}
+
+    def _fits(self, path: Path) -> bool:
+        return _hash(path).startswith(self.digest)
 
 
 VGG16 = Weights("vgg16-397923af.pth", "397923af", "python -m benchmarks.run fetch vgg16")  # torchvision's, of ImageNet
@@ -110,6 +118,12 @@ def _taps(layers: nn.Sequential, x: Tensor, levels: int) -> list[Tensor]:
         if number in at:
             found.append(x)
     return found
+
+
+def _hash(path: Path) -> str:
+    """Hash of a file's bytes; 500 MB take a second, so it is kept while the file stays as it is."""
+    about = path.stat()
+    return _sha256(path, about.st_mtime_ns, about.st_size)
 
 
 @lru_cache(maxsize=4)

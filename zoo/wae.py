@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import log, sqrt
+from math import erf, log, sqrt
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,24 @@ from zoo.losses import adversary_says, imq_mmd, sse
 from zoo.nets import Adversary, Decoder, Encoder
 
 NOISE = 0.01  # standard deviation of the noise on the encoder's input while training (tolstikhin/wae)
+CUT = 2.0  # standard deviations at which it is truncated (TensorFlow's truncated_normal)
 RECON = 0.05  # weight of the squared error in tolstikhin/wae, from whose units lambda = 10 is quoted
+
+
+def truncated_normal(u: Tensor) -> Tensor:
+    """N(0, 1) truncated at +-`CUT`, by the inverse of its distribution function at u in [0, 1], of any shape."""
+    return (sqrt(2) * torch.erfinv((2 * u - 1) * erf(CUT / sqrt(2)))).clamp(-CUT, CUT)
+
+
+def truncated_noise(x: Tensor) -> Tensor:
+    """N(0, NOISE^2), truncated at `CUT` deviations, like x, from the device's global generator (training only).
+
+    From 2.12 on PyTorch's function draws by rejection, and asks the device at every step whether all were accepted: a
+    GPU would be waited for.  On a CPU it stays, as the committed records were made with its stream of random numbers.
+    """
+    if x.device.type == "cpu":
+        return nn.init.trunc_normal_(torch.empty_like(x), std=NOISE, a=-CUT * NOISE, b=CUT * NOISE)
+    return NOISE * truncated_normal(torch.rand_like(x))
 
 
 class WAE(LatentModel):
@@ -47,7 +64,7 @@ class WAE(LatentModel):
 
     def noisy(self, x: Tensor) -> Tensor:
         """Images with N(0, 0.01^2) noise, truncated at two standard deviations."""
-        return x + nn.init.trunc_normal_(torch.empty_like(x), std=NOISE, a=-2 * NOISE, b=2 * NOISE)
+        return x + truncated_noise(x)
 
     def pretrain_loss(self, x: Tensor) -> Loss:
         """Distance of the latents' mean and covariance to those of as many draws of the prior.

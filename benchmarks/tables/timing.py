@@ -16,8 +16,9 @@ from benchmarks.tables.cells import NOTHING, Grid, Shown, Table
 from benchmarks.tables.paper import Pair, Published, printed
 
 REFERENCE = "glf"  # the row that the ratios are to
-SPEED = ("model", "dataset", "stage", "seconds_per_epoch", "images", "device", "precision", "engine", "processes",
-         "exclusive", "synthetic")  # fmt: skip
+SPEED = ("purpose", "model", "dataset", "stage", "seconds_per_epoch", "images", "device", "precision", "engine",
+         "channels_last", "processes", "exclusive", "synthetic")  # fmt: skip
+SAME = ["device", "precision", "engine"]  # what all measurements of a table have in common
 
 
 @dataclass(frozen=True)
@@ -101,26 +102,35 @@ def table5(speed: DataFrame, grid: Grid) -> Table:
 def _alike(speed: DataFrame, grid: Grid) -> tuple[DataFrame, str]:
     """The measurements that compare, those of most cells, and what is said of them.
 
-    They are of one training alone on one device at one precision.
+    They are of one training alone, made for the table, on one device at one precision by steps of one engine.
     """
     mine = speed[speed["model"].isin([*grid.models]) & speed["dataset"].isin([*grid.datasets])]
-    alone = mine[(mine["processes"] == 1) & mine["exclusive"].astype(bool)]
-    groups = dict(iter(alone.groupby(["device", "precision"], dropna=False, sort=True)))
-    cells = {key: len(rows.drop_duplicates(["model", "dataset"])) for key, rows in groups.items()}
-    if not cells:
-        return alone, f"Left out: {len(mine)} measurements beside other work." if len(mine) else ""
-    device, precision = best = max(cells, key=lambda key: (cells[key], str(key)))
+    usual = (mine["purpose"] == "table") & (mine["processes"] == 1) & ~mine["channels_last"].astype(bool)
+    alone = mine[usual & mine["exclusive"].astype(bool)]
+    groups = dict(iter(alone.groupby(SAME, dropna=False, sort=True)))
+    counts = {key: len(rows.drop_duplicates(["model", "dataset"])) for key, rows in groups.items()}
+    if not counts:
+        return alone, _left_out(len(mine))
+    device, precision, engine = best = max(counts, key=lambda key: (counts[key], str(key)))
     kept = groups[best]
-    engines = ", ".join(sorted({*kept["engine"].astype(str)}))
-    said = [f"Measured alone on {device}, {precision}; steps taken: {engines}."]
+    said = [f"Measured alone on {device}, {precision}; steps taken: {engine}."]
     sizes = [f"{grid.datasets[str(dataset)]} {'/'.join(f'{int(n):,}' for n in sorted({*rows['images'].dropna()}))}"
              for dataset, rows in kept.groupby("dataset", sort=False)]  # fmt: skip
     said.append(f"Images per epoch: {', '.join(sizes)}.")
     if made := [grid.datasets[str(d)] for d in kept.loc[kept["synthetic"].astype(bool), "dataset"].unique()]:
         said.append(f"Random images of the right shape stood for {', '.join(made)}.")
-    if left := len(mine) - len(kept):
-        said.append(f"Left out: {left} measurements beside other work, on another device or at another precision.")
-    return kept, " ".join(said)
+    cells = kept.groupby(["model", "dataset"], sort=False)
+    several = [f"{grid.models[str(m)]} on {grid.datasets[str(d)]} ({n})"
+               for (m, d), rows in cells if (n := rows["stage"].value_counts().max()) > 1]  # fmt: skip
+    if several:
+        said.append(f"Means of several measurements: {', '.join(several)}.")
+    return kept, " ".join([*said, _left_out(len(mine) - len(kept))]).strip()
+
+
+def _left_out(count: int) -> str:
+    """What is said of measurements that are not shown."""
+    reasons = "beside other work, or of another device, precision, engine, memory format or purpose"
+    return f"Left out: {count} measurements {reasons}." if count else ""
 
 
 def _stages(speed: DataFrame, pair: Pair) -> dict[str, float]:
