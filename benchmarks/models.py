@@ -13,6 +13,7 @@ from benchmarks.protocols import Protocol
 from zoo.base import to_float
 from zoo.losses import PRETRAINED
 from zoo.named import in_one_line, is_foreign
+from zoo.nets import Decoder
 
 IMAGES = 8  # black and white noise, on the CPU
 
@@ -59,13 +60,19 @@ def chosen(only: Sequence[str], lender: str, recon: str | None, wrong: list[str]
 
 
 def problems(model: str, source: str | Folder) -> list[str]:
-    """What is wrong with a class from outside for a data set's images and its protocol row; [] for models of ours.
+    """What is wrong with a model for a data set's images and, for a class from outside, its protocol row.
 
-    The model is made, its first stage compared with the row, and its first loss computed on `IMAGES` random images.
+    Of ours the decoder, which all have, is made, without memory.  A class from outside is made, its first stage
+    compared with the row, and its first loss computed on `IMAGES` random images.
     """
-    if not is_foreign(model):
-        return []
     spec = datasets.spec(source)
+    if not is_foreign(model):
+        try:
+            with torch.device("meta"):
+                Decoder(spec.shape, spec.nz)
+        except ValueError as error:
+            return [f"{model} on {spec.label}: {error}"]
+        return []
     row = source.like if isinstance(source, Folder) else source
     rows = protocols.rows(model)
     if not all(isinstance(protocol, Protocol) for protocol in rows.values()):

@@ -1,5 +1,7 @@
 """Images of 256x256, from a folder to samples, through what smaller ones go through."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import zoo
 from benchmarks import datasets
 from benchmarks.datasets import Folder
 from benchmarks.protocols import Schedule
+from benchmarks.run import main
 from benchmarks.training import train
 
 SIZES = {"image_shape": (3, 256, 256), "nz": 8, "k": 8}
@@ -47,6 +50,18 @@ def test_a_folder_trains_two_epochs_resumes_and_samples(images):
     assert samples.shape == (3, 3, 256, 256)
     assert torch.isfinite(samples).all()
     assert model.reconstruct(images.images[:2]).shape == (2, 3, 256, 256)
+
+
+def test_a_size_that_no_network_has_is_told_before_training(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    row = replace(datasets.DATASETS["celeba-hq"], shape=(3, 252, 252))
+    monkeypatch.setitem(datasets.DATASETS, "celeba-hq", row)
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "0.png")
+    words = ["table1", "--preset", "demo", "--only", "glf", "--on", f"folder:{tmp_path}", "--name", "own", "--like",
+             "celeba-hq", "--features", "pixels"]  # fmt: skip
+    assert main(words) == 2
+    assert "the next larger size that works is 256x256" in capsys.readouterr().err
+    assert not (tmp_path / "results").exists()
 
 
 def test_large_images_go_through_a_network_a_few_at_a_time():

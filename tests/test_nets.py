@@ -4,6 +4,8 @@ from itertools import pairwise
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 import zoo
@@ -90,10 +92,31 @@ def test_dcgans_widths_halve_from_1024_at_the_smallest_size():
     assert dcgan_widths(64) == [128, 256, 512, 1024]  # DCGAN's own
     assert dcgan_widths(256) == [32, 64, 128, 256, 512, 1024]
     assert dcgan_widths(96) == [128, 256, 512, 1024]  # ends at 6x6
-    assert dcgan_widths(100) == [512, 1024]  # ends at 25x25
+    assert dcgan_widths(104) == [256, 512, 1024]  # ends at 13x13
 
 
-@pytest.mark.parametrize(("side", "small"), [(68, 17), (96, 6), (128, 4)])
+@pytest.mark.parametrize(("side", "small", "good"), [(252, 63, 256), (100, 25, 104), (68, 17, 72)])
+def test_sides_with_few_factors_of_two_are_refused_by_the_next_good_one(side, small, good):
+    said = f"halved only to {small}x{small}.* next larger size that works is {good}x{good}"
+    with pytest.raises(ValueError, match=said):
+        zoo.build("vae", image_shape=(3, side, side), nz=8)
+    with torch.device("meta"):
+        model = zoo.build("vae", image_shape=(3, good, good), nz=64)
+    assert max(p.numel() for p in model.parameters()) <= 1024 * 16**2 * 2 * 64  # means and deviations
+
+
+@given(st.integers(17, 500))
+def test_no_layer_of_large_images_is_wide(quarter):
+    try:
+        widths = dcgan_widths(4 * quarter)
+    except ValueError as error:
+        good = int(str(error).rpartition("x")[2])
+        assert 4 * quarter < good < 4 * quarter + 128
+        widths = dcgan_widths(good)
+    assert widths[-1] == 1024
+
+
+@pytest.mark.parametrize(("side", "small"), [(72, 9), (96, 6), (128, 4)])
 def test_images_above_64_have_dcgans_networks(side, small):
     shape = (3, side, side)
     encoder, decoder, gaussian = Encoder(shape, 10), Decoder(shape, 10), GaussianEncoder(shape, 10)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 FC = 1024  # Table 3: width of the fully connected layers
 EPS = 1e-5  # batch norm's; PyTorch's default
 LARGEST = 64  # side of the largest images that Table 3's networks are for
+WIDEST = 16  # side at DCGAN's smallest size, at most: with 1024 channels and nz 64, 17 million weights in one layer
 DEEPEST = 1024  # DCGAN: channels at the smallest size, halved with every doubling of the side
 
 
@@ -41,9 +42,23 @@ def dcgan_widths(side: int) -> list[int]:
     """Channels after each halving of the side: 32, 64, ..., 1024 for 256, which ends at 4x4.
 
     The side is halved as often as it stays whole and at least 4.
+
+    Raises:
+        ValueError: that ends above `WIDEST`, as the side has too few factors of two; names the next side that has more.
     """
-    halvings = next(n for n in range(side.bit_length(), 0, -1) if side % 2**n == 0 and side >> n >= 4)
+    halvings = _halvings(side)
+    if side >> halvings > WIDEST:
+        good = next(other for other in range(side + 4, 2 * side + 1, 4) if other >> _halvings(other) <= WIDEST)
+        raise ValueError(
+            f"images of {side}x{side} can be halved only to {side >> halvings}x{side >> halvings}, too large for the "
+            f"linear layer there (at most {WIDEST}x{WIDEST}, zoo/nets.py); the next larger size that works is "
+            f"{good}x{good}"
+        )
     return [DEEPEST >> (halvings - n) for n in range(1, halvings + 1)]
+
+
+def _halvings(side: int) -> int:
+    return next(n for n in range(side.bit_length(), 0, -1) if side % 2**n == 0 and side >> n >= 4)
 
 
 def _dcgan_trunk(image_shape: Sequence[int], eps: float) -> tuple[list[nn.Module], int]:

@@ -27,7 +27,7 @@ def truncated_noise(x: Tensor) -> Tensor:
     """N(0, NOISE^2), truncated at `CUT` deviations, like x, from the device's global generator (training only).
 
     From 2.12 on PyTorch's function draws by rejection, and asks the device at every step whether all were accepted: a
-    GPU would be waited for.  On a CPU it stays, as the committed records were made with its stream of random numbers.
+    GPU would be waited for.  On a CPU it stays, as the committed records were made with its random numbers.
     """
     if x.device.type == "cpu":
         return nn.init.trunc_normal_(torch.empty_like(x), std=NOISE, a=-CUT * NOISE, b=CUT * NOISE)
