@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from benchmarks.autocast import Autocast
 from zoo.base import LatentModel, Loss, Update, to_float
-from zoo.losses import FP32_ONLY
 
 ENGINES = ("auto", "eager", "compiled", "graph")
 PRECISIONS = ("fp32", "tf32", "bf16")
@@ -76,13 +76,6 @@ def problems(kind: str, precision: str, device: torch.device | None) -> list[str
     elif precision == "bf16" and not gpu:
         wrong.append("--precision bf16 needs a GPU: many CPUs are ten times slower in it than in fp32")
     return wrong
-
-
-def loss_problems(model: str, recon: object, precision: str) -> list[str]:
-    """What is wrong with training a model, whose reconstruction loss is `recon`, at a precision."""
-    if precision != "bf16" or recon not in FP32_ONLY:
-        return []
-    return [f"{model} cannot be trained at --precision bf16: its reconstruction loss, {recon}, needs fp32 or tf32"]
 
 
 class Steps:
@@ -285,41 +278,6 @@ class Steps:
         """The mean over the epoch of each objective and part: one transfer."""
         total = torch.stack([*self.sums.values()]).double() / steps
         return dict(zip(self.sums, total.tolist(), strict=True))
-
-
-class Autocast:
-    """Call it for the context in which a model's losses are computed at a precision.
-
-    In bf16, modules with a true `fp32_only` are computed in fp32 all the same, from inputs that are cast to it.
-    """
-
-    def __init__(self, model: LatentModel, precision: str):
-        self.on, self.device = precision == "bf16", model.device.type
-        fine = [module for module in model.modules() if getattr(module, "fp32_only", False)] if self.on else []
-        self.forwards = [(module, self._fine(module.forward)) for module in fine]
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        """The context."""
-        if not self.on:
-            yield
-            return
-        for module, forward in self.forwards:
-            module.forward = forward
-        try:
-            # Casts are not kept from one call to the next: a graph may not read what was made outside.
-            with torch.autocast(self.device, torch.bfloat16, cache_enabled=False):
-                yield
-        finally:
-            for module, _ in self.forwards:
-                del module.forward  # its class's again
-
-    def _fine(self, forward: Callable[..., object]) -> Callable[..., object]:
-        def call(*inputs: object) -> object:
-            with torch.autocast(self.device, enabled=False):
-                return forward(*(x.float() if isinstance(x, Tensor) else x for x in inputs))
-
-        return call
 
 
 def objective_name(update: int) -> str:

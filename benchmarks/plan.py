@@ -16,8 +16,8 @@ import torch
 
 import zoo
 from benchmarks import datasets, features, models, protocols, records
+from benchmarks.autocast import loss_problems
 from benchmarks.datasets import Folder
-from benchmarks.engine import loss_problems
 from benchmarks.engine import problems as engine_problems
 from benchmarks.evaluation import IMAGES, VARIANTS, Measure
 from benchmarks.figures import FIGURES

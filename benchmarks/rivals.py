@@ -24,8 +24,9 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 import zoo
+from benchmarks.autocast import Autocast
 from benchmarks.datasets import DATASETS
-from benchmarks.engine import Autocast, Engine, clock
+from benchmarks.engine import Engine, clock
 from benchmarks.protocols import Schedule, protocol
 from benchmarks.streaming import place
 from benchmarks.training import train

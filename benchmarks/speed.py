@@ -36,6 +36,7 @@ from pandas import DataFrame
 
 import zoo
 from benchmarks import datasets, engine, provenance, records, rivals
+from benchmarks.autocast import loss_problems
 from benchmarks.paired import rounds
 from benchmarks.plan import parse_device
 from benchmarks.protocols import TABLE1, protocol
@@ -319,7 +320,7 @@ def _case_problems(model: str, dataset: str, precision: str) -> list[str]:
         hyper = protocol(model, dataset, "paper", counts[0]).resolve(model).hyper
     except ValueError as error:
         return [str(error)]
-    wrong = engine.loss_problems(model, hyper.get("recon"), precision)
+    wrong = loss_problems(model, hyper.get("recon"), precision)
     weights = PRETRAINED.get(str(hyper.get("recon")))
     return wrong + ([f"{model} {weights.problem}"] if weights and weights.problem else [])
 

@@ -16,7 +16,8 @@ from torch import nn
 
 import zoo
 from benchmarks import datasets, engine, streaming
-from benchmarks.engine import Autocast, Engine, Steps, forget, memory_kept, problems, unchanged
+from benchmarks.autocast import Autocast, loss_problems
+from benchmarks.engine import Engine, Steps, forget, memory_kept, problems, unchanged
 from benchmarks.protocols import Schedule, protocol
 from benchmarks.training import adam, train
 from zoo.base import LatentModel, Stage, Update, to_float
@@ -344,10 +345,10 @@ def test_what_needs_fp32_has_it_in_bf16():
 
 
 def test_a_loss_that_bf16_cannot_bear_is_refused():
-    assert engine.loss_problems("vae-bce", "bce", "bf16") == [
+    assert loss_problems("vae-bce", "bce", "bf16") == [
         "vae-bce cannot be trained at --precision bf16: its reconstruction loss, bce, needs fp32 or tf32"
     ]
-    assert engine.loss_problems("vae-bce", "bce", "tf32") == engine.loss_problems("vae", "half-sse", "bf16") == []
+    assert loss_problems("vae-bce", "bce", "tf32") == loss_problems("vae", "half-sse", "bf16") == []
 
 
 class Constant(LatentModel):
