@@ -168,12 +168,16 @@ class Evidence:
         """The distances of a cell's finished trainings, under the data set's one protocol."""
         return self._distances.get((model, dataset), NONE)
 
+    def how(self, dataset: str) -> dict[str, int]:
+        """Draws, images and features behind the distances of a data set, as far as records say; {} without any."""
+        mine = self.measured
+        mine = mine[(mine["dataset"] == dataset) & (mine["protocol_id"] == self.protocols.get(dataset, ("", ""))[1])]
+        known = mine[["draws", "n_real", "n_fake", "dims"]].iloc[:1].to_dict("records")
+        return {str(name): int(n) for one in known for name, n in one.items() if pd.notna(n)}
+
     def draws(self, dataset: str) -> int:
         """Sample sets of each training behind the distances of a data set."""
-        metric, protocol = self.protocols.get(dataset, ("", ""))
-        mine = self.measured
-        mine = mine[(mine["dataset"] == dataset) & (mine["metric"] == metric) & (mine["protocol_id"] == protocol)]
-        return int(mine["draws"].min()) if len(mine) else 1
+        return self.how(dataset).get("draws", 1)
 
     def number(self, column: str, model: str, dataset: str) -> Sample:
         """A column of the runs frame that is one number per training, such as a diagnostic."""

@@ -150,7 +150,8 @@ CASES = {
         [distances(("cifar10", "celeba"), vae=50.0, vae_flow_prior=40.0)]),
     5: ([distances(glf=10.0, vae_flow_prior=20.0)], [distances(glf=20.0, vae_flow_prior=10.0)],
         [distances(glf=10.0, vae_flow_prior=10.0), distances(glf=10.0, vae_flow_prior=20.0, n=2)]),
-    6: ([sweep(FALLING)], [sweep(RISING), sweep(FALLING, glf=99.0)], [sweep(FALLING, n=2), sweep((20.0,) * 5)]),
+    6: ([sweep(FALLING)], [sweep(RISING), sweep(FALLING, glf=99.0), sweep(FALLING, glf=20.0)],
+        [sweep(FALLING, n=2), sweep((20.0,) * 5)]),
     7: ([sweep(FALLING, learned=40.0)], [sweep(FALLING, learned=11.0), sweep(FALLING, learned=12.1)],
         [sweep(FALLING, learned=40.0, n=2), sweep(FALLING)]),
     8: ([sweep(VARIANCES, "posterior_var")],
@@ -320,16 +321,97 @@ def test_failed_and_diverged_trainings_have_no_distance():
     assert "GLF: 2" in finding.says
 
 
+@pytest.mark.parametrize(("number", "winner"), [(1, "glf"), (3, "vae"), (5, "glf"), (15, "glf")])
+def test_who_wins_by_its_survivors_does_not_win(number, winner):
+    """One diverged training of the winner, in trainings that support the claim, and it is counted in words."""
+    some = CASES[number][0][0]
+    assert claim_of(number).verdict(some).answer == SUPPORTED
+    runs = some.runs.copy()
+    lost = runs["model"].eq(winner) & runs["seed"].eq(0)
+    runs.loc[lost, ["status", "fid", "metric"]] = ["diverged", np.nan, None]
+    findings = claim_of(number).verdict(replace(some, runs=runs)).findings
+    assert {f.answer for f in findings} == {UNDECIDED}
+    assert all("1 diverged" in f.says and not f.command for f in findings)
+
+
+def test_diverged_trainings_are_made_up_for_by_as_many_more():
+    runs = distances(("mnist",), glf=10.0, vae_flow_prior=20.0, n=12).runs
+    runs.loc[runs["model"].eq("glf") & runs["seed"].lt(11), ["status", "fid", "metric"]] = ["diverged", np.nan, None]
+    assert "--seeds 14" in claim_of(5).verdict(evidence(runs.to_dict("records"))).findings[0].command
+    runs.loc[runs["model"].eq("glf"), ["status", "fid", "metric"]] = ["diverged", np.nan, None]
+    assert claim_of(5).verdict(evidence(runs.to_dict("records"))).findings[0].command == ""
+
+
+def test_what_records_name_is_one_word_of_a_command():
+    evil = "x; touch /tmp/pwn"
+    some = evidence([row("glf", evil, 0, 1.0, preset="quick", row=evil)], preset="quick")
+    finding = claim_of(5).verdict(some, "a b").findings[0]
+    words = shlex.split(finding.command)
+    assert words.count(evil) == 2
+    assert words[-2:] == ["--results", "a b"]
+
+
+def test_a_command_measures_as_its_cell_was_measured():
+    rows = [row("glf", "mnist", 0, 10.0, draw=d, precision="bf16", n_fake=2000) for d in range(3)]
+    finding = claim_of(5).verdict(evidence(rows)).findings[0]
+    assert "--draws 3 --images 2000 --allow-few --precision bf16" in finding.command
+    plain = claim_of(5).verdict(distances(("mnist",), glf=10.0)).findings[0].command
+    assert "--images" not in plain
+    assert "--allow-few" not in plain
+    assert "--precision" not in plain
+
+
 def test_a_shortened_budget_does_not_decide_how_long_trainings_take():
     verdict = claim_of(14).verdict(totals(1.0, 3.0, preset="quick"))
     assert verdict.answer == UNDECIDED
     assert not any(f.command for f in verdict.findings), "more trainings would not help"
 
 
-def test_times_of_two_devices_are_not_compared():
-    some = steps(1.0, 1.0)
-    runs = some.runs.assign(device=some.runs["model"])
-    assert claim_of(13).verdict(replace(some, runs=runs)).answer == UNDECIDED
+@pytest.mark.parametrize("number", [13, 14])
+@pytest.mark.parametrize("apart", ["device", "engine", "torch", "precision"])
+def test_times_of_trainings_that_ran_otherwise_are_not_compared(apart, number):
+    some = steps(1.0, 1.0) if number == 13 else totals(1.0, 3.0)
+    runs = some.runs.assign(**{apart: some.runs["model"]})
+    findings = claim_of(number).verdict(replace(some, runs=runs)).findings
+    assert {f.answer for f in findings} == {UNDECIDED}
+    assert all("times compare only" in f.says and not f.command for f in findings)
+
+
+@pytest.mark.parametrize("number", [8, 9, 11])
+def test_a_shortened_budget_contradicts_no_claim_of_values(number):
+    for some in CASES[number][1]:
+        quick = evidence(some.runs.assign(preset="quick").to_dict("records"),
+                         some.epochs.assign(preset="quick").to_dict("records"), "quick")  # fmt: skip
+        verdict = claim_of(number).verdict(quick)
+        assert verdict.answer in (UNDECIDED, SUPPORTED)  # a falling variance is one, whatever its last value
+        assert all("paper’s budget" in f.says for f in verdict.findings)
+        assert not any(f.command for f in verdict.findings if "to contradict" in f.says), "more would not help"
+
+
+def test_beta_is_not_called_the_papers_where_a_row_scales_it():
+    some = sweep(VARIANCES, "posterior_var")
+    assert "11 times" not in claim_of(8).verdict(some).findings[0].says
+    runs = some.runs.assign(dataset="digits", row="digits", preset="demo")
+    assert "11 times" in claim_of(8).verdict(Evidence(runs, some.epochs, "demo")).findings[0].says
+
+
+def test_a_curve_is_named_by_its_own_metric_and_protocol():
+    """Distances are by FID under p, the curves by the classifier under c."""
+    some = waves(0.01, 0.2)
+    curves = some.epochs.rename(columns={"fid": "fd_classifier"})
+    finding = claim_of(10).verdict(replace(some, epochs=curves)).findings[0]
+    assert (finding.answer, finding.metric, finding.protocol) == (SUPPORTED, "fd_classifier", "c")
+
+
+def test_jpeg_is_paired_with_what_differs_in_the_reals_alone():
+    """A score of fewer images, or of images seen at another size, is not set beside the tables' own protocol."""
+    runs = jpeg(0.8).runs
+    through = runs["reals"].ne("as they are")
+    for change in ({"n_fake": 5000}, {"n_real": 5000}, {"input": "other"}, {"split": "train"}, {"extractor": "other"}):
+        other = runs.copy()
+        other.loc[through, [*change]] = [*change.values()]
+        finding = claim_of(18).verdict(evidence(other.to_dict("records"))).findings[0]
+        assert (finding.answer, "too few" in finding.says) == (UNDECIDED, True), change
 
 
 def test_holm_corrects_as_by_hand():
