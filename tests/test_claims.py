@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import inference
-from benchmarks.claims import CLAIMS, CONTRADICTED, SUPPORTED, UNDECIDED, claim_of, judge
+from benchmarks.claims import CLAIMS, CONTRADICTED, SUPPORTED, UNDECIDED, claim_of, judge, printed
 from benchmarks.claims.finding import PAPER, PRIORS, REGULARIZED
 from benchmarks.evaluation import VARIANTS
 from benchmarks.evidence import Evidence, presets
@@ -377,6 +377,14 @@ def test_times_of_trainings_that_ran_otherwise_are_not_compared(apart, number):
     assert all("times compare only" in f.says and not f.command for f in findings)
 
 
+def test_times_compare_where_older_records_do_not_say_their_engine():
+    some = steps(1.05, 1.0)
+    unsaid = replace(some, runs=some.runs.assign(engine=np.nan))
+    assert claim_of(13).verdict(unsaid).answer == SUPPORTED
+    without = replace(some, epochs=some.epochs.drop(columns=["seconds", "steps"]).iloc[:0])
+    assert claim_of(13).verdict(without).answer == claim_of(14).verdict(without).answer == UNDECIDED
+
+
 @pytest.mark.parametrize("number", [8, 9, 11])
 def test_a_shortened_budget_contradicts_no_claim_of_values(number):
     for some in CASES[number][1]:
@@ -412,6 +420,17 @@ def test_jpeg_is_paired_with_what_differs_in_the_reals_alone():
         other.loc[through, [*change]] = [*change.values()]
         finding = claim_of(18).verdict(evidence(other.to_dict("records"))).findings[0]
         assert (finding.answer, "too few" in finding.says) == (UNDECIDED, True), change
+
+
+def test_the_papers_own_table_under_the_same_rules():
+    """Its means and spreads, ten trials each: claim 2 is stricter than the paper's numbers are."""
+    sample = printed.table1().distance("vae", "mnist")
+    assert (sample.mean, sample.values.std(ddof=1), len(sample)) == pytest.approx((28.2, 0.3, 10))
+    found = {claim.number: claim.printed for claim in CLAIMS if claim.printed}
+    assert {1, 2, 3, 4, 5} <= {*found}
+    assert found[1] == "supported on MNIST, supported on Fashion, supported on CIFAR-10, supported on CelebA"
+    assert "contradicted" in found[2] or "undecided" in found[2]
+    assert not {8, 9, 12, 13, 14} & {*found}
 
 
 def test_holm_corrects_as_by_hand():

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from pandas import DataFrame, Series, isna
 
 from benchmarks import architecture
 from benchmarks.claims.finding import CONTRADICTED, NO_COMMAND, SUPPORTED, UNDECIDED, Finding
@@ -35,9 +36,15 @@ def small_flow(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
     return found
 
 
+def _timed(evidence: Evidence, keys: Sequence[str]) -> DataFrame:
+    """The epochs of some trainings, with columns for times even where no record has an epoch."""
+    rows = evidence.of(keys)
+    return rows.reindex(columns=[*dict.fromkeys([*rows.columns, "seconds", "steps"])])
+
+
 def _per_step(evidence: Evidence, timed: Sequence[str], stage: str) -> dict[str, float]:
     """Key -> seconds per step, median over epochs without the first one."""
-    rows = evidence.of(timed)
+    rows = _timed(evidence, timed)
     rows = rows[rows["stage"] == stage]
     rows = rows[rows.groupby("key").cumcount() > 0]
     return {str(key): float(s) for key, s in (rows["seconds"] / rows["steps"]).groupby(rows["key"]).median().items()}
@@ -52,8 +59,8 @@ def _alike(evidence: Evidence, dataset: str, models: Sequence[str]) -> tuple[str
     """
     all_ = [evidence.trainings.loc[[*evidence.keys(model, dataset)]] for model in models]
     done = [mine[mine["status"] == "done"] for mine in all_]
-    hows = [mine[[*ALIKE]].fillna("?").astype(str).agg(", ".join, axis=1) if len(mine) else mine["device"]
-            for mine in done]  # fmt: skip
+    hows = [Series([", ".join("?" if isna(v) else str(v) for v in how) for how in mine[[*ALIKE]].to_numpy(object)],
+                   index=mine.index, dtype=object) for mine in done]  # fmt: skip
     counts = Counter(how for side in hows for how in side)
     # Of those that most models have enough of, the commonest
     how = max(counts, key=lambda h: (sum((side == h).sum() >= ENOUGH for side in hows), counts[h], h), default="")
@@ -99,7 +106,7 @@ def faster(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
         how, timed, why = _alike(evidence, dataset, ["glf", "two-stage-vae"])
         totals: list[dict[str, tuple[float, int]]] = []
         for side in timed:
-            sums = evidence.of(side).groupby("key")["seconds"].agg(["sum", "size"])
+            sums = _timed(evidence, side).groupby("key")["seconds"].agg(["sum", "size"])
             totals.append({str(key): (float(s), int(n)) for key, s, n in sums.itertuples()})
         a, b = totals
         keys = (*a, *b)
@@ -107,9 +114,9 @@ def faster(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
             says = "a shortened budget caps the steps of both models alike: it decides this, and not the models"
             found.append(Finding(dataset, UNDECIDED, says, keys=keys, command=NO_COMMAND))
             continue
-        if why:
-            stop = NO_COMMAND if why.startswith(APART) else ""
-            found.append(Finding(dataset, UNDECIDED, why, keys=keys, command=stop))
+        if why or min(len(a), len(b)) < ENOUGH:
+            says, stop = why or "the finished trainings have no epochs", NO_COMMAND if why.startswith(APART) else ""
+            found.append(Finding(dataset, UNDECIDED, says, keys=keys, command=stop))
             continue
         e = welch(np.log([s for s, _ in a.values()]), np.log([s for s, _ in b.values()]))
         ratio = e.exp()
