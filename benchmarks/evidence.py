@@ -1,7 +1,8 @@
 """What the records of a results folder say at one preset: the trainings that count, and what was measured of them.
 
 A table is planned, so it knows its trainings by their keys.  Claims, curves and the report look at a folder without
-a plan: of trainings with one model, data set and seed, the one of the newest revision counts, in fp32 if there is one.
+a plan: of a model on a data set the trainings of one kind count.  They saw the same images, and have one revision of
+the model (the newest), one precision (fp32 if there is one) and one row of settings; others are left out, and counted.
 """
 
 from __future__ import annotations
@@ -18,10 +19,17 @@ from pandas import DataFrame
 
 import zoo
 from benchmarks import codecs, protocols
+from benchmarks.engine import PRECISIONS
+from benchmarks.evaluation import VARIANTS
 from benchmarks.protocols import PRESETS
+from benchmarks.verdicts import ENOUGH
 
 # What a table's own protocol does to images; older records say none of it, and did this
 PLAIN = {"reals": codecs.RAW, "fakes": codecs.RAW, "split": "test", "quantisation": codecs.ROUNDED}
+# What differs between data sets and extractors, and what only `run sensitivity` does there
+OWN = ("input", "crop", "resize")
+VARIED = {name: {v.changes[name] for v in VARIANTS.values() if name in v.changes} for name in OWN}
+SAME = ("dims", "n_real", "n_fake", "extractor", *PLAIN, *OWN)  # of one metric protocol: columns that say which
 Values = NDArray[np.float64]
 
 
@@ -58,10 +66,28 @@ class Evidence:
     @cached_property
     def trainings(self) -> DataFrame:
         """One row per training that counts, indexed by key."""
-        once = self.runs[self.runs["preset"] == self.preset].drop_duplicates("key")
-        order = once.sort_values(["revision", "precision", "key"], ascending=[False, True, True])
-        chosen = order.drop_duplicates(["model", "dataset", "seed"])
+        once = self._all
+        kind, cell = ["revision", "rank", "row"], ["model", "dataset"]
+        ranks = {name: rank for rank, name in enumerate(PRECISIONS)}
+        # Distances compare only where models saw the same images: those that most trainings of the data set saw
+        images = once.groupby(["dataset", "train"], as_index=False, dropna=False).size()
+        images = images.sort_values(["size", "train"], ascending=[False, True]).drop_duplicates("dataset")
+        mine = once.merge(images[["dataset", "train"]], on=["dataset", "train"])
+        mine = mine.assign(rank=mine["precision"].map(ranks).fillna(len(ranks)))
+        mine["size"] = mine.groupby([*cell, *kind], dropna=False)["key"].transform("size")
+        order = mine.sort_values([*kind[:2], "size", "row", "key"], ascending=[False, True, False, True, True])
+        chosen = order.merge(order.drop_duplicates(cell)[[*cell, *kind]], on=[*cell, *kind])
+        chosen = chosen.drop_duplicates([*cell, "seed"]).drop(columns=["rank", "size"])
         return chosen.sort_values(["dataset", "model", "seed"]).set_index("key")
+
+    @cached_property
+    def _all(self) -> DataFrame:
+        return self.runs[self.runs["preset"] == self.preset].drop_duplicates("key")
+
+    def left_out(self, model: str, dataset: str) -> int:
+        """Trainings of a cell that do not count, as they are of another kind than those that do."""
+        there = (self._all["model"] == model) & (self._all["dataset"] == dataset)
+        return int(there.sum()) - len(self.keys(model, dataset))
 
     @cached_property
     def datasets(self) -> list[str]:
@@ -85,7 +111,10 @@ class Evidence:
 
     @cached_property
     def measured(self) -> DataFrame:
-        """One row per training and metric protocol: the distance of its samples, mean over draws, in `value`."""
+        """One row per training and metric protocol: the distance of its samples in `value`.
+
+        It is the mean over the `draws` that all trainings of the data set have under that protocol.
+        """
         mine = self.runs[self.runs["key"].isin(self.trainings.index) & (self.runs["source"] == "prior")]
         names = ["key", "model", "dataset", "seed", "metric", "protocol_id"]
         parts = []
@@ -93,27 +122,34 @@ class Evidence:
             if metric in rows:
                 parts.append(rows.assign(value=rows[metric]).dropna(subset=["value"]))
         if not parts:
-            return DataFrame(columns=[*names, "value", "draws", *PLAIN, "n_fake"])
-        known = pd.concat(parts)
-        return known.groupby(names, as_index=False, sort=False).agg(
-            value=("value", "mean"), draws=("value", "size"), **{name: (name, "first") for name in (*PLAIN, "n_fake")}
-        )  # fmt: skip
+            return DataFrame(columns=[*names, "value", "draws", *SAME])
+        known = pd.concat(parts).sort_values(["draw"], kind="stable")
+        each = known.groupby(names, sort=False)["value"].transform("size")
+        known = known.assign(draws=each)
+        known["draws"] = known.groupby(["dataset", "metric", "protocol_id"])["draws"].transform("min")
+        known = known[known.groupby(names, sort=False).cumcount() < known["draws"]]
+        once = {name: (name, "first") for name in ("draws", *SAME)}
+        return known.groupby(names, as_index=False, sort=False).agg(value=("value", "mean"), **once)
 
     @cached_property
     def protocols(self) -> dict[str, tuple[str, str]]:
         """Data set -> (metric, metric protocol) that its models are compared by.
 
-        FID before any other distance, then the one that most trainings have been measured with; images as they are, of
-        the test part: the tables' own protocol.
+        FID before any other distance where it compares at least two models, then the one that most trainings have been
+        measured with; images as they are, of the test part, prepared in the data set's own way: the tables' protocol.
         """
         found: dict[str, tuple[str, str]] = {}
         plain = self.measured
         for column, usual in PLAIN.items():
             plain = plain[plain[column].isna() | (plain[column] == usual)]
+        for column, others in VARIED.items():
+            plain = plain[~plain[column].isin([*others])]
         for dataset, mine in plain.groupby("dataset"):
             by = mine.groupby(["metric", "protocol_id"])
             counts = by.agg(n=("key", "size"), images=("n_fake", "max")).reset_index()
-            counts["fid"] = counts["metric"] == "fid"
+            each = mine.groupby(["protocol_id", "model"]).size()
+            compared = (each >= ENOUGH).groupby("protocol_id").sum()
+            counts["fid"] = (counts["metric"] == "fid") & (counts["protocol_id"].map(compared) >= 2)
             order = {"fid": False, "n": False, "images": False, "protocol_id": True}
             best = counts.sort_values([*order], ascending=[*order.values()]).iloc[0]
             found[str(dataset)] = str(best["metric"]), str(best["protocol_id"])
@@ -131,6 +167,17 @@ class Evidence:
     def distance(self, model: str, dataset: str) -> Sample:
         """The distances of a cell's finished trainings, under the data set's one protocol."""
         return self._distances.get((model, dataset), NONE)
+
+    def how(self, dataset: str) -> dict[str, int]:
+        """Draws, images and features behind the distances of a data set, as far as records say; {} without any."""
+        mine = self.measured
+        mine = mine[(mine["dataset"] == dataset) & (mine["protocol_id"] == self.protocols.get(dataset, ("", ""))[1])]
+        known = mine[["draws", "n_real", "n_fake", "dims"]].iloc[:1].to_dict("records")
+        return {str(name): int(n) for one in known for name, n in one.items() if pd.notna(n)}
+
+    def draws(self, dataset: str) -> int:
+        """Sample sets of each training behind the distances of a data set."""
+        return self.how(dataset).get("draws", 1)
 
     def number(self, column: str, model: str, dataset: str) -> Sample:
         """A column of the runs frame that is one number per training, such as a diagnostic."""

@@ -34,12 +34,12 @@ class RecordError(ValueError):
 # One row per training repeats these; a metric's own columns stand between EVALUATION and PROVENANCE.
 TRAINING = ("key", "model", "label", "revision", "dataset", "row", "preset", "seed", "precision", "status")
 EVALUATION = ("error", "source", "draw", "metric", "protocol_id", "n", "n_real", "n_fake", "extractor", "split",
-              "reals", "fakes", "quantisation")  # fmt: skip
+              "reals", "fakes", "quantisation", "dims", "input", "crop", "resize")  # fmt: skip
 DIAGNOSTICS = ("recon_sse", "latent_std", "latent_mean", "prior_mean", "prior_cov", "latent_nll", "posterior_var")
-PROVENANCE = ("train", "test", "device", "torch", "commit", "dirty")
+PROVENANCE = ("train", "test", "device", "torch", "engine", "commit", "dirty")
 EPOCH = ("key", "model", "dataset", "preset", "seed", "stage", "epoch", "protocol_id")  # the last one: of a curve
 
-INTEGERS = ("revision", "seed", "draw", "n", "n_real", "n_fake", "epoch")
+INTEGERS = ("revision", "seed", "draw", "n", "n_real", "n_fake", "dims", "crop", "epoch")
 
 
 def write(folder: Folder, record: Mapping[str, Any]) -> Path:
@@ -161,6 +161,7 @@ def _rows(record: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, 
         **{name: (record.get("diagnostics") or {}).get(name) for name in DIAGNOSTICS},
         **{name: data.get(name) for name in ("train", "test")},
         **{name: provenance.get(name) for name in ("device", "torch", "commit", "dirty")},
+        "engine": _engine(provenance.get("engine")),
     }
     for evaluation in record.get("evaluations") or [{}]:
         protocol = evaluation.get("protocol") or {}
@@ -172,6 +173,12 @@ def _rows(record: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, 
     if record.get("curve"):
         shared["protocol_id"] = record["curve"].get("protocol_id")
     return runs, [{**shared, **row} for row in record.get("epochs") or []]
+
+
+def _engine(engine: Any) -> str | None:
+    """How steps were taken, in words; None where a record does not say."""
+    stages = engine.get("stages") if isinstance(engine, Mapping) else None
+    return ", ".join(sorted({str(way) for way in stages.values()})) if isinstance(stages, Mapping) and stages else None
 
 
 def _load(path: Path) -> dict[str, Any] | None:

@@ -174,6 +174,57 @@ def test_mixed_protocols_unknown_models_one_training_and_none(tmp_path):
     assert "±" not in rae, "one training has no spread"
 
 
+def test_records_that_say_less_are_shown_with_what_they_say(tmp_path):
+    """Each part that a reader of records may miss: null, or not there at all."""
+    made = folder(tmp_path, "digits-demo")
+
+    def change(i, record):
+        if i % 3 == 0:
+            record["data"] = {"train": record["data"]["train"], "n_train": None}
+            record["settings"] = None
+        elif i % 3 == 1:
+            del record["data"]["n_test"], record["settings"]["images"]
+            record["settings"]["stages"] = {name: {} for name in record["settings"]["stages"]}
+        else:
+            record["provenance"], record["diagnostics"] = None, None
+
+    edited(made, change)
+    assert main(["report", "--results", str(made)]) == 0
+
+
+def test_a_preset_that_is_not_done_says_what_is_missing(demo, tmp_path):
+    """Trainings and models that the preset wants and that are not there."""
+    made = folder(tmp_path, "digits-demo")
+    for path in (made / "records").glob("*.json"):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["model"] == "vae" or (record["model"] == "glf" and record["seed"] > 0):
+            path.unlink()
+    board = report.write(made).read_text(encoding="utf-8").split('id="demo-digits"')[1].split("</table>")[0]
+    cells = dict(re.findall(r'>([^<>]+)</a></td>.*?<td class="num">(\d of \d|\d|not trained)</td>', board, re.S))
+    assert (cells["GLF"], cells["VAE"], cells["WAE-GAN"]) == ("1 of 3", "not trained", "3")
+
+
+def test_a_board_says_what_its_table_says(demo):
+    board = demo[1].split('id="demo-digits"')[1].split("<h3")[0]
+    assert "bootstrap over trainings" in board
+    assert "95 % interval" in board
+
+
+def test_how_it_was_measured_is_of_the_protocol_that_is_compared(tmp_path):
+    """The first training of the first model was measured under another one."""
+    made = folder(tmp_path, "digits-demo")
+
+    def change(i, record):
+        if record["seed"] == 0:
+            for evaluation in record["evaluations"]:
+                evaluation["protocol_id"] = "another"
+
+    edited(made, change)
+    about = report.write(made).read_text(encoding="utf-8").split('class="about"')[1].split("</dl>")[0]
+    assert "410e3ae690b3df8c" in about
+    assert "classifier:digits" in about
+
+
 @pytest.fixture(scope="module")
 def chromium():
     program = browser.found()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from pandas import DataFrame, Series, isna
 
 from benchmarks import architecture
-from benchmarks.claims.finding import CONTRADICTED, SUPPORTED, UNDECIDED, Finding
+from benchmarks.claims.finding import CONTRADICTED, NO_COMMAND, SUPPORTED, UNDECIDED, Finding
 from benchmarks.datasets import DATASETS
 from benchmarks.evidence import Evidence, label
 from benchmarks.inference import Effect, welch
 from benchmarks.verdicts import ENOUGH
 
 LITTLE = 0.25  # share of time per step that counts as little (claim 13; the paper gives no number)
+ALIKE = ("device", "engine", "precision", "torch")  # times compare only where these are equal
+APART = "times compare only on one device, with one engine, precision and version of torch"
 
 
 def small_flow(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
@@ -32,20 +36,41 @@ def small_flow(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
     return found
 
 
-def _per_step(evidence: Evidence, model: str, dataset: str, stage: str, device: str) -> dict[str, float]:
-    """Key -> seconds per step, median over epochs without the first one, of trainings on one device."""
-    mine = evidence.trainings.loc[[*evidence.keys(model, dataset)]]
-    rows = evidence.of([*mine.index[(mine["status"] == "done") & (mine["device"] == device)]])
+def _timed(evidence: Evidence, keys: Sequence[str]) -> DataFrame:
+    """The epochs of some trainings, with columns for times even where no record has an epoch."""
+    rows = evidence.of(keys)
+    return rows.reindex(columns=[*dict.fromkeys([*rows.columns, "seconds", "steps"])])
+
+
+def _per_step(evidence: Evidence, timed: Sequence[str], stage: str) -> dict[str, float]:
+    """Key -> seconds per step, median over epochs without the first one."""
+    rows = _timed(evidence, timed)
     rows = rows[rows["stage"] == stage]
     rows = rows[rows.groupby("key").cumcount() > 0]
     return {str(key): float(s) for key, s in (rows["seconds"] / rows["steps"]).groupby(rows["key"]).median().items()}
 
 
-def _device(evidence: Evidence, dataset: str, models: Sequence[str]) -> str:
-    """The device on which most of some models' trainings ran."""
-    keys = [key for model in models for key in evidence.keys(model, dataset)]
-    counts = evidence.trainings.loc[keys, "device"].value_counts()
-    return str(counts.index[0]) if len(counts) else ""
+def _alike(evidence: Evidence, dataset: str, models: Sequence[str]) -> tuple[str, list[list[str]], str]:
+    """Finished trainings whose times compare.
+
+    Returns:
+        the device, engine, precision and version of torch that most of them have; their keys, model by model; and why
+        they are too few, or "".
+    """
+    all_ = [evidence.trainings.loc[[*evidence.keys(model, dataset)]] for model in models]
+    done = [mine[mine["status"] == "done"] for mine in all_]
+    hows = [Series([", ".join("?" if isna(v) else str(v) for v in how) for how in mine[[*ALIKE]].to_numpy(object)],
+                   index=mine.index, dtype=object) for mine in done]  # fmt: skip
+    counts = Counter(how for side in hows for how in side)
+    # Of those that most models have enough of, the commonest
+    how = max(counts, key=lambda h: (sum((side == h).sum() >= ENOUGH for side in hows), counts[h], h), default="")
+    keys = [[*map(str, side.index[side == how])] for side in hows]
+    if min(map(len, keys)) >= ENOUGH:
+        return how, keys, ""
+    numbers = ", ".join(f"{label(model)}: {len(k)}" for model, k in zip(models, keys, strict=True))
+    if min(map(len, hows)) >= ENOUGH:
+        return how, keys, f"{APART}: {numbers} with {how}"
+    return how, keys, f"too few finished trainings ({ENOUGH} are needed): {numbers}"
 
 
 def cheap_flow(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
@@ -55,21 +80,20 @@ def cheap_flow(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
         # GLF in two stages trains the very same auto-encoder alone; RAE + GMM's has a penalty on the latents besides
         other, stage = next(((m, s) for m, s in (("glf-two-stage", "ae"), ("rae-gmm", "train"))
                              if len(evidence.keys(m, dataset)) >= ENOUGH), ("rae-gmm", "train"))  # fmt: skip
-        device = _device(evidence, dataset, ["glf", other])
-        a = _per_step(evidence, "glf", dataset, "train", device)
-        b = _per_step(evidence, other, dataset, stage, device)
+        how, timed, why = _alike(evidence, dataset, ["glf", other])
+        a, b = (_per_step(evidence, side, at) for side, at in zip(timed, ("train", stage), strict=True))
         keys = (*a, *b)
-        if min(len(a), len(b)) < ENOUGH:
-            says = (f"too few timed trainings on one device ({ENOUGH} are needed): GLF: {len(a)}, "
-                    f"{label(other)}: {len(b)}")  # fmt: skip
-            found.append(Finding(dataset, UNDECIDED, says, keys=keys))
+        if why or min(len(a), len(b)) < ENOUGH:
+            says = why or f"too few trainings of more than one epoch ({ENOUGH} are needed)"
+            stop = NO_COMMAND if not why or why.startswith(APART) else ""
+            found.append(Finding(dataset, UNDECIDED, says, keys=keys, command=stop))
             continue
         e = welch(np.log([*a.values()]), np.log([*b.values()]))
         ratio = e.exp()
         answer = SUPPORTED if ratio.high < 1 + LITTLE else CONTRADICTED if ratio.low > 1 + LITTLE else UNDECIDED
         says = (f"a step of GLF takes {1e3 * np.median([*a.values()]):.3g} ms, one of {label(other)}"
                 f"{' (its auto-encoder alone)' if stage == 'ae' else ''} {1e3 * np.median([*b.values()]):.3g} ms on "
-                f"{device}; up to {LITTLE:.0%} more counts as little")  # fmt: skip
+                f"{how}; up to {LITTLE:.0%} more counts as little")  # fmt: skip
         found.append(Finding(dataset, answer, says, "Welch’s interval of log seconds per step", ratio, "ratio of times",
                              keys=keys))  # fmt: skip
     return found
@@ -79,23 +103,20 @@ def faster(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
     """Claim 14: GLF trains for fewer epochs and a shorter time than the Two-Stage VAE, on one device."""
     found = []
     for dataset in datasets:
-        device = _device(evidence, dataset, ["glf", "two-stage-vae"])
-        totals: dict[str, dict[str, tuple[float, int]]] = {}
-        for model in ("glf", "two-stage-vae"):
-            mine = evidence.trainings.loc[[*evidence.keys(model, dataset)]]
-            rows = evidence.of([*mine.index[(mine["status"] == "done") & (mine["device"] == device)]])
-            sums = rows.groupby("key")["seconds"].agg(["sum", "size"])
-            totals[model] = {str(key): (float(s), int(n)) for key, s, n in sums.itertuples()}
-        a, b = totals.values()
+        how, timed, why = _alike(evidence, dataset, ["glf", "two-stage-vae"])
+        totals: list[dict[str, tuple[float, int]]] = []
+        for side in timed:
+            sums = _timed(evidence, side).groupby("key")["seconds"].agg(["sum", "size"])
+            totals.append({str(key): (float(s), int(n)) for key, s, n in sums.itertuples()})
+        a, b = totals
         keys = (*a, *b)
         if evidence.preset != "paper":
             says = "a shortened budget caps the steps of both models alike: it decides this, and not the models"
-            found.append(Finding(dataset, UNDECIDED, says, keys=keys, command="-"))
+            found.append(Finding(dataset, UNDECIDED, says, keys=keys, command=NO_COMMAND))
             continue
-        if min(len(a), len(b)) < ENOUGH:
-            says = (f"too few finished trainings on one device ({ENOUGH} are needed): GLF: {len(a)}, "
-                    f"Two-Stage VAE: {len(b)}")  # fmt: skip
-            found.append(Finding(dataset, UNDECIDED, says, keys=keys))
+        if why or min(len(a), len(b)) < ENOUGH:
+            says, stop = why or "the finished trainings have no epochs", NO_COMMAND if why.startswith(APART) else ""
+            found.append(Finding(dataset, UNDECIDED, says, keys=keys, command=stop))
             continue
         e = welch(np.log([s for s, _ in a.values()]), np.log([s for s, _ in b.values()]))
         ratio = e.exp()
@@ -103,9 +124,9 @@ def faster(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
         fewer = epochs[0] < epochs[1]
         answer = (SUPPORTED if fewer and ratio.high < 1 else
                   CONTRADICTED if not fewer or ratio.low > 1 else UNDECIDED)  # fmt: skip
-        minutes = [float(np.median([s for s, _ in side.values()])) / 60 for side in (a, b)]
+        minutes = [float(np.median([s for s, _ in one.values()])) / 60 for one in (a, b)]
         says = (f"GLF: {epochs[0]} epochs, {minutes[0]:.3g} min; Two-Stage VAE: {epochs[1]} epochs, "
-                f"{minutes[1]:.3g} min, on {device}")  # fmt: skip
+                f"{minutes[1]:.3g} min, with {how}")  # fmt: skip
         found.append(Finding(dataset, answer, says, "Welch’s interval of log total seconds", ratio, "ratio of times",
                              keys=keys))  # fmt: skip
     return found

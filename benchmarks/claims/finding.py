@@ -16,6 +16,7 @@ PRIORS = {1: "vae-flow-prior", 10: "vae-flow-prior-10", 50: "vae-flow-prior-50",
 REGULARIZED = {1: "glf-regularized-1", 10: "glf-regularized-10", 50: "glf-regularized-50", 100: "glf-regularized",
                400: "glf-regularized-400"}  # fmt: skip
 LARGE = (50, 100, 400)
+NO_COMMAND = "-"  # of a finding: more trainings would not decide it
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Finding:
         trainings: model -> how many there are.
         keys: of the records used.
         note: what is not the paper's in the settings of these trainings.
-        command: what to run where something is missing, "" elsewhere.
+        command: what to run where something is missing, "" elsewhere; of a judge, NO_COMMAND where nothing would help.
     """
 
     dataset: str
@@ -68,6 +69,13 @@ def short_of(evidence: Evidence, dataset: str, models: Sequence[str]) -> str:
         return ""
     told = ", ".join(f"{label(m)}: {n}" for m, n in few.items())
     return f"too few measured trainings ({ENOUGH} are needed): {told}"
+
+
+def doubt(evidence: Evidence, dataset: str, winners: Sequence[str]) -> str:
+    """Why some models' distances do not show that they are low: those of diverged trainings are not among them."""
+    lost = {model: int((evidence.statuses(model, dataset) == "diverged").sum()) for model in winners}
+    told = [f"{label(model)} wins by the trainings that did not diverge" for model, n in lost.items() if n]
+    return "; ".join(told)
 
 
 def keys_of(*samples: Sample) -> tuple[str, ...]:

@@ -7,14 +7,14 @@ import inspect
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 import zoo
-from benchmarks import claims, figures, records
+from benchmarks import claims, figures, records, speed
 from benchmarks.claims import Claim, Verdict
 from benchmarks.datasets import DATASETS
 from benchmarks.evidence import Evidence, own_rows
@@ -25,10 +25,11 @@ from benchmarks.figures.palette import colour
 from benchmarks.protocols import PRESETS, show
 from benchmarks.report import charts
 from benchmarks.report.charts import Line, Scale
-from benchmarks.tables import Cell, Grid, Table, build
+from benchmarks.tables import TABLES, Cell, Grid, Table, build
 from benchmarks.tables.cells import NOTHING
 
-SHOWN = ("criteria", "latents", "table6")  # tables beside Table 1
+SHOWN = ("table2", "table4", "criteria", "latents", "table6", "table5")  # tables beside Table 1
+OF_FEW = ("table2", "table5")  # which hold the paper's models alone
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,12 @@ class Row:
         best: whether it is the lowest of its column.
         dots: every training.
         paper: what the paper prints, or "".
+        interval: 95 % interval of the mean, or "".
+        delta: ours less the paper's, its interval and the margin, or "".
         verdict: whether that is reproduced, in a word, or "".
         why: behind that word.
-        trainings: how many are finished, of how many.
+        trainings: how many are finished, of how many that the preset wants, or "not trained".
+        left_out: how many more there are, of another kind.
         runs: the trainings.
         settings: how they were trained, a line per stage.
         command: makes the cell.
@@ -56,9 +60,12 @@ class Row:
     best: bool
     dots: Markup
     paper: str
+    interval: str
+    delta: str
     verdict: str
     why: str
     trainings: str
+    left_out: int
     runs: list[dict[str, Any]]
     settings: list[str]
     command: str
@@ -73,6 +80,7 @@ class Board:
     metric: str
     protocol: str
     about: list[tuple[str, str]]
+    notes: tuple[str, ...]
     rows: list[Row]
     axis: Markup
     pictures: list[tuple[str, str]]
@@ -110,10 +118,13 @@ def section(evidence: Evidence, results: Path) -> Section:
     if budget and (budget.images or budget.steps):
         images = f"at most {budget.images:,} training images, " if budget.images else ""
         words = f"{images}at most {budget.steps:,} steps in each stage, schedules shortened in proportion"
-    grids = {metric: grid(evidence, metric) for metric in sorted({m for m, _ in evidence.protocols.values()})}
-    frames = {"runs": evidence.runs, "epochs": evidence.epochs}
-    tables = {metric: build("table1", frames, one) for metric, one in grids.items()}
-    more = [build(name, frames, one) for one in grids.values() for name in SHOWN]
+    metrics = {metric: [d for d, (m, _) in evidence.protocols.items() if m == metric]
+               for metric in sorted({m for m, _ in evidence.protocols.values()})}  # fmt: skip
+    frames = {"runs": evidence.runs, "epochs": evidence.epochs, "speed": speed.read(results / "speed")}
+    tables = {d: build("table1", frames, grid(evidence, [d], results)) for d in evidence.protocols}
+    grids = {metric: grid(evidence, datasets, results) for metric, datasets in metrics.items()}
+    more = [build(name, frames, only(one, TABLES[name].models if name in OF_FEW else None))
+            for metric, one in grids.items() for name in SHOWN if name != "table4" or metric == "fid"]  # fmt: skip
     return Section(
         preset=evidence.preset,
         budget=words if budget else "a preset that this version does not know",
@@ -133,19 +144,26 @@ def label(dataset: str) -> str:
     return DATASETS[dataset].label if dataset in DATASETS else dataset
 
 
-def grid(evidence: Evidence, metric: str) -> Grid:
-    """What a planned table would be given, from the trainings that there are."""
-    datasets = [d for d in evidence.datasets if evidence.protocols.get(d, ("", ""))[0] == metric]
+def only(grid: Grid, models: tuple[str, ...] | None) -> Grid:
+    """The same grid with rows for some models alone; None keeps all."""
+    return grid if models is None else replace(grid, models={m: grid.models[m] for m in models if m in grid.models})
+
+
+def grid(evidence: Evidence, datasets: list[str], results: Path) -> Grid:
+    """What a planned table would be given, from the trainings that there are; the data sets have one metric."""
     models = models_of(evidence, datasets)
-    draws = evidence.measured["draws"]
+    cells = {pair: keys for pair, keys in evidence.cells.items() if pair[1] in datasets}
+    firsts = {pair: records.find(results, keys[0]) or {} for pair, keys in cells.items()}
     return Grid(
         models={model: model_label(model) for model in models},
         datasets={dataset: label(dataset) for dataset in datasets},
         keys={(model, dataset): evidence.keys(model, dataset) for model in models for dataset in datasets},
-        metric=metric,
+        metric=evidence.protocols[datasets[0]][0],
         protocol_ids={dataset: evidence.protocols[dataset][1] for dataset in datasets},
         preset=evidence.preset,
-        draws=int(draws.min()) if len(draws) else 1,
+        draws=min(evidence.draws(dataset) for dataset in datasets),
+        stages={pair: {name: stage["epochs"] for name, stage in stages_of(record).items() if stage.get("epochs")}
+                for pair, record in firsts.items()},
     )
 
 
@@ -159,19 +177,23 @@ def board(evidence: Evidence, dataset: str, tables: dict[str, Table], results: P
     """One data set."""
     metric, protocol = evidence.protocols.get(dataset, ("", ""))
     models = models_of(evidence, [dataset])
-    table = tables.get(metric)
+    table = tables.get(dataset)
     samples = {model: evidence.distance(model, dataset) for model in models}
     cells = [cell for cell in (cell_of(table, model, dataset) for model in models) if cell is not None]
     known = [v for sample in samples.values() for v in sample.values]
     scale = Scale.of([*known, *(cell.paper.mean for cell in cells if cell.paper)])
-    first = evidence.keys(models[0], dataset)[0]
+    # Of a training that was measured by what the board compares, so that it can say how
+    first = next((key for sample in samples.values() for key in sample.keys), evidence.keys(models[0], dataset)[0])
+    budget = PRESETS.get(evidence.preset)
+    missing = [m for m in budget.models if m not in models] if budget and dataset in budget.datasets else []
     return Board(
         dataset=dataset,
         label=label(dataset),
         metric=metric,
         protocol=protocol,
         about=about(evidence, dataset, records.find(results, first) or {}),
-        rows=[row(evidence, model, dataset, table, scale, results) for model in models],
+        notes=table.notes if table else (),
+        rows=[row(evidence, model, dataset, table, scale, results) for model in [*models, *missing]],
         axis=charts.axis(scale),
         pictures=[(model_label(model), uri(path)) for model in models
                   if (path := find(SAMPLES, evidence, model, dataset, results)[0])],
@@ -190,8 +212,8 @@ def row(
 ) -> Row:
     """One model on one data set."""
     keys, sample = evidence.keys(model, dataset), evidence.distance(model, dataset)
-    values = dict(zip(sample.keys, map(float, sample.values), strict=True))
     cell = cell_of(table, model, dataset)
+    values = dict(cell.values) if cell else dict(zip(sample.keys, map(float, sample.values), strict=True))
     shown = cell.shown(table.decimals) if cell and table else {}
     runs: list[dict[str, Any]] = []
     for training in evidence.trainings.loc[[*keys]].reset_index().to_dict("records"):
@@ -199,10 +221,11 @@ def row(
         runs.append({
             "key": key, "seed": training["seed"], "status": training["status"], "value": values.get(key),
             "error": training["error"] if isinstance(training["error"], str) else "",
-            **{name: training[name] for name in ("device", "torch", "precision", "revision", "train")},
+            **{name: training[name] for name in ("device", "torch", "precision", "revision", "train", "row")},
             "commit": f"{str(training['commit'])[:10]}{' (changed)' if training['dirty'] is True else ''}",
         })  # fmt: skip
-    record = records.find(results, keys[0]) or {}
+    record = (records.find(results, keys[0]) if keys else None) or {}
+    wanted = max(len(keys), PRESETS[evidence.preset].seeds if evidence.preset in PRESETS else 0)
     named = {f"seed {run['seed']} ({run['key'][:8]})": run["value"] for run in runs if run["value"] is not None}
     verdict = cell.verdict if cell else None
     lacking = re.sub(r" [≈<>?]$", "", cell.marks()) if cell else ""  # the verdict has a column of its own here
@@ -215,44 +238,56 @@ def row(
         dots=charts.strip(named, scale, colour(model), f"{model_label(model)}: {len(named)} trainings",
                           cell.paper.mean if cell and cell.paper else None),
         paper=shown["paper"].value if "paper" in shown else "",
+        interval=f"{number(verdict.low)} to {number(verdict.high)}" if verdict and verdict.low is not None else "",
+        delta=(f"{number(verdict.delta)} ({number(verdict.delta_low)} to {number(verdict.delta_high)}), margin "
+               f"{number(verdict.margin)}").replace("-", "−") if verdict and verdict.delta is not None else "",
         verdict=verdict.word if verdict else "",
         why=verdict.why if verdict else "",
-        trainings=f"{len(values)} of {len(keys)}" if len(values) < len(keys) else str(len(keys)),
+        trainings="not trained" if not keys else f"{len(values)} of {wanted}" if len(values) < wanted else str(wanted),
+        left_out=evidence.left_out(model, dataset),
         runs=runs,
         settings=settings(record),
-        command=claims.command(evidence, "table1", [model], dataset, len(keys), str(results)),
+        command=claims.command(evidence, "table1", [model], dataset, wanted, str(results)),
     )  # fmt: skip
 
 
 def settings(record: dict[str, Any]) -> list[str]:
     """How a training was done, as its record says."""
-    found = record.get("settings", {})
+    found = record.get("settings") or {}
     lines = []
-    for name, stage in found.get("stages", {}).items():
-        parts = [f"{stage['epochs']} epochs", f"batch {stage['batch']}", f"lr {show(stage['lr'])}"]
-        parts += [f"×{factor:.3g} from epoch {epoch}" for epoch, factor in stage["factors"].items()]
-        parts += [f"weight decay {show(stage['weight_decay'])}"] if stage["weight_decay"] else []
+    for name, stage in stages_of(record).items():
+        epochs, batch, lr = (stage.get(part, "?") for part in ("epochs", "batch", "lr"))
+        parts = [f"{epochs} epochs", f"batch {batch}", f"lr {show(lr)}"]
+        parts += [f"×{show(factor)} from epoch {epoch}" for epoch, factor in (stage.get("factors") or {}).items()]
+        parts += [f"weight decay {show(stage['weight_decay'])}"] if stage.get("weight_decay") else []
         lines.append(f"{name}: {', '.join(parts)}")
-    hyper = show(found.get("hyper", {}))
+    hyper = show(found.get("hyper") or {})
     return [*lines, *([f"{hyper}; source: {found.get('source', '')}"] if hyper else [])]
+
+
+def stages_of(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The schedules that a record says it was trained by: stage -> settings; {} where it does not say."""
+    found = (record.get("settings") or {}).get("stages") or {}
+    return {str(name): stage for name, stage in found.items() if isinstance(stage, dict)}
 
 
 def about(evidence: Evidence, dataset: str, record: dict[str, Any]) -> list[tuple[str, str]]:
     """The metric protocol and the data, in words."""
-    data, (metric, identity) = record.get("data", {}), evidence.protocols.get(dataset, ("", ""))
-    known = {e["protocol_id"]: e["protocol"] for e in record.get("evaluations", [])}
-    protocol: dict[str, Any] = known.get(identity, {})
+    data, (metric, identity) = record.get("data") or {}, evidence.protocols.get(dataset, ("", ""))
+    known = {e.get("protocol_id"): e.get("protocol") for e in record.get("evaluations") or []}
+    protocol: dict[str, Any] = known.get(identity) or {}
+    used = (record.get("settings") or {}).get("images")
     rows = [
         ("metric", metric + (" (FID)" if metric == "fid" else " (a Fréchet distance, not FID)" if metric else "")),
         ("metric protocol", identity),
         *((name, str(protocol[name])) for name in ("extractor", "weights", "dims", "input", "split", "n_real", "n_fake",
                                                    "crop", "resize", "reals", "fakes", "quantisation", "estimator")
           if protocol.get(name) is not None),
-        ("training images", f"{data.get('n_train', '?'):,} (fingerprint {str(data.get('train'))[:16]}), of which "
-                            f"{record.get('settings', {}).get('images', '?'):,} are used") if data else ("", ""),
-        ("test images", f"{data['n_test']:,} (fingerprint {str(data['test'])[:16]})") if data else ("", ""),
+        ("training images", f"{count(data.get('n_train'))} (fingerprint {str(data.get('train'))[:16]}), of which "
+                            f"{count(used)} are used" if data else ""),
+        ("test images", f"{count(data.get('n_test'))} (fingerprint {str(data.get('test'))[:16]})" if data else ""),
         ("settings of our own", own_rows(evidence, dataset, models_of(evidence, [dataset]))),
-        *(("warning", warning) for warning in data.get("warnings", [])),
+        *(("warning", warning) for warning in data.get("warnings") or []),
     ]  # fmt: skip
     return [(name, value) for name, value in rows if value]
 
@@ -300,6 +335,11 @@ def drawn(evidence: Evidence, results: Path) -> Iterator[tuple[str, str, str]]:
 def uri(path: Path) -> str:
     """A PNG as a data URI."""
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def count(value: Any) -> str:
+    """A whole number with its thousands apart, or ? where a record does not say."""
+    return f"{value:,}" if isinstance(value, int) else "?"
 
 
 def number(value: float | None) -> str:
