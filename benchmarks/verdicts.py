@@ -8,6 +8,7 @@ number of trainings cannot tell.  Every value here is one for which lower is bet
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -145,7 +146,9 @@ def order(values: Mapping[str, Sequence[float]], published: Mapping[str, float])
         values: model -> ours, one per training.
         published: model -> published mean, of whatever scale: only its order counts.
     """
-    both = sorted((model for model, ours in values.items() if ours and model in published), key=published.__getitem__)
+    both = sorted(
+        (model for model, ours in values.items() if ours and model in published), key=lambda m: (published[m], m)
+    )
     rho = None
     if len(both) >= RANKED and len({fmean(values[model]) for model in both}) > 1:
         found = stats.spearmanr([fmean(values[model]) for model in both], [published[model] for model in both])
@@ -160,19 +163,29 @@ def ranks(values: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, ...]]
         values: model -> one value per training, two or more each.
 
     Returns:
-        model -> one probability per rank, the lowest mean first; {} with fewer than two models.
+        model -> one probability per rank, the lowest mean first, whatever the order of the models; {} with fewer than
+        two.
     """
     if len(values) < 2:
         return {}
-    # RandomState, as its stream is frozen: a table comes back to the byte under any version of numpy.
-    random = np.random.RandomState(0)
-    means = np.stack([
-        np.asarray(ours)[random.randint(0, len(ours), (RESAMPLES, len(ours)))].mean(axis=1) for ours in values.values()
-    ])  # fmt: skip
+    drawn = [_resampled(model, ours) for model, ours in values.items()]
+    means, ties = np.stack([means for means, _ in drawn]), np.stack([ties for _, ties in drawn])
     # (models, resamples); equal means take turns
-    sorted_models = np.lexsort((random.random_sample(means.shape), means), axis=0)
+    sorted_models = np.lexsort((ties, means), axis=0)
     found = {}
     for i, model in enumerate(values):
         counts = (sorted_models == i).sum(axis=1)
         found[model] = tuple(float(count) / RESAMPLES for count in counts)
     return found
+
+
+def _resampled(model: str, ours: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """A mean per resample, and a number per resample that breaks ties.
+
+    The stream is the model's own, so that neither the other models nor their order change a probability.
+    """
+    # RandomState, as its stream is frozen: a table comes back to the byte under any version of numpy.
+    seed = np.frombuffer(hashlib.sha256(model.encode()).digest(), dtype="<u4")
+    random = np.random.RandomState(seed)
+    means = np.asarray(ours)[random.randint(0, len(ours), (RESAMPLES, len(ours)))].mean(axis=1)
+    return means, random.random_sample(RESAMPLES)

@@ -13,7 +13,9 @@ from pandas import DataFrame
 
 from benchmarks import layouts, tables
 from benchmarks.tables import Grid
+from benchmarks.tables.against import order_notes
 from benchmarks.tables.schedules import reach
+from benchmarks.verdicts import Order
 
 ID = "0123456789abcdef"
 MODELS = {"two-stage-vae": "Two-Stage VAE", "glf": "GLF"}
@@ -154,6 +156,37 @@ def test_another_metric_has_no_verdict_but_an_order():
     assert {*found.tidy()["verdict"]} == {""}
     # one exchange of neighbours among four: 1 - 6 * 2 / (4 * 15)
     assert "Spearman's rank correlation with the paper's order of models: MNIST 0.80 (4 models)." in found.notes
+
+
+def ordered(values, names):
+    """Table 1 of a distance on one data set, of models in some order; None stands for a training that diverged."""
+    keys = {(name, "mnist"): tuple(f"{name} {n}" for n in range(len(values[name]))) for name in names}
+    runs = DataFrame([
+        {"key": key, "status": "diverged"} if value is None else
+        {"key": key, "status": "done", "source": "prior", "draw": 0, "metric": "fd_classifier", "protocol_id": ID,
+         "fd_classifier": value}
+        for (name, _), some in keys.items() for key, value in zip(some, values[name], strict=True)
+    ])  # fmt: skip
+    grid = replace(GRID, models={name: name for name in names}, datasets={"mnist": "MNIST"}, keys=keys,
+                   metric="fd_classifier")  # fmt: skip
+    return tables.build("table1", {"runs": runs}, grid)
+
+
+def test_the_order_of_the_rows_moves_no_number():
+    values = {"vae": (1.0, 4.0, 5.0), "glf": (2.0, 3.0, 7.0), "wae-gan": (2.0, 4.0, 6.0)}
+    one, other = (ordered(values, names) for names in ([*values], [*values][::-1]))
+    by_name = [found.tidy().sort_values("model", ignore_index=True) for found in (one, other)]
+    assert by_name[0].equals(by_name[1])
+    assert one.notes == other.notes
+
+
+def test_of_models_as_likely_to_be_the_lowest_the_first_name_is_given():
+    rows = ["vae", "glf"], ["glf", "vae"]
+    orders = [{"mnist": Order((), None, dict.fromkeys(names, (0.5, 0.5)))} for names in rows]
+    grid = replace(GRID, models={"vae": "VAE", "glf": "GLF"})
+    (one,), (other,) = (order_notes(order, grid) for order in orders)
+    assert one == other
+    assert "GLF is the lowest of 2 models with probability 0.50" in one
 
 
 def test_table2_as_csv():

@@ -158,6 +158,34 @@ def test_probabilities_of_ranks_are_probabilities(values):
     assert np.allclose(found.sum(axis=1), 1)
 
 
+@given(st.dictionaries(st.sampled_from("abcde"), VALUES, min_size=2), st.randoms())
+def test_the_order_of_the_rows_moves_no_probability(values, random):
+    rows = [*values.items()]
+    random.shuffle(rows)
+    assert ranks(dict(rows)) == ranks(values)
+    assert [*ranks(dict(rows))] == [model for model, _ in rows]
+
+
+def test_a_model_that_is_always_the_last_moves_no_other_probability():
+    ours = {"b": [1.0, 4.0, 5.0], "c": [2.0, 3.0, 7.0]}
+    found = ranks({"a": [90.0, 91.0, 92.0], **ours})
+    assert {model: chances[:2] for model, chances in found.items() if model != "a"} == ranks(ours)
+    assert 0 < found["b"][0] < 1
+
+
+def test_models_of_the_same_values_take_turns():
+    """Also where every resample of one is like that of the other: their streams are not the same."""
+    found = ranks({"a": [1.0] * 3, "b": [1.0] * 3})
+    assert found["a"][0] == pytest.approx(0.5, abs=0.05)
+
+
+def test_models_that_the_paper_has_equal_are_in_the_order_of_their_names():
+    published = {"a": 1.0, "b": 1.0, "c": 2.0}
+    ours = {"b": [1.0], "c": [2.0], "a": [3.0]}
+    assert order(ours, published) == order(dict(reversed(ours.items())), published)
+    assert order(ours, published).models == ("a", "b", "c")
+
+
 def test_too_few_trainings_have_no_probability_of_a_rank():
     assert order({"a": [1.0, 2.0], "b": [3.0, 4.0, 5.0], "c": [1.0]}, {}).chances == {}
     assert [*order({"a": [1.0, 2.0], "b": [3.0, 4.0, 5.0], "c": [1.0, 1.5, 2.0]}, {}).chances] == ["b", "c"]

@@ -83,7 +83,7 @@ def order_notes(orders: Mapping[str, verdicts.Order], grid: Grid) -> Iterator[st
         yield f"Spearman's rank correlation with the paper's order of models: {', '.join(found)}."
     for dataset, order in orders.items():
         if order.chances:
-            first = max(order.chances, key=lambda model: order.chances[model][0])
+            first = min(order.chances, key=lambda model: (-order.chances[model][0], model))
             yield (
                 f"On {grid.datasets[dataset]}, {grid.models[first]} is the lowest of {len(order.chances)} models with "
                 f"probability {order.chances[first][0]:.2f} (bootstrap over trainings)."
