@@ -54,7 +54,7 @@ def _quality(name: str, runs: DataFrame, grid: Grid) -> Table:
     decimals = digits(cells) if grid.decimals is None else grid.decimals
     cells = _mark_best(cells, grid.datasets, decimals)
     orders = {dataset: ranking(cells, dataset, printed) for dataset in grid.datasets}
-    notes = (*legend(cells), *grid.notes, *paper_notes(name, cells, grid, paper), *order_notes(orders, grid))
+    notes = (*legend(cells), *grid.notes, *paper_notes(name, cells, grid, paper), *order_notes(orders, cells, grid))
     return Table(
         name=name,
         caption=caption(cells, measured(cells.values()), grid),
