@@ -247,6 +247,16 @@ def test_table2_as_latex():
     )
 
 
+def test_table2_without_the_curves_of_all_trainings_is_incomplete():
+    """Twelve trainings ended; three have a curve to its end, and one diverged."""
+    assert "Incomplete: 4 of 12 trainings are there." in table("table2").caption
+    keys = {("glf", "mnist"): KEYS["glf", "mnist"]}
+    assert "Incomplete" not in table("table2", keys=keys).caption
+    one = FRAMES["epochs"][FRAMES["epochs"]["key"] == KEYS["glf", "mnist"][0]]
+    found = tables.build("table2", FRAMES | {"epochs": one}, replace(GRID, keys=keys))
+    assert "Incomplete: 1 of 3 trainings are there." in found.caption
+
+
 def test_points_of_two_metric_protocols_are_not_mixed():
     epochs = FRAMES["epochs"].copy()
     epochs.loc[epochs["key"] == KEYS["glf", "mnist"][2], "protocol_id"] = "another"
@@ -359,6 +369,14 @@ def test_table6_as_latex():
      & swapped & (0.500, 0.082) & (0.500, 0.505) \\
      & paper & (0.981, 0.963) & (0.447, 0.726) \\"""
     )
+
+
+def test_recall_and_precision_are_of_the_same_trainings():
+    runs = FRAMES["runs"].copy()
+    runs.loc[runs["key"].isin(KEYS["glf", "mnist"][1:]), "prd_f1_8"] = None
+    found = tables.build("table6", {"runs": runs}, GRID)
+    assert found.frame().loc["GLF", "MNIST"] == "(0.081, 0.500) (1/3)"  # F8 of all three is 0.082
+    assert found.tidy().set_index(["model", "dataset"]).loc[("glf", "mnist"), "trainings"] == 1
 
 
 def test_records_without_prd_leave_table6_empty_and_told():

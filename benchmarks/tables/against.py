@@ -104,7 +104,8 @@ def order_notes(orders: Mapping[str, verdicts.Order], cells: Mapping[Pair, Cell]
                 f"On {grid.datasets[dataset]}, {grid.models[first]} is the lowest of {len(order.chances)} models with "
                 f"probability {order.chances[first][0]:.2f} (bootstrap over {behind} trainings)."
             )
-        if out := [grid.models[m] for (m, d), cell in cells.items() if d == dataset and cell.done and _lost(cell)]:
+        out = [grid.models[m] for (m, d), cell in cells.items() if d == dataset and cell.done and _lost(cell)]
+        if out and (order.chances or order.rho is not None):
             where = grid.datasets[dataset]
             yield f"Left out of the order on {where}, as trainings diverged or failed: {', '.join(out)}."
 

@@ -80,7 +80,7 @@ def _cell(runs: DataFrame, grid: Grid, pair: Pair, paper: Published | None) -> C
         cell,
         paper=paper,
         aside=f" ({grid.asides[pair]})" if pair in grid.asides else "",
-        more=beside(counted, grid.metric),
+        more=beside(counted, cell, grid.metric, grid.draws),
         where=place(*pair, "prior", grid.protocol_ids.get(pair[1])),
         verdict=verdict(cell, counted, grid, paper),
     )
