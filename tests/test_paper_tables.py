@@ -9,11 +9,12 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pandas import DataFrame
+from pandas import DataFrame, concat
 
 from benchmarks import layouts, tables
 from benchmarks.tables import Grid
 from benchmarks.tables.against import order_notes
+from benchmarks.tables.cells import Cell
 from benchmarks.tables.schedules import reach
 from benchmarks.verdicts import Order
 
@@ -112,9 +113,27 @@ def test_table1_has_its_verdicts_as_data():
     worse = tidy.loc[("two-stage-vae", "mnist")]
     assert (worse["delta"], worse["margin"]) == (2.1, 1.4)
     assert 1.4 < worse["delta_low"] < 2.1 < worse["delta_high"]
-    assert tidy.loc[("glf", "celeba"), "why"] == "1 of 3 trainings diverged"
+    assert tidy.loc[("glf", "celeba"), "why"] == "of 3 trainings, 1 diverged"
     assert tidy.loc[("two-stage-vae", "celeba"), "why"] == "the interval reaches across the margin"
     assert tidy.loc[("glf", "mnist"), ["rank_1", "rank_2"]].tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("ends", "why"),
+    [
+        (["failed"] * 7, "of 10 trainings, 7 failed"),
+        (["failed", "diverged"], "of 5 trainings, 1 diverged and 1 failed"),
+    ],
+)
+def test_lost_trainings_leave_a_number_undecided(ends, why):
+    """Failures are not always random: three that would reproduce the paper's number need not stand for all."""
+    done = FRAMES["runs"][FRAMES["runs"]["key"].isin(KEYS["glf", "mnist"])]
+    lost = DataFrame([{"key": f"lost {n}", "status": end} for n, end in enumerate(ends)])
+    keys = {("glf", "mnist"): (*KEYS["glf", "mnist"], *lost["key"])}
+    found = tables.build("table1", {"runs": concat([done, lost])}, replace(GRID, keys=keys))
+    tidy = found.tidy().set_index(["model", "dataset"]).loc[("glf", "mnist")]
+    assert (tidy["trainings"], tidy["verdict"], tidy["why"]) == (3, "undecided", why)
+    assert found.frame().loc["GLF", "MNIST"].endswith("] ?")
 
 
 def test_the_margin_is_a_choice():
@@ -184,9 +203,30 @@ def test_of_models_as_likely_to_be_the_lowest_the_first_name_is_given():
     rows = ["vae", "glf"], ["glf", "vae"]
     orders = [{"mnist": Order((), None, dict.fromkeys(names, (0.5, 0.5)))} for names in rows]
     grid = replace(GRID, models={"vae": "VAE", "glf": "GLF"})
-    (one,), (other,) = (order_notes(order, grid) for order in orders)
+    cells = {(model, "mnist"): Cell(1.0, 0.0, None, done=3, wanted=3) for model in grid.models}
+    (one,), (other,) = (order_notes(order, cells, grid) for order in orders)
     assert one == other
     assert "GLF is the lowest of 2 models with probability 0.50" in one
+
+
+def test_a_model_whose_trainings_diverged_has_no_rank():
+    """Those that are left are the luckier ones."""
+    lucky = (1.0, 1.1, 1.2, *[None] * 7)
+    values = {"glf": lucky, "vae": tuple(range(10, 20)), "wae-gan": (30.0, 31.0, 32.0)}
+    found = ordered(values, [*values])
+    tidy = found.tidy().set_index("model")
+    assert tidy.loc["glf", ["rank_1", "rank_2"]].isna().all()
+    assert tidy.loc["vae", ["rank_1", "rank_2"]].tolist() == [1.0, 0.0]
+    assert found.notes[-2:] == (
+        "On MNIST, vae is the lowest of 2 models with probability 1.00 (bootstrap over 3 to 10 trainings).",
+        "Left out of the order on MNIST, as trainings diverged or failed: glf.",
+    )
+
+
+def test_a_model_whose_trainings_diverged_does_not_enter_the_rank_correlation():
+    values = {"vae": (70.0,), "wae-gan": (20.0,), "two-stage-vae": (30.0,), "glf": (90.0, None)}
+    said = "Spearman's rank correlation with the paper's order of models: MNIST 0.50 (3 models)."
+    assert said in ordered(values, [*values]).notes
 
 
 def test_table2_as_csv():
@@ -207,6 +247,16 @@ def test_table2_as_latex():
      & paper & 100 & 40 \\
      & reached & 4 $\pm$ 1 & --- [1 diverged] \\"""
     )
+
+
+def test_table2_without_the_curves_of_all_trainings_is_incomplete():
+    """Twelve trainings ended; three have a curve to its end, and one diverged."""
+    assert "Incomplete: 4 of 12 trainings are there." in table("table2").caption
+    keys = {("glf", "mnist"): KEYS["glf", "mnist"]}
+    assert "Incomplete" not in table("table2", keys=keys).caption
+    one = FRAMES["epochs"][FRAMES["epochs"]["key"] == KEYS["glf", "mnist"][0]]
+    found = tables.build("table2", FRAMES | {"epochs": one}, replace(GRID, keys=keys))
+    assert "Incomplete: 1 of 3 trainings are there." in found.caption
 
 
 def test_points_of_two_metric_protocols_are_not_mixed():
@@ -273,6 +323,8 @@ def test_table5_as_csv():
         "model,MNIST,MNIST (paper),CelebA,CelebA (paper)\n"
         "Two-Stage VAE,3.0/0.5 (1.75),5/2 (0.70),—,60/28 (0.81)\n"
         "GLF,2.0 (1.00),10 (1.00),—,108 (1.00)\n"
+        "GLANN with perceptual loss,—,14 (1.40),—,292 (2.70)\n"
+        "GLF with perceptual loss,—,16 (1.60),—,343 (3.18)\n"
     )
     found = table("table5")
     assert found.caption == "Training time per epoch in seconds. Incomplete: 2 of 4 cells are measured."
@@ -286,8 +338,17 @@ def test_table5_as_latex():
         r"""Two-Stage VAE & ours & 3.0/0.5 (1.75) & --- \\
      & paper & 5/2 (0.70) & 60/28 (0.81) \\
     GLF & ours & 2.0 (1.00) & --- \\
-     & paper & 10 (1.00) & 108 (1.00) \\"""
+     & paper & 10 (1.00) & 108 (1.00) \\
+    GLANN with perceptual loss & paper & 14 (1.40) & 292 (2.70) \\
+    GLF with perceptual loss & paper & 16 (1.60) & 343 (3.18) \\"""
     )
+
+
+def test_table5_has_the_papers_rows_on_the_data_sets_shown_alone():
+    found = table("table5", models={"vae": "VAE"}, datasets={"mnist": "MNIST"})
+    assert [*found.frame()["MNIST (paper)"]] == ["—", "5/2 (0.70)", "10 (1.00)", "14 (1.40)", "16 (1.60)"]
+    assert "0 of 1 cells are measured" in found.caption  # nobody asked for the others
+    assert [*table("table5", models={"vae": "VAE"}, datasets={"digits": "Digits"}).rows] == ["vae"]
 
 
 def test_times_beside_other_work_are_no_times_of_table5():
@@ -322,6 +383,14 @@ def test_table6_as_latex():
      & swapped & (0.500, 0.082) & (0.500, 0.505) \\
      & paper & (0.981, 0.963) & (0.447, 0.726) \\"""
     )
+
+
+def test_recall_and_precision_are_of_the_same_trainings():
+    runs = FRAMES["runs"].copy()
+    runs.loc[runs["key"].isin(KEYS["glf", "mnist"][1:]), "prd_f1_8"] = None
+    found = tables.build("table6", {"runs": runs}, GRID)
+    assert found.frame().loc["GLF", "MNIST"] == "(0.081, 0.500) (1/3)"  # F8 of all three is 0.082
+    assert found.tidy().set_index(["model", "dataset"]).loc[("glf", "mnist"), "trainings"] == 1
 
 
 def test_records_without_prd_leave_table6_empty_and_told():

@@ -43,7 +43,8 @@ def text(rows: list[dict[str, Any]], wanted: int = 1, decimals: int = 1, draws: 
 
 SMALL = DataFrame(
     [
-        *(run("g0", 12.0, recon_sse=4.0, latent_std=0.25), run("g1", 13.0, recon_sse=5.0), run("g2", 12.5)),
+        *(run("g0", 12.0, recon_sse=4.0, latent_std=0.25), run("g1", 13.0, recon_sse=5.0),
+          run("g2", 12.5, recon_sse=4.5)),
         *(run("v0", 20.0), run("v1", 22.0), lost("v2", "diverged")),
     ]
 )
@@ -66,7 +67,7 @@ def test_small_table_as_csv(tmp_path: Path) -> None:
         "model,dataset,source,protocol_id,metric,preset,mean,std,std_draws,trainings,draws,wanted,diverged,failed,"
         "recon_sse,latent_std,paper_mean,paper_std,cited,low,high,delta,delta_low,delta_high,margin,p,verdict,why\n"
         # ± t(0.975, 2) 0.5 / sqrt(3) and ± t(0.975, 1) sqrt(2) / sqrt(2)
-        "glf,mnist,prior,0123456789abcdef,fd_classifier,demo,12.5,0.5,,3,1,3,0,0,4.5,0.25,,,False,"
+        "glf,mnist,prior,0123456789abcdef,fd_classifier,demo,12.5,0.5,,3,1,3,0,0,4.5,,,,False,"  # one has a latent_std
         "11.257931,13.742069,,,,,,,another metric than the paper's\n"
         "vae,mnist,prior,0123456789abcdef,fd_classifier,demo,21.0,1.4142135623730951,,2,1,3,1,0,,,,,False,"
         "8.2937953,33.706205,,,,,,,another metric than the paper's\n"
@@ -279,12 +280,22 @@ def test_the_caption_says_which_spread_the_papers_is_to_be_compared_with(draws: 
 
 
 def test_other_metrics_stand_in_the_tidy_table() -> None:
-    rows = [run("g0", 1.0, prd_f8=0.5, kid_mean=0.1), run("g0", 2.0, draw=1, prd_f8=0.7), run("g1", 1.0, prd_f8=0.9)]
+    rows = [run("g0", 1.0, prd_f8=0.5, kid_mean=0.1), run("g0", 2.0, draw=1, prd_f8=0.7, kid_mean=0.3),
+            run("g1", 1.0, prd_f8=0.9)]  # fmt: skip
     rows += [run("g1", 2.0, draw=1, prd_f8=0.9), run("g1", 9.0, source="floor", prd_f8=0.0)]
     tidy = table1(DataFrame(rows), grid({("glf", "mnist"): ("g0", "g1")}, draws=2)).tidy().iloc[0]
     assert tidy["prd_f8"] == pytest.approx((0.6 + 0.9) / 2)
-    assert tidy["kid_mean"] == 0.1
+    assert pd.isna(tidy["kid_mean"])  # of one training, beside a distance of two
     assert "knn_recall" not in tidy
+
+
+def test_what_stands_beside_a_number_is_of_the_same_trainings() -> None:
+    """A training that has no distance, or too few sample sets, brings nothing else into its cell."""
+    rows = [run("g0", 1.0, prd_f8=0.5, recon_sse=3.0), run("g1", float("nan"), prd_f8=0.9, recon_sse=5.0)]
+    tidy = table1(DataFrame(rows), grid({("glf", "mnist"): ("g0", "g1")})).tidy().iloc[0]
+    assert [tidy[name] for name in ("trainings", "prd_f8", "recon_sse")] == [1, 0.5, 3.0]
+    half = [run("g0", 1.0, prd_f8=0.5), run("g0", 1.0, draw=1, prd_f8=float("nan"))]
+    assert pd.isna(table1(DataFrame(half), grid({("glf", "mnist"): ("g0",)}, draws=2)).tidy().loc[0, "prd_f8"])
 
 
 # --- criteria, latents, sensitivity

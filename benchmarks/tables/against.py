@@ -8,6 +8,7 @@ from dataclasses import replace
 from pandas import DataFrame
 
 from benchmarks import verdicts
+from benchmarks.tables.captions import span
 from benchmarks.tables.cells import Cell, Grid, signed
 from benchmarks.tables.paper import Pair, Published
 from benchmarks.verdicts import Verdict
@@ -55,25 +56,39 @@ def verdict(cell: Cell, counted: DataFrame, grid: Grid, paper: Published | None)
         why = "a shorter budget than the paper's"
     elif sizes - {IMAGES}:
         why = f"not from {IMAGES:,} images of each kind"
-    elif cell.diverged:  # those that are left are the luckier ones
+    elif lost := _lost(cell):
         found = verdicts.judge(values, paper.mean, paper.std, share=grid.margin)
-        return replace(found, word="undecided", why=f"{cell.diverged} of {cell.wanted} trainings diverged")
+        return replace(found, word="undecided", why=lost)
     else:
         return verdicts.judge(values, paper.mean, paper.std, share=grid.margin)
     return Verdict(*verdicts.interval(values), why=why)
+
+
+def _lost(cell: Cell) -> str:
+    """How many trainings ended without a number, or ""; those that are left may be the luckier ones, not any ones."""
+    ends = [f"{n} {word}" for n, word in ((cell.diverged, "diverged"), (cell.failed, "failed")) if n]
+    return f"of {cell.wanted} trainings, {' and '.join(ends)}" if ends else ""
 
 
 # --- the order of the models
 
 
 def ranking(cells: Mapping[Pair, Cell], dataset: str, printed: Mapping[Pair, Published]) -> verdicts.Order:
-    """How the models rank on a data set, and whether the paper has them in that order."""
-    ours = {model: [*cell.values.values()] for (model, d), cell in cells.items() if d == dataset and cell.wanted}
+    """How the models rank on a data set, and whether the paper has them in that order.
+
+    A model that lost a training is left out: by the trainings that are left, which may be the luckier ones, it would
+    rank too low.
+    """
+    ours = {
+        model: [*cell.values.values()]
+        for (model, d), cell in cells.items()
+        if d == dataset and cell.wanted and not _lost(cell)
+    }
     theirs = {model: entry.mean for (model, d), entry in printed.items() if d == dataset and not entry.cited}
     return verdicts.order(ours, theirs)
 
 
-def order_notes(orders: Mapping[str, verdicts.Order], grid: Grid) -> Iterator[str]:
+def order_notes(orders: Mapping[str, verdicts.Order], cells: Mapping[Pair, Cell], grid: Grid) -> Iterator[str]:
     """What can be said of the order where the numbers themselves may be of another scale."""
     if found := [
         f"{grid.datasets[d]} {signed(order.rho)} ({len(order.models)} models)"
@@ -84,10 +99,15 @@ def order_notes(orders: Mapping[str, verdicts.Order], grid: Grid) -> Iterator[st
     for dataset, order in orders.items():
         if order.chances:
             first = min(order.chances, key=lambda model: (-order.chances[model][0], model))
+            behind = span({cells[model, dataset].done for model in order.chances})
             yield (
                 f"On {grid.datasets[dataset]}, {grid.models[first]} is the lowest of {len(order.chances)} models with "
-                f"probability {order.chances[first][0]:.2f} (bootstrap over trainings)."
+                f"probability {order.chances[first][0]:.2f} (bootstrap over {behind} trainings)."
             )
+        out = [grid.models[m] for (m, d), cell in cells.items() if d == dataset and cell.done and _lost(cell)]
+        if out and (order.chances or order.rho is not None):
+            where = grid.datasets[dataset]
+            yield f"Left out of the order on {where}, as trainings diverged or failed: {', '.join(out)}."
 
 
 # --- what is said of the paper's numbers

@@ -61,14 +61,22 @@ def over_trainings(runs: DataFrame, wanted: tuple[str, ...], trainings: Mapping[
     )
 
 
-def beside(counted: DataFrame, metric: str) -> dict[str, float]:
-    """Means over trainings of what stands beside the metric: other metrics, and what describes the training."""
-    others = {column: "mean" for row in METRICS.values() for column in row.columns if column in counted}
-    means = counted.groupby("key")[[*others]].mean() if others else DataFrame()
-    once = counted.drop_duplicates("key")
-    known = {name: once[name].dropna() for name in records.DIAGNOSTICS if name in once}
-    known |= {name: means[name].dropna() for name in others if name != metric}
-    return {name: fmean(map(float, values)) for name, values in known.items() if len(values)}
+def beside(counted: DataFrame, cell: Cell, metric: str, draws: int) -> dict[str, float | None]:
+    """Means over a cell's trainings of what stands beside the metric: other metrics, and what describes a training.
+
+    Whatever some of these trainings lack is None: it would be of others than the number that it stands beside.
+    """
+    keys = tuple(cell.values)
+    mine = counted[counted["key"].isin(keys)]
+    once = mine.drop_duplicates("key")
+    known = {name: trainings(once, keys, name, 1) for name in records.DIAGNOSTICS}
+    others = dict.fromkeys(column for row in METRICS.values() for column in row.columns if column != metric)
+    known |= {name: trainings(mine, keys, name, draws) for name in others}
+    return {
+        name: fmean(map(fmean, values.values())) if len(values) == len(keys) else None
+        for name, values in known.items()
+        if name in mine and mine[name].notna().any()
+    }
 
 
 def digits(cells: Mapping[Pair, Cell]) -> int:

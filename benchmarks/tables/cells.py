@@ -77,7 +77,7 @@ class Cell:
     best: bool = False  # lowest of its column as printed
     draws: int = 0  # sample sets behind each training, the fewest where they differ
     values: Mapping[str, float] = field(default_factory=dict)  # training key -> its mean over draws
-    more: Mapping[str, float] = field(default_factory=dict)  # further means over trainings, for the tidy table
+    more: Mapping[str, float | None] = field(default_factory=dict)  # further means over trainings, for the tidy table
     where: Mapping[str, str | None] = field(default_factory=dict)  # model, dataset, source, variant, protocol_id
     decimals: int | None = None  # where they are not the table's
     aside: str = ""  # printed behind the number

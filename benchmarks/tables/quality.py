@@ -54,7 +54,7 @@ def _quality(name: str, runs: DataFrame, grid: Grid) -> Table:
     decimals = digits(cells) if grid.decimals is None else grid.decimals
     cells = _mark_best(cells, grid.datasets, decimals)
     orders = {dataset: ranking(cells, dataset, printed) for dataset in grid.datasets}
-    notes = (*legend(cells), *grid.notes, *paper_notes(name, cells, grid, paper), *order_notes(orders, grid))
+    notes = (*legend(cells), *grid.notes, *paper_notes(name, cells, grid, paper), *order_notes(orders, cells, grid))
     return Table(
         name=name,
         caption=caption(cells, measured(cells.values()), grid),
@@ -80,7 +80,7 @@ def _cell(runs: DataFrame, grid: Grid, pair: Pair, paper: Published | None) -> C
         cell,
         paper=paper,
         aside=f" ({grid.asides[pair]})" if pair in grid.asides else "",
-        more=beside(counted, grid.metric),
+        more=beside(counted, cell, grid.metric, grid.draws),
         where=place(*pair, "prior", grid.protocol_ids.get(pair[1])),
         verdict=verdict(cell, counted, grid, paper),
     )

@@ -66,7 +66,7 @@ def table6(runs: DataFrame, grid: Grid) -> Table:
     paper = printed("table6") if grid.metric == "fid" else {}
     cells = {}
     for pair in ((model, dataset) for model in grid.models for dataset in grid.datasets):
-        f8, f1_8 = (_cell(runs, grid, pair, column) for column in (F8, F1_8))
+        f8, f1_8 = _both(runs, grid, pair)
         where = place(*pair, "prior", grid.protocol_ids.get(pair[1]))
         cells[pair] = Both(f8, f1_8, paper.get(pair, ()), where)
     ours = {pair: cell.f8 for pair, cell in cells.items()}
@@ -93,11 +93,15 @@ def table6(runs: DataFrame, grid: Grid) -> Table:
     )
 
 
-def _cell(runs: DataFrame, grid: Grid, pair: Pair, column: str) -> Cell:
-    """One of the two numbers of a model's samples on a data set."""
+def _both(runs: DataFrame, grid: Grid, pair: Pair) -> tuple[Cell, Cell]:
+    """The two numbers of a model's samples on a data set, of the trainings that have both."""
     wanted = grid.keys.get(pair, ())
     counted = evaluations(runs, wanted, grid.metric, "prior", grid.protocol_ids.get(pair[1]), grid.draws)
-    return over_trainings(runs, wanted, trainings(counted, wanted, column, grid.draws))
+    f8, f1_8 = (trainings(counted, wanted, column, grid.draws) for column in (F8, F1_8))
+    return (
+        over_trainings(runs, wanted, {key: values for key, values in f8.items() if key in f1_8}),
+        over_trainings(runs, wanted, {key: values for key, values in f1_8.items() if key in f8}),
+    )
 
 
 def _pair(numbers: Sequence[float | None], decimals: int) -> str:

@@ -12,7 +12,7 @@ from pandas import DataFrame
 
 from benchmarks.tables.against import oddities, with_cited
 from benchmarks.tables.averages import over_trainings, place
-from benchmarks.tables.captions import ended, ending, legend, spreads
+from benchmarks.tables.captions import ending, legend, measured, spreads
 from benchmarks.tables.cells import CITED, NOTHING, Cell, Grid, Shown, Table
 from benchmarks.tables.paper import Published, printed
 
@@ -96,7 +96,7 @@ def table2(runs: DataFrame, epochs: DataFrame, grid: Grid) -> Table:
     notes += oddities(paper, cells, grid)
     return Table(
         name="table2",
-        caption=f"Number of training epochs. {ending(ended(runs, grid), grid)}",
+        caption=f"Number of training epochs. {ending(measured(over), grid)}",
         notes=(*notes, *legend({pair: cell.reached for pair, cell in cells.items()}), *grid.notes),
         rows=MappingProxyType(rows),
         columns=grid.datasets,

@@ -66,7 +66,8 @@ def table5(speed: DataFrame, grid: Grid) -> Table:
         grid: the rows and columns of the table; its keys are of no account.
     """
     paper = printed("table5")
-    rows = {**grid.models, **{m: e[0].label for (m, _), e in paper.items() if m not in grid.models and e[0].cited}}
+    theirs_alone = {m: e[0].label for (m, d), e in paper.items() if m not in grid.models and d in grid.datasets}
+    rows = {**grid.models, **theirs_alone}
     speed, how = _alike(speed, grid)
     seconds = {pair: _stages(speed, pair) for pair in ((m, d) for m in rows for d in grid.datasets)}
     cells = {}
@@ -76,7 +77,8 @@ def table5(speed: DataFrame, grid: Grid) -> Table:
         theirs = _over(sum(e.mean for e in there), sum(e.mean for e in reference))
         where = place(model, dataset, "speed", None)
         cells[model, dataset] = Seconds(stages, ours, there, theirs, where)
-    missing = sum(not cell.stages for cell in cells.values())
+    asked = [cell for (model, _), cell in cells.items() if model in grid.models]
+    missing = sum(not cell.stages for cell in asked)
     notes = [
         "In brackets: all stages together against GLF's. The paper's seconds are of a GTX 1080, so only the ratios "
         "compare.",
@@ -85,7 +87,7 @@ def table5(speed: DataFrame, grid: Grid) -> Table:
     ]
     if missing:
         notes.insert(0, f"{NOTHING}: not measured; python -m benchmarks.speed --out RESULTS/speed does.")
-    incomplete = f" Incomplete: {len(cells) - missing} of {len(cells)} cells are measured." if missing else ""
+    incomplete = f" Incomplete: {len(asked) - missing} of {len(asked)} cells are measured." if missing else ""
     return Table(
         name="table5",
         caption=f"Training time per epoch in seconds.{incomplete}",
