@@ -65,7 +65,7 @@ def made_on(runs: DataFrame, cells: Iterable[Cell]) -> Iterator[str]:
         if column in mine:
             names = mine[column].dropna().astype(str)
             if column == "torch":
-                names = names.str.partition("+")[0]  # 2.15.0+cu132 and 2.15.0 are builds of one version
+                names = names.str.split("+").str[0]  # 2.15.0+cu132 and 2.15.0 are builds of one version
             counts = names.value_counts()
             if len(counts) > 1:
                 yield f"{lead}: {', '.join(f'{name} ({counts[name]})' for name in sorted(counts.index))}."
