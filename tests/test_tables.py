@@ -298,6 +298,26 @@ def test_what_stands_beside_a_number_is_of_the_same_trainings() -> None:
     assert pd.isna(table1(DataFrame(half), grid({("glf", "mnist"): ("g0",)}, draws=2)).tidy().loc[0, "prd_f8"])
 
 
+def test_trainings_of_several_devices_versions_and_changed_code_are_told() -> None:
+    places = [("cpu: a", "2.14.1+cu130", "a" * 40, False), ("cuda: b", "2.15.0", "b" * 40, True),
+              ("cuda: b", "2.15.0+cu132", "b" * 40, True)]  # fmt: skip
+    rows = [run(f"k{i}", 1.0, **dict(zip(("device", "torch", "commit", "dirty"), place, strict=True)))
+            for i, place in enumerate(places)]  # fmt: skip
+    said = (
+        "Trained on several devices: cpu: a (1), cuda: b (2).",
+        "Trained with several versions of torch: 2.14.1 (1), 2.15.0 (2).",
+        "Trained by code with changes that are in no commit, on top of: bbbbbbbbbb (2).",
+    )
+    runs = DataFrame(rows).astype({"dirty": "boolean"})
+    keys = {("glf", "mnist"): ("k0", "k1"), ("vae", "mnist"): ("k2",)}
+    assert [note for note in table1(runs, grid(keys)).notes if note.startswith("Trained")] == [*said]
+    # only those behind the numbers count, and builds of one version are one
+    alone = table1(runs.assign(dirty=False), grid({("glf", "mnist"): ("k1", "k2")}))
+    assert not [note for note in alone.notes if note.startswith("Trained")]
+    one = table1(runs, grid({("glf", "mnist"): ("k1",)}))
+    assert [note for note in one.notes if note.startswith("Trained")] == [said[2].replace("(2)", "(1)")]
+
+
 # --- criteria, latents, sensitivity
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pandas import DataFrame
 
@@ -55,6 +55,25 @@ def ended(runs: DataFrame, grid: Grid) -> int:
     wanted = {key for keys in grid.keys.values() for key in keys}
     there = (runs["status"] == "diverged") | ((runs["status"] == "done") & runs["metric"].notna())
     return int(runs.loc[there & runs["key"].isin(wanted), "key"].nunique())
+
+
+def made_on(runs: DataFrame, cells: Iterable[Cell]) -> Iterator[str]:
+    """Where the trainings behind a table differ: devices, versions of torch; and those of code that was changed."""
+    keys = {key for cell in cells for key in cell.values}
+    mine = runs[runs["key"].isin(keys)].drop_duplicates("key")
+    for column, lead in (("device", "Trained on several devices"), ("torch", "Trained with several versions of torch")):
+        if column in mine:
+            names = mine[column].dropna().astype(str)
+            if column == "torch":
+                names = names.str.split("+").str[0]  # 2.15.0+cu132 and 2.15.0 are builds of one version
+            counts = names.value_counts()
+            if len(counts) > 1:
+                yield f"{lead}: {', '.join(f'{name} ({counts[name]})' for name in sorted(counts.index))}."
+    if "dirty" in mine:
+        changed = mine.loc[mine["dirty"].fillna(False).astype(bool), "commit"].astype(str).str[:10].value_counts()
+        if len(changed):
+            named = ", ".join(f"{name} ({changed[name]})" for name in sorted(changed.index))
+            yield f"Trained by code with changes that are in no commit, on top of: {named}."
 
 
 def span(counts: set[int]) -> str:

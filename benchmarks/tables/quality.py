@@ -10,7 +10,7 @@ from pandas import DataFrame
 
 from benchmarks.tables.against import order_notes, paper_notes, ranking, verdict, with_cited
 from benchmarks.tables.averages import beside, digits, evaluations, over_trainings, place, trainings
-from benchmarks.tables.captions import caption, legend, measured
+from benchmarks.tables.captions import caption, legend, made_on, measured
 from benchmarks.tables.cells import Cell, Grid, Table
 from benchmarks.tables.paper import Pair, Published, published
 
@@ -54,7 +54,13 @@ def _quality(name: str, runs: DataFrame, grid: Grid) -> Table:
     decimals = digits(cells) if grid.decimals is None else grid.decimals
     cells = _mark_best(cells, grid.datasets, decimals)
     orders = {dataset: ranking(cells, dataset, printed) for dataset in grid.datasets}
-    notes = (*legend(cells), *grid.notes, *paper_notes(name, cells, grid, paper), *order_notes(orders, cells, grid))
+    notes = (
+        *legend(cells),
+        *grid.notes,
+        *made_on(runs, cells.values()),
+        *paper_notes(name, cells, grid, paper),
+        *order_notes(orders, cells, grid),
+    )
     return Table(
         name=name,
         caption=caption(cells, measured(cells.values()), grid),
