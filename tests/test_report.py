@@ -206,7 +206,7 @@ def test_a_preset_that_is_not_done_says_what_is_missing(demo, tmp_path):
 
 def test_a_board_says_what_its_table_says(demo):
     board = demo[1].split('id="demo-digits"')[1].split("<h3")[0]
-    assert "bootstrap over trainings" in board
+    assert "bootstrap over 3 trainings" in board
     assert "95 % interval" in board
 
 
