@@ -342,7 +342,7 @@ def end_launches(results: Path) -> int:
         # Asked again: it may have submitted more before it could see that it was told to stop.
         later = ledger.launches(results)[path]
         jobs += [job for job in later["jobs"] if job not in launched["jobs"]]
-        # nor whose those numbers are by now
+        # Without an answer the numbers may be somebody else's by now: nobody is told that they were cancelled.
         if jobs and (queue is None or not cancel(jobs)):
             print(f"error: SLURM did not answer: its jobs {', '.join(jobs[:5])} may still run; cancel again where it "
                   "answers", file=sys.stderr)  # fmt: skip
