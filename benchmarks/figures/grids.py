@@ -42,7 +42,8 @@ def find(kind: str, evidence: Evidence, model: str, dataset: str, results: Path)
     statuses = evidence.statuses(model, dataset)
     done = [key for key, status in statuses.items() if status == "done"]
     shown = results / "figures" / f"{'samples' if kind == SAMPLES else 'interpolate'}-{dataset}-{model}.png"
-    for key in map(str, done):
+    there = (results / "runs").is_dir()  # of committed results it is not; without asking for each of thousands
+    for key in map(str, done if there else ()):
         if kind == SAMPLES and (path := results / "runs" / key / "samples.png").is_file():
             return path, ""
         if kind == LINES and (results / "runs" / key / "weights.pt").is_file():

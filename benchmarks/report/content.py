@@ -30,6 +30,8 @@ from benchmarks.tables.cells import NOTHING
 
 SHOWN = ("table2", "table4", "criteria", "latents", "table6", "table5")  # tables beside Table 1
 OF_FEW = ("table2", "table5")  # which hold the paper's models alone
+# What stands in the line of each training
+TOLD = ("seed", "status", "error", "device", "torch", "precision", "revision", "train", "row", "commit", "dirty")
 
 
 @dataclass(frozen=True)
@@ -216,12 +218,12 @@ def row(
     values = dict(cell.values) if cell else dict(zip(sample.keys, map(float, sample.values), strict=True))
     shown = cell.shown(table.decimals) if cell and table else {}
     runs: list[dict[str, Any]] = []
-    for training in evidence.trainings.loc[[*keys]].reset_index().to_dict("records"):
-        key = training["key"]
+    for training in evidence.trainings.loc[[*keys], [*TOLD]].reset_index().to_dict("records"):
+        key, error = training["key"], training["error"]
         runs.append({
-            "key": key, "seed": training["seed"], "status": training["status"], "value": values.get(key),
-            "error": training["error"] if isinstance(training["error"], str) else "",
-            **{name: training[name] for name in ("device", "torch", "precision", "revision", "train", "row")},
+            **training,
+            "value": values.get(key),
+            "error": error if isinstance(error, str) else "",
             "commit": f"{str(training['commit'])[:10]}{' (changed)' if training['dirty'] is True else ''}",
         })  # fmt: skip
     record = (records.find(results, keys[0]) if keys else None) or {}

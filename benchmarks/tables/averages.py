@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from statistics import fmean, stdev
+from typing import Any
 
 from pandas import DataFrame
 
@@ -20,31 +21,37 @@ def place(model: str | None, dataset: str, source: str, protocol_id: str | None)
     return {"model": model, "dataset": dataset, "source": source, "protocol_id": protocol_id}
 
 
-def evaluations(
-    runs: DataFrame, keys: tuple[str, ...], metric: str, source: str, protocol_id: str | None, draws: int
-) -> DataFrame:
-    """The evaluations of some trainings that may enter a cell: one protocol, one source, the draws wanted."""
-    return runs[
-        runs["key"].isin(keys)
-        & (runs["status"] == "done")
-        & (runs["metric"] == metric)
-        & (runs["source"] == source)
-        & (runs["protocol_id"] == protocol_id)
-        & (runs["draw"].fillna(-1).astype(int).between(0, draws - 1))
-    ]
+class Evaluations:
+    """The evaluations of finished trainings by one metric, sorted once: a table asks for those of each of its cells.
+
+    Args:
+        runs: first frame of `records.read`.
+        metric: a column of it.
+    """
+
+    def __init__(self, runs: DataFrame, metric: str):
+        usable = runs[(runs["status"] == "done") & (runs["metric"] == metric)]
+        self._none = usable.iloc[:0]
+        self._of: dict[Any, DataFrame] = dict(iter(usable.groupby(["source", "protocol_id"])))
+
+    def of(self, keys: tuple[str, ...], source: str, protocol_id: str | None, draws: int) -> DataFrame:
+        """Those of some trainings that may enter a cell: one protocol, one source, the draws wanted."""
+        rows = self._of.get((source, protocol_id), self._none)
+        return rows[rows["key"].isin(keys) & rows["draw"].fillna(-1).astype(int).between(0, draws - 1)]
 
 
 def trainings(counted: DataFrame, keys: tuple[str, ...], column: str, draws: int) -> dict[str, list[float]]:
     """Training key -> its values, one per draw; a draw that could not be measured makes its training a missing one."""
     found: dict[str, list[float]] = {key: [] for key in keys}
-    for key, value in zip(counted["key"], counted.get(column, ()), strict=column in counted):
-        found[key].append(float(value))
+    if column in counted:
+        for key, value in zip(counted["key"].tolist(), counted[column].tolist(), strict=True):
+            found[key].append(float(value))
     return {key: values for key, values in found.items() if len(values) == draws and all(map(math.isfinite, values))}
 
 
 def over_trainings(runs: DataFrame, wanted: tuple[str, ...], trainings: Mapping[str, list[float]]) -> Cell:
     """Means and spreads of trainings' values, and what became of the others that are wanted."""
-    status = runs[runs["key"].isin(wanted)].drop_duplicates("key")["status"]
+    status = runs.loc[runs["key"].isin(wanted), ["key", "status"]].drop_duplicates("key")["status"]
     # `statistics` sums exactly: the order of the files cannot move a digit.
     means = [fmean(values) for values in trainings.values()]
     variances = [stdev(values) ** 2 for values in trainings.values() if len(values) > 1]

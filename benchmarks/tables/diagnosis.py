@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from pandas import DataFrame
 
-from benchmarks.tables.averages import evaluations, finer, over_trainings, place, trainings
+from benchmarks.tables.averages import Evaluations, finer, over_trainings, place, trainings
 from benchmarks.tables.captions import caption, ended, ending, legend, spreads
 from benchmarks.tables.cells import Grid, Table
 from benchmarks.tables.paper import Pair
@@ -37,13 +37,14 @@ def criteria(runs: DataFrame, grid: Grid) -> Table:
     Arguments as `table1`.
     """
     pairs, rows = _rows(grid)
+    evaluations = Evaluations(runs, grid.metric)
     cells = {}
     for row, (model, dataset) in pairs.items():
         wanted, identity = grid.keys.get((model, dataset), ()), grid.protocol_ids.get(dataset)
         values: dict[str, dict[str, list[float]]] = {}
         for source in ("floor", "reconstruction", "posterior", "prior"):
             draws = grid.draws if source == "prior" else 1
-            counted = evaluations(runs, wanted, grid.metric, source, identity, draws)
+            counted = evaluations.of(wanted, source, identity, draws)
             values[source] = trainings(counted, wanted, grid.metric, draws)
         values["a"] = _difference(values["posterior"], values["floor"])
         values["b"] = _difference(values["prior"], values["posterior"])
@@ -78,10 +79,11 @@ def latents(runs: DataFrame, grid: Grid) -> Table:
     Arguments as `table1`.
     """
     pairs, rows = _rows(grid)
+    finished = runs[runs["status"] == "done"].drop_duplicates("key")
     cells = {}
     for row, (model, dataset) in pairs.items():
         wanted = grid.keys.get((model, dataset), ())
-        done = runs[runs["key"].isin(wanted) & (runs["status"] == "done")].drop_duplicates("key")
+        done = finished[finished["key"].isin(wanted)]
         for name, (_, decimals) in LATENTS.items():
             known = done.dropna(subset=[name]) if name in done else done.iloc[:0]
             values = {key: [float(v)] for key, v in zip(known["key"], known.get(name, ()), strict=True)}

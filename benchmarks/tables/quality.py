@@ -9,7 +9,7 @@ from types import MappingProxyType
 from pandas import DataFrame
 
 from benchmarks.tables.against import order_notes, paper_notes, ranking, verdict, with_cited
-from benchmarks.tables.averages import beside, digits, evaluations, over_trainings, place, trainings
+from benchmarks.tables.averages import Evaluations, beside, digits, over_trainings, place, trainings
 from benchmarks.tables.captions import caption, legend, made_on, measured
 from benchmarks.tables.cells import Cell, Grid, Table
 from benchmarks.tables.paper import Pair, Published, published
@@ -46,8 +46,9 @@ def _quality(name: str, runs: DataFrame, grid: Grid) -> Table:
     # A Fréchet distance on other features than the paper's has another scale: no number to compare it with.
     paper = printed if grid.metric == "fid" else {}
     rows = with_cited(grid, paper)
+    evaluations = Evaluations(runs, grid.metric)
     cells = {
-        (model, dataset): _cell(runs, grid, (model, dataset), paper.get((model, dataset)))
+        (model, dataset): _cell(runs, evaluations, grid, (model, dataset), paper.get((model, dataset)))
         for model in rows
         for dataset in grid.datasets
     }
@@ -77,10 +78,10 @@ def _quality(name: str, runs: DataFrame, grid: Grid) -> Table:
     )
 
 
-def _cell(runs: DataFrame, grid: Grid, pair: Pair, paper: Published | None) -> Cell:
+def _cell(runs: DataFrame, evaluations: Evaluations, grid: Grid, pair: Pair, paper: Published | None) -> Cell:
     """The samples of one model on one data set."""
     wanted = grid.keys.get(pair, ())
-    counted = evaluations(runs, wanted, grid.metric, "prior", grid.protocol_ids.get(pair[1]), grid.draws)
+    counted = evaluations.of(wanted, "prior", grid.protocol_ids.get(pair[1]), grid.draws)
     cell = over_trainings(runs, wanted, trainings(counted, wanted, grid.metric, grid.draws))
     return replace(
         cell,

@@ -10,7 +10,7 @@ from typing import Any
 from pandas import DataFrame
 
 from benchmarks.tables.against import oddities
-from benchmarks.tables.averages import evaluations, over_trainings, place, trainings
+from benchmarks.tables.averages import Evaluations, over_trainings, place, trainings
 from benchmarks.tables.captions import ending, legend, measured, spreads
 from benchmarks.tables.cells import NOTHING, Cell, Grid, Shown, Table
 from benchmarks.tables.paper import Pair, Published, printed
@@ -64,9 +64,10 @@ def table6(runs: DataFrame, grid: Grid) -> Table:
     """
     # On other features than the paper's, precision and recall are other numbers.
     paper = printed("table6") if grid.metric == "fid" else {}
+    evaluations = Evaluations(runs, grid.metric)
     cells = {}
     for pair in ((model, dataset) for model in grid.models for dataset in grid.datasets):
-        f8, f1_8 = _both(runs, grid, pair)
+        f8, f1_8 = _both(runs, evaluations, grid, pair)
         where = place(*pair, "prior", grid.protocol_ids.get(pair[1]))
         cells[pair] = Both(f8, f1_8, paper.get(pair, ()), where)
     ours = {pair: cell.f8 for pair, cell in cells.items()}
@@ -93,10 +94,10 @@ def table6(runs: DataFrame, grid: Grid) -> Table:
     )
 
 
-def _both(runs: DataFrame, grid: Grid, pair: Pair) -> tuple[Cell, Cell]:
+def _both(runs: DataFrame, evaluations: Evaluations, grid: Grid, pair: Pair) -> tuple[Cell, Cell]:
     """The two numbers of a model's samples on a data set, of the trainings that have both."""
     wanted = grid.keys.get(pair, ())
-    counted = evaluations(runs, wanted, grid.metric, "prior", grid.protocol_ids.get(pair[1]), grid.draws)
+    counted = evaluations.of(wanted, "prior", grid.protocol_ids.get(pair[1]), grid.draws)
     f8, f1_8 = (trainings(counted, wanted, column, grid.draws) for column in (F8, F1_8))
     return (
         over_trainings(runs, wanted, {key: values for key, values in f8.items() if key in f1_8}),

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from pandas import DataFrame
 
-from benchmarks.tables.averages import evaluations, finer, over_trainings, place, trainings
+from benchmarks.tables.averages import Evaluations, finer, over_trainings, place, trainings
 from benchmarks.tables.captions import caption, ended
 from benchmarks.tables.cells import NOTHING, Cell, Grid, Table
 from benchmarks.tables.paper import Pair
@@ -27,6 +27,7 @@ def sensitivity(runs: DataFrame, grid: Grid) -> Table:
             columns[f"{model} on {dataset}"], labels[f"{model} on {dataset}"] = (model, dataset), label + of
         columns[f"floor of {dataset}"] = (None, dataset)
         labels[f"floor of {dataset}"] = "training images" + of
+    evaluations = Evaluations(runs, grid.metric)
     cells: dict[Pair, Cell] = {}
     for column, (only, dataset) in columns.items():
         source = "prior" if only else "floor"
@@ -37,7 +38,7 @@ def sensitivity(runs: DataFrame, grid: Grid) -> Table:
         base: dict[str, list[float]] = {}
         for variant in grid.labels:
             identity = grid.variants.get((dataset, variant))
-            counted = evaluations(runs, wanted, grid.metric, source, identity, draws)
+            counted = evaluations.of(wanted, source, identity, draws)
             found = trainings(counted, wanted, grid.metric, draws)
             if only is None:
                 found = dict([*found.items()][:1])
