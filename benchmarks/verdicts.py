@@ -131,12 +131,17 @@ class Order:
     Attributes:
         models: those that both have, in the published order.
         rho: Spearman's rank correlation of their values with the published ones; None with fewer than `RANKED`.
+        low: lower end of its 95 % interval, were the trainings drawn again: a bootstrap over those of each model; None
+            where one of them has fewer than `ENOUGH`.
+        high: its upper end.
         chances: model -> probability of each rank, among those with `ENOUGH` trainings.
     """
 
     models: tuple[str, ...]
     rho: float | None
     chances: Mapping[str, tuple[float, ...]]
+    low: float | None = None
+    high: float | None = None
 
 
 def order(values: Mapping[str, Sequence[float]], published: Mapping[str, float]) -> Order:
@@ -153,7 +158,24 @@ def order(values: Mapping[str, Sequence[float]], published: Mapping[str, float])
     if len(both) >= RANKED and len({fmean(values[model]) for model in both}) > 1:
         found = stats.spearmanr([fmean(values[model]) for model in both], [published[model] for model in both])
         rho = float(found.statistic)
-    return Order(tuple(both), rho, ranks({m: ours for m, ours in values.items() if len(ours) >= ENOUGH}))
+    chances = ranks({m: ours for m, ours in values.items() if len(ours) >= ENOUGH})
+    ends = _spread_of_rho({m: values[m] for m in both}, published) if rho is not None else (None, None)
+    return Order(tuple(both), rho, chances, *ends)
+
+
+def _spread_of_rho(
+    values: Mapping[str, Sequence[float]], published: Mapping[str, float]
+) -> tuple[float | None, float | None]:
+    """95 % of Spearman's rank correlations with the published order when trainings are drawn again."""
+    if any(len(ours) < ENOUGH for ours in values.values()):
+        return None, None
+    means = np.stack([_resampled(model, ours)[0] for model, ours in values.items()])
+    ours = stats.rankdata(means, axis=0)  # (models, resamples)
+    theirs = stats.rankdata([published[model] for model in values])
+    ours, theirs = ours - ours.mean(axis=0), theirs - theirs.mean()
+    norms = np.sqrt((ours**2).sum(axis=0) * (theirs**2).sum())
+    found = (theirs @ ours)[norms > 0] / norms[norms > 0]  # none where all means of a resample are equal
+    return (float(np.percentile(found, 2.5)), float(np.percentile(found, 97.5))) if len(found) else (None, None)
 
 
 def ranks(values: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, ...]]:

@@ -88,13 +88,12 @@ def test_small_table_as_latex() -> None:
     \toprule
     Model & MNIST \\
     \midrule
-    GLF & \textbf{12.5 $\pm$ 0.5} \\
+    GLF & 12.5 $\pm$ 0.5 \\
     VAE, $\beta$ = 1 & 21.0 $\pm$ 1.4 (2/3) [1 diverged] \\
     \bottomrule
   \end{tabular}
   \par\smallskip
   \begin{minipage}{\linewidth}\footnotesize
-    Bold: the lowest of its column.
     (m/n): m of the n wanted trainings are done.
     [n diverged]: trainings that ended in a number that is not finite.
     100 \% of n\_real = 100 images.
@@ -107,13 +106,13 @@ def test_small_table_as_latex() -> None:
 def test_small_table_as_markdown() -> None:
     assert layouts.to_markdown(table1(SMALL, SMALL_GRID)) == (
         "Fréchet distance (column fd_classifier) between generated and real images, lower is better: mean ± standard "
-        "deviation over 3 trainings. Preset demo, a shorter budget than the paper's. Bold: the lowest of its column. "
+        "deviation over 3 trainings. Preset demo, a shorter budget than the paper's. "
         "(m/n): m of the n wanted trainings are done. [n diverged]: trainings that ended in a number that is not "
         "finite. 100 % of n_real = 100 images.\n"
         "\n"
         "| Model | MNIST |\n"
         "| --- | ---: |\n"
-        "| GLF | **12.5 ± 0.5** |\n"
+        "| GLF | 12.5 ± 0.5 |\n"
         "| VAE, β = 1 | 21.0 ± 1.4 (2/3) [1 diverged] |\n"
     )
 

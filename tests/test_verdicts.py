@@ -126,6 +126,24 @@ def test_the_rank_correlation_is_spearmans():
     assert order({"a": [1.0], "b": [3.0], "c": [2.0], "d": [4.0]}, published).rho == pytest.approx(0.8)
 
 
+def test_the_interval_of_the_rank_correlation_is_that_of_trainings_drawn_again():
+    published = {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0}
+    apart = {name: [10 * v - 0.1, 10 * v, 10 * v + 0.1] for name, v in published.items()}
+    found = order(apart, published)
+    assert (found.low, found.high) == pytest.approx((1.0, 1.0))  # no resample can change their order
+    # b and c are the same but for chance: a resample has either order, whose correlations are 1 and 0.8
+    found = order({**apart, "b": [20.0, 25.0, 30.0], "c": [20.1, 25.1, 30.1]}, published)
+    assert (found.low, found.high) == pytest.approx((0.8, 1.0))
+    one = order({**apart, "a": [10.0]}, published)
+    assert one.rho == pytest.approx(1.0)
+    assert (one.low, one.high) == (None, None)  # of one training nobody knows
+
+
+def test_equal_means_in_every_resample_leave_no_interval():
+    published = {"a": 1.0, "b": 2.0, "c": 3.0}
+    assert order({key: [1.0, 1.0, 1.0] for key in "abc"}, published).low is None
+
+
 def test_only_what_both_have_is_ordered():
     ours = {"mine": [1.0], "a": [1.0], "b": [2.0], "c": [3.0], "none": []}
     found = order(ours, {"c": 3.0, "b": 2.0, "a": 1.0, "d": 0.0})

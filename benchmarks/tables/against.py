@@ -8,9 +8,10 @@ from dataclasses import replace
 from pandas import DataFrame
 
 from benchmarks import verdicts
+from benchmarks.datasets import DATASETS
 from benchmarks.tables.captions import span
 from benchmarks.tables.cells import Cell, Grid, signed
-from benchmarks.tables.paper import Pair, Published
+from benchmarks.tables.paper import NEAREST, Pair, Published
 from benchmarks.verdicts import Verdict
 
 IMAGES = 10_000  # of each kind, in the paper's distances
@@ -84,18 +85,25 @@ def ranking(cells: Mapping[Pair, Cell], dataset: str, printed: Mapping[Pair, Pub
         for (model, d), cell in cells.items()
         if d == dataset and cell.wanted and not _lost(cell)
     }
-    theirs = {model: entry.mean for (model, d), entry in printed.items() if d == dataset and not entry.cited}
+    other = NEAREST.get(dataset, dataset)
+    theirs = {model: entry.mean for (model, d), entry in printed.items() if d == other and not entry.cited}
     return verdicts.order(ours, theirs)
 
 
 def order_notes(orders: Mapping[str, verdicts.Order], cells: Mapping[Pair, Cell], grid: Grid) -> Iterator[str]:
     """What can be said of the order where the numbers themselves may be of another scale."""
-    if found := [
-        f"{grid.datasets[d]} {signed(order.rho)} ({len(order.models)} models)"
-        for d, order in orders.items()
-        if order.rho is not None
-    ]:
-        yield f"Spearman's rank correlation with the paper's order of models: {', '.join(found)}."
+    found = []
+    for dataset, order in orders.items():
+        if order.rho is None:
+            continue
+        told = [f"{len(order.models)} models"]
+        if dataset in NEAREST:
+            told.insert(0, f"the paper's {DATASETS[NEAREST[dataset]].label}")
+        if order.low is not None and order.high is not None:
+            told.append(f"95 % of a bootstrap over trainings {signed(order.low)} to {signed(order.high)}")
+        found.append(f"{grid.datasets[dataset]} {signed(order.rho)} ({', '.join(told)})")
+    if found:
+        yield f"Spearman's rank correlation with the paper's order of models: {'; '.join(found)}."
     for dataset, order in orders.items():
         if order.chances:
             first = min(order.chances, key=lambda model: (-order.chances[model][0], model))

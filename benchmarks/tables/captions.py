@@ -84,8 +84,10 @@ def span(counts: set[int]) -> str:
 def legend(cells: Mapping[Pair, Cell]) -> tuple[str, ...]:
     """The signs that this table uses, and only those."""
     trained = [cell for cell in cells.values() if cell.wanted]
+    lost = any(cell.lost for cell in trained)
     texts = {
-        "Bold: the lowest of its column.": any(cell.best for cell in trained),
+        "Bold: the lowest of its column.": any(cell.best for cell in trained) and not lost,
+        "Bold: the lowest of its column, of those that lost no training.": any(cell.best for cell in trained) and lost,
         "(m/n): m of the n wanted trainings are done.": any(0 < c.done < c.wanted for c in trained),
         "[n diverged]: trainings that ended in a number that is not finite.": any(c.diverged for c in trained),
         "[n failed]: trainings that ended in an error.": any(cell.failed for cell in trained),

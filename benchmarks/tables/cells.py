@@ -84,6 +84,11 @@ class Cell:
     verdict: Verdict | None = None  # None in a table that judges nothing
     ranks: tuple[float, ...] = ()  # probability of each rank in its column
 
+    @property
+    def lost(self) -> int:
+        """Trainings that ended without a number; those that are left may be the luckier ones."""
+        return self.diverged + self.failed
+
     def value(self, decimals: int) -> str:
         """The number alone: mean ± std over trainings, and ± std over draws where there are several."""
         if self.mean is None:

@@ -94,13 +94,16 @@ def _cell(runs: DataFrame, evaluations: Evaluations, grid: Grid, pair: Pair, pap
 
 
 def _mark_best(cells: Mapping[Pair, Cell], datasets: Mapping[str, str], decimals: int) -> dict[Pair, Cell]:
-    """Mark the lowest trained cells of each column, where there are two or more to compare."""
+    """Mark the lowest trained cells of each column, where there are two or more to compare.
+
+    One that lost a training has none: the trainings that are left may be the luckier ones.
+    """
     marked = dict(cells)
     for dataset in datasets:
         printed = {
             pair: float(cell.value(decimals).split(" ± ")[0])
             for pair, cell in cells.items()
-            if pair[1] == dataset and cell.mean is not None
+            if pair[1] == dataset and cell.mean is not None and not cell.lost
         }
         if len(printed) > 1:
             for pair, value in printed.items():
