@@ -30,6 +30,7 @@ PLAIN = {"reals": codecs.RAW, "fakes": codecs.RAW, "split": "test", "quantisatio
 OWN = ("input", "crop", "resize")
 VARIED = {name: {v.changes[name] for v in VARIANTS.values() if name in v.changes} for name in OWN}
 SAME = ("dims", "n_real", "n_fake", "extractor", *PLAIN, *OWN)  # of one metric protocol: columns that say which
+COUNTS = ("n_real", "n_fake")
 Values = NDArray[np.float64]
 
 
@@ -154,6 +155,29 @@ class Evidence:
             best = counts.sort_values([*order], ascending=[*order.values()]).iloc[0]
             found[str(dataset)] = str(best["metric"]), str(best["protocol_id"])
         return found
+
+    def variants(self, dataset: str) -> dict[str, str]:
+        """Key of `evaluation.VARIANTS` -> metric protocol, of those that samples of a data set were scored under."""
+        metric, identity = self.protocols.get(dataset, ("", ""))
+        mine = self.measured[(self.measured["dataset"] == dataset) & (self.measured["metric"] == metric)]
+        known = mine.drop_duplicates("protocol_id").set_index("protocol_id")[[*SAME]]
+        known = known.fillna(PLAIN).astype(object).where(known.notna() | known.columns.isin(PLAIN), None)
+        found: dict[str, str] = {}
+        base: dict[Any, Any] = known.loc[identity].to_dict() if identity in known.index else {}
+        for other, row in known.iterrows():
+            # Of images that are fewer than a variant asks for, all
+            for name, variant in VARIANTS.items() if base else ():
+                asked = {**base, **variant.changes}
+                if all(row[n] == asked[n] or (n in COUNTS and n in variant.changes and row[n] == min(asked[n], base[n]))
+                       for n in SAME):  # fmt: skip
+                    found.setdefault(name, str(other))
+        return {name: found[name] for name in VARIANTS if name in found}
+
+    @cached_property
+    def varied(self) -> frozenset[str]:
+        """Models whose samples were scored under several metric protocols."""
+        counts = self.measured.groupby(["model", "dataset", "metric"])["protocol_id"].nunique()
+        return frozenset(str(model) for model, *_ in counts[counts > 1].index)
 
     @cached_property
     def _distances(self) -> dict[tuple[str, str], Sample]:

@@ -2,7 +2,7 @@
 
 Makes records in a temporary folder from those of a results folder, under other keys, and reads them as a table
 and as `run status` would: first without an index, then with one.  Of as many records as there are trials, all
-tables are made.
+tables and the report are made.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from benchmarks import layouts, ledger, provenance, records, tables
+from benchmarks import layouts, ledger, provenance, records, report, tables
 from benchmarks.owners import CLAIM, whoami
 
 
@@ -105,6 +105,7 @@ def main() -> int:
         for state in ("no index yet", "index"):
             what = f"every table in every format, {given.trials:,} records, {state}"
             found.append(timed(what, lambda: every_table(all_of_them, Path(name) / "out")))
+        found.append(timed(f"the report, {given.trials:,} records, index", lambda: report.write(all_of_them)))
         runs, epochs = records.read(many)
         rows = {"records": given.records, "rows of runs": len(runs), "rows of epochs": len(epochs)}
     if given.out:

@@ -6,7 +6,7 @@ import base64
 import inspect
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import zoo
 from benchmarks import claims, figures, records, speed
 from benchmarks.claims import Claim, Verdict
 from benchmarks.datasets import DATASETS
+from benchmarks.evaluation import VARIANTS
 from benchmarks.evidence import Evidence, own_rows
 from benchmarks.evidence import label as model_label
 from benchmarks.figures.curves import DISTANCE, NLL, RECON, curve_protocol, points
@@ -28,8 +29,13 @@ from benchmarks.report.charts import Line, Scale
 from benchmarks.tables import TABLES, Cell, Grid, Table, build
 from benchmarks.tables.cells import NOTHING
 
-SHOWN = ("table2", "table4", "criteria", "latents", "table6", "table5")  # tables beside Table 1
-OF_FEW = ("table2", "table5")  # which hold the paper's models alone
+SHOWN = ("table2", "table4", "criteria", "latents", "table6", "table5", "sensitivity")  # tables beside Table 1
+# Tables that are not of all models -> of which
+OF_FEW: dict[str, Callable[[Evidence], Container[str]]] = {
+    "table2": lambda evidence: TABLES["table2"].models or (),
+    "table5": lambda evidence: TABLES["table5"].models or (),
+    "sensitivity": lambda evidence: evidence.varied,
+}
 # What stands in the line of each training
 TOLD = ("seed", "status", "error", "device", "torch", "precision", "revision", "train", "row", "commit", "dirty")
 
@@ -125,8 +131,8 @@ def section(evidence: Evidence, results: Path) -> Section:
     frames = {"runs": evidence.runs, "epochs": evidence.epochs, "speed": speed.read(results / "speed")}
     tables = {d: build("table1", frames, grid(evidence, [d], results)) for d in evidence.protocols}
     grids = {metric: grid(evidence, datasets, results) for metric, datasets in metrics.items()}
-    more = [build(name, frames, only(one, TABLES[name].models if name in OF_FEW else None))
-            for metric, one in grids.items() for name in SHOWN if name != "table4" or metric == "fid"]  # fmt: skip
+    more = [build(name, frames, only(one, OF_FEW[name](evidence)) if name in OF_FEW else one)
+            for one in grids.values() for name in SHOWN if TABLES[name].tells(one)]  # fmt: skip
     return Section(
         preset=evidence.preset,
         budget=words if budget else "a preset that this version does not know",
@@ -146,15 +152,20 @@ def label(dataset: str) -> str:
     return DATASETS[dataset].label if dataset in DATASETS else dataset
 
 
-def only(grid: Grid, models: tuple[str, ...] | None) -> Grid:
-    """The same grid with rows for some models alone; None keeps all."""
-    return grid if models is None else replace(grid, models={m: grid.models[m] for m in models if m in grid.models})
+def only(grid: Grid, models: Container[str]) -> Grid:
+    """The same grid with rows for some models alone."""
+    return replace(
+        grid,
+        models={model: name for model, name in grid.models.items() if model in models},
+        keys={pair: keys for pair, keys in grid.keys.items() if pair[0] in models},
+    )
 
 
 def grid(evidence: Evidence, datasets: list[str], results: Path) -> Grid:
     """What a planned table would be given, from the trainings that there are; the data sets have one metric."""
     models = models_of(evidence, datasets)
     cells = {pair: keys for pair, keys in evidence.cells.items() if pair[1] in datasets}
+    variants = {(d, v): identity for d in datasets for v, identity in evidence.variants(d).items()}
     firsts = {pair: records.find(results, keys[0]) or {} for pair, keys in cells.items()}
     return Grid(
         models={model: model_label(model) for model in models},
@@ -163,6 +174,8 @@ def grid(evidence: Evidence, datasets: list[str], results: Path) -> Grid:
         metric=evidence.protocols[datasets[0]][0],
         protocol_ids={dataset: evidence.protocols[dataset][1] for dataset in datasets},
         preset=evidence.preset,
+        variants=variants,
+        labels={v: variant.label for v, variant in VARIANTS.items() if any(v == name for _, name in variants)},
         draws=min(evidence.draws(dataset) for dataset in datasets),
         stages={pair: {name: stage["epochs"] for name, stage in stages_of(record).items() if stage.get("epochs")}
                 for pair, record in firsts.items()},
@@ -221,7 +234,7 @@ def row(
     for training in evidence.trainings.loc[[*keys], [*TOLD]].reset_index().to_dict("records"):
         key, error = training["key"], training["error"]
         runs.append({
-            **training,
+            **{str(name): value for name, value in training.items()},
             "value": values.get(key),
             "error": error if isinstance(error, str) else "",
             "commit": f"{str(training['commit'])[:10]}{' (changed)' if training['dirty'] is True else ''}",

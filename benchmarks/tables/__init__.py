@@ -37,6 +37,7 @@ class Kind:
         diagnostics: those of `records.DIAGNOSTICS` that it needs.
         pictures: whether sample grids belong to it.
         trains: whether what is missing is trained.
+        tells: whether it tells anything that another table does not, of what a grid holds; a report asks.
     """
 
     make: Callable[..., Table]
@@ -48,18 +49,20 @@ class Kind:
     diagnostics: tuple[str, ...] = ()
     pictures: bool = False
     trains: bool = True
+    tells: Callable[[Grid], bool] = lambda grid: True
 
 
 TABLES: dict[str, Kind] = {
     "table1": Kind(table1, pictures=True),
     "table2": Kind(table2, ("runs", "epochs"), ("two-stage-vae", "glf")),
-    "table4": Kind(table4),
+    "table4": Kind(table4, tells=lambda grid: grid.metric == "fid"),  # of no other metric have the GANs numbers
     "table5": Kind(table5, ("speed",), ("two-stage-vae", "glf", "glann", "glf-perceptual"), trains=False),
     "table6": Kind(table6, models=("glf",), metrics=("fd", "prd")),
     "criteria": Kind(criteria, sources=("prior", "posterior", "reconstruction", "floor")),
     "latents": Kind(latents, diagnostics=(*LATENTS,)),
-    "sensitivity": Kind(sensitivity, sources=("prior", "floor"), variants=None),
-}
+    "sensitivity": Kind(sensitivity, sources=("prior", "floor"), variants=None,
+                        tells=lambda grid: len(grid.variants) > len(grid.datasets)),
+}  # fmt: skip
 
 
 def build(name: str, frames: Mapping[str, DataFrame], grid: Grid) -> Table:

@@ -41,7 +41,7 @@ def sensitivity(runs: DataFrame, grid: Grid) -> Table:
             counted = evaluations.of(wanted, source, identity, draws)
             found = trainings(counted, wanted, grid.metric, draws)
             if only is None:
-                found = dict([*found.items()][:1])
+                found = dict(zip(("any",), found.values(), strict=False))
             base = found if variant == "base" else base
             cell = over_trainings(runs, wanted if only else (), found)
             shift = [fmean(found[k]) / fmean(base[k]) - 1 for k in found if fmean(base.get(k, [0.0])) > 0]
