@@ -33,10 +33,16 @@ def place(device: torch.device) -> dict[str, Any]:
 
 
 def device_name(device: torch.device) -> str:
-    """The model of the GPU or of the processor."""
+    """The model of the GPU; of a processor with the instructions that torch uses.
+
+    Virtual machines give processors of several generations one name; their sums differ in the last bits, their times
+    by more.
+    """
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
-    return f"{device.type}: {_processor() if device.type == 'cpu' else platform.machine()}"
+    if device.type == "cpu":
+        return f"cpu: {_processor()}, {torch.backends.cpu.get_cpu_capability()}"
+    return f"{device.type}: {platform.machine()}"
 
 
 @lru_cache

@@ -61,6 +61,7 @@ def test_a_record_says_where_its_numbers_come_from(done):
     assert record["settings"]["hyper"]["gamma"] == pytest.approx(0.5 / 11)
     where = record["provenance"]
     assert where["device"].startswith("cpu: ")
+    assert where["device"].endswith(f", {torch.backends.cpu.get_cpu_capability()}")  # two kinds have two names
     assert where["threads"] == 1
     assert where["torch"] == torch.__version__
     assert {"commit", "dirty", "python", "scikit-learn", "started", "finished"} <= set(where)
