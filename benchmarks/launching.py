@@ -137,9 +137,12 @@ def _consume(
     tell: Callable[[str], None],
 ) -> None:
     workers = min(found.workers, len(pending))
-    there = len(found.jobs) - len(pending)
+    states = [found.state(job) for job in found.jobs]
+    cannot = {state: states.count(state) for state in ("lacking", "unusable") if state in states}
+    there = len(found.jobs) - len(pending) - sum(cannot.values())
+    others = "".join(f", {n} {state}" for state, n in cannot.items())
     where = "in SLURM jobs" if found.cluster == "slurm" else f"{workers} at a time on {pending[0].device}"
-    tell(f"{len(pending)} trainings to run, {there} there already; {where}")
+    tell(f"{len(pending)} trainings to run, {there} there already{others}; {where}")
     if found.cluster == "local" and command["options"].get("cluster") == "auto" and answers() is None:
         tell("sbatch is here, but its controller does not answer: everything runs on this machine")
     cells = {job.trial.key: {"model": job.trial.model, "dataset": job.trial.dataset, "preset": job.trial.preset,

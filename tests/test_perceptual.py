@@ -166,7 +166,9 @@ def test_a_row_that_cannot_run_says_what_it_needs_and_the_others_run(hub, short,
         assert "needs vgg16-397923af.pth" in (tables / name).read_text()
     rows = [line for line in (tables / "table1.md").read_text().splitlines() if line.startswith("|")]
     assert rows[-1] == "| GLF + perceptual loss | — (needs vgg16-397923af.pth) |"
-    assert "python -m benchmarks.run fetch vgg16" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "python -m benchmarks.run fetch vgg16" in said
+    assert "1 trainings to run, 0 there already, 1 lacking; " in said
     assert len([*(tmp_path / "results" / "local" / "records").glob("*.json")]) == 1
 
 
