@@ -1,4 +1,4 @@
-"""The README is true: its tables are the committed ones, its files exist, its commands and its code run."""
+"""The README and the pages in docs/ are true: their tables are the committed ones, its files exist, its commands and its code run."""
 
 import os
 import re
@@ -24,6 +24,8 @@ from benchmarks.training import train
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+ALL = "\n".join(PAGES.values())
 CODE = re.findall(r"```python\n(.*?)```", README, re.S)
 # faults/ is no table's: what it holds is benchmarks.faults' own
 MEASURED = sorted(path for path in (ROOT / "results" / "measured").iterdir() if (path / "records").is_dir())
@@ -48,7 +50,7 @@ def grid(markdown):
     return re.search(r"(?:^\|.*\n?)+", markdown, re.M)[0].splitlines()
 
 
-@pytest.mark.parametrize(("file", "body"), re.findall(r"<!-- table: (\S+) -->\n(.*?)<!-- /table -->", README, re.S))
+@pytest.mark.parametrize(("file", "body"), re.findall(r"<!-- table: (\S+) -->\n(.*?)<!-- /table -->", ALL, re.S))
 def test_tables_are_the_committed_ones(file, body):
     """As they are, but for rows without any number, which the README may leave out."""
     committed = grid((ROOT / file).read_text(encoding="utf-8"))
@@ -58,7 +60,7 @@ def test_tables_are_the_committed_ones(file, body):
 
 
 def test_the_faults_are_the_committed_ones():
-    body = re.search(r"<!-- faults -->\n(.*?)<!-- /faults -->", README, re.S)[1]
+    body = re.search(r"<!-- faults -->\n(.*?)<!-- /faults -->", ALL, re.S)[1]
     rows = pd.read_csv(ROOT / "results" / "measured" / "faults" / "faults.csv")
     assert grid(body)[2:] == [
         f"| {row.fault} | {row.trainings} | {row.attempts} | {row.records} | {row.lost} | {row.duplicated} | "
@@ -68,15 +70,15 @@ def test_the_faults_are_the_committed_ones():
     assert not rows[["lost", "duplicated"]].any().any()
 
 
-def test_linked_files_exist():
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
-    assert len(links) > 4
-    headings = {"#" + title.lower().replace(" ", "-") for title in re.findall(r"^#+ (.+)$", README, re.M)}
-    assert not [link for link in links if link not in headings and not (ROOT / link).exists()]
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_linked_files_exist(page):
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", PAGES[page]) if not link.startswith("http")]
+    headings = {"#" + title.lower().replace(" ", "-") for title in re.findall(r"^#+ (.+)$", PAGES[page], re.M)}
+    assert not [link for link in links if link not in headings and not (page.parent / link).exists()]
 
 
 def test_mentioned_files_exist():
-    files = re.findall(r"`((?:zoo|benchmarks|slurm|docs)/[\w/]+\.\w+)`", README)
+    files = re.findall(r"`((?:zoo|benchmarks|slurm|docs)/[\w/]+\.\w+)`", ALL)
     assert len(files) > 8
     assert not [f for f in files if not (ROOT / f).is_file()]
 
@@ -94,7 +96,7 @@ def test_presets_are_those_of_the_code():
 
 
 def commands():
-    return sorted(set(re.findall(r"python -m benchmarks\.run ([^`\n]+?)(?=`|$)", README, re.M)))
+    return sorted(set(re.findall(r"python -m benchmarks\.run ([^`\n]+?)(?=`|$)", ALL, re.M)))
 
 
 @pytest.fixture(scope="module")
