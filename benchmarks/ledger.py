@@ -119,8 +119,25 @@ def _read(path: Path) -> Launch | None:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    needed = {"cluster", "command", "owner", "at", "cells", "jobs", "ended"}
-    return found if isinstance(found, dict) and needed <= found.keys() else None
+    return found if _sound(found) else None
+
+
+def _sound(launch: Any) -> bool:
+    """Whether a file holds what `launching` writes; whoever can write into the folder can write anything."""
+    shape = {"cluster": str, "command": dict, "owner": dict, "at": int | float, "cells": dict, "jobs": dict,
+             "ended": bool}  # fmt: skip
+    if not isinstance(launch, dict) or not all(isinstance(launch.get(name), type_) for name, type_ in shape.items()):
+        return False
+    command = launch["command"]
+    options = command.get("options")
+    return (
+        isinstance(command.get("what"), str)
+        and isinstance(command.get("force", ""), str)
+        and isinstance(options, dict)
+        and all(isinstance(value, str | bool | None) for value in options.values())
+        and all(isinstance(cell, dict) for cell in launch["cells"].values())
+        and all(isinstance(keys, list) for keys in launch["jobs"].values())
+    )
 
 
 def _write(path: Path, launch: Launch) -> None:

@@ -11,6 +11,7 @@ from test_trial import job, trial
 
 from benchmarks import launching, ledger, owners, records, status
 from benchmarks.attempts import attempt
+from benchmarks.run import main
 
 COMMAND = {"what": "table1", "options": {"seeds": "2", "cluster": "auto", "results": "a"}}
 
@@ -33,6 +34,22 @@ def test_job_numbers_mean_something_on_their_own_cluster_alone(tmp_path):
     assert ledger.waiting(launch, "jura", queue) == {}
     assert ledger.waiting(launch, "alps", {}) == {}
     assert ledger.waiting(launch, "alps", None) == {}
+
+
+@pytest.mark.parametrize("change", [
+    {"command": []}, {"command": {"what": 1, "options": {}}}, {"command": {"what": "table1"}},
+    {"command": {**COMMAND, "options": {"only": ["glf"]}}}, {"command": {**COMMAND, "options": {"on": 3}}},
+    {"command": {**COMMAND, "force": 1}}, {"cells": []}, {"cells": {"key": "vae"}}, {"jobs": {"12": "key"}},
+    {"jobs": 1}, {"at": "yesterday"}, {"owner": None}, {"cluster": 1}, {"ended": None},
+])  # fmt: skip
+def test_a_launch_of_another_shape_is_passed_over(tmp_path, change, capsys):
+    path = begun(tmp_path)
+    assert ledger.launches(tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert not ledger.launches(tmp_path)
+    assert main(["retry", "--results", str(tmp_path)]) == 0
+    assert main(["status", "--results", str(tmp_path)]) in (0, 2)
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_launcher_lives_until_it_ends(tmp_path):

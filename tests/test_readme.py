@@ -1,4 +1,4 @@
-"""The README and the pages in docs/ are true: their tables are the committed ones, its files exist, its commands and its code run."""
+"""The README and the pages in docs/ are true: tables are the committed ones, files exist, commands and code run."""
 
 import os
 import re
