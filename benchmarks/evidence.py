@@ -90,6 +90,10 @@ class Evidence:
         there = (self._all["model"] == model) & (self._all["dataset"] == dataset)
         return int(there.sum()) - len(self.keys(model, dataset))
 
+    def full(self, dataset: str) -> bool:
+        """Whether trainings on a data set had the paper's budget: its preset, on a data set of its own."""
+        return self.preset == "paper" and dataset in PRESETS["paper"].datasets
+
     @cached_property
     def datasets(self) -> list[str]:
         """Data sets with trainings."""

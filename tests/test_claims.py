@@ -396,6 +396,31 @@ def test_a_shortened_budget_contradicts_no_claim_of_values(number):
         assert not any(f.command for f in verdict.findings if "to contradict" in f.says), "more would not help"
 
 
+def on_digits(some):
+    """One data set's part of some evidence, as if it were of digits."""
+    runs = some.runs[some.runs["dataset"] == some.runs["dataset"].iloc[0]]
+    epochs = some.epochs[some.epochs["key"].isin(runs["key"])]
+    renamed = (frame.assign(dataset="digits").to_dict("records") for frame in (runs.assign(row="digits"), epochs))
+    return evidence(*renamed)
+
+
+@pytest.mark.parametrize("number", [1, 5, 6, 8, 9, 10, 11, 14])
+def test_a_data_set_that_the_paper_has_not_is_looked_at_where_there_is_no_other(number):
+    """Digits have a full budget, too, but it is ours: it can contradict no claim of values or times."""
+    judge = claim_of(number).verdict
+    support, contradict, _ = ([judge(on_digits(some)) for some in frames] for frames in CASES[number])
+    assert {f.dataset for verdict in (*support, *contradict) for f in verdict.findings} == {"digits"}
+    assert {v.answer for v in support} == {UNDECIDED if number == 14 else SUPPORTED}
+    assert (CONTRADICTED in {v.answer for v in contradict}) is (number not in (8, 9, 11, 14))
+
+
+def test_beside_a_data_set_of_the_paper_no_other_is_looked_at():
+    some = sweep(VARIANCES, "posterior_var")
+    digits = some.runs.assign(dataset="digits", key=some.runs["key"] + "d")
+    both = evidence([*some.runs.to_dict("records"), *digits.to_dict("records")], some.epochs.to_dict("records"))
+    assert {f.dataset for f in claim_of(8).verdict(both).findings} == {"cifar10"}
+
+
 def test_beta_is_not_called_the_papers_where_a_row_scales_it():
     some = sweep(VARIANCES, "posterior_var")
     assert "11 times" not in claim_of(8).verdict(some).findings[0].says

@@ -8,8 +8,8 @@ how large the effect is, and which records it used; where they do not suffice it
 - Fewer than three trainings of a model decide nothing: their spread is not known.
 - Trainings that diverged or failed have no distance: they are counted in what a finding says, and a model that seems to
   win by the trainings that are left does not.
-- A shortened budget can make a claim of values, divergence or degeneration fail by itself: such a claim is contradicted
-  at the paper's budget only.
+- A shortened budget, or one of our own on a data set that the paper has not, can make a claim of values, divergence or
+  degeneration fail by itself: such a claim is contradicted at the paper's budget only.
 - A claim is supported where every data set that it is of supports it, and contradicted where one does.  P-values of
   claims of order (1, 2, 4, 5, 16, 17: Welch's tests) are corrected by Holm's method over models and data sets together;
   those of claims 6, 7, 10 and 11 over the values of β, data set by data set; the others have one test or interval on
@@ -71,7 +71,8 @@ class Claim:
         source: where in the paper.
         models: concerned; a data set with none of them has no finding at a shortened preset.
         judge: evidence and data sets -> a finding for each.
-        datasets: what the claim is of; at a shortened preset a claim not bound to these is tried on what there is.
+        datasets: what the claim is of; a claim not bound to these is tried on what there is at a shortened preset, and
+            at the paper's where there is nothing else.
         bound: whether the claim is of those data sets alone.
         by: the command that trains what is missing.
         rule: when it counts as supported, in words.
@@ -99,8 +100,9 @@ class Claim:
     def verdict(self, evidence: Evidence, results: str = "results/local") -> Verdict:
         """The claim against the records of one preset."""
         scope = [*self.datasets]
-        if evidence.preset != "paper" and not self.bound:
-            scope = [d for d in evidence.datasets if not self.models or any(evidence.keys(m, d) for m in self.models)]
+        there = [d for d in evidence.datasets if not self.models or any(evidence.keys(m, d) for m in self.models)]
+        if not self.bound and (evidence.preset != "paper" or (there and not {*there} & {*self.datasets})):
+            scope = there
         findings, unknown = [], [model for model in self.models if model not in zoo.MODELS]
         for finding in self.judge(evidence, scope):
             known = {m: len(evidence.keys(m, finding.dataset)) for m in self.models if m in zoo.MODELS}

@@ -30,8 +30,8 @@ AT_400 = {"cifar10": -4.0}  # log10 of the posterior's variance (4.2.1); "around
 
 
 def within_budget(evidence: Evidence, finding: Finding) -> Finding:
-    """The same finding; undecided where it contradicts after a shortened budget, which could do that alone."""
-    if evidence.preset == "paper" or finding.answer != CONTRADICTED:
+    """The same finding; undecided where it contradicts after another budget than the paper's, which can do it alone."""
+    if evidence.full(finding.dataset) or finding.answer != CONTRADICTED:
         return finding
     says = f"{finding.says}; so few steps can do this alone: it takes the paper’s budget to contradict"
     return replace(finding, answer=UNDECIDED, says=says, command=NO_COMMAND)
@@ -109,7 +109,7 @@ def variance_falls(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]
         down, up = effect.p < LEVEL and effect.value < 0, effect.p < LEVEL and effect.value > 0
         answer = SUPPORTED if down else CONTRADICTED if up else UNDECIDED
         says = "posterior variance " + ", ".join(f"{s.mean:.2g} at β = {b}" for b, s in samples.items())
-        if dataset in AT_400 and evidence.preset == "paper":
+        if dataset in AT_400 and evidence.full(dataset):
             logs = np.log10(samples[400].values)
             at = paired(logs - AT_400[dataset])
             says += f"; at 400 its logarithm is {logs.mean():.2f}, asked within ±0.5 of {AT_400[dataset]:g}"

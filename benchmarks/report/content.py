@@ -122,7 +122,10 @@ def section(evidence: Evidence, results: Path) -> Section:
     answers = [verdict.answer for _, verdict in judged]
     statuses = evidence.trainings["status"].value_counts()
     budget = PRESETS.get(evidence.preset)
+    ours = [label(d) for d in evidence.datasets if not evidence.full(d)]
     words = "all images, Appendix B’s schedules"
+    if ours and evidence.preset == "paper":
+        words += f"; on {', '.join(ours)}, which the paper has not, all images and schedules of our own"
     if budget and (budget.images or budget.steps):
         images = f"at most {budget.images:,} training images, " if budget.images else ""
         words = f"{images}at most {budget.steps:,} steps in each stage, schedules shortened in proportion"
@@ -136,7 +139,7 @@ def section(evidence: Evidence, results: Path) -> Section:
     return Section(
         preset=evidence.preset,
         budget=words if budget else "a preset that this version does not know",
-        paper=evidence.preset == "paper",
+        paper=any(map(evidence.full, evidence.datasets)),
         trainings=len(evidence.trainings),
         ended=", ".join(f"{n} {status}" for status, n in statuses.items()),
         claims=judged,
