@@ -299,3 +299,29 @@ def test_samples_scored_under_one_protocol_have_no_table_of_several(tmp_path):
     made = folder(tmp_path, "mnist-quick-variants")
     found = section(Evidence(*records.read(made), "quick"), made)
     assert not {"sensitivity", "table4"} & {table.name for table in found.tables}
+
+
+def test_the_claims_are_there_as_data_and_as_a_list(demo):
+    made, _ = demo
+    frame = pd.read_csv(made / "tables" / "claims.csv")
+    assert {*frame["preset"]} == {"demo", "quick"}
+    for preset in ("demo", "quick"):
+        mine = frame[frame["preset"] == preset]
+        assert [*dict.fromkeys(mine["claim"])] == [claim.number for claim in CLAIMS]
+        judged = dict(section(Evidence(*records.read(made), preset), made).claims)
+        for claim, rows in zip(CLAIMS, (rows for _, rows in mine.groupby("claim")), strict=True):
+            assert [*rows["answer"]] == [f.answer for f in judged[claim].findings]
+            assert {*rows["verdict"]} == {judged[claim].answer}
+    first = frame[frame["preset"] == "demo"].iloc[0]  # GLF against RAE + GMM, on digits
+    assert (first["answer"], first["dataset"], first["metric"]) == ("contradicted", "digits", "fd_classifier")
+    assert first["low"] < first["value"] < first["high"]
+    assert first["p"] < 0.05
+    lines = (made / "tables" / "claims.md").read_text(encoding="utf-8").splitlines()
+    assert sum(line.startswith("| ") for line in lines) == 2 * (len(CLAIMS) + 2)
+    assert str(made) not in "".join(lines)
+
+
+def test_without_records_the_list_of_claims_is_empty_and_can_be_read(tmp_path):
+    (tmp_path / "records").mkdir()
+    report.write(tmp_path)
+    assert pd.read_csv(tmp_path / "tables" / "claims.csv").empty

@@ -16,6 +16,7 @@ import jinja2
 from benchmarks import records
 from benchmarks.departures import collect
 from benchmarks.evidence import Evidence, presets
+from benchmarks.report import listed
 from benchmarks.report.content import Section, label, section
 
 # Nothing is fetched, run, submitted or styled but what stands in the file
@@ -25,13 +26,14 @@ __all__ = ["render", "write"]
 
 
 def write(results: Path) -> Path:
-    """Write RESULTS/report.html and the figures it shows, as PNG and PDF below RESULTS/figures.
+    """Write RESULTS/report.html, the figures it shows, as PNG and PDF below RESULTS/figures, and the claims as data.
 
     Returns:
         The page's path.
     """
     runs, epochs = records.read(results)
     sections = [section(Evidence(runs, epochs, preset), results) for preset in presets(runs)]
+    listed.write(sections, results)
     return records.write_text(results / "report.html", render(sections, results))
 
 

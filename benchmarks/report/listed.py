@@ -1,0 +1,74 @@
+"""The claims and their verdicts as data, and as a Markdown list: RESULTS/tables/claims.csv and claims.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pandas import DataFrame
+
+from benchmarks import records
+from benchmarks.claims import Finding
+from benchmarks.report.content import Section, label, number
+
+COLUMNS = ("preset", "claim", "sentence", "source", "verdict", "dataset", "answer", "says", "test", "unit", "value",
+           "low", "high", "p", "metric", "protocol_id", "trainings", "note")  # fmt: skip
+
+
+def frame(sections: Sequence[Section]) -> DataFrame:
+    """One row per finding: a claim on a data set at a preset.
+
+    `answer` is the finding's, `verdict` the claim's over all data sets; numbers have six figures, as their last ones
+    are another in every version of SciPy.
+    """
+    rows = [
+        {
+            "preset": section.preset, "claim": claim.number, "sentence": claim.sentence, "source": claim.source,
+            "verdict": verdict.answer, "dataset": finding.dataset, "answer": finding.answer, "says": finding.says,
+            "test": finding.test, "unit": finding.unit,
+            **{name: _figures(finding, name) for name in ("value", "low", "high", "p")},
+            "metric": finding.metric, "protocol_id": finding.protocol,
+            "trainings": " ".join(f"{model}:{n}" for model, n in (finding.trainings or {}).items()),
+            "note": finding.note,
+        }
+        for section in sections for claim, verdict in section.claims for finding in verdict.findings
+    ]  # fmt: skip
+    return DataFrame(rows, columns=[*COLUMNS])
+
+
+def _figures(finding: Finding, name: str) -> str:
+    value = getattr(finding.effect, name) if finding.effect else float("nan")
+    return "" if value != value else f"{value:.6g}"
+
+
+def markdown(sections: Sequence[Section]) -> str:
+    """A table a preset, a line per claim."""
+    parts = []
+    for section in sections:
+        lines = [f"Claims of the paper at preset {section.preset}: {section.budget}.", "",
+                 "| | claim | verdict | what was found |", "| ---: | --- | --- | --- |"]  # fmt: skip
+        for claim, verdict in section.claims:
+            found = "; ".join(f"{label(f.dataset)}{_by(f)}: {f.says}{_effect(f)}" for f in verdict.findings)
+            cells = (str(claim.number), claim.sentence, verdict.answer, found)
+            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _by(finding: Finding) -> str:
+    return f" (by {finding.metric})" if finding.metric else ""
+
+
+def _effect(finding: Finding) -> str:
+    effect = finding.effect
+    if effect is None or effect.low == effect.high:
+        return ""
+    p = "" if effect.p != effect.p else f", p = {number(effect.p)}"
+    return f" ({finding.unit} {number(effect.value)}, 95 % {number(effect.low)} to {number(effect.high)}{p})"
+
+
+def write(sections: Sequence[Section], results: Path) -> None:
+    """Both files, below RESULTS/tables."""
+    tables = results / "tables"
+    records.write_text(tables / "claims.csv", frame(sections).to_csv(index=False, lineterminator="\n"))
+    records.write_text(tables / "claims.md", markdown(sections))
