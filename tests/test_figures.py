@@ -53,6 +53,18 @@ def test_where_a_training_diverged_is_a_point_of_its_own(sweep):
     assert ends["value"].iloc[0] == pytest.approx(5 + 1 / 3), "at its last finite value"
 
 
+def test_a_training_that_ends_in_huge_numbers_does_not_squeeze_the_others():
+    frame = pd.DataFrame({"model": ["glf", "glf", "vae", "vae"], "low": [1.0, 2.0, 1.5, 1e29], "trainings": 3,
+                          "high": [3.0, 4.0, 2.0, 2e29]})  # fmt: skip
+    low, high = curves.limits(frame, {"vae"})
+    assert 0 < low < 1.0
+    assert 4.0 < high < 5.0
+    assert curves.limits(frame, set()) == (-np.inf, np.inf), "nobody diverged: all is shown"
+    assert curves.limits(frame, {"glf", "vae"}) == (-np.inf, np.inf), "nobody is left to be squeezed"
+    mild = frame.assign(high=[3.0, 4.0, 2.0, 5.0], low=[1.0, 2.0, 1.5, 4.5])
+    assert curves.limits(mild, {"vae"}) == (-np.inf, np.inf), "there is room for all"
+
+
 def test_points_of_another_protocol_are_left_out(sweep):
     changed = sweep.epochs.copy()
     some = changed["key"].eq(sweep.keys("glf", "digits")[0])

@@ -68,6 +68,12 @@ def test_tables_are_the_committed_ones(file, body):
     assert len(grid(body)) > 2
 
 
+@pytest.mark.parametrize(("file", "body"), re.findall(r"<!-- claims: (\S+) -->\n(.*?)<!-- /claims -->", ALL, re.S))
+def test_claims_have_the_committed_verdicts(file, body):
+    claims = pd.read_csv(ROOT / file).drop_duplicates("claim")
+    assert grid(body)[2:] == [f"| {c.claim} | {c.sentence} | {c.verdict} |" for c in claims.itertuples()]
+
+
 def test_the_faults_are_the_committed_ones():
     body = re.search(r"<!-- faults -->\n(.*?)<!-- /faults -->", ALL, re.S)[1]
     rows = pd.read_csv(ROOT / "results" / "measured" / "faults" / "faults.csv")

@@ -145,15 +145,19 @@ def _panel(
         axis.tick_params(axis="y", which="minor", labelsize=6)
     ends: list[tuple[float, float, str, str]] = []
     fallen = 0
+    low, high = limits(band, {*ended["model"]})
+    if np.isfinite(low):
+        axis.set_ylim(low, high)
     for model, label in models.items():
         rows, tint = band[(band["model"] == model) & (band["trainings"] > 0)].sort_values("epoch"), colour(model)
         if len(rows):
             axis.plot(rows["epoch"], rows["mean"], color=tint, lw=1.6)
             axis.fill_between(rows["epoch"], rows["low"], rows["high"], color=tint, alpha=0.18, lw=0)
-            ends.append((float(rows["epoch"].iloc[-1]), float(rows["mean"].iloc[-1]), label, tint))
+            last = min(max(float(rows["mean"].iloc[-1]), low), high)
+            ends.append((float(rows["epoch"].iloc[-1]), last, label, tint))
         mine = ended[ended["model"] == model].drop_duplicates(["epoch", "value"])
         for _, row in mine.iterrows():
-            there = np.isfinite(row["value"])
+            there = low <= row["value"] <= high
             at = axis.transData if there else axis.get_xaxis_transform()
             axis.plot([row["epoch"]], [row["value"] if there else 0.97], "X", color=tint, ms=8, mec="black", mew=0.6,
                       transform=at, clip_on=False, zorder=5)  # fmt: skip
@@ -165,6 +169,23 @@ def _panel(
     if not len(band):
         axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center", color="0.5")
     return ends
+
+
+def limits(band: DataFrame, diverged: set[str]) -> tuple[float, float]:
+    """Lower and upper end of a panel's axis, or (-inf, inf) where Matplotlib is to choose.
+
+    A diverging training's last values can be of any size: where they would squeeze the other models' curves into less
+    than a third of the panel, the curves leave it.
+    """
+    drawn = band[band["trainings"] > 0]
+    calm = drawn[~drawn["model"].isin(diverged)]
+    if len(calm) in (0, len(drawn)):
+        return -np.inf, np.inf
+    low, high = float(calm["low"].min()), float(calm["high"].max())
+    if float(drawn["high"].max()) - float(drawn["low"].min()) <= 3 * (high - low):
+        return -np.inf, np.inf
+    pad = 0.08 * (high - low)
+    return (low - pad if low - pad > 0 or low <= 0 else low / 1.1), high + pad
 
 
 def name_ends(axis: Axes, ends: list[tuple[float, float, str, str]]) -> None:

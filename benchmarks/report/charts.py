@@ -98,9 +98,15 @@ class Line:
 
 
 def curves(lines: Sequence[Line], title: str, unit: str) -> Markup:
-    """Curves with their names at their ends; on a logarithmic scale where all values are positive."""
+    """Curves with their names at their ends; on a logarithmic scale where all values are positive.
+
+    A curve that diverged and would squeeze the others into less than a third of the panel runs along its edge.
+    """
     width, height, left, right, top, bottom = 490, 230, 54, 178, 26, 34
     ys = [v for line in lines for v in line.values]
+    calm = [v for line in lines if line.ended is None for v in line.values]
+    if calm and max(ys) - min(ys) > 3 * (max(calm) - min(calm)) > 0:
+        ys = calm
     last = max((e for line in lines for e in line.epochs), default=1)
     log = bool(ys) and min(ys) > 0 and max(ys) / min(ys) > 5
     low, high = (min(ys), max(ys)) if ys else (0.0, 1.0)
@@ -108,6 +114,7 @@ def curves(lines: Sequence[Line], title: str, unit: str) -> Markup:
         low, high = low - 1, high + 1
 
     def y(value: float) -> float:
+        value = min(max(value, low), high)
         a, b, v = (math.log(n) for n in (low, high, value)) if log else (low, high, value)
         return height - bottom - (height - top - bottom) * (v - a) / (b - a)
 
