@@ -142,7 +142,7 @@ def test_commands_are_understood(command, tmp_path, capsys, monkeypatch, letters
 
 
 def test_the_table_of_all_models_is_that_of_the_tidy_files():
-    folders, body = re.search(r"<!-- all: (.*?) -->\n(.*?)<!-- /all -->", README, re.S).groups()
+    folders, body = re.search(r"<!-- all: (.*?) -->\n(.*?)<!-- /all -->", ALL, re.S).groups()
     tidy = pd.concat([pd.read_csv(ROOT / folder / "tables" / "table1-tidy.csv") for folder in folders.split()])
     labels = {name: entry.label for name, entry in zoo.MODELS.items()}
     rows = [
