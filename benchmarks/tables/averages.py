@@ -21,15 +21,25 @@ def place(model: str | None, dataset: str, source: str, protocol_id: str | None)
     return {"model": model, "dataset": dataset, "source": source, "protocol_id": protocol_id}
 
 
+def ends(runs: DataFrame) -> dict[str, str]:
+    """Training key -> how it ended, once for a table, which asks for each of its cells."""
+    once = runs[["key", "status"]].drop_duplicates("key")
+    return dict(zip(once["key"].tolist(), once["status"].tolist(), strict=True))
+
+
 class Evaluations:
     """The evaluations of finished trainings by one metric, sorted once: a table asks for those of each of its cells.
 
     Args:
         runs: first frame of `records.read`.
         metric: a column of it.
+
+    Attributes:
+        ends: of all trainings.
     """
 
     def __init__(self, runs: DataFrame, metric: str):
+        self.ends = ends(runs)
         usable = runs[(runs["status"] == "done") & (runs["metric"] == metric)]
         self._none = usable.iloc[:0]
         self._of: dict[Any, DataFrame] = dict(iter(usable.groupby(["source", "protocol_id"])))
@@ -49,9 +59,11 @@ def trainings(counted: DataFrame, keys: tuple[str, ...], column: str, draws: int
     return {key: values for key, values in found.items() if len(values) == draws and all(map(math.isfinite, values))}
 
 
-def over_trainings(runs: DataFrame, wanted: tuple[str, ...], trainings: Mapping[str, list[float]]) -> Cell:
-    """Means and spreads of trainings' values, and what became of the others that are wanted."""
-    status = runs.loc[runs["key"].isin(wanted), ["key", "status"]].drop_duplicates("key")["status"]
+def over_trainings(
+    ended: Mapping[str, str], wanted: tuple[str, ...], trainings: Mapping[str, list[float]]
+) -> Cell:
+    """Means and spreads of trainings' values, and what became of the others that are wanted: `ends` of all."""
+    status = [ended.get(key) for key in wanted]
     # `statistics` sums exactly: the order of the files cannot move a digit.
     means = [fmean(values) for values in trainings.values()]
     variances = [stdev(values) ** 2 for values in trainings.values() if len(values) > 1]
@@ -62,8 +74,8 @@ def over_trainings(runs: DataFrame, wanted: tuple[str, ...], trainings: Mapping[
         done=len(means),
         values=dict(zip(trainings, means, strict=True)),
         wanted=len(wanted),
-        diverged=int((status == "diverged").sum()),
-        failed=int((status == "failed").sum()),
+        diverged=status.count("diverged"),
+        failed=status.count("failed"),
         draws=min(map(len, trainings.values()), default=0),
     )
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from pandas import DataFrame
 
-from benchmarks.tables.averages import Evaluations, finer, over_trainings, place, trainings
+from benchmarks.tables.averages import Evaluations, ends, finer, over_trainings, place, trainings
 from benchmarks.tables.captions import caption, ended, ending, legend, spreads
 from benchmarks.tables.cells import Grid, Table
 from benchmarks.tables.paper import Pair
@@ -50,7 +50,8 @@ def criteria(runs: DataFrame, grid: Grid) -> Table:
         values["b"] = _difference(values["prior"], values["posterior"])
         for column, (_, decimals) in QUANTITIES.items():
             where = place(model, dataset, column, identity)
-            cells[row, column] = replace(over_trainings(runs, wanted, values[column]), where=where, decimals=decimals)
+            cell = over_trainings(evaluations.ends, wanted, values[column])
+            cells[row, column] = replace(cell, where=where, decimals=decimals)
     cells = finer(cells, grid.decimals)
     notes = (
         "Distance to the test part of: training images, which no generator can be expected to undercut; "
@@ -79,6 +80,7 @@ def latents(runs: DataFrame, grid: Grid) -> Table:
     Arguments as `table1`.
     """
     pairs, rows = _rows(grid)
+    how = ends(runs)
     finished = runs[runs["status"] == "done"].drop_duplicates("key")
     cells = {}
     for row, (model, dataset) in pairs.items():
@@ -88,7 +90,7 @@ def latents(runs: DataFrame, grid: Grid) -> Table:
             known = done.dropna(subset=[name]) if name in done else done.iloc[:0]
             values = {key: [float(v)] for key, v in zip(known["key"], known.get(name, ()), strict=True)}
             cells[row, name] = replace(
-                over_trainings(runs, wanted, values), where=place(model, dataset, name, None),
+                over_trainings(how, wanted, values), where=place(model, dataset, name, None),
                 decimals=decimals if grid.decimals is None else grid.decimals,
             )
     several = any(cell.wanted > 1 for cell in cells.values())

@@ -48,7 +48,7 @@ def _quality(name: str, runs: DataFrame, grid: Grid) -> Table:
     rows = with_cited(grid, paper)
     evaluations = Evaluations(runs, grid.metric)
     cells = {
-        (model, dataset): _cell(runs, evaluations, grid, (model, dataset), paper.get((model, dataset)))
+        (model, dataset): _cell(evaluations, grid, (model, dataset), paper.get((model, dataset)))
         for model in rows
         for dataset in grid.datasets
     }
@@ -78,11 +78,11 @@ def _quality(name: str, runs: DataFrame, grid: Grid) -> Table:
     )
 
 
-def _cell(runs: DataFrame, evaluations: Evaluations, grid: Grid, pair: Pair, paper: Published | None) -> Cell:
+def _cell(evaluations: Evaluations, grid: Grid, pair: Pair, paper: Published | None) -> Cell:
     """The samples of one model on one data set."""
     wanted = grid.keys.get(pair, ())
     counted = evaluations.of(wanted, "prior", grid.protocol_ids.get(pair[1]), grid.draws)
-    cell = over_trainings(runs, wanted, trainings(counted, wanted, grid.metric, grid.draws))
+    cell = over_trainings(evaluations.ends, wanted, trainings(counted, wanted, grid.metric, grid.draws))
     return replace(
         cell,
         paper=paper,

@@ -67,7 +67,7 @@ def table6(runs: DataFrame, grid: Grid) -> Table:
     evaluations = Evaluations(runs, grid.metric)
     cells = {}
     for pair in ((model, dataset) for model in grid.models for dataset in grid.datasets):
-        f8, f1_8 = _both(runs, evaluations, grid, pair)
+        f8, f1_8 = _both(evaluations, grid, pair)
         where = place(*pair, "prior", grid.protocol_ids.get(pair[1]))
         cells[pair] = Both(f8, f1_8, paper.get(pair, ()), where)
     ours = {pair: cell.f8 for pair, cell in cells.items()}
@@ -94,14 +94,14 @@ def table6(runs: DataFrame, grid: Grid) -> Table:
     )
 
 
-def _both(runs: DataFrame, evaluations: Evaluations, grid: Grid, pair: Pair) -> tuple[Cell, Cell]:
+def _both(evaluations: Evaluations, grid: Grid, pair: Pair) -> tuple[Cell, Cell]:
     """The two numbers of a model's samples on a data set, of the trainings that have both."""
     wanted = grid.keys.get(pair, ())
     counted = evaluations.of(wanted, "prior", grid.protocol_ids.get(pair[1]), grid.draws)
     f8, f1_8 = (trainings(counted, wanted, column, grid.draws) for column in (F8, F1_8))
     return (
-        over_trainings(runs, wanted, {key: values for key, values in f8.items() if key in f1_8}),
-        over_trainings(runs, wanted, {key: values for key, values in f1_8.items() if key in f8}),
+        over_trainings(evaluations.ends, wanted, {key: values for key, values in f8.items() if key in f1_8}),
+        over_trainings(evaluations.ends, wanted, {key: values for key, values in f1_8.items() if key in f8}),
     )
 
 

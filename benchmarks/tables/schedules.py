@@ -11,7 +11,7 @@ from typing import Any
 from pandas import DataFrame
 
 from benchmarks.tables.against import oddities, with_cited
-from benchmarks.tables.averages import over_trainings, place
+from benchmarks.tables.averages import ends, over_trainings, place
 from benchmarks.tables.captions import ending, legend, measured, spreads
 from benchmarks.tables.cells import CITED, NOTHING, Cell, Grid, Shown, Table
 from benchmarks.tables.paper import Published, printed
@@ -74,14 +74,14 @@ def table2(runs: DataFrame, epochs: DataFrame, grid: Grid) -> Table:
     """
     paper = printed("table2")
     rows = with_cited(grid, {pair: entries[0] for pair, entries in paper.items()})
-    curves = _curves(runs, epochs, grid)
+    curves, ended = _curves(runs, epochs, grid), ends(runs)
     cells = {}
     for model in rows:
         for dataset in grid.datasets:
             pair = model, dataset
             wanted = grid.keys.get(pair, ())
             near = {key: reach(curves[key].epochs, curves[key].distances) for key in wanted if key in curves}
-            cell = over_trainings(runs, wanted, {key: [float(epoch)] for key, epoch in near.items()})
+            cell = over_trainings(ended, wanted, {key: [float(epoch)] for key, epoch in near.items()})
             where = place(model, dataset, "curve", None)
             cells[pair] = Epochs(grid.stages.get(pair, {}), replace(cell, where=where), paper.get(pair, ()))
     over = [cell.reached for cell in cells.values()]

@@ -43,7 +43,7 @@ def sensitivity(runs: DataFrame, grid: Grid) -> Table:
             if only is None:
                 found = dict(zip(("any",), found.values(), strict=False))
             base = found if variant == "base" else base
-            cell = over_trainings(runs, wanted if only else (), found)
+            cell = over_trainings(evaluations.ends, wanted if only else (), found)
             shift = [fmean(found[k]) / fmean(base[k]) - 1 for k in found if fmean(base.get(k, [0.0])) > 0]
             aside = f" ({_percent(fmean(shift))})" if shift and found is not base else ""
             where = {**place(only, dataset, source, identity), "variant": variant}
