@@ -16,6 +16,13 @@ CLUSTER = os.environ.setdefault("AE_BENCH_TEST_CLUSTER", os.environ.get("SLURM_C
 os.environ["SLURM_CONF"] = os.devnull
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests first: pytest-xdist gives whole files to its processes, and one of minutes that comes last
+    leaves the other cores idle."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def quiet_torch():
     """One thread and a fixed seed: tests run side by side, and bit-equality needs the one."""
