@@ -6,6 +6,7 @@ from hashlib import file_digest
 
 import pytest
 import torch
+from PIL import Image
 
 import zoo
 from benchmarks import protocols
@@ -187,6 +188,18 @@ def test_who_names_it_is_told_before_anything_starts(hub, short, tmp_path, capsy
         assert main([*short, *words]) == 2
         assert capsys.readouterr().err.startswith("error: glf-perceptual needs vgg16-397923af.pth in torch hub's cache")
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.slow
+def test_its_samples_and_lines_are_drawn(random_vgg, short, tmp_path):
+    """Figures 6 and 7, as far as random weights carry."""
+    for figure in ("figure6", "figure7"):
+        assert main([figure, *short[1:], "--only", "glf-perceptual", "--on", "digits"]) == 0
+        caption = (tmp_path / "results" / "local" / "figures" / f"{figure}.md").read_text(encoding="utf-8")
+        assert "Not trained" not in caption
+        assert "Not shown" not in caption
+        with Image.open(tmp_path / "results" / "local" / "figures" / f"{figure}.png") as drawn:
+            assert len(drawn.convert("L").getcolors(1 << 16)) > 50, "a picture, not a sentence"
 
 
 @pytest.mark.slow
