@@ -235,7 +235,14 @@ def finished(record: dict[str, Any], measure: Measure, job: Job) -> bool:
     if record["status"] == "diverged":
         return True
     undiagnosed = {*job.diagnostics} - {*record["diagnostics"]}
-    return not undiagnosed and not measure.missing(record, job.required, job.metrics)
+    # What a training was cut off before it could measure is measured as long as that needs no training.
+    asked = wanted(job) if (job.work / "weights.pt").is_file() else job.required
+    return not undiagnosed and not measure.missing(record, asked, job.metrics)
+
+
+def wanted(job: Job) -> list[Request]:
+    """What is measured: what a table asks for and, of every training, what tells decoder from density."""
+    return [*dict.fromkeys([*job.required, *requests(1, CRITERIA)])]
 
 
 def lacks_curve(record: dict[str, Any], measure: Measure, job: Job) -> bool:
@@ -298,9 +305,7 @@ def run_trial(job: Job) -> dict[str, Any]:
             pictures.save_grid(model.sample(GRID, seed=GRID_SEED), job.work / "samples.png")
             if not diagnosed(record):
                 record["diagnostics"] = diagnose(model, data)
-            # What tells decoder from density is measured of every training, whatever its table needs.
-            wanted = dict.fromkeys([*job.required, *requests(1, CRITERIA)])
-            lacking = measure.missing(record, [*wanted], job.metrics)
+            lacking = measure.missing(record, wanted(job), job.metrics)
             for evaluation in measure.measure(model, record, lacking, job.metrics):
                 records.put_evaluation(record, evaluation)
                 record["provenance"]["finished"] = _now()

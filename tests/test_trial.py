@@ -290,6 +290,20 @@ def test_a_dead_process_keeps_what_was_measured(tmp_path):
     assert two["epochs"] == one["epochs"]  # seconds too: nothing was trained again
 
 
+def test_a_trial_cut_off_between_measurements_goes_on_with_them(tmp_path):
+    """Killed when its samples had been measured: the table has its number, but the record is not what it would be."""
+    one = run_trial(job(tmp_path, trial(epochs=1)))
+    for there in range(1, len(one["evaluations"])):
+        records.write(tmp_path, one | {"evaluations": one["evaluations"][:there]})
+        two = run_trial(job(tmp_path, trial(epochs=1)))
+        assert numbers(two) == numbers(one)
+        assert two["epochs"] == one["epochs"]  # seconds too: nothing was trained again
+    cut = one | {"evaluations": one["evaluations"][:1]}
+    records.write(tmp_path, cut)
+    (tmp_path / "runs" / one["key"] / "weights.pt").unlink()
+    assert run_trial(job(tmp_path, trial(epochs=1))) == cut  # nobody asked for what would need a training
+
+
 def test_retraining_that_gives_the_same_keeps_what_was_measured(tmp_path):
     one = run_trial(job(tmp_path, trial(epochs=1), features="pixels"))
     (tmp_path / "runs" / one["key"] / "weights.pt").unlink()
