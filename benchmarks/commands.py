@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table as Sheet
 
 import zoo
-from benchmarks import architecture, compare, datasets, features, fetch, gallery, metrics, protocols, records, report
+from benchmarks import architecture, compare, datasets, features, gallery, metrics, protocols, records, report
 from benchmarks.plan import Problems, count, names, parse_device
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130  # exit codes
@@ -76,6 +76,8 @@ def table3(given: Namespace, root: Path | None) -> int:
 
 def fetch_files(given: Namespace, root: Path | None) -> int:
     """Download data sets and weights; 1 where something could not be had."""
+    from benchmarks import fetch  # here: torchvision takes a second to import
+
     unknown = [name for name in given.names if name not in fetch.FETCH]
     if unknown or not given.names:
         what = f"cannot fetch {', '.join(map(repr, unknown))}" if unknown else "nothing to fetch"

@@ -23,8 +23,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
-from sklearn.cluster import MiniBatchKMeans
-from sklearn.decomposition import PCA
 
 Array = NDArray[np.float64]
 
@@ -180,6 +178,8 @@ def prd_curve(
     Raises:
         ValueError: sets of different sizes, which would bias the curve, or fewer images than clusters.
     """
+    from sklearn.cluster import MiniBatchKMeans  # here: importing it takes a second
+
     a, b = pair(real, fake)
     if len(a) != len(b):
         raise ValueError(f"PRD compares sets of one size, got {len(a)} real and {len(b)} fake images")
@@ -204,6 +204,8 @@ def prd_pca64(*, real: ArrayLike, fake: ArrayLike, seed: int = 0) -> dict[str, f
     The union is clustered by its first 64 principal components, found by two power iterations in float32.  Its
     values are not those of `prd`; `python -m benchmarks.metric_cost` measures how far they are off.
     """
+    from sklearn.decomposition import PCA  # here: importing it takes a second
+
     a, b = pair(real, fake)
     union = np.concatenate([a, b]).astype(np.float32)
     few = PCA(min(COMPONENTS, *union.shape), svd_solver="randomized", iterated_power=2, random_state=seed)

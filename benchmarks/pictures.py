@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid
 
 SIDE = 32  # pixels of one image in a grid, at least
 
@@ -19,6 +18,8 @@ def save_grid(images: Tensor, path: Path, columns: int = 8) -> Path:
 
     Pixels that are not finite are drawn black: a diverged model has a grid too.
     """
+    from torchvision.utils import make_grid  # here: importing it takes a second
+
     scale = max(1, -(-SIDE // images.shape[2]))
     grid = make_grid(images.nan_to_num(0, 0, 0).clamp(0, 1), nrow=columns, padding=1, pad_value=0.5)
     pixels = grid.mul(255).round().byte().permute(1, 2, 0).numpy()

@@ -20,8 +20,6 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
-from torchvision import transforms
-from torchvision.datasets import ImageFolder
 
 import zoo
 from benchmarks.autocast import Autocast
@@ -132,6 +130,9 @@ def eager(case: Case) -> Iterator[Lap]:
 
 def plain(case: Case) -> Iterator[Lap]:
     """As tutorials write it: ImageFolder of PNGs, ToTensor, DataLoader, default Adam, loss.item() in every step."""
+    from torchvision import transforms  # here: importing it takes a second, and tables only read what was measured
+    from torchvision.datasets import ImageFolder
+
     device, images = torch.device(case.device), case.load()
     gray = [transforms.Grayscale()] if images.shape[1] == 1 else []
     folder = ImageFolder(str(case.folder / "png"), transforms.Compose([*gray, transforms.ToTensor()]))

@@ -31,7 +31,6 @@ from rich.table import Table as Sheet
 import zoo
 from benchmarks import (
     features,
-    fetch,
     figures,
     gallery,
     launching,
@@ -176,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
         "the metrics on any images; fetch "
         "NAME...: download data sets and weights; list: models, data sets, features, presets; protocols: how "
         "everything is trained")  # fmt: skip
-    add("names", nargs="*", metavar="NAME", help=f"MODEL DATASET, or what to fetch: {', '.join([*fetch.FETCH])}")
+    add("names", nargs="*", metavar="NAME", help="MODEL DATASET, or what to fetch (fetch alone lists it)")
     add("--preset", help=f"the budget: {', '.join(protocols.PRESETS)} (default: paper)")
     add("--only", metavar="A,B", help="models, or package.module:Class of your own (default: the preset's); "
         "retry: those classes that may be imported for launches that name them")  # fmt: skip

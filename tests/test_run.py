@@ -16,6 +16,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from benchmarks import records
+from benchmarks.evaluation import CRITERIA
 from benchmarks.run import main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -281,14 +282,20 @@ def group_is_empty(pgid):
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished(two_workers, tmp_path, capsys):
     out = tmp_path / "out"
-    wait_for(lambda: [*out.glob("records/*.json")])
+
+    def finished():
+        """Trainings with all that is measured of each; a record is there when its samples have been."""
+        texts = {path.name: path.read_bytes() for path in out.glob("records/*.json")}
+        return {name: text for name, text in texts.items() if len(json.loads(text)["evaluations"]) == 1 + len(CRITERIA)}
+
+    wait_for(finished)
     os.killpg(two_workers.pid, signal.SIGINT)  # as a terminal does: to everybody
     _, errors = two_workers.communicate(timeout=30)
     assert two_workers.returncode == 130
     assert "Traceback" not in errors
     assert "finished trainings are kept" in errors
     wait_for(lambda: group_is_empty(two_workers.pid), 20)
-    kept = {p.name: p.read_bytes() for p in out.glob("records/*.json")}
+    kept = finished()
     assert 1 <= len(kept) < 3
     again = ["table1", "--preset", "demo", "--only", "rae-gmm,vae,glf", "--seeds", "1", "--results", str(out)]
     assert main(again) == 0
@@ -481,3 +488,10 @@ def test_no_wait_goes_on_in_the_background(tmp_path, capsys):
     assert main([*command, "--results", str(out)]) == 0
     assert "started as process" in capsys.readouterr().out
     wait_for(lambda: (out / "tables" / "table1.csv").is_file())
+
+
+def test_a_command_imports_what_it_needs():
+    """Each of these takes a second or so to import, in every command and in every worker."""
+    code = "import sys, benchmarks.run; print({'torchvision', 'sklearn', 'matplotlib', 'pytorch_fid'} & {*sys.modules})"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert said.strip() == "set()"

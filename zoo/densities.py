@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import log, pi
 
 import torch
-from sklearn.mixture import GaussianMixture as SklearnMixture
 from torch import Tensor, nn
 
 from zoo.base import NotFitted
@@ -35,8 +34,10 @@ class GaussianMixture(nn.Module):
 
     def fit(self, z: Tensor) -> None:
         """Fit to latents (N, nz), N at least the number of components; k-means starts are drawn from torch's seed."""
+        from sklearn import mixture as sklearn_mixture  # here: importing it takes a second
+
         state = int(torch.randint(2**31 - 1, ()))
-        mixture = SklearnMixture(len(self.weights), tol=1e-3, max_iter=2000, random_state=state)
+        mixture = sklearn_mixture.GaussianMixture(len(self.weights), tol=1e-3, max_iter=2000, random_state=state)
         mixture.fit(z.double().cpu().numpy())
         self.weights.copy_(torch.as_tensor(mixture.weights_))
         self.means.copy_(torch.as_tensor(mixture.means_))
