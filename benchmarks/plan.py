@@ -176,6 +176,7 @@ class Plan:
             protocol_ids={name: measure.base.id for name, measure in self.measures.items()},
             preset=self.preset,
             draws=self.jobs[0].draws,
+            protocols=tuple(measure.caption() for measure in self.measures.values()),
             notes=tuple(self._notes()),
             asides={(model, dataset): f"needs {self.lacking[model].name}" for model, dataset in self._without()},
             variants={(name, v): p.id for name, m in self.measures.items() for v, p in m.protocols.items()},
@@ -199,7 +200,6 @@ class Plan:
             images = f"at most {budget.images:,} training images, " if budget.images else ""
             yield f"Budget: {images}at most {budget.steps:,} steps in each stage, schedules shortened in proportion."
         for name, measure in self.measures.items():
-            yield measure.caption()
             for warning in measure.data.warnings:
                 yield f"{name}: {warning}."
         own: dict[str, list[str]] = {}  # what is said of a row -> where it holds

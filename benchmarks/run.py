@@ -354,7 +354,8 @@ def _describe(found: Plan, console: Console) -> None:
         console.print(head, style="bold", highlight=False, markup=False)
         for line in settings(jobs[0].trial):
             console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
-    for note in found.grid().notes:
+    grid = found.grid()
+    for note in (*grid.protocols, *grid.notes):
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     total = len(found.pending())
     if total and known:

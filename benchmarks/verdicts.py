@@ -24,7 +24,7 @@ ENOUGH = 3  # trainings; with fewer, a spread is hardly known
 LEVEL = 0.05  # of each test
 SIGNS = {"reproduced": "≈", "better": "<", "worse": ">", "undecided": "?"}
 
-RESAMPLES = 2_000
+DRAWS = 2_000
 RANKED = 3  # models at least, for an order to be like another one
 
 
@@ -131,7 +131,7 @@ class Order:
     Attributes:
         models: those that both have, in the published order.
         rho: Spearman's rank correlation of their values with the published ones; None with fewer than `RANKED`.
-        low: lower end of its 95 % interval, were the trainings drawn again: a bootstrap over those of each model; None
+        low: lower end of its 95 % interval, were the trainings drawn again, as `ranks` draws; None
             where one of them has fewer than `ENOUGH`.
         high: its upper end.
         chances: model -> probability of each rank, among those with `ENOUGH` trainings.
@@ -169,17 +169,21 @@ def _spread_of_rho(
     """95 % of Spearman's rank correlations with the published order when trainings are drawn again."""
     if any(len(ours) < ENOUGH for ours in values.values()):
         return None, None
-    means = np.stack([_resampled(model, ours)[0] for model, ours in values.items()])
-    ours = stats.rankdata(means, axis=0)  # (models, resamples)
+    means = np.stack([_drawn_again(model, ours)[0] for model, ours in values.items()])
+    ours = stats.rankdata(means, axis=0)  # (models, draws)
     theirs = stats.rankdata([published[model] for model in values])
     ours, theirs = ours - ours.mean(axis=0), theirs - theirs.mean()
     norms = np.sqrt((ours**2).sum(axis=0) * (theirs**2).sum())
-    found = (theirs @ ours)[norms > 0] / norms[norms > 0]  # none where all means of a resample are equal
+    found = (theirs @ ours)[norms > 0] / norms[norms > 0]  # none where all means of a draw are equal
     return (float(np.percentile(found, 2.5)), float(np.percentile(found, 97.5))) if len(found) else (None, None)
 
 
 def ranks(values: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, ...]]:
-    """Probability that a model has each rank, were the trainings drawn again: a bootstrap over trainings.
+    """Probability that a model has each rank, were the trainings drawn again: a parametric bootstrap.
+
+    A mean of n trainings is drawn as mean + t s / √n, t from Student's distribution with n - 1 degrees of freedom.
+    Drawing from the trainings themselves would be too sure of few: three have 27 resamples, none beyond the lowest and
+    the highest, by which one of two equal models is the better one with probability 1.00 in one case of ten.
 
     Args:
         values: model -> one value per training, two or more each.
@@ -190,24 +194,25 @@ def ranks(values: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, ...]]
     """
     if len(values) < 2:
         return {}
-    drawn = [_resampled(model, ours) for model, ours in values.items()]
+    drawn = [_drawn_again(model, ours) for model, ours in values.items()]
     means, ties = np.stack([means for means, _ in drawn]), np.stack([ties for _, ties in drawn])
-    # (models, resamples); equal means take turns
+    # (models, draws); equal means take turns
     sorted_models = np.lexsort((ties, means), axis=0)
     found = {}
     for i, model in enumerate(values):
         counts = (sorted_models == i).sum(axis=1)
-        found[model] = tuple(float(count) / RESAMPLES for count in counts)
+        found[model] = tuple(float(count) / DRAWS for count in counts)
     return found
 
 
-def _resampled(model: str, ours: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    """A mean per resample, and a number per resample that breaks ties.
+def _drawn_again(model: str, ours: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """A mean per draw, and a number per draw that breaks ties.
 
     The stream is the model's own, so that neither the other models nor their order change a probability.
     """
     # RandomState, as its stream is frozen: a table comes back to the byte under any version of numpy.
     seed = np.frombuffer(hashlib.sha256(model.encode()).digest(), dtype="<u4")
     random = np.random.RandomState(seed)
-    means = np.asarray(ours)[random.randint(0, len(ours), (RESAMPLES, len(ours)))].mean(axis=1)
-    return means, random.random_sample(RESAMPLES)
+    error = stdev(ours) / math.sqrt(len(ours))
+    means = fmean(ours) + error * random.standard_t(len(ours) - 1, DRAWS)
+    return means, random.random_sample(DRAWS)

@@ -100,7 +100,7 @@ def order_notes(orders: Mapping[str, verdicts.Order], cells: Mapping[Pair, Cell]
         if dataset in NEAREST:
             told.insert(0, f"the paper's {DATASETS[NEAREST[dataset]].label}")
         if order.low is not None and order.high is not None:
-            told.append(f"95 % of a bootstrap over trainings {signed(order.low)} to {signed(order.high)}")
+            told.append(f"95 %, were the trainings drawn again, {signed(order.low)} to {signed(order.high)}")
         found.append(f"{grid.datasets[dataset]} {signed(order.rho)} ({', '.join(told)})")
     if found:
         yield f"Spearman's rank correlation with the paper's order of models: {'; '.join(found)}."
@@ -110,7 +110,7 @@ def order_notes(orders: Mapping[str, verdicts.Order], cells: Mapping[Pair, Cell]
             behind = span({cells[model, dataset].done for model in order.chances})
             yield (
                 f"On {grid.datasets[dataset]}, {grid.models[first]} is the lowest of {len(order.chances)} models with "
-                f"probability {order.chances[first][0]:.2f} (bootstrap over {behind} trainings)."
+                f"probability {order.chances[first][0]:.2f} (parametric bootstrap over {behind} trainings)."
             )
         out = [grid.models[m] for (m, d), cell in cells.items() if d == dataset and cell.done and _lost(cell)]
         if out and (order.chances or order.rho is not None):

@@ -31,7 +31,8 @@ class Grid:
     protocol_ids: Mapping[str, str]  # dataset -> the only protocol_id whose evaluations count
     preset: str
     draws: int = 1  # sample sets wanted of each training; one with fewer is not done
-    notes: tuple[str, ...] = ()  # sentences for the caption: metric protocol, own rows, warnings
+    protocols: tuple[str, ...] = ()  # sentences for the caption of a table of distances: their metric protocols
+    notes: tuple[str, ...] = ()  # sentences for every caption: budget, own rows, warnings
     variants: Mapping[Pair, str] = field(default_factory=dict)  # (dataset, variant) -> protocol_id, where it can be had
     labels: Mapping[str, str] = field(default_factory=dict)  # variant -> label, in the table's order
     asides: Mapping[Pair, str] = field(default_factory=dict)  # why a pair's trainings cannot be done, for its cell

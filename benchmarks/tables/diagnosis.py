@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from statistics import fmean
+from statistics import fmean, median
 from types import MappingProxyType
 
 from pandas import DataFrame
 
 from benchmarks.tables.averages import Evaluations, ends, finer, over_trainings, place, trainings
 from benchmarks.tables.captions import caption, ended, ending, legend, spreads
-from benchmarks.tables.cells import Grid, Table
+from benchmarks.tables.cells import Cell, Grid, Table
 from benchmarks.tables.paper import Pair
 
 QUANTITIES = {  # column -> (label, decimals)
@@ -29,6 +29,7 @@ LATENTS = {  # a record's diagnostics -> (label, decimals)
     "prior_cov": ("covariance", 2),
     "latent_nll": ("NLL", 1),
 }
+FAR = 100  # times a cell's median: a number that far off says nothing of the others through their mean
 
 
 def criteria(runs: DataFrame, grid: Grid) -> Table:
@@ -65,7 +66,7 @@ def criteria(runs: DataFrame, grid: Grid) -> Table:
     return Table(
         name="criteria",
         caption=caption(cells, ended(runs, grid), grid, lead="Which of Section 2's criteria costs how much. "),
-        notes=(*notes, *legend(cells), *grid.notes),
+        notes=(*notes, *legend(cells), *grid.protocols, *grid.notes),
         rows=MappingProxyType(rows),
         columns=MappingProxyType({name: label for name, (label, _) in QUANTITIES.items()}),
         cells=MappingProxyType(cells),
@@ -101,6 +102,7 @@ def latents(runs: DataFrame, grid: Grid) -> Table:
         "The latents' mean and covariance against the density that is sampled, whitened by its moments: norm of the "
         "mean, relative Frobenius distance of the covariance to the identity; 0 is a match.",
         "NLL: of the latents under that density, in nats; its zero depends on the latents' scale.",
+        *_outliers(cells, rows),
     )
     return Table(
         name="latents",
@@ -112,6 +114,17 @@ def latents(runs: DataFrame, grid: Grid) -> Table:
         metric="diagnostics",
         preset=grid.preset,
     )
+
+
+def _outliers(cells: Mapping[tuple[str, str], Cell], rows: Mapping[str, str]) -> Iterator[str]:
+    """Cells whose mean is that of one training or two, far from the others."""
+    for (row, name), cell in cells.items():
+        values = sorted(cell.values.values(), key=abs)
+        middle = median(values) if len(values) >= 3 else 0.0
+        if middle and abs(values[-1]) > FAR * abs(middle):
+            far = sum(abs(value) > FAR * abs(middle) for value in values)
+            yield (f"{rows[row]}: the {LATENTS[name][0]} of {far} of {len(values)} trainings is far off the others "
+                   f"({values[-1]:.2g}); the median is {middle:.{LATENTS[name][1]}f}.")  # fmt: skip
 
 
 def _rows(grid: Grid) -> tuple[dict[str, Pair], dict[str, str]]:

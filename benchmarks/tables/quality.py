@@ -57,6 +57,7 @@ def _quality(name: str, runs: DataFrame, grid: Grid) -> Table:
     orders = {dataset: ranking(cells, dataset, printed) for dataset in grid.datasets}
     notes = (
         *legend(cells),
+        *grid.protocols,
         *grid.notes,
         *made_on(runs, cells.values()),
         *paper_notes(name, cells, grid, paper),

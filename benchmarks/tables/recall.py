@@ -76,6 +76,7 @@ def table6(runs: DataFrame, grid: Grid) -> Table:
         "generated images are passed in the order of its README; its own command line passes them in the other.",
         *(["The paper does not say in which order it passed them."] if any(c.paper for c in cells.values()) else []),
         *legend(ours),
+        *grid.protocols,
         *grid.notes,
         *oddities(paper, cells, grid),
     ]

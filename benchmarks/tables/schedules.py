@@ -76,21 +76,29 @@ def table2(runs: DataFrame, epochs: DataFrame, grid: Grid) -> Table:
     rows = with_cited(grid, {pair: entries[0] for pair, entries in paper.items()})
     curves, ended = _curves(runs, epochs, grid), ends(runs)
     cells = {}
+    first = False  # whether a model was near its end at the first point that there is
     for model in rows:
         for dataset in grid.datasets:
             pair = model, dataset
             wanted = grid.keys.get(pair, ())
             near = {key: reach(curves[key].epochs, curves[key].distances) for key in wanted if key in curves}
             cell = over_trainings(ended, wanted, {key: [float(epoch)] for key, epoch in near.items()})
-            where = place(model, dataset, "curve", None)
+            first |= any(epoch == curves[key].epochs[0] for key, epoch in near.items())
+            where = place(model, dataset, "curve", next((curves[key].protocol_id for key in near), None))
             cells[pair] = Epochs(grid.stages.get(pair, {}), replace(cell, where=where), paper.get(pair, ()))
     over = [cell.reached for cell in cells.values()]
+    scales = {cell.where["dataset"]: cell.where["protocol_id"] for cell in over if cell.where["protocol_id"]}
     notes = [
         "Epochs of the protocols, 400/800 for two stages; for the paper's, they are those “to obtain the FID scores in "
         "Table 1”, which are its full schedules.",
         f"Reached: epochs, of all stages together, until the distance of samples is at most {100 * NEAR:g} % above "
         f"that after the last epoch ({grid.metric}, at the points measured while training): {spreads(over, 1)}.",
     ]
+    if scales:
+        named = ", ".join(f"{grid.datasets[str(dataset)]} {identity}" for dataset, identity in scales.items())
+        notes.append(f"Metric protocol of those points, of fewer images than Table 1's: {named}.")
+    if first:
+        notes.append("Where a model is that near at the first point that there is, it may have been so earlier.")
     if not curves:
         notes.append(f"{NOTHING}: no training here has distances from while it trained; --progress measures them.")
     notes += oddities(paper, cells, grid)

@@ -61,7 +61,7 @@ def sensitivity(runs: DataFrame, grid: Grid) -> Table:
     return Table(
         name="sensitivity",
         caption=caption(cells, ended(runs, grid), grid, lead="The same images scored under several metric protocols. "),
-        notes=(*notes, *grid.notes),
+        notes=(*notes, *grid.protocols, *grid.notes),
         rows=grid.labels,
         columns=MappingProxyType(labels),
         cells=MappingProxyType(cells),
