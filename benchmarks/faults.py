@@ -322,8 +322,8 @@ def count_up(name: str, run: Launcher, table: bytes, expected: Mapping[str, Any]
 def done_twice(lines: Sequence[str]) -> int:
     """How often work on one training was done twice, by the lines of its attempts.txt.
 
-    That is: it was trained from scratch although it had been done (or had diverged) before, or an attempt began while another
-    one, which came to its end, was under way.
+    That is: it was trained from scratch although it had been done (or had diverged) before, or an attempt began while
+    another one, which came to its end, was under way.
     """
     anew, ended, spans = 0, False, list[tuple[float, float, tuple[str, ...]]]()
     begun: dict[tuple[str, ...], float] = {}

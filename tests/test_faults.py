@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
         (["1 begin a", "1 train a", "5 failed a", "6 begin b", "6 train b", "9 done b"], 0),
     ],
     ids=["once", "resumed", "killed before it had saved", "looked at again", "after its end", "on purpose", "at once",
-         "after a failure"],  # fmt: skip
+         "after a failure"],
 )
 def test_work_done_twice_is_counted(lines, twice):
     assert done_twice(lines) == twice
