@@ -31,6 +31,7 @@ from benchmarks.images import (
     read_celeba,
     read_folder,
 )
+from zoo.named import meant
 
 __all__ = [
     "DATASETS",
@@ -121,7 +122,7 @@ def spec(dataset: str | Folder) -> Spec:
         known = ", ".join(DATASETS)
         if isinstance(dataset, Folder):
             raise ValueError(f"unknown data set {row!r} in --like. Known: {known} ({HERE})")
-        raise ValueError(f"unknown data set {row!r}. Known: {known}, folder:PATH ({HERE})")
+        raise ValueError(f"unknown data set {row!r}{meant(row, DATASETS)}. Known: {known}, folder:PATH ({HERE})")
     if not isinstance(dataset, Folder):
         return DATASETS[row]
     if dataset.name in DATASETS:

@@ -30,6 +30,7 @@ from benchmarks.tables import Kind as Table
 from benchmarks.trial import Job, Trial, finished, loaded
 from benchmarks.verdicts import MARGIN
 from benchmarks.work import forced
+from zoo.named import meant
 from zoo.perceptual import Weights
 
 KINDS: dict[str, Table | Figure] = {**TABLES, **FIGURES}  # what can be asked for
@@ -226,11 +227,12 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     """
     wrong: list[str] = []
     if options.preset not in PRESETS:
-        wrong.append(f"unknown preset {options.preset!r}. Known: {', '.join(PRESETS)} (benchmarks/protocols.py)")
+        told = f"unknown preset {options.preset!r}{meant(options.preset, PRESETS)}"
+        wrong.append(f"{told}. Known: {', '.join(PRESETS)} (benchmarks/protocols.py)")
     preset = PRESETS.get(options.preset)
     kind = KINDS[table]
     only = names(options.only) if options.only is not None else [*_usual(kind, preset)]
-    if not only:
+    if not only and preset:
         wrong.append(f"{table} is of {', '.join(kind.models or ())}, which this version does not have")
     given = names(options.like) if options.like is not None else []
     like, lender = models.lenders(given, only, "folder:" in (options.on or ""), wrong)

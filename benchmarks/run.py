@@ -49,6 +49,7 @@ from benchmarks.plan import KINDS, Options, Plan, Problems, names, plan, seconds
 from benchmarks.verdicts import MARGIN, SPREADS
 from benchmarks.work import forced
 from zoo.losses import RECON, SPELLINGS
+from zoo.named import meant
 
 STATES = ("done", "diverged", "failed", "pending", "unusable", "lacking")
 CURVED = [name for name, kind in figures.FIGURES.items() if kind.panels]
@@ -96,12 +97,14 @@ def _main(arguments: list[str]) -> int:
             raise Problems(wrong)
         return command.call(given, Path(root) if root else None)
     if given.what not in (*KINDS, "all"):
-        wrong.insert(0, f"cannot run {given.what!r}. Known: {', '.join([*KINDS, 'all', *ALL])}")
+        what = [*KINDS, "all", *ALL]
+        wrong.insert(0, f"cannot run {given.what!r}{meant(given.what, what)}. Known: {', '.join(what)}")
+        if named <= {"what", "names", "results"}:  # the rest of the command says nothing that could be wrong, too
+            raise Problems(wrong)
     known = {n: v for n, v in vars(given).items() if n in Options.__dataclass_fields__ and v is not None}
     options = Options(**{**known, "data_root": root, "cluster": choose(given.cluster)})
     plans: dict[str, Plan] = {}
-    one = {given.what if given.what in KINDS else "table1": options}
-    wanted = _everything(options) if given.what == "all" else one
+    wanted = _everything(options) if given.what == "all" else {given.what if given.what in KINDS else "table1": options}
     for name, asked in wanted.items():
         try:
             plans[name] = launching.placed(plan(asked, CLUSTERS, name), options.device)
@@ -154,8 +157,8 @@ def _everything(options: Options) -> dict[str, Options]:
             found[name] = options
         elif isinstance(kind, figures.Kind):
             models = [model for model in kind.known if asked is None or model in asked]
-            if models:
-                found[name] = replace(options, only=",".join(models))
+            if models:  # not named where the command names none: what cannot run here leaves the others alone
+                found[name] = options if asked is None else replace(options, only=",".join(models))
     return found
 
 

@@ -19,7 +19,7 @@ from zoo.base import LatentModel, Loss, NotFitted, Stage, Update, check_sizes
 from zoo.glann import GLANN
 from zoo.glf import GLF, TwoStageGLF
 from zoo.losses import LABELS, RECON, SPELLINGS
-from zoo.named import Entry, Scalar, defaults, imported, is_foreign
+from zoo.named import Entry, Scalar, defaults, imported, is_foreign, meant
 from zoo.rae import RAE
 from zoo.two_stage import TwoStageVAE
 from zoo.vae import VAE, FlowPosteriorVAE, FlowPriorVAE
@@ -87,7 +87,8 @@ def entry(name: str) -> Entry:
         return _with_recon(base, recon)
     if is_foreign(name):
         raise ValueError(f"{name} was not imported here: zoo.adopt({name!r}) does it, where its text is trusted")
-    raise ValueError(f"unknown model {name!r}. Known: {', '.join(MODELS)} (zoo/__init__.py), package.module:Class")
+    known = f"{', '.join(MODELS)} (zoo/__init__.py), package.module:Class"
+    raise ValueError(f"unknown model {name!r}{meant(name, MODELS)}. Known: {known}")
 
 
 def adopt(name: str, like: str = "", folder: Path | None = None) -> Entry:

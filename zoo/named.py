@@ -6,12 +6,13 @@ A class from outside is named `package.module:Class` and imported only where a u
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,12 @@ from zoo import sources
 from zoo.base import LatentModel
 
 Scalar = float | int | str | bool
+def meant(name: str, known: Iterable[str]) -> str:
+    """For a message about an unknown name: the known one that is like it, " (did you mean 'glf'?)", or nothing."""
+    close = difflib.get_close_matches(name, known, 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
 SIZES = ("image_shape", "nz", "k")  # arguments that come from the data set
 
 
