@@ -243,10 +243,11 @@ def kid(
         seed: of the subsets.
 
     Returns:
-        {"kid_mean", "kid_std"}: mean and standard deviation over subsets.
+        {"kid_mean", "kid_std"}: mean and standard deviation over subsets; 0 where a subset is all that there is.
     """
     a, b = pair(real, fake)
     size = min(size, len(a), len(b))
+    subsets = 1 if size == len(a) == len(b) else subsets
     if size < 2:
         raise ValueError(f"a kernel distance needs at least 2 images of each kind, got {len(a)} and {len(b)}")
     generator, values = np.random.default_rng(seed), []

@@ -85,7 +85,7 @@ def test_kid_by_hand():
     x, y = np.array([[0.0], [1.0]]), np.array([[2.0], [3.0]])
     k = lambda a, b: (a * b + 1) ** 3  # noqa: E731
     expected = k(0, 1) + k(2, 3) - 2 * (k(0, 2) + k(0, 3) + k(1, 2) + k(1, 3)) / 4
-    assert kid(x, y, subsets=1) == {"kid_mean": pytest.approx(expected), "kid_std": 0}
+    assert kid(x, y) == {"kid_mean": pytest.approx(expected), "kid_std": 0}
 
 
 def test_kid_is_near_zero_for_one_distribution_and_grows_with_distance():
