@@ -30,8 +30,7 @@ from benchmarks import provenance, records, work
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = "rae-gmm,vae"
-SEEDS, KILL_SEEDS = 2, 4  # trainings of each model; more where many workers die
-LONG_SEEDS = 6  # as many as take a job longer than the 45 seconds it has, on a fast machine too
+SEEDS, MORE_SEEDS = 2, 4  # trainings of each model; more where many workers die or jobs must take long
 ANEW = "anew"  # noted beside a training whose results were removed on purpose
 LONGEST = 900.0  # seconds for one launch
 COLUMNS = ("fault", "trainings", "attempts", "launches", "records", "lost", "duplicated", "table_equal",
@@ -90,7 +89,7 @@ class Launcher:
 
 def kills(folder: Path, count: int) -> Launcher:
     """SIGKILL of a worker at random moments."""
-    run = Launcher(folder, KILL_SEEDS if count > SEEDS * 5 else SEEDS, "local")
+    run = Launcher(folder, MORE_SEEDS if count > SEEDS * 5 else SEEDS, "local")
     dice = random.Random(0)
     process = run.start()
     killed = 0
@@ -172,8 +171,8 @@ def preempted(folder: Path, count: int) -> Launcher:
 
 def time_limit(folder: Path, count: int) -> Launcher:
     """Jobs of several trainings reach their time limit, and go on."""
-    # Told to end 75 of 120 seconds before it, a job has 45 seconds for its trainings.
-    run = _slurm(folder, {"partition": "low", "minutes": 2, "signal_s": 75, "seeds": LONG_SEEDS}, LONG_SEEDS)
+    # Told to end 85 of 120 seconds before it, a job has 35 seconds for its trainings.
+    run = _slurm(folder, {"partition": "low", "minutes": 2, "signal_s": 85, "seeds": MORE_SEEDS}, MORE_SEEDS)
     run.finish()
     logs = "".join(_read(path) for path in folder.glob("jobs/*_log.out"))
     if "Requeued job" not in logs:
@@ -289,7 +288,7 @@ def undisturbed(whole: Path, folder: Path, seeds: int) -> tuple[bytes, dict[str,
     """The table as it should be, and the numbers of its records.
 
     Args:
-        whole: results of an undisturbed run with `KILL_SEEDS` trainings of each model.
+        whole: results of an undisturbed run with `MORE_SEEDS` trainings of each model.
         folder: for the results of a run with fewer.
         seeds: how many.
     """
@@ -378,7 +377,7 @@ def main() -> int:
     rows: list[dict[str, Any]] = []
     unfinished: list[str] = []
     if given.undisturbed is None:
-        Launcher(folder / "undisturbed", KILL_SEEDS, "inline").finish()
+        Launcher(folder / "undisturbed", MORE_SEEDS, "inline").finish()
     whole = given.undisturbed or folder / "undisturbed"
     print(" ".join(f"{name:>21}" if name == "fault" else f"{name:>13}" for name in COLUMNS), flush=True)
     for name in names:
