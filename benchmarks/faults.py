@@ -171,8 +171,8 @@ def preempted(folder: Path, count: int) -> Launcher:
 
 def time_limit(folder: Path, count: int) -> Launcher:
     """Jobs of several trainings reach their time limit, and go on."""
-    # Told to end 85 of 120 seconds before it, a job has 35 seconds for its trainings.
-    run = _slurm(folder, {"partition": "low", "minutes": 2, "signal_s": 85, "seeds": MORE_SEEDS}, MORE_SEEDS)
+    # Told to end 75 of 120 seconds before it, a job has 45 seconds for its trainings.
+    run = _slurm(folder, {"partition": "low", "minutes": 2, "signal_s": 75, "seeds": MORE_SEEDS}, MORE_SEEDS)
     run.finish()
     logs = "".join(_read(path) for path in folder.glob("jobs/*_log.out"))
     if "Requeued job" not in logs:
