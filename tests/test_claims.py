@@ -196,6 +196,33 @@ def test_a_claim_is_what_its_frame_makes_it(number, answer, frame):
             assert not finding.command
 
 
+@pytest.mark.parametrize(("number", "answer", "frame"), [*cases()])
+def test_a_finding_is_of_the_models_that_it_counts_and_would_train(number, answer, frame):
+    claim = claim_of(number)
+    for finding in claim.verdict(frame).findings:
+        used = {frame.trainings.at[key, "model"] for key in finding.keys}
+        assert used <= {*finding.trainings}
+        if finding.command:
+            words = shlex.split(finding.command)
+            assert used <= {*words[words.index("--only") + 1].split(",")} == {*finding.trainings}
+
+
+def test_the_flow_is_timed_beside_the_auto_encoder_that_decides():
+    """GLF in two stages where there are enough of it that ran alike, else RAE + GMM."""
+    cells = {("glf", "train"): 1.05, ("glf-two-stage", "ae"): 1.0, ("rae-gmm", "train"): 0.5}
+    some = trained({at: lambda s, e, t=t: {"seconds": t * (1 + s / 100)} for at, t in cells.items()})
+    finding = claim_of(13).verdict(some).findings[2]
+    assert (finding.answer, {*finding.trainings}) == (SUPPORTED, {"glf", "glf-two-stage"})
+    runs = some.runs.assign(device=np.where(some.runs["model"] == "glf-two-stage", "CPU", "GPU"))
+    finding = claim_of(13).verdict(replace(some, runs=runs)).findings[2]
+    assert (finding.answer, {*finding.trainings}) == (CONTRADICTED, {"glf", "rae-gmm"})
+    few = some.runs[(some.runs["model"] != "glf-two-stage") | (some.runs["seed"] < 2)]
+    few = few[few["model"] != "rae-gmm"]
+    finding = claim_of(13).verdict(evidence(few.to_dict("records"), some.epochs.to_dict("records"))).findings[2]
+    assert "--only glf,glf-two-stage " in finding.command
+    assert "GLF, two stages: 2" in finding.says
+
+
 def test_every_claim_has_all_three_cases():
     assert {claim.number for claim in CLAIMS} - {*CASES} == {12}  # counted from the modules
     assert [claim.number for claim in CLAIMS] == [*range(1, 19)]

@@ -103,33 +103,37 @@ class Claim:
         there = [d for d in evidence.datasets if not self.models or any(evidence.keys(m, d) for m in self.models)]
         if not self.bound and (evidence.preset != "paper" or (there and not {*there} & {*self.datasets})):
             scope = there
-        findings, unknown = [], [model for model in self.models if model not in zoo.MODELS]
+        findings = []
         for finding in self.judge(evidence, scope):
-            known = {m: len(evidence.keys(m, finding.dataset)) for m in self.models if m in zoo.MODELS}
+            models = finding.models or self.models
+            known = {m: len(evidence.keys(m, finding.dataset)) for m in models if m in zoo.MODELS}
+            unknown = [model for model in models if model not in zoo.MODELS]
             metric, protocol = evidence.protocols.get(finding.dataset, ("", ""))
             if finding.protocol:  # one of its own, as that of a curve
                 metric, protocol = finding.metric, finding.protocol
-            more = finding.answer == UNDECIDED and self.models and finding.command != NO_COMMAND
+            more = finding.answer == UNDECIDED and models and finding.command != NO_COMMAND
+            tested = bool(finding.decidable)
             lacks = f"this version has no {', '.join(unknown)}" if unknown else ""
             findings.append(replace(
                 finding,
                 trainings=finding.trainings if finding.trainings is not None else known,
-                note=own_rows(evidence, finding.dataset, self.models),
+                note=own_rows(evidence, finding.dataset, models),
                 says="; ".join(filter(None, [finding.says, _not_used(evidence, finding, known), lacks])),
                 metric=finding.metric and metric,
                 protocol=protocol if finding.metric else "",
-                command=self.command(evidence, finding.dataset, results, bool(finding.decidable)) if more else "",
+                command=self.command(evidence, finding.dataset, results, models, tested) if more else "",
             ))  # fmt: skip
         if not findings:
             where = "digits" if evidence.preset == "demo" else "mnist"
             says = "no training of " + ", ".join(label(m) for m in self.models) + f" at preset {evidence.preset}"
-            findings = [Finding(where, UNDECIDED, says, command=self.command(evidence, where, results))]
+            findings = [Finding(where, UNDECIDED, says, command=self.command(evidence, where, results, self.models))]
         return Verdict(together(f.answer for f in findings), tuple(findings))
 
-    def command(self, evidence: Evidence, dataset: str, results: str, tested: bool = False) -> str:
-        """What trains and measures what the claim needs on a data set; nothing that is there is trained again."""
-        models = [model for model in self.models if model in zoo.MODELS]
-        if len(models) < len(self.models):
+    def command(
+        self, evidence: Evidence, dataset: str, results: str, models: Sequence[str], tested: bool = False
+    ) -> str:
+        """What trains and measures what a finding needs of some models; nothing that is there is trained again."""
+        if not {*models} <= zoo.MODELS.keys():
             return ""
         statuses = [evidence.statuses(model, dataset) for model in models]
         if any(len(s) >= ENOUGH and (s == "diverged").all() for s in statuses):
