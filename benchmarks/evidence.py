@@ -19,17 +19,21 @@ from pandas import DataFrame
 
 import zoo
 from benchmarks import codecs, protocols
+from benchmarks.datasets import DATASETS
 from benchmarks.engine import PRECISIONS
-from benchmarks.evaluation import VARIANTS
+from benchmarks.evaluation import BASE, VARIANTS
 from benchmarks.protocols import PRESETS
 from benchmarks.verdicts import ENOUGH
 
+# Data sets that the paper trains on: Table 1's, and that of its Figures 2 and 6, which has a row in B.1
+PUBLISHED = ("mnist", "fashion", "cifar10", "celeba", "celeba-hq")
 # What a table's own protocol does to images; older records say none of it, and did this
 PLAIN = {"reals": codecs.RAW, "fakes": codecs.RAW, "split": "test", "quantisation": codecs.ROUNDED}
 # What differs between data sets and extractors, and what only `run sensitivity` does there
 OWN = ("input", "crop", "resize")
 VARIED = {name: {v.changes[name] for v in VARIANTS.values() if name in v.changes} for name in OWN}
-SAME = ("dims", "n_real", "n_fake", "extractor", *PLAIN, *OWN)  # of one metric protocol: columns that say which
+# Of one metric protocol: columns that say which
+SAME = ("dims", "n_real", "n_fake", "extractor", "weights", "backend", "estimator", *PLAIN, *OWN)
 COUNTS = ("n_real", "n_fake")
 Values = NDArray[np.float64]
 
@@ -91,8 +95,30 @@ class Evidence:
         return int(there.sum()) - len(self.keys(model, dataset))
 
     def full(self, dataset: str) -> bool:
-        """Whether trainings on a data set had the paper's budget: its preset, on a data set of its own."""
-        return self.preset == "paper" and dataset in PRESETS["paper"].datasets
+        """Whether trainings on a data set had the paper's budget, on images that it has."""
+        return not self.lacks(dataset)
+
+    def lacks(self, dataset: str) -> tuple[str, ...]:
+        """What of the paper's the trainings on a data set had not: "budget", "images", both or neither."""
+        lacking = {"budget": self.preset != "paper" or dataset in self._ours, "images": dataset not in PUBLISHED}
+        return tuple(name for name, lacks in lacking.items() if lacks)
+
+    def beside(self, dataset: str) -> str:
+        """What trainings on a data set at the paper's preset had in place of the paper's budget or images, or ""."""
+        if self.preset != "paper" or self.full(dataset):
+            return ""
+        rows = dict.fromkeys(map(str, self.trainings.loc[self.trainings["dataset"] == dataset, "row"]))
+        names = " and ".join(DATASETS[row].label if row in DATASETS else row for row in rows)
+        schedules = "schedules of our own" if dataset in self._ours else f"Appendix B’s schedules for {names}"
+        return ("" if dataset in PUBLISHED else "which the paper has not, ") + f"all images and {schedules}"
+
+    @cached_property
+    def _ours(self) -> frozenset[str]:
+        """Data sets with a training by a row of settings that is ours, as its source says."""
+        cells = self.trainings[["model", "dataset", "row"]].drop_duplicates()
+        known = [(str(dataset), str(row), protocols.rows(model)) for model, dataset, row in
+                 cells.itertuples(index=False) if model in zoo.MODELS]  # fmt: skip
+        return frozenset(dataset for dataset, row, rows in known if row in rows and rows[row].source.startswith("ours"))
 
     @cached_property
     def datasets(self) -> list[str]:
@@ -161,19 +187,23 @@ class Evidence:
         return found
 
     def variants(self, dataset: str) -> dict[str, str]:
-        """Key of `evaluation.VARIANTS` -> metric protocol, of those that samples of a data set were scored under."""
+        """Key of `evaluation.VARIANTS` -> metric protocol, of those that samples of a data set were scored under.
+
+        The base is the protocol that models are compared by, and nothing else is it: another one's weights may differ.
+        """
         metric, identity = self.protocols.get(dataset, ("", ""))
         mine = self.measured[(self.measured["dataset"] == dataset) & (self.measured["metric"] == metric)]
         known = mine.drop_duplicates("protocol_id").set_index("protocol_id")[[*SAME]]
         known = known.fillna(PLAIN).astype(object).where(known.notna() | known.columns.isin(PLAIN), None)
-        found: dict[str, str] = {}
-        base: dict[Any, Any] = known.loc[identity].to_dict() if identity in known.index else {}
-        for other, row in known.iterrows():
-            # Of images that are fewer than a variant asks for, all
-            for name, variant in VARIANTS.items() if base else ():
-                asked = {**base, **variant.changes}
-                if all(row[n] == asked[n] or (n in COUNTS and n in variant.changes and row[n] == min(asked[n], base[n]))
-                       for n in SAME):  # fmt: skip
+        if identity not in known.index:
+            return {}
+        found, base = {BASE: identity}, dict(known.loc[identity])
+        for name, variant in VARIANTS.items():
+            asked = {**base, **variant.changes}
+            for count in COUNTS:  # of images that are fewer than a variant asks for, all
+                asked[count] = base[count] and min(asked[count], base[count])
+            for other, row in known.drop(identity).iterrows():
+                if all(row[column] == asked[column] for column in SAME):
                     found.setdefault(name, str(other))
         return {name: found[name] for name in VARIANTS if name in found}
 

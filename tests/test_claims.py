@@ -15,7 +15,8 @@ from benchmarks.evidence import Evidence, presets
 from benchmarks.plan import Options, plan
 
 RAW = {"reals": "as they are", "fakes": "as they are", "split": "test", "quantisation": "round(255 x) to uint8",
-       "input": "299x299 plain bilinear", "crop": np.nan, "resize": np.nan}  # fmt: skip
+       "input": "299x299 plain bilinear", "crop": np.nan, "resize": np.nan, "weights": "w", "backend": "b",
+       "estimator": "e"}  # fmt: skip
 OTHERS = ("vae", "wae-gan", "two-stage-vae", "rae-gmm", "vae-flow-prior", "vae-flow-posterior")
 
 
@@ -309,6 +310,30 @@ def test_other_preparations_of_the_images_are_never_what_models_are_compared_by(
     assert some.distance("glf", "celeba").mean == pytest.approx(50)
 
 
+@pytest.mark.parametrize("change", ["weights", "backend", "estimator"])
+def test_another_protocol_of_the_same_images_is_no_variant(change):
+    """Fewer trainings were measured with other weights, and come first: the base is what models are compared by."""
+    base = distances(("mnist",), glf=50.0, vae=60.0).runs
+    other = base.iloc[:3].assign(protocol_id="a", **{change: "x"})
+    jpeg = {"reals": "JPEG, quality 75"}
+    through = [base.assign(protocol_id="j", **jpeg), base.assign(protocol_id="k", **jpeg, **{change: "x"})]
+    for frames in ([other, *through, base], [other, *through[::-1], base]):
+        some = evidence(pd.concat(frames).to_dict("records"))
+        assert some.variants("mnist") == {"base": "p", "jpeg75": "j"}
+
+
+@pytest.mark.parametrize("n", [2000, 5000])
+def test_five_thousand_of_no_more_than_five_thousand_images_are_no_variant(n):
+    base = distances(("mnist",), glf=50.0, vae=60.0).runs
+    few = base.assign(n_fake=n, n_real=n)
+    assert evidence(few.to_dict("records")).variants("mnist") == {"base": "p"}
+    more = few.assign(protocol_id="q", n_fake=5001)  # of another call, with more images: no "5k", either
+    assert evidence(pd.concat([few, more.iloc[:3]]).to_dict("records")).variants("mnist") == {"base": "p"}
+    half = base.assign(protocol_id="h", n_fake=5000, n_real=500)  # of 500 reals, all
+    both = evidence(pd.concat([half, base.assign(n_real=500)]).to_dict("records"))
+    assert both.variants("mnist") == {"base": "p", "5k": "h"}
+
+
 def test_fp32_comes_before_other_precisions_whatever_their_names():
     names = ("bf16", "tf32", "fp32")
     rows = [row("glf", "mnist", s, 10.0, precision=p) | {"key": f"{p} {s}"} for p in names for s in range(4)]
@@ -429,6 +454,35 @@ def on_digits(some):
     epochs = some.epochs[some.epochs["key"].isin(runs["key"])]
     renamed = (frame.assign(dataset="digits").to_dict("records") for frame in (runs.assign(row="digits"), epochs))
     return evidence(*renamed)
+
+
+def test_what_is_not_the_papers_is_told_apart():
+    """A budget of our own, images that the paper has not under its budget, and CelebA-HQ, which is the paper's."""
+    rows = [row("glf", "digits", 0), row("glf", "letters", 0, row="mnist"), row("glf", "celeba-hq", 0),
+            row("glf", "small", 0, row="digits"), row("glf", "fashion", 0, row="mnist")]  # fmt: skip
+    some = evidence(rows)
+    assert {d: some.lacks(d) for d in some.datasets} == {
+        "celeba-hq": (), "digits": ("budget", "images"), "fashion": (), "letters": ("images",),
+        "small": ("budget", "images"),
+    }  # fmt: skip
+    assert {d: some.beside(d) for d in some.datasets if not some.full(d)} == {
+        "digits": "which the paper has not, all images and schedules of our own",
+        "letters": "which the paper has not, all images and Appendix B’s schedules for MNIST",
+        "small": "which the paper has not, all images and schedules of our own",
+    }
+    quick = evidence([one | {"preset": "quick"} for one in rows], preset="quick")
+    assert quick.lacks("celeba-hq") == ("budget",)
+    assert {quick.beside(d) for d in quick.datasets} == {""}
+
+
+def test_a_contradiction_says_what_of_the_papers_it_would_take():
+    renamed = ends(one="done", ten="done")
+    frames = (f.assign(dataset="letters") for f in (renamed.runs.assign(row="mnist"), renamed.epochs))
+    finding = claim_of(9).verdict(evidence(*(f.to_dict("records") for f in frames))).findings[0]
+    assert finding.says.endswith("other images can do this alone: it takes the paper’s images to contradict")
+    says = claim_of(9).verdict(on_digits(renamed)).findings[0].says
+    assert says.endswith("another budget or other images can do this alone: it takes the paper’s budget and images to "
+                         "contradict")  # fmt: skip
 
 
 @pytest.mark.parametrize("number", [1, 5, 6, 8, 9, 10, 11, 14])

@@ -126,7 +126,7 @@ def faster(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
         if not evidence.full(dataset):
             says = "a shortened budget caps the steps of both models alike: it decides this, and not the models"
             if evidence.preset == "paper":
-                says = "the paper has no such data set: its epochs here are ours, and decide this"
+                says = f"{evidence.beside(dataset)}: these schedules decide this, and not the models"
             found.append(Finding(dataset, UNDECIDED, says, keys=keys, command=NO_COMMAND))
             continue
         if why or min(len(a), len(b)) < ENOUGH:

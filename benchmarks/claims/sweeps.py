@@ -30,10 +30,12 @@ AT_400 = {"cifar10": -4.0}  # log10 of the posterior's variance (4.2.1); "around
 
 
 def within_budget(evidence: Evidence, finding: Finding) -> Finding:
-    """The same finding; undecided where it contradicts after another budget than the paper's, which can do it alone."""
-    if evidence.full(finding.dataset) or finding.answer != CONTRADICTED:
+    """The same finding; undecided where it contradicts on another budget or other images, which can do it alone."""
+    lacking = evidence.lacks(finding.dataset)
+    if not lacking or finding.answer != CONTRADICTED:
         return finding
-    says = f"{finding.says}; so few steps can do this alone: it takes the paper’s budget to contradict"
+    alone = " or ".join({"budget": "another budget", "images": "other images"}[name] for name in lacking)
+    says = f"{finding.says}; {alone} can do this alone: it takes the paper’s {' and '.join(lacking)} to contradict"
     return replace(finding, answer=UNDECIDED, says=says, command=NO_COMMAND)
 
 
