@@ -34,6 +34,10 @@ OWN = ("input", "crop", "resize")
 VARIED = {name: {v.changes[name] for v in VARIANTS.values() if name in v.changes} for name in OWN}
 # Of one metric protocol: columns that say which
 SAME = ("dims", "n_real", "n_fake", "extractor", "weights", "backend", "estimator", *PLAIN, *OWN)
+# A training whose diagnostic is so many times the median of its cell's others is named beside what it decides: seeds
+# differ by less than 3 times in all our records but one, where something else went on
+FAR = 1000
+SIZES = ("recon_sse", "latent_std", "latent_nll", "posterior_var")  # diagnostics that do not vary about zero
 COUNTS = ("n_real", "n_fake")
 Values = NDArray[np.float64]
 
@@ -107,10 +111,14 @@ class Evidence:
         """What trainings on a data set at the paper's preset had in place of the paper's budget or images, or ""."""
         if self.preset != "paper" or self.full(dataset):
             return ""
+        which = "" if dataset in PUBLISHED else "which the paper has not, "
+        return f"{which}all images and {self.schedules(dataset)}"
+
+    def schedules(self, dataset: str) -> str:
+        """Whose schedules trainings on a data set had, before a preset shortened them."""
         rows = dict.fromkeys(map(str, self.trainings.loc[self.trainings["dataset"] == dataset, "row"]))
         names = " and ".join(DATASETS[row].label if row in DATASETS else row for row in rows)
-        schedules = "schedules of our own" if dataset in self._ours else f"Appendix B’s schedules for {names}"
-        return ("" if dataset in PUBLISHED else "which the paper has not, ") + f"all images and {schedules}"
+        return "schedules of our own" if dataset in self._ours else f"Appendix B’s schedules for {names}"
 
     @cached_property
     def _ours(self) -> frozenset[str]:
@@ -242,6 +250,19 @@ class Evidence:
         mine = self.trainings.loc[[*self.keys(model, dataset)]]
         known = mine[column].dropna() if column in mine else mine.iloc[:0].get("seed", pd.Series(dtype=float))
         return Sample(known.to_numpy(float), tuple(map(str, known.index)))
+
+    def outliers(self, keys: Sequence[str]) -> list[str]:
+        """In words, which of some trainings have a diagnostic `FAR` times that of the others of their cell."""
+        told = []
+        for (model, _), mine in self.trainings.loc[[*keys]].groupby(["model", "dataset"], sort=False):
+            for name in (name for name in SIZES if name in mine):
+                known = mine.dropna(subset=[name]).set_index("seed")[name].astype(float)
+                for seed, value in known.items() if len(known) >= ENOUGH else ():
+                    others = known.drop(seed)
+                    if abs(value) > FAR * abs(others.median()):
+                        told.append(f"{name} of {label(str(model))}, seed {seed}, is {value:.2g}, of its others "
+                                    f"{others.min():.3g} to {others.max():.3g}")  # fmt: skip
+        return told
 
     @cached_property
     def lines(self) -> DataFrame:
