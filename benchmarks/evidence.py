@@ -257,9 +257,10 @@ class Evidence:
         for (model, _), mine in self.trainings.loc[[*keys]].groupby(["model", "dataset"], sort=False):
             for name in (name for name in SIZES if name in mine):
                 known = mine.dropna(subset=[name]).set_index("seed")[name].astype(float)
-                for seed, value in known.items() if len(known) >= ENOUGH else ():
+                high = known[known.abs() > FAR * known.abs().min()] if len(known) >= ENOUGH else known[:0]
+                for seed, value in high.items():
                     others = known.drop(seed)
-                    if abs(value) > FAR * abs(others.median()):
+                    if abs(value) > FAR * others.abs().median():
                         told.append(f"{name} of {label(str(model))}, seed {seed}, is {value:.2g}, of its others "
                                     f"{others.min():.3g} to {others.max():.3g}")  # fmt: skip
         return told
