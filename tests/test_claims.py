@@ -543,6 +543,16 @@ def test_what_is_printed_of_the_variance_is_what_decides():
     assert claim_of(8).verdict(CASES[8][1][0]).findings[0].unit == "τ"
 
 
+@pytest.mark.parametrize(("number", "helps"), [(5, True), (8, False), (9, True), (14, False)])
+def test_no_command_is_given_where_no_training_of_a_preset_would_decide(number, helps):
+    """Neither where there is one of its models, nor where there is none."""
+    models = claim_of(number).models
+    for model in (*models[:1], "glann"):
+        one = evidence([row(model, "mnist", 0, 1.0, preset="quick")], preset="quick")
+        finding = claim_of(number).verdict(one).findings[0]
+        assert (finding.answer, finding.dataset, bool(finding.command)) == (UNDECIDED, "mnist", helps)
+
+
 def test_diverging_trainings_that_do_not_decide_call_for_more_where_more_would():
     """On CIFAR-10 none of six would contradict; on digits nothing can, and a β at which none diverges not support."""
     half = ends(one="diverged", ten="done", n=3)

@@ -133,7 +133,9 @@ class Claim:
         if not findings:
             where = "digits" if evidence.preset == "demo" else "mnist"
             says = "no training of " + ", ".join(label(m) for m in self.models) + f" at preset {evidence.preset}"
-            findings = [Finding(where, UNDECIDED, says, command=self.command(evidence, where, results, self.models))]
+            command = self.command(evidence, where, results, self.models)
+            hopeless = [f.says for f in self.judge(evidence, [where]) if f.command == NO_COMMAND]
+            findings = [Finding(where, UNDECIDED, "; ".join([says, *hopeless]), command="" if hopeless else command)]
         return Verdict(together(f.answer for f in findings), tuple(findings))
 
     def command(
