@@ -19,17 +19,25 @@ from pandas import DataFrame
 
 import zoo
 from benchmarks import codecs, protocols
+from benchmarks.datasets import DATASETS
 from benchmarks.engine import PRECISIONS
-from benchmarks.evaluation import VARIANTS
+from benchmarks.evaluation import BASE, VARIANTS
 from benchmarks.protocols import PRESETS
 from benchmarks.verdicts import ENOUGH
 
+# Data sets that the paper trains on: Table 1's, and that of its Figures 2 and 6, which has a row in B.1
+PUBLISHED = ("mnist", "fashion", "cifar10", "celeba", "celeba-hq")
 # What a table's own protocol does to images; older records say none of it, and did this
 PLAIN = {"reals": codecs.RAW, "fakes": codecs.RAW, "split": "test", "quantisation": codecs.ROUNDED}
 # What differs between data sets and extractors, and what only `run sensitivity` does there
 OWN = ("input", "crop", "resize")
 VARIED = {name: {v.changes[name] for v in VARIANTS.values() if name in v.changes} for name in OWN}
-SAME = ("dims", "n_real", "n_fake", "extractor", *PLAIN, *OWN)  # of one metric protocol: columns that say which
+# Of one metric protocol: columns that say which
+SAME = ("dims", "n_real", "n_fake", "extractor", "weights", "backend", "estimator", *PLAIN, *OWN)
+# A training whose diagnostic is so many times the median of its cell's others is named beside what it decides: seeds
+# differ by less than 3 times in all our records but one, where something else went on
+FAR = 1000
+SIZES = ("recon_sse", "latent_std", "latent_nll", "posterior_var")  # diagnostics that do not vary about zero
 COUNTS = ("n_real", "n_fake")
 Values = NDArray[np.float64]
 
@@ -91,8 +99,34 @@ class Evidence:
         return int(there.sum()) - len(self.keys(model, dataset))
 
     def full(self, dataset: str) -> bool:
-        """Whether trainings on a data set had the paper's budget: its preset, on a data set of its own."""
-        return self.preset == "paper" and dataset in PRESETS["paper"].datasets
+        """Whether trainings on a data set had the paper's budget, on images that it has."""
+        return not self.lacks(dataset)
+
+    def lacks(self, dataset: str) -> tuple[str, ...]:
+        """What of the paper's the trainings on a data set had not: "budget", "images", both or neither."""
+        lacking = {"budget": self.preset != "paper" or dataset in self._ours, "images": dataset not in PUBLISHED}
+        return tuple(name for name, lacks in lacking.items() if lacks)
+
+    def beside(self, dataset: str) -> str:
+        """What trainings on a data set at the paper's preset had in place of the paper's budget or images, or ""."""
+        if self.preset != "paper" or self.full(dataset):
+            return ""
+        which = "" if dataset in PUBLISHED else "which the paper has not, "
+        return f"{which}all images and {self.schedules(dataset)}"
+
+    def schedules(self, dataset: str) -> str:
+        """Whose schedules trainings on a data set had, before a preset shortened them."""
+        rows = dict.fromkeys(map(str, self.trainings.loc[self.trainings["dataset"] == dataset, "row"]))
+        names = " and ".join(DATASETS[row].label if row in DATASETS else row for row in rows)
+        return "schedules of our own" if dataset in self._ours else f"Appendix B’s schedules for {names}"
+
+    @cached_property
+    def _ours(self) -> frozenset[str]:
+        """Data sets with a training by a row of settings that is ours, as its source says."""
+        cells = self.trainings[["model", "dataset", "row"]].drop_duplicates()
+        known = [(str(dataset), str(row), protocols.rows(model)) for model, dataset, row in
+                 cells.itertuples(index=False) if model in zoo.MODELS]  # fmt: skip
+        return frozenset(dataset for dataset, row, rows in known if row in rows and rows[row].source.startswith("ours"))
 
     @cached_property
     def datasets(self) -> list[str]:
@@ -161,19 +195,23 @@ class Evidence:
         return found
 
     def variants(self, dataset: str) -> dict[str, str]:
-        """Key of `evaluation.VARIANTS` -> metric protocol, of those that samples of a data set were scored under."""
+        """Key of `evaluation.VARIANTS` -> metric protocol, of those that samples of a data set were scored under.
+
+        The base is the protocol that models are compared by, and nothing else is it: another one's weights may differ.
+        """
         metric, identity = self.protocols.get(dataset, ("", ""))
         mine = self.measured[(self.measured["dataset"] == dataset) & (self.measured["metric"] == metric)]
         known = mine.drop_duplicates("protocol_id").set_index("protocol_id")[[*SAME]]
         known = known.fillna(PLAIN).astype(object).where(known.notna() | known.columns.isin(PLAIN), None)
-        found: dict[str, str] = {}
-        base: dict[Any, Any] = known.loc[identity].to_dict() if identity in known.index else {}
-        for other, row in known.iterrows():
-            # Of images that are fewer than a variant asks for, all
-            for name, variant in VARIANTS.items() if base else ():
-                asked = {**base, **variant.changes}
-                if all(row[n] == asked[n] or (n in COUNTS and n in variant.changes and row[n] == min(asked[n], base[n]))
-                       for n in SAME):  # fmt: skip
+        if identity not in known.index:
+            return {}
+        found, base = {BASE: identity}, dict(known.loc[identity])
+        for name, variant in VARIANTS.items():
+            asked = {**base, **variant.changes}
+            for count in COUNTS:  # of images that are fewer than a variant asks for, all
+                asked[count] = base[count] and min(asked[count], base[count])
+            for other, row in known.drop(identity).iterrows():
+                if all(row[column] == asked[column] for column in SAME):
                     found.setdefault(name, str(other))
         return {name: found[name] for name in VARIANTS if name in found}
 
@@ -212,6 +250,20 @@ class Evidence:
         mine = self.trainings.loc[[*self.keys(model, dataset)]]
         known = mine[column].dropna() if column in mine else mine.iloc[:0].get("seed", pd.Series(dtype=float))
         return Sample(known.to_numpy(float), tuple(map(str, known.index)))
+
+    def outliers(self, keys: Sequence[str]) -> list[str]:
+        """In words, which of some trainings have a diagnostic `FAR` times that of the others of their cell."""
+        told = []
+        for (model, _), mine in self.trainings.loc[[*keys]].groupby(["model", "dataset"], sort=False):
+            for name in (name for name in SIZES if name in mine):
+                known = mine.dropna(subset=[name]).set_index("seed")[name].astype(float)
+                high = known[known.abs() > FAR * known.abs().min()] if len(known) >= ENOUGH else known[:0]
+                for seed, value in high.items():
+                    others = known.drop(seed)
+                    if abs(value) > FAR * others.abs().median():
+                        told.append(f"{name} of {label(str(model))}, seed {seed}, is {value:.2g}, of its others "
+                                    f"{others.min():.3g} to {others.max():.3g}")  # fmt: skip
+        return told
 
     @cached_property
     def lines(self) -> DataFrame:

@@ -17,12 +17,17 @@ LEVEL = verdicts.LEVEL  # after Holm’s correction where a claim makes several 
 
 @dataclass(frozen=True)
 class Effect:
-    """A number with its 95 % interval, and the p-value of its being zero."""
+    """A number with its 95 % interval, and the p-value of its being zero; NaN where that is not what is tested."""
 
     value: float
     low: float
     high: float
     p: float
+
+    @property
+    def interval(self) -> Effect:
+        """Of a test of the interval against a margin: the p-value, which is that of zero, is not the test's."""
+        return Effect(self.value, self.low, self.high, math.nan)
 
     def exp(self) -> Effect:
         """Of logarithms' difference, the ratio."""

@@ -34,7 +34,8 @@ class RecordError(ValueError):
 # One row per training repeats these; a metric's own columns stand between EVALUATION and PROVENANCE.
 TRAINING = ("key", "model", "label", "revision", "dataset", "row", "preset", "seed", "precision", "status")
 EVALUATION = ("error", "source", "draw", "metric", "protocol_id", "n", "n_real", "n_fake", "extractor", "split",
-              "reals", "fakes", "quantisation", "dims", "input", "crop", "resize")  # fmt: skip
+              "reals", "fakes", "quantisation", "dims", "input", "crop", "resize", "weights", "backend",
+              "estimator")  # fmt: skip
 DIAGNOSTICS = ("recon_sse", "latent_std", "latent_mean", "prior_mean", "prior_cov", "latent_nll", "posterior_var")
 PROVENANCE = ("train", "test", "device", "torch", "engine", "commit", "dirty")
 EPOCH = ("key", "model", "dataset", "preset", "seed", "stage", "epoch", "protocol_id")  # the last one: of a curve

@@ -185,7 +185,8 @@ def test_read_gives_a_row_per_evaluation_and_per_epoch(tmp_path: Path) -> None:
     assert [*runs.columns] == [
         *("key", "model", "label", "revision", "dataset", "row", "preset", "seed", "precision", "status", "error"),
         *("source", "draw", "metric", "protocol_id", "n", "n_real", "n_fake", "extractor"),
-        *("split", "reals", "fakes", "quantisation", "dims", "input", "crop", "resize", "fd_classifier"),
+        *("split", "reals", "fakes", "quantisation", "dims", "input", "crop", "resize"),
+        *("weights", "backend", "estimator", "fd_classifier"),
         *("recon_sse", "latent_std", "latent_mean", "prior_mean", "prior_cov", "latent_nll", "posterior_var"),
         *("train", "test", "device", "torch", "engine", "commit", "dirty"),
     ]
@@ -211,7 +212,7 @@ def test_metrics_of_one_draw_have_columns_of_their_own(tmp_path: Path) -> None:
     prd = evaluation(0, prd_f8=0.9, prd_f1_8=0.8) | {"metric": "prd"}
     records.write(tmp_path, record(evaluations=[evaluation(0, fd_classifier=math.nan), prd]))
     runs, _ = records.read(tmp_path)
-    assert [*runs.columns[27:30]] == ["fd_classifier", "prd_f1_8", "prd_f8"]
+    assert [*runs.columns[30:33]] == ["fd_classifier", "prd_f1_8", "prd_f8"]
     assert runs["fd_classifier"].isna().all()
     assert runs["fd_classifier"].dtype == float
     assert [*runs["prd_f8"][1:]] == [0.9]

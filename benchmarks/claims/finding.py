@@ -34,6 +34,7 @@ class Finding:
         protocol: the metric protocol's fingerprint.
         trainings: model -> how many there are.
         keys: of the records used.
+        models: those that it is of, where they are not all of the claim's: its trainings, note and command are theirs.
         note: what is not the paper's in the settings of these trainings.
         command: what to run where something is missing, "" elsewhere; of a judge, NO_COMMAND where nothing would help.
     """
@@ -48,6 +49,7 @@ class Finding:
     protocol: str = ""
     trainings: Mapping[str, int] | None = None
     keys: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
     note: str = ""
     command: str = ""
 
