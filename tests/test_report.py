@@ -253,6 +253,19 @@ def test_a_browser_shows_it(demo, chromium, width, dark):
 
 
 @pytest.mark.slow
+def test_dots_of_a_table_stand_under_one_axis_on_a_phone(demo, chromium):
+    chromium.open(demo[0] / "report.html", 390)
+    strips = """[...document.querySelectorAll(".board")].map(board => [...board.querySelectorAll(".strip")].map(
+        strip => [strip.getBoundingClientRect().left, strip.getBoundingClientRect().width]))"""
+    boards = chromium.evaluate(strips)
+    assert len(boards) == 2
+    assert all(len(board) > 5 and len({*map(tuple, board)}) == 1 for board in boards)
+    assert all(board[0][1] > 330 for board in boards), "as wide as the page"
+    cut = "[...document.querySelectorAll('.board *')].filter(e => e.getBoundingClientRect().right > 390).length"
+    assert chromium.evaluate(cut) == 0
+
+
+@pytest.mark.slow
 def test_the_browser_would_notice(tmp_path, chromium):
     """A request, a complaint, a missing picture and an overflow are seen where there are any."""
     path = tmp_path / "bad.html"
