@@ -110,13 +110,23 @@ def test_the_page_is_a_pure_function_of_the_folder(demo):
     assert report.write(made).read_text(encoding="utf-8") == text
 
 
+def test_all_files_that_it_writes_are_told_the_page_last(tmp_path):
+    made = folder(tmp_path, "digits-demo")
+    before = {*made.rglob("*")}
+    paths = report.files(made)
+    hidden = {path for path in made.rglob("*") if path.name.startswith(".")}  # the records' index
+    assert {*paths} == {path for path in {*made.rglob("*")} - before - hidden if path.is_file()}
+    assert [path.name for path in paths[:3]] == ["claims.csv", "claims.md", "figure2-demo.png"]
+    assert paths[-1] == made / "report.html"
+
+
 def test_no_records_and_no_folder(tmp_path, capsys):
     assert main(["report", "--results", str(tmp_path / "nothing")]) == 2
     assert "there are no records in" in capsys.readouterr().err
     assert not (tmp_path / "nothing").exists()
     (tmp_path / "empty" / "records").mkdir(parents=True)
     assert main(["report", "--results", str(tmp_path / "empty")]) == 0
-    path = Path(capsys.readouterr().out.strip())
+    path = Path(capsys.readouterr().out.strip().splitlines()[-1])
     assert "There is no record here yet" in path.read_text(encoding="utf-8")
 
 

@@ -29,19 +29,27 @@ POLICY = "default-src 'none'; img-src data:; style-src 'sha256-{}'; base-uri 'no
 
 PAPER = "https://arxiv.org/abs/1905.10485"  # a link: the page itself asks nothing of it
 
-__all__ = ["render", "write"]
+__all__ = ["files", "render", "write"]
 
 
 def write(results: Path) -> Path:
-    """Write RESULTS/report.html, the figures it shows, as PNG and PDF below RESULTS/figures, and the claims as data.
+    """Write all files of the report; returns the page's path."""
+    return files(results)[-1]
+
+
+def files(results: Path) -> list[Path]:
+    """Write RESULTS/report.html, and what it shows as files of their own, below the same folder.
+
+    Beside the page those are the claims, tables/claims.csv and claims.md, and the paper's figures of what is there,
+    figures/figureN-PRESET.* (PNG, PDF, caption, and the numbers drawn of curves).
 
     Returns:
-        The page's path.
+        All their paths, the page's last.
     """
     runs, epochs = records.read(results)
     sections = [section(Evidence(runs, epochs, preset), results) for preset in presets(runs)]
-    listed.write(sections, results)
-    return records.write_text(results / "report.html", render(sections, results))
+    beside = [*listed.write(sections, results), *(path for one in sections for path in one.files)]
+    return [*beside, records.write_text(results / "report.html", render(sections, results))]
 
 
 def render(sections: list[Section], results: Path) -> str:

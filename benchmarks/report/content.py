@@ -45,6 +45,8 @@ class Section:
         lead: trainings of each model, and what is not the paper's.
         facts: data, trainings, schedules, metric and budget, in words.
         hopeless: (number of a claim, data set) -> why no command decides it, or "".
+        figures: name, picture, caption.
+        files: of the figures.
     """
 
     preset: str
@@ -62,6 +64,7 @@ class Section:
     boards: list[Board]
     tables: list[Table]
     figures: list[tuple[str, str, str]]
+    files: list[Path]
 
     @property
     def short(self) -> str:
@@ -87,6 +90,7 @@ def section(evidence: Evidence, results: Path) -> Section:
     grids = {metric: grid(evidence, datasets, firsts) for metric, datasets in metrics.items()}
     more = [build(name, frames, only(one, OF_FEW[name](evidence)) if name in OF_FEW else one)
             for one in grids.values() for name in SHOWN if TABLES[name].tells(one)]  # fmt: skip
+    made = list(drawn(evidence, results))
     return Section(
         preset=evidence.preset,
         title=title(evidence, firsts),
@@ -102,7 +106,8 @@ def section(evidence: Evidence, results: Path) -> Section:
         counts=[(word, answers.count(word)) for word in (claims.SUPPORTED, claims.CONTRADICTED, claims.UNDECIDED)],
         boards=[board(evidence, dataset, tables, firsts, results, named(results)) for dataset in evidence.datasets],
         tables=[table for table in more if any(cell.shown(1)[""].value != NOTHING for cell in table.cells.values())],
-        figures=list(drawn(evidence, results)),
+        figures=[(name, uri(png), text.read_text(encoding="utf-8").strip()) for name, (png, _, text, *_) in made],
+        files=[path for _, paths in made for path in paths],
     )
 
 
@@ -136,8 +141,8 @@ def grid(
     )
 
 
-def drawn(evidence: Evidence, results: Path) -> Iterator[tuple[str, str, str]]:
-    """The paper's figures for which there are trainings: name, picture, caption."""
+def drawn(evidence: Evidence, results: Path) -> Iterator[tuple[str, list[Path]]]:
+    """The paper's figures for which there are trainings: name, and the files written, the picture first."""
     for name, kind in figures.FIGURES.items():
         datasets = [d for d in evidence.datasets if any(evidence.keys(m, d) for m in kind.known)]
         if kind.panels:  # GLF alone is no sweep
@@ -147,4 +152,4 @@ def drawn(evidence: Evidence, results: Path) -> Iterator[tuple[str, str, str]]:
             continue
         labels = {m: model_label(m) for m in models}, {d: label(d) for d in datasets}
         paths = figures.write(name, evidence, *labels, results, stem=f"{name}-{evidence.preset}")
-        yield f"Figure {name.removeprefix('figure')}", uri(paths[0]), paths[2].read_text(encoding="utf-8").strip()
+        yield f"Figure {name.removeprefix('figure')}", paths

@@ -69,8 +69,9 @@ def _effect(finding: Finding) -> str:
     return f" ({finding.unit} {value}, 95 % {interval}{p})"
 
 
-def write(sections: Sequence[Section], results: Path) -> None:
-    """Both files, below RESULTS/tables."""
+def write(sections: Sequence[Section], results: Path) -> list[Path]:
+    """Both files, below RESULTS/tables; returns their paths."""
     tables = results / "tables"
-    records.write_text(tables / "claims.csv", frame(sections).to_csv(index=False, lineterminator="\n"))
-    records.write_text(tables / "claims.md", markdown(sections))
+    data = frame(sections).to_csv(index=False, lineterminator="\n")
+    return [records.write_text(tables / name, text)
+            for name, text in (("claims.csv", data), ("claims.md", markdown(sections)))]  # fmt: skip
