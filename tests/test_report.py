@@ -240,7 +240,7 @@ def test_the_command_of_a_cell_makes_as_many_trainings_as_are_there(tmp_path):
     assert "--only glf --seeds 2 --results results/again" in glf
     assert "GLF on digits: 2 trainings (the preset: 3)" in glf
     assert "The seeds" not in glf
-    assert "adds the 1 that is missing" in glf
+    assert "adds the other 1:" in glf
     assert "--only glf --seeds 3 --results results" in glf
     assert "The seeds of the trainings here are 1, 2; the command makes seeds 0 to 1." in vae
     assert "WAE-GAN on digits: 1 training (the preset: 3)" in gan
@@ -462,6 +462,21 @@ def test_dots_of_a_table_stand_under_one_axis_on_a_phone(demo, chromium):
     assert all(board[0][1] > 330 for board in boards), "as wide as the page"
     cut = "[...document.querySelectorAll('.board *')].filter(e => e.getBoundingClientRect().right > 390).length"
     assert chromium.evaluate(cut) == 0
+
+
+@pytest.mark.slow
+def test_curves_can_be_read_on_a_phone(demo, chromium):
+    """One below the other, with letters of their own size, and nothing beyond the page."""
+    chromium.open(demo[0] / "report.html", 390)
+    chromium.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    charts = chromium.evaluate("[...document.querySelectorAll('.curve')].map(c => c.getBoundingClientRect()).map("
+                               "c => [c.left, c.width])")  # fmt: skip
+    assert len(charts) > 4
+    assert {left for left, _ in charts} == {charts[0][0]}
+    assert all(width > 0.95 * Panel.width for _, width in charts)
+    beyond = "[...document.querySelectorAll('.curve *, .legend *')].filter(e => e.getBoundingClientRect().right > 391)"
+    assert chromium.evaluate(f"{beyond}.length") == 0
+    assert chromium.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 @pytest.mark.slow

@@ -58,7 +58,7 @@ def again(evidence: Evidence, model: str, dataset: str, results: str) -> Again:
         took=took(evidence, times),
         seconds=float(times.mean()) * n if len(times) else None,
         wanted=f"The preset wants {trainings(preset)} of it; this command, in the folder of these records, adds the "
-        f"{missing} that {'is' if missing == 1 else 'are'} missing:" if more else "",
+        f"other {missing}:" if more else "",
         more=claims.command(evidence, "table1", [model], dataset, preset, results) if more else "",
     )  # fmt: skip
 

@@ -216,11 +216,8 @@ def failure(evidence: Evidence, key: str, results: Path) -> str:
     message, epoch = str(error.get("message") or ""), error.get("epoch")
     if not isinstance(epoch, int):
         return message
-    lines = evidence.of([key])
-    at = lines.loc[(lines["stage"] == error.get("stage")) & (lines["epoch"] == epoch), "number"]
-    # An epoch without a line of its own follows the last one that has one
-    number = int(at.iloc[0]) if len(at) else len(lines) + 1
-    return re.sub(rf"\bepoch {epoch}\b", f"epoch {number}", message)
+    before = int((evidence.of([key])["stage"] != error.get("stage")).sum())  # it ended in the last of its stages
+    return re.sub(rf"\bepoch {epoch}\b", f"epoch {before + epoch + 1}", message)
 
 
 def settings(record: Mapping[str, Any]) -> list[str]:
