@@ -8,7 +8,7 @@ from typing import Any
 
 import zoo
 from benchmarks.claims import UNDECIDED, Claim, Finding, Verdict
-from benchmarks.evidence import Evidence
+from benchmarks.evidence import Evidence, own_rows
 from benchmarks.evidence import label as model_label
 from benchmarks.protocols import PRESETS
 from benchmarks.report.words import alike, count, label
@@ -49,20 +49,17 @@ def lead(evidence: Evidence, firsts: Firsts) -> str:
     """How many trainings each model has, and what of the paper's setting they do not have, in one sentence."""
     counts = sorted({len(keys) for keys in evidence.cells.values()})
     each = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))) if counts else "0"
-    full = all(map(evidence.full, evidence.datasets))
+    full, preset = all(map(evidence.full, evidence.datasets)), PRESETS.get(evidence.preset)
     differs = {
         "data": not {*evidence.datasets} <= {*PUBLISHED},
-        "schedules": not full or any(map(_ours, firsts.values())),
+        "schedules": not preset or bool(preset.steps)
+        or any(_own(evidence, *cell, record) for cell, record in firsts.items()),
         "metric": any(metric != "fid" for metric, _ in evidence.protocols.values()),
         "budget": not full,
     }
     names = [name for name, other in differs.items() if other]
     told = f"not the paper’s: {', '.join(names)}" if names else "data, schedules, metric and budget are the paper’s"
     return f"{each} training{'s' * (each != '1')} of each model; {told}"
-
-
-def _ours(record: Mapping[str, Any]) -> bool:
-    return str((record.get("settings") or {}).get("source") or "").startswith(OURS)
 
 
 def budget(evidence: Evidence) -> str:
@@ -88,7 +85,7 @@ def facts(evidence: Evidence, firsts: Firsts) -> list[tuple[str, str]]:
     rows = [("data", _data(dataset, firsts)) for dataset in evidence.datasets]
     cells = f"{len(evidence.cells)} models" if len(evidence.datasets) == 1 else f"{len(evidence.cells)} cells"
     rows.append(("trainings", f"{len(evidence.trainings)}, of {cells}: {ended}"))
-    rows += [("schedules", told) for dataset in evidence.datasets if (told := _schedules(dataset, firsts))]
+    rows += [("schedules", _schedules(evidence, dataset, firsts)) for dataset in evidence.datasets]
     metrics = {metric: [label(d) for d, (m, _) in evidence.protocols.items() if m == metric]
                for metric, _ in evidence.protocols.values()}  # fmt: skip
     for metric, names in metrics.items():
@@ -108,21 +105,28 @@ def _data(dataset: str, firsts: Firsts) -> str:
     return f"{label(dataset)}, {theirs}: {images}"
 
 
-def _schedules(dataset: str, firsts: Firsts) -> str:
+def _own(evidence: Evidence, model: str, dataset: str, record: Mapping[str, Any]) -> str:
+    """What is not the paper's in a cell's schedule beside its length; "" where nothing is."""
+    source = str((record.get("settings") or {}).get("source") or "")
+    told = own_rows(evidence, dataset, [model]) or (source if source.startswith(OURS) else "")
+    return told.removeprefix(OURS).lstrip(": ")
+
+
+def _schedules(evidence: Evidence, dataset: str, firsts: Firsts) -> str:
     """Whose epochs and rates a data set's models were trained by."""
-    by: dict[str, list[str]] = {}
-    for (model, on), record in firsts.items():
-        if on == dataset and (source := str((record.get("settings") or {}).get("source") or "")):
-            by.setdefault(source, []).append(model)
-    if not by:
-        return ""
-    ours = {source: models for source, models in by.items() if source.startswith(OURS)}
-    n, of = sum(map(len, ours.values())), sum(map(len, by.values()))
-    if not n:
-        return f"{label(dataset)}: the paper’s"
-    told = "; ".join(f"{source.removeprefix(OURS).lstrip(': ')} ({_models(models)})" for source, models in ours.items())
-    whose = "ours" if n == of else f"ours for {n} of {of} models, the paper’s for the others"
-    return f"{label(dataset)}: {whose}: {told}"
+    models = [model for model, on in firsts if on == dataset]
+    ours: dict[str, list[str]] = {}
+    for model in models:
+        if own := _own(evidence, model, dataset, firsts[model, dataset]):
+            ours.setdefault(own, []).append(model)
+    n = sum(map(len, ours.values()))
+    told = "; ".join(f"{source} ({_models(some)})" for source, some in ours.items())
+    preset = PRESETS.get(evidence.preset)
+    short = ", shortened in proportion" if preset and preset.steps else ""
+    if n == len(models):
+        return f"{label(dataset)}: ours{short}: {told}"
+    rest = f", but ours for {n} of {len(models)} models: {told}" if n else ""
+    return f"{label(dataset)}: the paper’s{short}{rest}"
 
 
 def _models(models: Sequence[str]) -> str:
