@@ -65,6 +65,23 @@ def test_a_training_that_ends_in_huge_numbers_does_not_squeeze_the_others():
     assert curves.limits(mild, {"vae"}) == (-np.inf, np.inf), "there is room for all"
 
 
+def test_on_a_logarithmic_axis_room_is_counted_in_logarithms():
+    """A decade of calm curves and less than one above them share the panel half and half."""
+    frame = pd.DataFrame({"model": ["glf", "glf", "vae"], "low": [1.0, 10.0, 20.0], "high": [1.0, 10.0, 100.0],
+                          "trainings": 3})  # fmt: skip
+    assert curves.limits(frame, {"vae"}, log=True) == (-np.inf, np.inf)
+    assert curves.limits(frame, {"vae"}) < (1.0, 11.0), "on a linear one they have a tenth"
+    low, high = curves.limits(frame.assign(high=[1.0, 10.0, 1e9]), {"vae"}, log=True)
+    assert 0.5 < low < 1.0
+    assert 10.0 < high < 20.0
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_curves_of_one_value_are_not_alone_in_their_panel(log):
+    frame = pd.DataFrame({"model": ["glf", "vae"], "low": [2.0, 1.0], "high": [2.0, 50.0], "trainings": 3})
+    assert curves.limits(frame, {"vae"}, log) == (-np.inf, np.inf)
+
+
 def test_points_of_another_protocol_are_left_out(sweep):
     changed = sweep.epochs.copy()
     some = changed["key"].eq(sweep.keys("glf", "digits")[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -145,7 +146,7 @@ def _panel(
         axis.tick_params(axis="y", which="minor", labelsize=6)
     ends: list[tuple[float, float, str, str]] = []
     fallen = 0
-    low, high = limits(band, {*ended["model"]})
+    low, high = limits(band, {*ended["model"]}, axis.get_yscale() == "log")
     if np.isfinite(low):
         axis.set_ylim(low, high)
     for model, label in models.items():
@@ -171,7 +172,7 @@ def _panel(
     return ends
 
 
-def limits(band: DataFrame, diverged: set[str]) -> tuple[float, float]:
+def limits(band: DataFrame, diverged: set[str], log: bool = False) -> tuple[float, float]:
     """Lower and upper end of a panel's axis, or (-inf, inf) where Matplotlib is to choose.
 
     A diverging training's last values can be of any size: where they would squeeze the other models' curves into less
@@ -182,10 +183,26 @@ def limits(band: DataFrame, diverged: set[str]) -> tuple[float, float]:
     if len(calm) in (0, len(drawn)):
         return -np.inf, np.inf
     low, high = float(calm["low"].min()), float(calm["high"].max())
-    if float(drawn["high"].max()) - float(drawn["low"].min()) <= 3 * (high - low):
+    if not squeezed((low, high), (float(drawn["low"].min()), float(drawn["high"].max())), log):
         return -np.inf, np.inf
+    if log:
+        pad = (high / low) ** 0.08
+        return low / pad, high * pad
     pad = 0.08 * (high - low)
     return (low - pad if low - pad > 0 or low <= 0 else low / 1.1), high + pad
+
+
+def squeezed(calm: tuple[float, float], drawn: tuple[float, float], log: bool) -> bool:
+    """Whether a panel of all that is drawn would leave less than a third of its height to the calm curves.
+
+    Args:
+        calm: lowest and highest value of the curves that did not diverge.
+        drawn: of all curves.
+        log: whether the axis is logarithmic, where all values are positive.
+    """
+    (low, high), (bottom, top) = (tuple(math.log(v) for v in ends) if log else ends for ends in (calm, drawn))
+    # Curves that are all one value have no height that could be squeezed
+    return high > low and top - bottom > 3 * (high - low)
 
 
 def name_ends(axis: Axes, ends: list[tuple[float, float, str, str]]) -> None:

@@ -9,7 +9,9 @@ from pandas import DataFrame
 
 from benchmarks import records
 from benchmarks.claims import Finding
-from benchmarks.report.content import Section, label, number
+from benchmarks.report.content import Section
+from benchmarks.report.facts import effect
+from benchmarks.report.words import label, number
 
 COLUMNS = ("preset", "claim", "sentence", "source", "verdict", "dataset", "answer", "says", "test", "unit", "value",
            "low", "high", "p", "metric", "protocol_id", "trainings", "note")  # fmt: skip
@@ -60,15 +62,16 @@ def _by(finding: Finding) -> str:
 
 
 def _effect(finding: Finding) -> str:
-    effect = finding.effect
-    if effect is None or effect.low == effect.high:
+    value, interval = effect(finding)
+    if finding.effect is None or not interval:
         return ""
-    p = "" if effect.p != effect.p else f", p = {number(effect.p)}"
-    return f" ({finding.unit} {number(effect.value)}, 95 % {number(effect.low)} to {number(effect.high)}{p})"
+    p = "" if finding.effect.p != finding.effect.p else f", p = {number(finding.effect.p)}"
+    return f" ({finding.unit} {value}, 95 % {interval}{p})"
 
 
-def write(sections: Sequence[Section], results: Path) -> None:
-    """Both files, below RESULTS/tables."""
+def write(sections: Sequence[Section], results: Path) -> list[Path]:
+    """Both files, below RESULTS/tables; returns their paths."""
     tables = results / "tables"
-    records.write_text(tables / "claims.csv", frame(sections).to_csv(index=False, lineterminator="\n"))
-    records.write_text(tables / "claims.md", markdown(sections))
+    data = frame(sections).to_csv(index=False, lineterminator="\n")
+    return [records.write_text(tables / name, text)
+            for name, text in (("claims.csv", data), ("claims.md", markdown(sections)))]  # fmt: skip
