@@ -141,7 +141,8 @@ def page(given: Namespace, root: Path | None) -> int:
     if not (results / "records").is_dir():
         raise Problems([f"there are no records in {results}: give another --results, or make some first, by "
                         "table1 --preset demo"])  # fmt: skip
-    print(report.write(results))
+    for path in report.files(results):
+        print(path)
     return DONE
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import zoo
 from benchmarks.claims import UNDECIDED, Claim, Finding, Verdict
-from benchmarks.evidence import Evidence, own_rows
+from benchmarks.evidence import PUBLISHED, Evidence, own_rows
 from benchmarks.evidence import label as model_label
 from benchmarks.protocols import PRESETS
 from benchmarks.report.words import alike, count, label
@@ -16,7 +16,6 @@ from benchmarks.verdicts import ENOUGH
 
 Firsts = Mapping[tuple[str, str], Mapping[str, Any]]  # (model, data set) -> the record of its first training
 OURS = "ours"  # how the source of a row of settings begins that is not the paper's
-PUBLISHED = PRESETS["paper"].datasets
 
 
 def title(evidence: Evidence, firsts: Firsts) -> str:
@@ -70,12 +69,15 @@ def budget(evidence: Evidence) -> str:
     if preset.images or preset.steps:
         images = f"at most {preset.images:,} training images, " if preset.images else ""
         return f"{images}at most {preset.steps:,} steps in each stage, schedules shortened in proportion"
-    ours = [label(d) for d in evidence.datasets if not evidence.full(d)]
+    beside: dict[str, list[str]] = {}
+    for dataset in evidence.datasets:
+        if said := evidence.beside(dataset):
+            beside.setdefault(said, []).append(label(dataset))
+    own = "; ".join(f"on {', '.join(names)}, {said}" for said, names in beside.items())
     words = "all images, Appendix B’s schedules"
-    if not ours:
+    if not own:
         return words
-    own = f"on {', '.join(ours)}, which the paper has not, all images and schedules of our own"
-    return own if len(ours) == len(evidence.datasets) else f"{words}; {own}"
+    return own if sum(map(len, beside.values())) == len(evidence.datasets) else f"{words}; {own}"
 
 
 def facts(evidence: Evidence, firsts: Firsts) -> list[tuple[str, str]]:
