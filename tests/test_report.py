@@ -298,10 +298,10 @@ def test_a_finding_without_a_command_says_why(tmp_path):
     blank = [(claim.number, finding) for claim, verdict in found.claims for finding in verdict.findings
              if finding.answer == "undecided" and not finding.command]  # fmt: skip
     assert {number for number, _ in blank} >= {9, 11, 14}
-    assert all("paper’s data and budget" in found.hopeless[number, finding.dataset] for number, finding in blank)
-    there = [found.hopeless[c.number, f.dataset] for c, v in found.claims for f in v.findings if f.command]
-    assert there
-    assert not any(there)
+    assert all("paper’s data and budget" in finding.barred for _, finding in blank)
+    others = [finding for _, verdict in found.claims for finding in verdict.findings if finding.command]
+    assert others
+    assert not any(finding.barred for finding in others)
 
 
 def test_epochs_count_from_one_in_messages_as_in_curves(tmp_path):

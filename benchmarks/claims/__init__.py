@@ -35,10 +35,10 @@ from benchmarks.claims.cost import cheap_flow, faster, small_flow
 from benchmarks.claims.finding import (
     CONTRADICTED,
     LARGE,
-    NO_COMMAND,
     PAPER,
     PRIORS,
     REGULARIZED,
+    SETTING,
     SUPPORTED,
     UNDECIDED,
     Finding,
@@ -117,8 +117,11 @@ class Claim:
             metric, protocol = evidence.protocols.get(finding.dataset, ("", ""))
             if finding.protocol:  # one of its own, as that of a curve
                 metric, protocol = finding.metric, finding.protocol
-            more = finding.answer == UNDECIDED and models and finding.command != NO_COMMAND
-            tested = bool(finding.decidable)
+            barred, command = finding.barred, ""
+            if finding.answer == UNDECIDED and models and not barred:
+                barred = self.barred(evidence, finding.dataset, models)
+                tested = bool(finding.decidable)
+                command = "" if barred else self.command(evidence, finding.dataset, results, models, tested)
             far = "; ".join(evidence.outliers(finding.keys)) if finding.metric else ""
             lacks = f"this version has no {', '.join(unknown)}" if unknown else ""
             findings.append(replace(
@@ -128,26 +131,36 @@ class Claim:
                 says="; ".join(filter(None, [finding.says, far, _not_used(evidence, finding, known), lacks])),
                 metric=finding.metric and metric,
                 protocol=protocol if finding.metric else "",
-                command=self.command(evidence, finding.dataset, results, models, tested) if more else "",
+                command=command,
+                barred=barred if finding.answer == UNDECIDED else "",
             ))  # fmt: skip
         if not findings:
             where = "digits" if evidence.preset == "demo" else "mnist"
             says = "no training of " + ", ".join(label(m) for m in self.models) + f" at preset {evidence.preset}"
-            command = self.command(evidence, where, results, self.models)
-            hopeless = [f.says for f in self.judge(evidence, [where]) if f.command == NO_COMMAND]
-            findings = [Finding(where, UNDECIDED, "; ".join([says, *hopeless]), command="" if hopeless else command)]
+            hopeless = [f for f in self.judge(evidence, [where]) if f.barred]
+            barred = hopeless[0].barred if hopeless else self.barred(evidence, where, self.models)
+            command = "" if barred else self.command(evidence, where, results, self.models)
+            says = "; ".join([says, *(finding.says for finding in hopeless)])
+            findings = [Finding(where, UNDECIDED, says, command=command, barred=barred)]
         return Verdict(together(f.answer for f in findings), tuple(findings))
+
+    def barred(self, evidence: Evidence, dataset: str, models: Sequence[str]) -> str:
+        """Why no more trainings of some models can be made, or would tell anything; "" where they would."""
+        if not {*models} <= zoo.MODELS.keys():
+            return "it takes a model that this version has not"
+        statuses = {model: evidence.statuses(model, dataset) for model in models}
+        lost = [m for m, s in statuses.items() if len(s) >= ENOUGH and (s == "diverged").all()]
+        if self.endings or not lost:
+            return ""
+        told = f"every training of {', '.join(map(label, lost))} diverged, and so would more of them"
+        return told if evidence.full(dataset) else f"{told}; otherwise {SETTING}"
 
     def command(
         self, evidence: Evidence, dataset: str, results: str, models: Sequence[str], tested: bool = False
     ) -> str:
         """What trains and measures what a finding needs of some models; nothing that is there is trained again."""
-        if not {*models} <= zoo.MODELS.keys():
-            return ""
         statuses = [evidence.statuses(model, dataset) for model in models]
         useful = [len(s) if self.endings else int((s != "diverged").sum()) for s in statuses]
-        if any(len(s) >= ENOUGH and not n for s, n in zip(statuses, useful, strict=True)):
-            return ""  # more of them would diverge as well
         # Seeds that have ended are not trained again: what diverged is made up for by as many more
         seeds = max(PRESETS[evidence.preset].seeds if evidence.preset in PRESETS else 0,
                     *(len(s) + max(0, ENOUGH - n) for s, n in zip(statuses, useful, strict=True)))  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 from pandas import DataFrame, Series, isna
 
 from benchmarks import architecture
-from benchmarks.claims.finding import CONTRADICTED, NO_COMMAND, SUPPORTED, UNDECIDED, Finding
+from benchmarks.claims.finding import CONTRADICTED, SETTING, SUPPORTED, TIMES, UNDECIDED, Finding
 from benchmarks.datasets import DATASETS
 from benchmarks.evidence import Evidence, label
 from benchmarks.inference import Effect, welch
@@ -23,6 +23,7 @@ ALIKE = ("device", "engine", "precision", "torch")  # times compare only where t
 WITHOUT = (("glf-two-stage", "ae"), ("rae-gmm", "train"))
 APART = "times compare only on one device, with one engine, precision and version of torch"
 SHORT = f"too few trainings of more than one epoch ({ENOUGH} are needed)"
+EPOCHS = "it takes a budget of more than one epoch"
 
 
 def small_flow(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
@@ -94,8 +95,8 @@ def cheap_flow(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
         how, a, b, why = tried[other]
         keys, models = (*a, *b), ("glf", other)
         if why:
-            stop = NO_COMMAND if why.startswith((APART, SHORT)) else ""
-            found.append(Finding(dataset, UNDECIDED, why, keys=keys, models=models, command=stop))
+            stop = TIMES if why.startswith(APART) else EPOCHS if why == SHORT else ""
+            found.append(Finding(dataset, UNDECIDED, why, keys=keys, models=models, barred=stop))
             continue
         e = welch(np.log([*a.values()]), np.log([*b.values()]))
         ratio = e.exp()
@@ -134,11 +135,11 @@ def faster(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
             if evidence.preset == "paper":
                 says = f"{evidence.schedules(dataset)} decide this, and not the models"
                 says += "" if "images" not in evidence.lacks(dataset) else ": the paper has no such data set"
-            found.append(Finding(dataset, UNDECIDED, says, keys=keys, command=NO_COMMAND))
+            found.append(Finding(dataset, UNDECIDED, says, keys=keys, barred=SETTING))
             continue
         if why or min(len(a), len(b)) < ENOUGH:
-            says, stop = why or "the finished trainings have no epochs", NO_COMMAND if why.startswith(APART) else ""
-            found.append(Finding(dataset, UNDECIDED, says, keys=keys, command=stop))
+            says, stop = why or "the finished trainings have no epochs", TIMES if why.startswith(APART) else ""
+            found.append(Finding(dataset, UNDECIDED, says, keys=keys, barred=stop))
             continue
         e = welch(np.log([s for s, _ in a.values()]), np.log([s for s, _ in b.values()]))
         ratio = e.exp()

@@ -16,7 +16,10 @@ PRIORS = {1: "vae-flow-prior", 10: "vae-flow-prior-10", 50: "vae-flow-prior-50",
 REGULARIZED = {1: "glf-regularized-1", 10: "glf-regularized-10", 50: "glf-regularized-50", 100: "glf-regularized",
                400: "glf-regularized-400"}  # fmt: skip
 LARGE = (50, 100, 400)
-NO_COMMAND = "-"  # of a finding: more trainings would not decide it
+# Why more trainings of a kind would decide nothing
+SETTING = "it takes the paper’s data and budget"
+LUCK = "trainings diverged, and more trainings do not undo that"
+TIMES = "it takes trainings whose times compare"
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class Finding:
         keys: of the records used.
         models: those that it is of, where they are not all of the claim's: its trainings, note and command are theirs.
         note: what is not the paper's in the settings of these trainings.
-        command: what to run where something is missing, "" elsewhere; of a judge, NO_COMMAND where nothing would help.
+        command: what to run where something is missing, "" elsewhere.
+        barred: why no command would decide it, "" where one would.
     """
 
     dataset: str
@@ -52,6 +56,7 @@ class Finding:
     models: tuple[str, ...] = ()
     note: str = ""
     command: str = ""
+    barred: str = ""
 
     @property
     def decidable(self) -> bool:

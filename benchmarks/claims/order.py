@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks import codecs
 from benchmarks.claims.finding import (
     CONTRADICTED,
-    NO_COMMAND,
+    LUCK,
     SUPPORTED,
     UNDECIDED,
     Finding,
@@ -79,10 +79,10 @@ def _order(
     winners = lost if answer == CONTRADICTED else [better]
     told, stop = "", ""
     if answer != UNDECIDED and all(doubt(evidence, dataset, [winner]) for winner in winners):
-        answer, told, stop = UNDECIDED, f"; {doubt(evidence, dataset, winners)}", NO_COMMAND
+        answer, told, stop = UNDECIDED, f"; {doubt(evidence, dataset, winners)}", LUCK
     test = "Welch’s t-test" + (f", Holm over {len(tests)} comparisons" if len(tests) > 1 else "")
     keys = keys_of(mine, *(evidence.distance(o, dataset) for o in there))
-    return Finding(dataset, answer, says + told, test, effect, unit, "distance", keys=keys, command=stop)
+    return Finding(dataset, answer, says + told, test, effect, unit, "distance", keys=keys, barred=stop)
 
 
 def improves_not(model: str, reference: str) -> Judge:
@@ -105,7 +105,7 @@ def _no_better(evidence: Evidence, dataset: str, model: str, reference: str) -> 
     if told:
         answer, says = UNDECIDED, f"{says}; {told}"
     return Finding(dataset, answer, says, "Welch’s interval against a margin of 5 %", effect.interval, UNIT, "distance",
-                   keys=keys_of(a, b), command=NO_COMMAND if told else "")  # fmt: skip
+                   keys=keys_of(a, b), barred=LUCK if told else "")  # fmt: skip
 
 
 def by_dataset(judges: Mapping[str, Judge]) -> Judge:
@@ -140,7 +140,7 @@ def equal(model: str, reference: str) -> Judge:
             if told:
                 answer, says = UNDECIDED, f"{says}; {told}"
             found.append(Finding(dataset, answer, says, "Welch’s interval against margins of ±5 %", effect.interval,
-                                 UNIT, "distance", keys=keys_of(a, b), command=NO_COMMAND if told else ""))  # fmt: skip
+                                 UNIT, "distance", keys=keys_of(a, b), barred=LUCK if told else ""))  # fmt: skip
         return found
 
     return judge

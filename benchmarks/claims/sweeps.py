@@ -11,9 +11,10 @@ import numpy as np
 from benchmarks.claims.finding import (
     CONTRADICTED,
     LARGE,
-    NO_COMMAND,
+    LUCK,
     PRIORS,
     REGULARIZED,
+    SETTING,
     SUPPORTED,
     UNDECIDED,
     Finding,
@@ -39,7 +40,7 @@ def within_budget(evidence: Evidence, finding: Finding) -> Finding:
         return finding
     alone = " or ".join({"budget": "another budget", "images": "other images"}[name] for name in lacking)
     says = f"{finding.says}; {alone} can do this alone: it takes the paper’s {' and '.join(lacking)} to contradict"
-    return replace(finding, answer=UNDECIDED, says=says, command=NO_COMMAND)
+    return replace(finding, answer=UNDECIDED, says=says, barred=SETTING)
 
 
 def _scaled(evidence: Evidence, dataset: str, models: Sequence[str]) -> str:
@@ -91,7 +92,7 @@ def gap_shrinks(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
             answer, says = UNDECIDED, f"{says}; {told}"
         found.append(Finding(dataset, answer, says, f"Welch’s t-test of {what}, Holm over {len(tests)} comparisons",
                              effect, unit, "distance", keys=keys_of(glf, *samples.values()),
-                             command=NO_COMMAND if told else ""))  # fmt: skip
+                             barred=LUCK if told else ""))  # fmt: skip
     return found
 
 
@@ -120,7 +121,7 @@ def learned_is_worse(evidence: Evidence, datasets: Sequence[str]) -> list[Findin
         if told:
             answer, says = UNDECIDED, f"{says}; {told}"
         found.append(Finding(dataset, answer, says, test, effect, "difference of mean distances", "distance",
-                             keys=keys_of(learned, *fixed.values()), command=NO_COMMAND if told else ""))  # fmt: skip
+                             keys=keys_of(learned, *fixed.values()), barred=LUCK if told else ""))  # fmt: skip
     return found
 
 
@@ -129,13 +130,13 @@ def variance_falls(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]
     found = []
     for dataset in datasets:
         valued = dataset in AT_400 and evidence.full(dataset)
-        stop = "" if valued else NO_COMMAND  # elsewhere the fall is seen, and the value is not
+        stop = "" if valued else SETTING  # elsewhere the fall is seen, and the value is not
         samples = {b: evidence.number("posterior_var", m, dataset) for b, m in PRIORS.items()}
         few = [f"{label(PRIORS[b])}: {len(s)}" for b, s in samples.items() if len(s) < ENOUGH]
         if few:
             says = f"too few trainings with a measured posterior variance ({ENOUGH} are needed): {', '.join(few)}"
             says += "" if valued else VALUE
-            found.append(Finding(dataset, UNDECIDED, says, command=stop))
+            found.append(Finding(dataset, UNDECIDED, says, barred=stop))
             continue
         betas = [b for b, s in samples.items() for _ in s.values]
         effect = trend(betas, [v for s in samples.values() for v in s.values])
@@ -156,7 +157,7 @@ def variance_falls(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]
             says += "; that it falls is shown" * down + VALUE
             answer = UNDECIDED if answer == SUPPORTED else answer
         says += _scaled(evidence, dataset, [*PRIORS.values()])
-        finding = Finding(dataset, answer, says, test, effect, unit, keys=keys_of(*samples.values()), command=stop)
+        finding = Finding(dataset, answer, says, test, effect, unit, keys=keys_of(*samples.values()), barred=stop)
         found.append(within_budget(evidence, finding))
     return found
 
@@ -190,8 +191,8 @@ def diverges(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
         says += _scaled(evidence, dataset, [REGULARIZED[1], REGULARIZED[10]])
         test = "Clopper and Pearson’s interval of the share against one half"
         effect = Effect(bad / n, low, high, float("nan"))
-        stop = "" if most or evidence.full(dataset) else NO_COMMAND
-        finding = Finding(dataset, answer, says, test, effect, "share of trainings", keys=keys, command=stop)
+        stop = "" if most or evidence.full(dataset) else SETTING
+        finding = Finding(dataset, answer, says, test, effect, "share of trainings", keys=keys, barred=stop)
         found.append(within_budget(evidence, finding))
     return found
 

@@ -15,7 +15,7 @@ from benchmarks.evidence import Evidence
 from benchmarks.evidence import label as model_label
 from benchmarks.report.again import commits, named
 from benchmarks.report.boards import Board, board, models_of, stages_of, uri
-from benchmarks.report.facts import Glance, budget, facts, glance, hopeless, lead, title
+from benchmarks.report.facts import Glance, budget, facts, glance, lead, title
 from benchmarks.report.words import label
 from benchmarks.tables import TABLES, Grid, Table, build
 from benchmarks.tables.cells import NOTHING
@@ -44,7 +44,6 @@ class Section:
         title: which images, and whose budget.
         lead: trainings of each model, and what is not the paper's.
         facts: data, trainings, schedules, metric and budget, in words.
-        hopeless: (number of a claim, data set) -> why no command decides it, or "".
         figures: name, picture, caption.
         files: of the figures.
     """
@@ -59,7 +58,6 @@ class Section:
     commits: Counter[str]
     ended: str
     claims: list[tuple[Claim, Verdict]]
-    hopeless: dict[tuple[int, str], str]
     counts: list[tuple[str, int]]
     boards: list[Board]
     tables: list[Table]
@@ -102,7 +100,6 @@ def section(evidence: Evidence, results: Path) -> Section:
         commits=commits(evidence),
         ended=", ".join(f"{n} {status}" for status, n in statuses.items()),
         claims=judged,
-        hopeless={(c.number, f.dataset): hopeless(evidence, c, f) for c, verdict in judged for f in verdict.findings},
         counts=[(word, answers.count(word)) for word in (claims.SUPPORTED, claims.CONTRADICTED, claims.UNDECIDED)],
         boards=[board(evidence, dataset, tables, firsts, results, named(results)) for dataset in evidence.datasets],
         tables=[table for table in more if any(cell.shown(1)[""].value != NOTHING for cell in table.cells.values())],

@@ -1,4 +1,4 @@
-"""What a section is of: which images, whose schedules, which metric; and why some claims cannot be decided here."""
+"""What a section is of: which images, whose schedules, which metric."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import zoo
-from benchmarks.claims import UNDECIDED, Claim, Finding, Verdict
+from benchmarks.claims import Claim, Finding, Verdict
 from benchmarks.evidence import PUBLISHED, Evidence, own_rows
 from benchmarks.evidence import label as model_label
 from benchmarks.protocols import PRESETS
 from benchmarks.report.words import alike, count, label
-from benchmarks.verdicts import ENOUGH
 
 Firsts = Mapping[tuple[str, str], Mapping[str, Any]]  # (model, data set) -> the record of its first training
 OURS = "ours"  # how the source of a row of settings begins that is not the paper's
@@ -173,27 +171,3 @@ def effect(finding: Finding) -> tuple[str, str]:
         return alike(found.value)[0], ""
     value, low, high = alike(found.value, found.low, found.high)
     return value, f"{low} to {high}"
-
-
-def hopeless(evidence: Evidence, claim: Claim, finding: Finding) -> str:
-    """Why an undecided finding has no command; "" where it has one, or is decided."""
-    if finding.answer != UNDECIDED or finding.command:
-        return ""
-    statuses = {m: evidence.statuses(m, finding.dataset) for m in claim.models if m in zoo.MODELS}
-    diverged = [m for m, s in statuses.items() if (s == "diverged").any()]
-    lost = [m for m in diverged if len(statuses[m]) >= ENOUGH and (statuses[m] == "diverged").all()]
-    if len(statuses) < len(claim.models):
-        why = "it takes a model that this version has not"
-    elif finding.says and any(word in finding.says for word in ("budget", "the paper has no such data set")):
-        why = "it takes the paper’s data and budget"  # as the finding says itself
-    elif "compare only on one device" in finding.says:
-        why = "it takes trainings whose times compare"
-    elif lost:
-        why = f"every training of {', '.join(map(model_label, lost))} diverged, and so would more of them"
-        if not evidence.full(finding.dataset):
-            why += "; another answer takes the paper’s data and budget"
-    elif diverged:
-        why = f"trainings of {', '.join(map(model_label, diverged))} diverged, and more trainings do not undo that"
-    else:
-        why = "more trainings of this kind would tell no more"
-    return f"No command here decides it: {why}."
