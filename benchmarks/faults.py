@@ -162,10 +162,13 @@ def disk_full(folder: Path, count: int) -> Launcher:
 
 def preempted(folder: Path, count: int) -> Launcher:
     """A job of a higher partition takes both nodes away."""
-    run = _slurm(folder, {"partition": "low"})
+    run = _slurm(folder, {"partition": "low", "seeds": MORE_SEEDS}, MORE_SEEDS)
     process = run.begin()
     _say("sbatch", "--partition=high", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
     run.finish(process)
+    logs = "".join(_read(path) for path in folder.glob("jobs/*_log.out"))
+    if "PREEMPTION" not in logs:
+        raise RuntimeError("no job was pre-empted")
     return run
 
 
