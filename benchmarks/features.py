@@ -7,7 +7,6 @@ subclass of `Extractor` anywhere on the Python path: `--features mypackage.mymod
 
 from __future__ import annotations
 
-import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -26,6 +25,7 @@ from benchmarks import classifier
 from benchmarks.images import Shape
 from benchmarks.records import digest
 from benchmarks.work import tf32
+from zoo import sources
 from zoo.named import import_module
 
 GET_INCEPTION = "python -m benchmarks.run fetch inception"
@@ -294,7 +294,7 @@ def foreign(module: str, name: str, shape: Shape, device: torch.device) -> Extra
     """An extractor of the user's own, checked before any model is trained.
 
     Its distances are `fd_` and its dotted name: it cannot call itself one of ours, nor FID.  The text of its module
-    counts as a part of its weights.
+    and of those beside it that it imports count as a part of its weights.
 
     Raises:
         ValueError: it cannot be imported or made, or is no `Extractor`; says why.
@@ -314,7 +314,8 @@ def foreign(module: str, name: str, shape: Shape, device: torch.device) -> Extra
         made: Extractor = found(shape, device)  # type: ignore[call-arg]
         made.name, made.device = f"{module}:{name}", device
         # A changed class gives other numbers, whatever it says of its weights.
-        made.weights = digest([made.weights, inspect.getsource(inspect.getmodule(found) or found)])
+        texts = sources.of_class(found) | sources.texts(module)
+        made.weights = digest([made.weights, *(texts[name].decode(errors="replace") for name in sorted(texts))])
         probe = made(torch.zeros(2, *shape, dtype=torch.uint8))
     except Exception as error:  # whatever a stranger's class raises, before any model is trained
         raise ValueError(f"{said} does not work on images of {shape}: {type(error).__name__}: {error}") from error

@@ -1,6 +1,8 @@
 """Extractors: what they call their numbers, and that they compute what they say."""
 
+import importlib
 import pickle
+import sys
 from hashlib import sha256
 from importlib import resources
 
@@ -282,3 +284,18 @@ def test_an_extractor_of_ones_own_is_named_by_its_path(tmp_path, monkeypatch):
     }.items():
         with pytest.raises(ValueError, match=words):
             features.extractor(name, "digits", GRAY, CPU)
+
+
+def test_an_extractor_of_ones_own_is_known_by_the_modules_beside_it(tmp_path, monkeypatch):
+    """A changed helper gives other numbers, whatever the class says of its weights."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "means_of_mine.py").write_text("import helper_of_mine\n" + STRANGER)
+    weights = []
+    for text in ("LEVEL = 1\n", "LEVEL = 2\n", "LEVEL = 1\n"):
+        (tmp_path / "helper_of_mine.py").write_text(text)
+        for name in ("means_of_mine", "helper_of_mine"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        features.extractor.cache_clear()
+        weights.append(features.extractor("means_of_mine:Means", "digits", GRAY, CPU).weights)
+    assert weights[0] == weights[2] != weights[1]

@@ -126,10 +126,7 @@ def import_module(name: str, folder: Path | None = None) -> ModuleType:
 
 def _revision(module: str, found: type, registry: Mapping[str, Entry]) -> int:
     """A whole number below 2**48, as records and JSON keep exactly."""
-    bases = (base.__module__ for base in found.__mro__ if base.__module__.split(".")[0] not in sources.OURS)
-    texts: dict[str, bytes] = {}
-    for name in dict.fromkeys([module, *bases]):
-        texts |= sources.texts(name)
+    texts = sources.of_class(found) | sources.texts(module)  # it may stand in another one than the one that names it
     # By class, not by row: another variant in the registry changes no model.
     ours = {f"{row.model.__qualname__} {row.revision}" for row in registry.values() if row.model in found.__mro__}
     parts = [*(texts[name] for name in sorted(texts)), *(part.encode() for part in sorted(ours))]

@@ -54,6 +54,18 @@ def texts(module: str) -> dict[str, bytes]:
     return dict(sorted(found.items()))
 
 
+def of_class(found: type) -> dict[str, bytes]:
+    """Name -> text of all that makes a class of the user's what it is: its module's, and those of its base classes.
+
+    Raises as `texts`.
+    """
+    modules = (part.__module__ for part in found.__mro__ if part.__module__.split(".")[0] not in OURS)
+    whole: dict[str, bytes] = {}
+    for name in dict.fromkeys(modules):
+        whole |= texts(name)
+    return dict(sorted(whole.items()))
+
+
 def folder(module: str) -> Path:
     """The folder on the Python path that a module was imported from; a link there is not followed, as it has the name.
 
