@@ -32,7 +32,7 @@ MEASURED = sorted(path for path in (ROOT / "results" / "measured").iterdir() if 
 
 # What made the tables of each folder
 DIGITS = "--preset demo"
-FULL = "--preset paper --on digits --features classifier --seeds 3 --draws 3 --progress 10"
+FULL = "--preset paper --on digits --features classifier --seeds 10 --draws 3 --progress 10"
 EVERY = ",".join((
     "vae,wae-gan,two-stage-vae,rae-gmm,vae-flow-prior,vae-flow-posterior,glf,wae-mmd,glf-two-stage",
     "glf-regularized-1,glf-regularized-10,glf-regularized-50,glf-regularized,glf-regularized-400",
@@ -46,7 +46,7 @@ COMMANDS = {
     "digits-demo": [f"table1 {DIGITS}", f"criteria {DIGITS}", f"latents {DIGITS}",
                     f"sensitivity {DIGITS} --only glf,two-stage-vae"],
     "fashion-quick": ["table1 --preset quick --on fashion"],
-    "mnist-quick": ["table1 --preset quick --on mnist"],
+    "mnist-quick": ["table1 --preset quick --on mnist --seeds 3"],
     "mnist-quick-variants": ["table1 --preset quick --on mnist --only wae-mmd,glf-two-stage,glf-regularized-1,"
                              "glf-regularized-10,glf-regularized,rae-l2-gmm,rae-sn-gmm,vae-flow-posterior-conditional,"
                              "vae-flow-prior-learned"],
