@@ -32,7 +32,7 @@ MEASURED = sorted(path for path in (ROOT / "results" / "measured").iterdir() if 
 
 # What made the tables of each folder
 DIGITS = "--preset demo"
-FULL = "--preset paper --on digits --features classifier --seeds 10 --draws 3 --progress 10"
+OWN = "--preset paper --on digits --features classifier --draws 3 --progress 10"
 EVERY = ",".join((
     "vae,wae-gan,two-stage-vae,rae-gmm,vae-flow-prior,vae-flow-posterior,glf,wae-mmd,glf-two-stage",
     "glf-regularized-1,glf-regularized-10,glf-regularized-50,glf-regularized,glf-regularized-400",
@@ -41,8 +41,11 @@ EVERY = ",".join((
 ))  # fmt: skip
 BOTH = "--preset quick --on mnist,fashion --only glf,two-stage-vae --draws 3"
 COMMANDS = {
-    "digits": [f"table1 {FULL}", f"table2 {FULL}", f"criteria {FULL} --only {EVERY}", f"latents {FULL} --only {EVERY}",
-               f"sensitivity {FULL} --only glf,two-stage-vae", f"figure3 {FULL}", f"figure4 {FULL}", "report"],
+    "digits": [f"table1 {OWN} --seeds 10", f"table2 {OWN} --seeds 10",
+               # Beside the variants, of which there are three trainings, three of each
+               *(f"{table} {OWN} --seeds 3 --only {EVERY}" for table in ("criteria", "latents")),
+               f"sensitivity {OWN} --seeds 3 --only glf,two-stage-vae",
+               f"figure3 {OWN} --seeds 3", f"figure4 {OWN} --seeds 3", "report"],
     "digits-demo": [f"table1 {DIGITS}", f"criteria {DIGITS}", f"latents {DIGITS}",
                     f"sensitivity {DIGITS} --only glf,two-stage-vae"],
     "fashion-quick": ["table1 --preset quick --on fashion"],
