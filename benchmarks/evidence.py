@@ -22,6 +22,7 @@ from benchmarks import codecs, protocols
 from benchmarks.datasets import DATASETS
 from benchmarks.engine import PRECISIONS
 from benchmarks.evaluation import BASE, VARIANTS
+from benchmarks.inference import far_off
 from benchmarks.protocols import PRESETS
 from benchmarks.verdicts import ENOUGH
 
@@ -34,9 +35,6 @@ OWN = ("input", "crop", "resize")
 VARIED = {name: {v.changes[name] for v in VARIANTS.values() if name in v.changes} for name in OWN}
 # Of one metric protocol: columns that say which
 SAME = ("dims", "n_real", "n_fake", "extractor", "weights", "backend", "estimator", *PLAIN, *OWN)
-# A training whose diagnostic is so many times the median of its cell's others is named beside what it decides: seeds
-# differ by less than 3 times in all our records but one, where something else went on
-FAR = 1000
 SIZES = ("recon_sse", "latent_std", "latent_nll", "posterior_var")  # diagnostics that do not vary about zero
 COUNTS = ("n_real", "n_fake")
 Values = NDArray[np.float64]
@@ -252,17 +250,15 @@ class Evidence:
         return Sample(known.to_numpy(float), tuple(map(str, known.index)))
 
     def outliers(self, keys: Sequence[str]) -> list[str]:
-        """In words, which of some trainings have a diagnostic `FAR` times that of the others of their cell."""
+        """In words, which of some trainings have a diagnostic far off those of the others of their cell."""
         told = []
         for (model, _), mine in self.trainings.loc[[*keys]].groupby(["model", "dataset"], sort=False):
             for name in (name for name in SIZES if name in mine):
                 known = mine.dropna(subset=[name]).set_index("seed")[name].astype(float)
-                high = known[known.abs() > FAR * known.abs().min()] if len(known) >= ENOUGH else known[:0]
-                for seed, value in high.items():
+                for seed, value in far_off(dict(known)).items():
                     others = known.drop(seed)
-                    if abs(value) > FAR * others.abs().median():
-                        told.append(f"{name} of {label(str(model))}, seed {seed}, is {value:.2g}, of its others "
-                                    f"{others.min():.3g} to {others.max():.3g}")  # fmt: skip
+                    told.append(f"{name} of {label(str(model))}, seed {seed}, is {value:.2g}, of its others "
+                                f"{others.min():.3g} to {others.max():.3g}")  # fmt: skip
         return told
 
     @cached_property

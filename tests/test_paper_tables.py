@@ -290,6 +290,17 @@ def test_each_data_set_has_a_metric_protocol_of_its_own():
     epochs = DataFrame([row for row in points() if "celeba" not in row["key"]] + more)
     found = tables.build("table2", FRAMES | {"epochs": epochs}, GRID).frame()
     assert [*found.loc["GLF", ["MNIST (reached)", "CelebA (reached)"]]] == ["4 ± 1", "2 (1/3) [1 diverged]"]
+    made = tables.build("table2", FRAMES | {"epochs": epochs}, GRID)
+    (said,) = [note for note in made.notes if note.startswith("Metric protocol of those points")]
+    assert "CelebA of celeba" in said
+    assert made.tidy().query("dataset == 'celeba' and model == 'glf'")["protocol_id"].tolist() == ["of celeba"]
+    assert not any("first point" in note for note in made.notes)
+
+
+def test_near_its_end_at_the_first_point_is_no_measurement():
+    points = DataFrame({"key": KEYS["glf", "mnist"][0], "epoch": [0, 1], "protocol_id": "p", "fid": [5.0, 5.0]})
+    made = tables.build("table2", FRAMES | {"epochs": points}, GRID)
+    assert any("at the first point that there is, it may have been so earlier" in note for note in made.notes)
 
 
 def test_no_distance_while_training_is_a_dash():

@@ -369,6 +369,19 @@ def test_latents_are_means_over_trainings() -> None:
     assert [*frame.loc["GLF"]] == ["4.5 ± 0.7", "—", "0.50 (1/2)", "—", "10.0 (1/2)"]
 
 
+def test_a_training_whose_latents_are_far_off_the_others_is_told() -> None:
+    """Its mean with theirs is a number of nobody's."""
+    keys = ("g0", "g1", "g2")
+    asked = grid({("glf", "mnist"): keys}, models={"glf": "GLF"})
+
+    def notes(*values: float) -> str:
+        rows = [run(key, 1.0, latent_nll=value) for key, value in zip(keys, values, strict=True)]
+        return " ".join(latents(DataFrame(rows), asked).notes)
+
+    assert "GLF: the NLL of 1 of 3 trainings is far off the others (2e+06); the median is 24.0." in notes(24, 2e6, 23)
+    assert "far off" not in notes(24, 200, 23)
+
+
 def variants(**changes: Any) -> Grid:
     ids = {("mnist", "base"): ID, ("mnist", "jpeg75"): "jpeg", ("mnist", "train"): "train"}
     labels = {"base": "as they are", "train": "reals: train", "jpeg75": "reals: JPEG", "crop": "reals: cropped"}

@@ -13,7 +13,7 @@ how large the effect is, and which records it used; where they do not suffice it
   (claim 8's) is judged there only.
 - The test, effect and p-value of a finding are those that decide it.  Where an interval is set against a margin (3, 7,
   8, 13, 15) there is no p-value, as that of no difference is not what is asked.
-- A training whose latents, say, are `evidence.FAR` times as unlikely as the others' is named: it counts all the same.
+- A training whose latents, say, are `inference.FAR` times as unlikely as the others' is named: it counts all the same.
 - A claim is supported where every data set that it is of supports it, and contradicted where one does.  P-values of
   claims of order (1, 2, 4, 5, 16, 17: Welch's tests) are corrected by Holm's method over models and data sets together;
   those of claims 6, 7, 10 and 11 over all comparisons that they make (between values of β, and with GLF), data set by

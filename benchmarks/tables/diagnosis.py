@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from pandas import DataFrame
 
+from benchmarks.inference import far_off
 from benchmarks.tables.averages import Evaluations, ends, finer, over_trainings, place, trainings
 from benchmarks.tables.captions import caption, ended, ending, legend, spreads
 from benchmarks.tables.cells import Cell, Grid, Table
@@ -29,7 +30,6 @@ LATENTS = {  # a record's diagnostics -> (label, decimals)
     "prior_cov": ("covariance", 2),
     "latent_nll": ("NLL", 1),
 }
-FAR = 100  # times a cell's median: a number that far off says nothing of the others through their mean
 
 
 def criteria(runs: DataFrame, grid: Grid) -> Table:
@@ -119,12 +119,10 @@ def latents(runs: DataFrame, grid: Grid) -> Table:
 def _outliers(cells: Mapping[tuple[str, str], Cell], rows: Mapping[str, str]) -> Iterator[str]:
     """Cells whose mean is that of one training or two, far from the others."""
     for (row, name), cell in cells.items():
-        values = sorted(cell.values.values(), key=abs)
-        middle = median(values) if len(values) >= 3 else 0.0
-        if middle and abs(values[-1]) > FAR * abs(middle):
-            far = sum(abs(value) > FAR * abs(middle) for value in values)
-            yield (f"{rows[row]}: the {LATENTS[name][0]} of {far} of {len(values)} trainings is far off the others "
-                   f"({values[-1]:.2g}); the median is {middle:.{LATENTS[name][1]}f}.")  # fmt: skip
+        if far := far_off(cell.values):
+            yield (f"{rows[row]}: the {LATENTS[name][0]} of {len(far)} of {len(cell.values)} trainings is far off the "
+                   f"others ({max(far.values(), key=abs):.2g}); the median is "
+                   f"{median(cell.values.values()):.{LATENTS[name][1]}f}.")  # fmt: skip
 
 
 def _rows(grid: Grid) -> tuple[dict[str, Pair], dict[str, str]]:

@@ -96,7 +96,7 @@ def table2(runs: DataFrame, epochs: DataFrame, grid: Grid) -> Table:
     ]
     if scales:
         named = ", ".join(f"{grid.datasets[str(dataset)]} {identity}" for dataset, identity in scales.items())
-        notes.append(f"Metric protocol of those points, of fewer images than Table 1's: {named}.")
+        notes.append(f"Metric protocol of those points, which may be of fewer images than Table 1's: {named}.")
     if first:
         notes.append("Where a model is that near at the first point that there is, it may have been so earlier.")
     if not curves:
