@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import traceback
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import records, trial
+from benchmarks import engine, records, trial
 from benchmarks.owners import alive, claimed
 from benchmarks.trial import Job
 from benchmarks.work import forced, note
 
 ATTEMPTS = 2  # an error may have been the machine's; the second time it is the trial's
+
+LOST: set[str] = set()  # devices on which nothing succeeds in this process any more
 
 
 def attempt(job: Job) -> dict[str, Any] | None:
@@ -22,7 +26,11 @@ def attempt(job: Job) -> dict[str, Any] | None:
 
     Raises:
         OSError: not even the failure could be recorded, as on a full disk.
+
+    A worker whose GPU an earlier trial has left unusable ends here, and a new one takes the trial.
     """
+    if job.device in LOST and multiprocessing.parent_process() is not None:
+        os._exit(1)  # destructors of what lies on the GPU would raise
     with claimed(job.work) as mine:
         if not mine:
             return None
@@ -37,12 +45,19 @@ def _tried(job: Job) -> dict[str, Any]:
         try:
             record = trial.run_trial(job)
         except Exception:
-            if number + 1 == ATTEMPTS:
+            if _last(job, number):
                 return trial.record_failure(job, traceback.format_exc())
         else:
-            if record["status"] != "failed" or number + 1 == ATTEMPTS:
+            if record["status"] != "failed" or _last(job, number):
                 return record
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _last(job: Job, number: int) -> bool:
+    """Whether a failed attempt is not to be made again in this process."""
+    if engine.lost(job.device):
+        LOST.add(job.device)
+    return number + 1 == ATTEMPTS or job.device in LOST
 
 
 def outcome(job: Job, finished: Callable[[dict[str, Any]], bool], since: float) -> dict[str, Any] | None:

@@ -29,6 +29,23 @@ REHEARSALS = 3  # steps before a capture: libraries choose and allocate what the
 class Unusable(RuntimeError):
     """Capturing a step failed half-way: the process cannot use its GPU any more."""
 
+    happened = False  # in this process
+
+
+def lost(device: str) -> bool:
+    """Whether nothing that this process does on a device can succeed any more, whatever is trained.
+
+    After an error in a kernel every call fails.  After a capture that failed some do not, but the random numbers are
+    not those that were asked for.
+    """
+    if not device.startswith("cuda"):
+        return False
+    try:
+        torch.zeros(1, device=device).add(1).item()
+    except RuntimeError:
+        return True
+    return Unusable.happened
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -267,6 +284,7 @@ class Steps:
                 self.take()
         except Exception as error:
             # torch leaves the thread on the capture's stream and the generator as one that is captured.
+            Unusable.happened = True
             reason = str(error).strip().splitlines()[:1] or [""]
             raise Unusable(f"a step cannot be captured in a CUDA graph: {type(error).__name__}: {reason[0]}. "
                            "Run again with --engine eager") from error  # fmt: skip

@@ -164,7 +164,7 @@ def _local(
                     free.append(worker.slot)
                     deaths[worker.index] += 1
                     if deaths[worker.index] <= retries:
-                        pending.append(worker.index)
+                        pending.appendleft(worker.index)    # to a new worker: another may be what it died of
                     else:
                         outcomes.append(Outcome(items[worker.index], None, fate))
                     failed_starts = 0 if worker.ready else failed_starts + 1

@@ -16,6 +16,7 @@ from test_trial import job, numbers, trial
 from benchmarks import attempts, ledger, owners, records
 from benchmarks.attempts import attempt, outcome
 from benchmarks.trial import run_trial
+from slurm.launch import launch
 
 
 def log(folder, key):
@@ -47,6 +48,30 @@ def test_a_fault_that_passes_costs_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(attempts.trial, "run_trial", once)
     assert attempt(job(tmp_path, made))["status"] == "done"
     assert log(tmp_path, made.key) == ["begin", "train", "done"]
+
+
+def spoil(job):
+    """A trial after which nothing succeeds on its device."""
+    record = attempt(job)
+    attempts.LOST.add(job.device)
+    return os.getpid(), record["status"]
+
+
+def test_a_worker_that_has_lost_its_device_gives_the_next_trial_to_a_new_one(tmp_path):
+    jobs = [job(tmp_path, trial(epochs=1, seed=seed)) for seed in range(3)]
+    outcomes = [*launch(spoil, jobs, cluster="local", workers=1, retries=1)]
+    assert [one.error for one in outcomes] == [None] * 3
+    assert [status for _, status in (one.value for one in outcomes)] == ["done"] * 3
+    assert len({pid for pid, _ in (one.value for one in outcomes)}) == 3
+
+
+def test_a_trial_is_not_tried_again_on_a_lost_device(tmp_path, monkeypatch):
+    made = trial(epochs=1, train="0" * 64)
+    calls = []
+    monkeypatch.setattr(attempts, "LOST", {"cpu"})
+    monkeypatch.setattr(attempts.trial, "run_trial", lambda job: calls.append(1) or run_trial(job))
+    assert attempt(job(tmp_path, made))["status"] == "failed"
+    assert len(calls) == 1
 
 
 def test_a_trial_that_raises_twice_is_recorded_by_whoever_ran_it(tmp_path):

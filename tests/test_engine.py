@@ -445,6 +445,7 @@ def test_a_loss_that_waits_for_the_device_is_found_out_and_trained_eagerly():
 
 BROKEN = """
 import torch
+from benchmarks.engine import lost
 from test_engine import Constant, Engine, Schedule, Steps, Update, adam
 
 class Stubborn(Constant):
@@ -455,7 +456,11 @@ class Stubborn(Constant):
 model = Stubborn([]).cuda()
 update = Update(model.loss, {"level": [model.level]})
 steps = Steps(model, [update], [adam(update, Schedule(1, 1, 1e-3))], Engine("graph"))
-steps.run([torch.zeros(8, 1, 4, 4, dtype=torch.uint8, device="cuda")], torch.arange(8, device="cuda")[:, None])
+print(lost("cuda"))
+try:
+    steps.run([torch.zeros(8, 1, 4, 4, dtype=torch.uint8, device="cuda")], torch.arange(8, device="cuda")[:, None])
+finally:
+    print(lost("cuda"))
 """
 
 
@@ -467,6 +472,7 @@ def test_a_capture_that_fails_says_what_to_do():
                           env={**os.environ, "PYTHONPATH": path})  # fmt: skip
     assert done.returncode == 1
     assert "Run again with --engine eager" in done.stderr.strip().splitlines()[-1]
+    assert done.stdout.split() == ["False", "True"]
 
 
 @GPU
