@@ -124,7 +124,8 @@ class Evidence:
         cells = self.trainings[["model", "dataset", "row"]].drop_duplicates()
         known = [(str(dataset), str(row), protocols.rows(model)) for model, dataset, row in
                  cells.itertuples(index=False) if model in zoo.MODELS]  # fmt: skip
-        return frozenset(dataset for dataset, row, rows in known if row in rows and rows[row].source.startswith("ours"))
+        return frozenset(dataset for dataset, row, rows in known
+                         if row in rows and rows[row].source.startswith(protocols.OURS))  # fmt: skip
 
     @cached_property
     def datasets(self) -> list[str]:

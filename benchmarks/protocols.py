@@ -72,6 +72,9 @@ class Schedule:
         return steps if self.steps is None else min(steps, self.steps)
 
 
+OURS = "ours"  # how the source of a row begins that is not the paper's
+
+
 @dataclass(frozen=True)
 class Protocol:
     """How a model is trained on a data set.
@@ -318,7 +321,7 @@ def own_rows(model: str, dataset: str, preset: str) -> str | None:
     """What a caption must say of a row that is not the paper's, or None."""
     found, lender = rows(model)[row(model, dataset)], zoo.entry(model).like
     parts = [f"borrowed from {lender}"] if lender else []
-    if found.source.startswith("ours") or (zoo.is_foreign(model) and not lender):
+    if found.source.startswith(OURS) or (zoo.is_foreign(model) and not lender):
         parts.append(found.source or "its own")
     own = PRESETS[preset].lr.get(lender or model, {})
     parts += [f"lr {show(lr)} in stage {stage}" for stage, lr in own.items() if lr != found.stages[stage].lr]

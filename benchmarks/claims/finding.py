@@ -37,6 +37,7 @@ class Finding:
         protocol: the metric protocol's fingerprint.
         trainings: model -> how many there are.
         keys: of the records used.
+        few: whether some models had too few trainings to be tested, although others were.
         models: those that it is of, where they are not all of the claim's: its trainings, note and command are theirs.
         note: what is not the paper's in the settings of these trainings.
         command: what to run where something is missing, "" elsewhere.
@@ -53,6 +54,7 @@ class Finding:
     protocol: str = ""
     trainings: Mapping[str, int] | None = None
     keys: tuple[str, ...] = ()
+    few: bool = False
     models: tuple[str, ...] = ()
     note: str = ""
     command: str = ""
@@ -61,7 +63,7 @@ class Finding:
     @property
     def decidable(self) -> bool:
         """Whether there were enough trainings of all models for a test."""
-        return self.effect is not None and "too few" not in self.says
+        return self.effect is not None and not self.few
 
 
 Judge = Callable[[Evidence, Sequence[str]], list[Finding]]

@@ -82,7 +82,8 @@ def _order(
         answer, told, stop = UNDECIDED, f"; {doubt(evidence, dataset, winners)}", LUCK
     test = "Welch’s t-test" + (f", Holm over {len(tests)} comparisons" if len(tests) > 1 else "")
     keys = keys_of(mine, *(evidence.distance(o, dataset) for o in there))
-    return Finding(dataset, answer, says + told, test, effect, unit, "distance", keys=keys, barred=stop)
+    return Finding(dataset, answer, says + told, test, effect, unit, "distance", keys=keys, few=bool(short),
+                   barred=stop)  # fmt: skip
 
 
 def improves_not(model: str, reference: str) -> Judge:

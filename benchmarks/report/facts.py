@@ -9,11 +9,10 @@ from typing import Any
 from benchmarks.claims import Claim, Finding, Verdict
 from benchmarks.evidence import PUBLISHED, Evidence, own_rows
 from benchmarks.evidence import label as model_label
-from benchmarks.protocols import PRESETS
+from benchmarks.protocols import OURS, PRESETS
 from benchmarks.report.words import alike, count, label
 
 Firsts = Mapping[tuple[str, str], Mapping[str, Any]]  # (model, data set) -> the record of its first training
-OURS = "ours"  # how the source of a row of settings begins that is not the paper's
 
 
 def title(evidence: Evidence, firsts: Firsts) -> str:
