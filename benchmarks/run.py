@@ -367,7 +367,11 @@ def _describe(found: Plan, console: Console) -> None:
     elif total:
         console.print(f"{total} trainings to run; no record of all their stages yet to tell how long", soft_wrap=True)
     else:
-        console.print("nothing to run: every training is there")
+        absent = sum(found.state(job) in ("lacking", "unusable") for job in found.jobs)
+        console.print("nothing to run: " + (
+            "no training is of it" if not found.trains else
+            f"{absent} trainings cannot be made here, the others are there" if absent else
+            "every training is there"))  # fmt: skip
 
 
 def _write(name: str, found: Plan, console: Console) -> int:

@@ -203,6 +203,8 @@ def test_a_finding_is_of_the_models_that_it_counts_and_would_train(number, answe
     for finding in claim.verdict(frame).findings:
         used = {frame.trainings.at[key, "model"] for key in finding.keys}
         assert used <= {*finding.trainings}
+        assert sum(finding.used.values()) == len(finding.keys)
+        assert all(n <= finding.trainings[model] for model, n in finding.used.items())
         if finding.command:
             words = shlex.split(finding.command)
             assert used <= {*words[words.index("--only") + 1].split(",")} == {*finding.trainings}

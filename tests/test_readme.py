@@ -217,7 +217,7 @@ def test_measured_tables_come_back_from_their_records(folder, tmp_path, request,
             words += ["--data-root", str(request.getfixturevalue("data_root"))]
         if words[0] in KINDS:  # what would have to be trained is told at once, not in hours
             assert main([*words, "--dry-run"]) == 0
-            assert "nothing to run" in capsys.readouterr().out, command
+            assert "nothing to run: every training is there" in capsys.readouterr().out, command
         assert main(words) == 0
     assert not (tmp_path / "runs").exists()
     # Whoever runs README's report on a folder has its claims beside the tables, too.

@@ -24,6 +24,7 @@ how large the effect is, and which records it used; where they do not suffice it
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -113,6 +114,7 @@ class Claim:
         for finding in self.judge(evidence, scope):
             models = finding.models or self.models
             known = {m: len(evidence.keys(m, finding.dataset)) for m in models if m in zoo.MODELS}
+            counted = Counter(evidence.trainings.loc[[*finding.keys], "model"])
             unknown = [model for model in models if model not in zoo.MODELS]
             metric, protocol = evidence.protocols.get(finding.dataset, ("", ""))
             if finding.protocol:  # one of its own, as that of a curve
@@ -127,6 +129,7 @@ class Claim:
             findings.append(replace(
                 finding,
                 trainings=finding.trainings if finding.trainings is not None else known,
+                used={m: counted[m] for m in known},
                 note=own_rows(evidence, finding.dataset, models),
                 says="; ".join(filter(None, [finding.says, far, _not_used(evidence, finding, known), lacks])),
                 metric=finding.metric and metric,

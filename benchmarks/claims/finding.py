@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from benchmarks.evidence import Evidence, Sample, label
 from benchmarks.inference import Effect
@@ -36,6 +36,7 @@ class Finding:
         metric: column of the distance, "" where none is concerned.
         protocol: the metric protocol's fingerprint.
         trainings: model -> how many there are.
+        used: model -> how many of them the answer rests on.
         keys: of the records used.
         few: whether some models had too few trainings to be tested, although others were.
         models: those that it is of, where they are not all of the claim's: its trainings, note and command are theirs.
@@ -53,6 +54,7 @@ class Finding:
     metric: str = ""
     protocol: str = ""
     trainings: Mapping[str, int] | None = None
+    used: Mapping[str, int] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
     few: bool = False
     models: tuple[str, ...] = ()

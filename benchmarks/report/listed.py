@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pandas import DataFrame
@@ -14,13 +14,14 @@ from benchmarks.report.facts import effect
 from benchmarks.report.words import label, number
 
 COLUMNS = ("preset", "claim", "sentence", "source", "verdict", "dataset", "answer", "says", "test", "unit", "value",
-           "low", "high", "p", "metric", "protocol_id", "trainings", "note")  # fmt: skip
+           "low", "high", "p", "metric", "protocol_id", "trainings", "used", "note")  # fmt: skip
 
 
 def frame(sections: Sequence[Section]) -> DataFrame:
     """One row per finding: a claim on a data set at a preset.
 
-    `answer` is the finding's, `verdict` the claim's over all data sets; numbers have six figures, as their last ones
+    `answer` is the finding's, `verdict` the claim's over all data sets; `trainings` counts those that there are,
+    `used` those that the answer rests on; numbers have six figures, as their last ones
     are another in every version of SciPy.
     """
     rows = [
@@ -30,12 +31,15 @@ def frame(sections: Sequence[Section]) -> DataFrame:
             "test": finding.test, "unit": finding.unit,
             **{name: _figures(finding, name) for name in ("value", "low", "high", "p")},
             "metric": finding.metric, "protocol_id": finding.protocol,
-            "trainings": " ".join(f"{model}:{n}" for model, n in (finding.trainings or {}).items()),
-            "note": finding.note,
+            "trainings": _counts(finding.trainings or {}), "used": _counts(finding.used), "note": finding.note,
         }
         for section in sections for claim, verdict in section.claims for finding in verdict.findings
     ]  # fmt: skip
     return DataFrame(rows, columns=[*COLUMNS])
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return " ".join(f"{model}:{n}" for model, n in counts.items())
 
 
 def _figures(finding: Finding, name: str) -> str:
