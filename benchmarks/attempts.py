@@ -26,11 +26,14 @@ def attempt(job: Job) -> dict[str, Any] | None:
 
     Raises:
         OSError: not even the failure could be recorded, as on a full disk.
+        RuntimeError: an earlier trial has left the GPU unusable, and no other worker would take this one's place.
 
     A worker whose GPU an earlier trial has left unusable ends here, and a new one takes the trial.
     """
-    if job.device in LOST and multiprocessing.parent_process() is not None:
-        os._exit(1)  # destructors of what lies on the GPU would raise
+    if job.device in LOST:
+        if multiprocessing.parent_process() is not None:
+            os._exit(1)  # destructors of what lies on the GPU would raise
+        raise RuntimeError(f"an earlier training left {job.device} unusable to this process: run again")
     with claimed(job.work) as mine:
         if not mine:
             return None

@@ -323,8 +323,10 @@ def forget(optimiser: torch.optim.Adam) -> None:
 def no_waiting() -> Iterator[None]:
     """Whatever waits for the GPU raises a RuntimeError."""
     before = torch.cuda.get_sync_debug_mode()
-    torch.cuda.set_sync_debug_mode("error")
     try:
+        with warnings.catch_warnings():  # the mode is set before torch's word that it is a prototype is an error
+            warnings.filterwarnings("ignore", "Synchronization debug mode", UserWarning)
+            torch.cuda.set_sync_debug_mode("error")
         yield
     finally:
         torch.cuda.set_sync_debug_mode(before)

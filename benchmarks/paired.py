@@ -25,6 +25,14 @@ from benchmarks.work import one_thread, tf32
 PATIENCE = 1200.0  # seconds that a lap may take
 
 
+class LoopFailed(RuntimeError):
+    """A process of one of the loops failed; the message has its traceback."""
+
+    def __init__(self, loop: str, reason: str):
+        super().__init__(f"{loop}: {reason}")
+        self.loop = loop
+
+
 def rounds(
     cases: Mapping[str, Case], processes: int, count: int, warm: int, say: Any = print
 ) -> Iterator[dict[str, Any]]:
@@ -38,7 +46,7 @@ def rounds(
         say: told of every row.
 
     Raises:
-        RuntimeError: a process failed; the message has its traceback.
+        LoopFailed: a process failed.
     """
     with _teams(cases, processes) as teams:
         laps: dict[str, int] = {}  # rounds of each stage
@@ -71,14 +79,14 @@ def _lap(loop: str, team: list[Connection]) -> dict[str, Any] | None:
     replies = []
     for connection in team:
         if not connection.poll(PATIENCE):
-            raise RuntimeError(f"{loop}: no answer in {PATIENCE:.0f} s")
+            raise LoopFailed(loop, f"no answer in {PATIENCE:.0f} s")
         try:
             replies.append(connection.recv())
         except (EOFError, ConnectionResetError):
-            raise RuntimeError(f"{loop}: a process died, perhaps for want of memory") from None
+            raise LoopFailed(loop, "a process died, perhaps for want of memory") from None
     after = busy()
     if any(isinstance(reply, str) for reply in replies):
-        raise RuntimeError(f"{loop}: {next(reply for reply in replies if isinstance(reply, str))}")
+        raise LoopFailed(loop, next(reply for reply in replies if isinstance(reply, str)))
     if any(reply is None for reply in replies):
         return None
     own = sum(reply["cpu"] for reply in replies)

