@@ -235,9 +235,11 @@ def test_the_flows_share_is_counted():
     """The ledger's numbers for eight couplings: 0.37 %, 4.22 %, 1.07 %."""
     verdict = claim_of(12).verdict(evidence([]))
     shares = {f.dataset: (f.answer, round(100 * f.effect.value, 2)) for f in verdict.findings}
-    assert shares == {"mnist": (SUPPORTED, 0.37), "fashion": (SUPPORTED, 0.37), "cifar10": (CONTRADICTED, 4.22),
+    assert shares == {"mnist": (SUPPORTED, 0.37), "fashion": (SUPPORTED, 0.37), "cifar10": (UNDECIDED, 4.22),
                       "celeba": (SUPPORTED, 1.07)}  # fmt: skip
-    assert verdict.answer == CONTRADICTED
+    assert verdict.answer == UNDECIDED
+    assert {f.dataset: f.barred for f in verdict.findings if f.barred} == {
+        "cifar10": "it takes the authors to say how many couplings a block has"}  # fmt: skip
 
 
 def test_what_is_missing_leaves_all_claims_undecided_with_what_to_run():
@@ -484,7 +486,7 @@ def test_every_rule_says_when_a_claim_is_supported_and_when_contradicted():
         assert len(contradict) > 20, claim.number
 
 
-def test_the_flows_finding_says_why_it_is_contradicted():
+def test_the_flows_finding_says_what_both_readings_come_to():
     says = {f.dataset: f.says for f in claim_of(12).verdict(evidence([])).findings}
     told = "4.2 % of the parameters of encoder and decoder, which is not less than 3 %; with 4, as Figure 1b may be"
     assert says["cifar10"].endswith(f"{told} read (glf-4-couplings), 2.1 %, which is less")

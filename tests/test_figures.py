@@ -186,3 +186,25 @@ def test_all_draws_the_figures_of_the_models_asked_for(tmp_path, capsys):
     order = re.findall(r"^(?:figure|table)\d$", printed, re.M)
     assert order[:2] == ["figure3", "figure4"], "trainings with a curve come first"
     assert {"table1", "table6", "figure2"} <= {*order}
+
+
+@pytest.mark.parametrize(("drawn", "named"), [
+    ((1.5, 4.0), {"2", "3", "4"}),
+    ((0.9, 80.0), {"1", "2", "5", "10", "20", "50"}),
+    ((0.3, 5e4), {"0.5", "1", "10", "100", "1000", "10000"}),
+])  # fmt: skip
+def test_ticks_of_a_logarithmic_axis_are_named_as_far_as_there_is_room(drawn, named):
+    figure, axes = curves.sheet(1, 1)
+    axis = axes[0, 0]
+    axis.plot([0, 1], drawn)
+    axis.set_yscale("log")
+    axis.set_ylim(*drawn)
+    curves.name_ticks(axis, drawn)
+    figure.canvas.draw()
+    low, high = axis.get_ylim()
+    there = {label.get_text() for major in (True, False) for tick in axis.yaxis.get_ticklocs(minor=not major)
+             for label in axis.yaxis.get_ticklabels(minor=not major)
+             if label.get_text() and low <= float(label.get_text()) <= high}  # fmt: skip
+    assert named <= there
+    if drawn[1] > 15 * drawn[0]:
+        assert {text.lstrip("0.")[0] for text in there} <= {*"125"}

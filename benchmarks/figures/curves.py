@@ -141,14 +141,13 @@ def _panel(
     """Draw one panel; returns where each curve ends, its label and colour."""
     if log and len(band) and (band["low"].dropna() > 0).all():
         axis.set_yscale("log")
-        for formatter in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
-            formatter("{x:g}")
-        axis.tick_params(axis="y", which="minor", labelsize=6)
     ends: list[tuple[float, float, str, str]] = []
     fallen = 0
     low, high = limits(band, {*ended["model"]}, axis.get_yscale() == "log")
     if np.isfinite(low):
         axis.set_ylim(low, high)
+    if axis.get_yscale() == "log":
+        name_ticks(axis, (low, high) if np.isfinite(low) else (float(band["low"].min()), float(band["high"].max())))
     for model, label in models.items():
         rows, tint = band[(band["model"] == model) & (band["trainings"] > 0)].sort_values("epoch"), colour(model)
         if len(rows):
@@ -170,6 +169,20 @@ def _panel(
     if not len(band):
         axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center", color="0.5")
     return ends
+
+
+def name_ticks(axis: Axes, drawn: tuple[float, float]) -> None:
+    """Numbers on a logarithmic axis: of all ticks over little more than a decade, else of those at 1, 2 and 5."""
+    from matplotlib.ticker import FuncFormatter  # here: it takes a second to import
+
+    wide = drawn[1] > 15 * drawn[0]
+
+    def named(value: float, _: object) -> str:
+        return "" if wide and f"{value:e}"[0] not in "125" else f"{value:g}"
+
+    axis.yaxis.set_major_formatter(FuncFormatter(named))
+    axis.yaxis.set_minor_formatter(FuncFormatter(named))
+    axis.tick_params(axis="y", which="minor", labelsize=6)
 
 
 def limits(band: DataFrame, diverged: set[str], log: bool = False) -> tuple[float, float]:
@@ -229,8 +242,8 @@ def name_ends(axis: Axes, ends: list[tuple[float, float, str, str]]) -> None:
     for (where, label, tint), y in zip(at, ys, strict=True):
         axis.annotate(label, where, xytext=(1.04, y), xycoords="axes fraction", textcoords="axes fraction", fontsize=7,
                       color=tint, va="center", annotation_clip=False,
-                      arrowprops={"arrowstyle": "-", "relpos": (0, 0.5), "color": tint, "lw": 0.6, "shrinkA": 0,
-                                  "shrinkB": 1})  # fmt: skip
+                      arrowprops={"arrowstyle": "-", "relpos": (0, 0.5), "color": "0.6", "lw": 0.5, "ls": (0, (2, 2)),
+                                  "shrinkA": 0, "shrinkB": 1})  # fmt: skip
 
 
 def sheet(rows: int, columns: int) -> tuple[Figure, Any]:
