@@ -27,7 +27,7 @@ from benchmarks.metrics import METRICS
 from benchmarks.protocols import PRESETS, Preset, show
 from benchmarks.tables import TABLES, Grid
 from benchmarks.tables import Kind as Table
-from benchmarks.trial import Job, Trial, finished, loaded
+from benchmarks.trial import KEEP, Job, Trial, finished, loaded
 from benchmarks.verdicts import MARGIN
 from benchmarks.work import forced
 from zoo.named import meant
@@ -71,6 +71,7 @@ class Options:
     device: str = "auto"
     precision: str = "fp32"
     engine: str = "auto"
+    keep: str = "weights"
 
 
 @dataclass(frozen=True)
@@ -256,6 +257,9 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
         wrong.append(f"unknown metric {', '.join(unknown)}. Known: {', '.join(METRICS)} (benchmarks/metrics.py)")
     else:
         metrics = tuple(dict.fromkeys((*kind.metrics, *metrics)))  # what the table shows comes first
+    if options.keep not in KEEP:
+        wrong.append(f"--keep {options.keep}: unknown{meant(options.keep, KEEP)}. Known: {', '.join(KEEP)} "
+                     "(benchmarks/trial.py)")  # fmt: skip
     # A SLURM job's device is the node's: this machine need not have one.
     elsewhere = options.cluster == "slurm" and options.device in ("auto", "cuda")
     device = torch.device("cpu") if elsewhere else parse_device(options.device, wrong)
@@ -305,7 +309,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
                 trials[model, data.name, seed] = Job(
                     trial, source, root, results, str(device), wanted, draws,
                     metrics, kind.sources, variants, kind.diagnostics, images, options.allow_few, progress,
-                    code=zoo.entry(model).code, engine=options.engine,
+                    code=zoo.entry(model).code, engine=options.engine, keep=options.keep,
                 )  # fmt: skip
     if wrong:
         raise Problems(wrong)

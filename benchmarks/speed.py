@@ -34,6 +34,7 @@ from typing import Any
 
 import torch
 from pandas import DataFrame
+from torch.nn.functional import interpolate
 
 import zoo
 from benchmarks import datasets, engine, provenance, records, rivals
@@ -149,8 +150,17 @@ def pixels(case: Case, root: Path | None) -> tuple[torch.Tensor, bool]:
             found = None
     if found is not None and len(found) >= case.images:
         return found, False
+    return blots(case.images, case.image_shape), True
+
+
+def blots(n: int, shape: tuple[int, int, int]) -> torch.Tensor:
+    """Random images, (n, C, H, W) uint8, that are smooth: on white noise a flow can overflow within ten steps."""
     generator = torch.Generator().manual_seed(0)
-    return torch.randint(256, (case.images, *case.image_shape), dtype=torch.uint8, generator=generator), True
+    images = torch.empty(n, *shape, dtype=torch.uint8)
+    for some in images.split(4096):
+        coarse = torch.rand(len(some), shape[0], 4, 4, generator=generator)
+        some.copy_(255 * interpolate(coarse, shape[1:], mode="bilinear", align_corners=True))
+    return images
 
 
 def idle(device: torch.device) -> bool:

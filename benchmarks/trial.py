@@ -48,6 +48,7 @@ from zoo.losses import PRETRAINED
 from zoo.perceptual import Weights
 
 SAVE_EVERY = float(os.environ.get("AE_BENCH_SAVE_SECONDS", "60"))  # between two saved states of a training
+KEEP = ("weights", "logs")  # what stays in runs/KEY of a training that is done: both, or the logs alone
 GRID = 64  # images in a sample grid
 GRID_SEED = 20  # all models' grids are made from one seed
 
@@ -175,6 +176,7 @@ class Job:
         force: a word for this wish to train anew although there is a record; "" for no such wish.
         code: folder that a model from outside the registry is imported from; "" for ours.
         engine: how steps are taken, see `engine.ENGINES`: the same training within float tolerance.
+        keep: a key of `KEEP`.
     """
 
     trial: Trial
@@ -194,6 +196,7 @@ class Job:
     force: str = ""
     code: str = ""
     engine: str = "auto"
+    keep: str = "weights"
 
     @property
     def required(self) -> list[Request]:
@@ -327,6 +330,8 @@ def run_trial(job: Job) -> dict[str, Any]:
             return record
         record = finish(job, record)
         end_anew(job.work, job.force)
+        if job.keep == "logs" and record["status"] == "done":
+            weights.unlink(missing_ok=True)
         # A failed training goes on from its last state, unless it came no further than that the last time.
         if record["status"] != "failed" or stamp(state) == resumed_from:
             state.unlink(missing_ok=True)

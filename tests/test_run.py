@@ -68,6 +68,7 @@ MISTAKES = {
     ("table1", "--images", "0"): r"--images must be a whole number from 1 on",
     ("table1", "--images", "32", "--on", "digits"): r"digits has 32 real images to compare .* classifier:digits 32",
     ("sensitivity", "--only", "glff"): r"unknown model 'glff'",
+    ("table1", "--keep", "log"): r"--keep log: unknown \(did you mean 'logs'\?\). Known: weights, logs",
     ("table1", "--precision", "fp8"): r"unknown precision 'fp8'. Known: fp32, tf32",
     ("table1", "--precision", "tf32", "--device", "cpu"): r"tf32 needs a GPU",
     ("table1", "--precision", "bf16", "--device", "cpu"): r"bf16 needs a GPU: many CPUs are ten times slower",

@@ -360,3 +360,13 @@ def test_processes_of_a_loop_run_together_and_loops_take_turns(case):
 def test_every_model_has_a_case():
     for model in zoo.MODELS:
         assert Case(model, "mnist", 3, 1, Path()).images >= 300
+
+
+def test_images_that_are_made_up_are_smooth_and_always_the_same():
+    """White noise makes a flow overflow, and a measurement end."""
+    images = speed.blots(5000, (3, 8, 8))
+    assert (images.shape, images.dtype) == ((5000, 3, 8, 8), torch.uint8)
+    assert torch.equal(images[:10], speed.blots(10, (3, 8, 8)))
+    values = images.float()
+    assert len(images.flatten(1).unique(dim=0)) == 5000
+    assert values.diff(dim=-1).abs().mean() < values.std() < 90

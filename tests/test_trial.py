@@ -390,3 +390,15 @@ def test_a_state_of_something_else_is_ignored(done, tmp_path):
 def test_the_returned_record_is_the_written_one(tmp_path):
     made = lr(trial("two-stage-vae", epochs=2), 1e4)
     assert run_trial(job(tmp_path, made)) == records.find(tmp_path, made.key)
+
+
+def test_logs_alone_may_stay_of_a_training_that_is_done(tmp_path):
+    made = trial(epochs=1)
+    light = replace(job(tmp_path, made), keep="logs")
+    record = run_trial(light)
+    assert record["status"] == "done"
+    assert {path.name for path in light.work.iterdir()} >= {"log.txt", "samples.png"}
+    assert not [*light.work.glob("*.pt")]
+    before = numbers(records.find(tmp_path, made.key))
+    assert numbers(run_trial(light)) == before == numbers(run_trial(job(tmp_path / "other", made)))
+    assert (tmp_path / "other" / "runs" / made.key / "weights.pt").is_file()
