@@ -49,7 +49,7 @@ COMMANDS = {
     "digits-demo": [f"table1 {DIGITS}", f"criteria {DIGITS}", f"latents {DIGITS}",
                     f"sensitivity {DIGITS} --only glf,two-stage-vae"],
     "fashion-quick": ["table1 --preset quick --on fashion"],
-    "mnist-quick": ["table1 --preset quick --on mnist"],
+    "mnist-quick": ["table1 --preset quick --on mnist --seeds 3", "report"],
     "mnist-quick-variants": ["table1 --preset quick --on mnist --only wae-mmd,glf-two-stage,glf-regularized-1,"
                              "glf-regularized-10,glf-regularized,rae-l2-gmm,rae-sn-gmm,vae-flow-posterior-conditional,"
                              "vae-flow-prior-learned"],
