@@ -119,7 +119,7 @@ class Plan:
         workers: processes.
         cluster: as `slurm.launch` takes it.
         look: how the table is to look.
-        trains: whether what is missing is trained.
+        fixed: the grid of a table that no training is of; it has no jobs, and needs no data.
         lacking: model -> weights that its training needs and that are not there.
     """
 
@@ -130,7 +130,7 @@ class Plan:
     workers: int
     cluster: str
     look: Look
-    trains: bool = True
+    fixed: Grid | None = None
     lacking: Mapping[str, Weights] = field(default_factory=dict)
 
     def state(self, job: Job) -> str:
@@ -157,7 +157,7 @@ class Plan:
 
     def pending(self) -> list[Job]:
         """Jobs that have something left to do; failed ones are tried again."""
-        return [job for job in self.jobs if self.trains and self.state(job) in ("pending", "failed")]
+        return [job for job in self.jobs if self.state(job) in ("pending", "failed")]
 
     def cells(self) -> Iterator[tuple[str, str, list[Job]]]:
         """Model, data set and the jobs of each cell, in the table's order."""
@@ -168,6 +168,8 @@ class Plan:
 
     def grid(self) -> Grid:
         """The table's rows, columns, wanted trainings and caption."""
+        if self.fixed is not None:
+            return self.fixed
         keys = {(model, dataset): tuple(job.trial.key for job in jobs) for model, dataset, jobs in self.cells()}
         metrics = {measure.extractor.metric for measure in self.measures.values()}
         return Grid(
@@ -269,6 +271,11 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     workers = count("--workers", options.workers, _processes(device), wrong)
     look = Look.of(options, wrong)
     sources = _sources(replace(options, like=like), _datasets(kind, rows, preset), wrong)
+    if not kind.trains:
+        if wrong:
+            raise Problems(wrong)
+        fixed = _of_names(rows, sources, options.preset, look)
+        return Plan((), {}, options.preset, results, workers, options.cluster, look, fixed)
     if root is None or root.is_dir():
         for source in sources:
             wrong += datasets.problems(source, root)
@@ -314,14 +321,29 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
     if wrong:
         raise Problems(wrong)
     jobs = [trials[m, d, seed] for seed in range(seeds) for m in rows for d in measures]
-    needed = {job.trial.model: weights for job in jobs if kind.trains and (weights := job.trial.pretrained)}
+    needed = {job.trial.model: weights for job in jobs if (weights := job.trial.pretrained)}
     lacking = {model: weights for model, weights in needed.items() if weights.problem}
-    found = Plan(tuple(jobs), measures, options.preset, results, workers, options.cluster, look, kind.trains, lacking)
+    found = Plan(tuple(jobs), measures, options.preset, results, workers, options.cluster, look, None, lacking)
     cannot = dict.fromkeys(job.trial.model for job in jobs if found.state(job) == "lacking")
     # The preset's rows that cannot be trained here leave the others alone; who names one wants it.
     if options.only is not None and cannot:
         raise Problems([f"{model} {lacking[model].problem}" for model in cannot])
     return found
+
+
+def _of_names(rows: Sequence[str], sources: Sequence[str | Folder], preset: str, look: Look) -> Grid:
+    """The grid of a table that no training is of: names and labels alone."""
+    called = [(source.name if isinstance(source, Folder) else source, datasets.spec(source)) for source in sources]
+    return Grid(
+        models={model: zoo.entry(model).label for model in rows},
+        datasets={name: spec.label for name, spec in called},
+        keys={},
+        metric="",
+        protocol_ids={},
+        preset=preset,
+        decimals=look.decimals,
+        margin=look.margin,
+    )
 
 
 def _usual(kind: Table | Figure, preset: Preset | None) -> tuple[str, ...]:

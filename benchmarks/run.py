@@ -341,6 +341,9 @@ def _refuse_to_replace(name: str, found: Plan) -> None:
 
 def _describe(found: Plan, console: Console) -> None:
     """Print the grid with its states, the settings of each row, and what is left to do."""
+    if found.fixed is not None:
+        console.print("nothing to run: no training is of it, what benchmarks.speed has measured fills it")
+        return
     sheet = Sheet("model", "data set", "trainings", "steps each", "left", title=f"preset {found.preset}")
     cost, known = seconds_per_step(found.results), True
     hours = 0.0
@@ -372,9 +375,7 @@ def _describe(found: Plan, console: Console) -> None:
     else:
         absent = sum(found.state(job) in ("lacking", "unusable") for job in found.jobs)
         console.print("nothing to run: " + (
-            "no training is of it" if not found.trains else
-            f"{absent} trainings cannot be made here, the others are there" if absent else
-            "every training is there"))  # fmt: skip
+            f"{absent} trainings cannot be made here, the others are there" if absent else "every training is there"))
 
 
 def _write(name: str, found: Plan, console: Console) -> int:
@@ -386,9 +387,8 @@ def _write(name: str, found: Plan, console: Console) -> int:
         paths = layouts.write(table, found.results, found.look.formats)
         shown = _grids(found) if tables.TABLES[name].pictures else []
         console.print(layouts.to_markdown(table), highlight=False, markup=False, soft_wrap=True)
-    jobs = found.jobs if found.trains else ()
-    states = [found.state(job) for job in jobs]
-    for job, state in zip(jobs, states, strict=True):
+    states = [found.state(job) for job in found.jobs]
+    for job, state in zip(found.jobs, states, strict=True):
         where = f"{job.trial.model} on {job.trial.dataset}, seed {job.trial.seed}"
         if state == "unusable":
             console.print(f"{state}: {where}: the warning above says why", markup=False, soft_wrap=True)

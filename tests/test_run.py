@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -154,6 +155,20 @@ def test_lists_name_every_model(capsys, what):
     assert main([what]) == 0
     out = capsys.readouterr().out
     assert all(f" {name} " in out for name in zoo.MODELS)
+
+
+def test_a_table_that_no_training_is_of_needs_no_data(capsys, tmp_path):
+    """Nor weights, nor records; its rows and columns are checked all the same."""
+    command = ["table5", "--results", str(tmp_path), "--data-root", str(tmp_path)]
+    assert main([*command, "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("nothing to run: no training is of it")
+    assert not [*tmp_path.iterdir()]
+    assert main(command) == 0
+    tidy = pd.read_csv(tmp_path / "tables" / "table5-tidy.csv")
+    assert {*tidy["dataset"]} == {"mnist", "fashion", "cifar10", "celeba"}
+    assert "Incomplete: 0 of 16 cells" in (tmp_path / "tables" / "table5.md").read_text()
+    assert main([*command, "--on", "mnits", "--only", "glf"]) == 2
+    assert "did you mean 'mnist'" in capsys.readouterr().err
 
 
 def test_table3_is_measured_and_written(capsys, tmp_path):
