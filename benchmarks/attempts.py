@@ -12,6 +12,7 @@ from benchmarks import engine, records, trial
 from benchmarks.owners import alive, claimed
 from benchmarks.trial import Job
 from benchmarks.work import forced, note
+from slurm.launch import SPENT
 
 ATTEMPTS = 2  # an error may have been the machine's; the second time it is the trial's
 
@@ -32,7 +33,7 @@ def attempt(job: Job) -> dict[str, Any] | None:
     """
     if job.device in LOST:
         if multiprocessing.parent_process() is not None:
-            os._exit(1)  # destructors of what lies on the GPU would raise
+            os._exit(SPENT)  # destructors of what lies on the GPU would raise
         raise RuntimeError(f"an earlier training left {job.device} unusable to this process: run again")
     with claimed(job.work) as mine:
         if not mine:

@@ -42,7 +42,7 @@ def lost(device: str) -> bool:
         return False
     try:
         torch.zeros(1, device=device).add(1).item()
-    except RuntimeError:
+    except (RuntimeError, AssertionError):  # the latter of a torch without CUDA
         return True
     return Unusable.happened
 

@@ -95,8 +95,9 @@ def waiting(launch: Launch, scheduler: str | None, listed: Mapping[str, str] | N
 
 
 def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two commands want the same; where it runs, how fast, and what is printed does not matter."""
-    other_things = ("cluster", "workers", "device", "engine", "results", "data_root", "format", "decimals", "margin")
+    """Whether two commands want the same; where it runs, how fast, what is printed and what is kept does not matter."""
+    other_things = ("cluster", "workers", "device", "engine", "results", "data_root", "format", "decimals", "margin",
+                    "keep")  # fmt: skip
     wants = [{**c["options"], **dict.fromkeys(other_things), "what": c["what"], "force": c.get("force", "")}
              for c in (one, other)]  # fmt: skip
     return wants[0] == wants[1]

@@ -246,7 +246,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
         wrong.append(f"--results {options.results}: there is a file of that name")
     elif not os.access(nearest, os.W_OK):
         wrong.append(f"--results {options.results}: there is no right to write in {nearest}")
-    root = Path(options.data_root) if options.data_root else None
+    root = Path(options.data_root) if options.data_root and kind.trains else None
     if root is not None and not root.is_dir():
         wrong.append(f"the data root {options.data_root} is not a folder; give another --data-root (or AE_BENCH_DATA)")
     seeds = count("--seeds", options.seeds, preset.seeds if preset else 1, wrong)
@@ -263,7 +263,7 @@ def plan(options: Options, clusters: Sequence[str], table: str = "table1") -> Pl
         wrong.append(f"--keep {options.keep}: unknown{meant(options.keep, KEEP)}. Known: {', '.join(KEEP)} "
                      "(benchmarks/trial.py)")  # fmt: skip
     # A SLURM job's device is the node's: this machine need not have one.
-    elsewhere = options.cluster == "slurm" and options.device in ("auto", "cuda")
+    elsewhere = not kind.trains or (options.cluster == "slurm" and options.device in ("auto", "cuda"))
     device = torch.device("cpu") if elsewhere else parse_device(options.device, wrong)
     wrong += engine_problems(options.engine, options.precision, None if elsewhere else device)
     if options.cluster not in clusters:

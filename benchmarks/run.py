@@ -103,6 +103,9 @@ def _main(arguments: list[str]) -> int:
             raise Problems(wrong)
     known = {n: v for n, v in vars(given).items() if n in Options.__dataclass_fields__ and v is not None}
     options = Options(**{**known, "data_root": root, "cluster": choose(given.cluster)})
+    if given.what == "all" and options.keep != "weights":
+        wrong.append("all --keep logs would train the same models for one table after the other: keep the weights, and "
+                     "delete RESULTS/runs when all is measured")  # fmt: skip
     plans: dict[str, Plan] = {}
     wanted = _everything(options) if given.what == "all" else {given.what if given.what in KINDS else "table1": options}
     for name, asked in wanted.items():
@@ -206,9 +209,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--fake", metavar="WHAT", help="evaluate: the generated images, likewise")
     add("--data-root", metavar="DIR", help="where data lies (default: AE_BENCH_DATA, or a user cache folder)")
     add("--results", metavar="DIR", default="results/local", help="where everything is written (%(default)s)")
-    add("--keep", default="weights", help="what stays of a finished training beside its record and its samples' grid: "
-        "weights (other metrics and pictures then train nothing; MNIST 53 MB, CelebA 270 MB each), or its logs alone "
-        "(default: %(default)s)")  # fmt: skip
+    add("--keep", default="weights", help="what stays of a training that this command finishes, beside its record and "
+        "grid of samples: weights (53 MB on MNIST, 270 on CelebA), or its logs alone: every further metric, table or "
+        "picture then trains again (default: %(default)s)")  # fmt: skip
     add("--cluster", default="auto", help="auto, inline (this process), local (worker processes) or slurm; auto: slurm "
         "where it answers, else local")
     add("--workers", metavar="K", help="worker processes (default: one per CPU core, one on a GPU)")
@@ -248,7 +251,7 @@ def _table(name: str, found: Plan, command: dict[str, Any], *, dry: bool, yes: b
             print("nothing started")
             return DONE
     launching.run(found, pending, console, command, wait)
-    if not wait:
+    if pending and not wait:
         return DONE
     return _write(name, found, console)
 
@@ -342,7 +345,7 @@ def _refuse_to_replace(name: str, found: Plan) -> None:
 def _describe(found: Plan, console: Console) -> None:
     """Print the grid with its states, the settings of each row, and what is left to do."""
     if found.fixed is not None:
-        console.print("nothing to run: no training is of it, what benchmarks.speed has measured fills it")
+        console.print("nothing to run: what benchmarks.speed has measured fills it, no training", soft_wrap=True)
         return
     sheet = Sheet("model", "data set", "trainings", "steps each", "left", title=f"preset {found.preset}")
     cost, known = seconds_per_step(found.results), True

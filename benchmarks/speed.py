@@ -62,6 +62,7 @@ class Wish:
     Attributes:
         purpose: "table"; "images" and "side": how cost grows; "processes": trainings on one device.
         fewer: steps of the plain loop's and pythae's laps, where ours are too many for them.
+        lame: loops that were to be among them, and failed.
     """
 
     purpose: str
@@ -70,6 +71,7 @@ class Wish:
     processes: int
     count: int
     fewer: int | None = None
+    lame: tuple[str, ...] = ()
 
 
 # --- measuring
@@ -105,6 +107,7 @@ def measure(wish: Wish, root: Path | None) -> dict[str, Any]:
         "flops": rivals.flops(case),
         "loader_workers": case.workers,
         "warm": WARM,
+        "lame": [*wish.lame],
         "exclusive": alone,
         "foreign": median(foreign) if foreign else None,
         "rows": rows,
@@ -130,12 +133,13 @@ def about(wish: Wish) -> dict[str, Any]:
 
 
 def measured(wish: Wish, folder: Path) -> bool:
-    """Whether a folder has a record of a measurement, on this device, of all its loops in as many rounds."""
+    """Whether a folder has a record of a measurement, on this device, of all its loops that work in as many rounds."""
     try:
         record = json.loads((folder / file_name(about(wish))).read_text(encoding="utf-8"))
         there = [(row["loop"], row["stage"]) for row in record["rows"]]
         stages = wish.case.schedules()
-        return all(there.count((loop, stage)) >= wish.count for loop in wish.loops for stage in stages)
+        loops = [loop for loop in wish.loops if loop not in record.get("lame", ())]
+        return all(there.count((loop, stage)) >= wish.count for loop in loops for stage in stages)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -173,7 +177,7 @@ def idle(device: torch.device) -> bool:
     query = ["nvidia-smi", f"--id={card}", "--query-gpu=memory.used,utilization.gpu", "--format=csv,noheader,nounits"]
     if card is None:
         return False
-    for _ in range(2):  # the first answer may still be of what this process's own workers did
+    for pause in (1.5, 0.0):  # the first answer may still be of what this process's own workers did
         try:
             (line,) = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True).stdout.splitlines()
             memory, work = (float(value) for value in line.split(","))
@@ -181,7 +185,7 @@ def idle(device: torch.device) -> bool:
             return False
         if memory < 1024 and work < 5:
             return True
-        time.sleep(1.5)
+        time.sleep(pause)
     return False
 
 
@@ -391,7 +395,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def carry_out(given: argparse.Namespace, device: torch.device) -> int:
     """Make a command's measurements, one file each: how many have failed, which leave the others alone.
 
-    Where a loop beside ours fails, the measurement is made without it.
+    A loop beside ours that fails is told and left out, and its measurement is none that failed.
     """
     failed = 0
     for wish in wishes(given, device):
@@ -400,25 +404,27 @@ def carry_out(given: argparse.Namespace, device: torch.device) -> int:
             continue
         print(f"{wish.purpose}: {wish.case.model} on {wish.case.dataset}, {wish.case.precision}, {wish.processes} "
               f"processes, {wish.count} rounds of {wish.case.steps} steps", flush=True)  # fmt: skip
-        left: Wish | None = wish
-        while left:
-            try:
-                record = measure(left, Path(given.data_root) if given.data_root else None)
-            except (RuntimeError, ValueError, OSError) as error:  # of a worker with its traceback
-                print(f"error: {wish.case.model} on {wish.case.dataset}: {error}", file=sys.stderr, flush=True)
-                failed += 1
-                left = without(left, error)
-            else:
-                print(records.write_json(given.out / file_name(record), record), flush=True)
-                break
+        try:
+            record = _without_lame(wish, Path(given.data_root) if given.data_root else None)
+        except (RuntimeError, ValueError, OSError) as error:  # of a worker with its traceback
+            print(f"error: {wish.case.model} on {wish.case.dataset}: {error}", file=sys.stderr, flush=True)
+            failed += 1
+            continue
+        print(records.write_json(given.out / file_name(record), record), flush=True)
     return failed
 
 
-def without(wish: Wish, error: Exception) -> Wish | None:
-    """A measurement without the loop that failed; None where that was not one of those beside ours."""
-    if not isinstance(error, LoopFailed) or error.loop == "ours":
-        return None
-    return replace(wish, loops=[loop for loop in wish.loops if loop != error.loop])
+def _without_lame(wish: Wish, root: Path | None) -> dict[str, Any]:
+    """A measurement, without those of the loops beside ours that fail."""
+    while True:
+        try:
+            return measure(wish, root)
+        except LoopFailed as error:
+            if error.loop == "ours":
+                raise
+            print(f"left out of {wish.case.model} on {wish.case.dataset}: {error}", file=sys.stderr, flush=True)
+            left = [loop for loop in wish.loops if loop != error.loop]
+            wish = replace(wish, loops=left, lame=(*wish.lame, error.loop))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ CLUSTERS = ("auto", "inline", "local", "slurm")
 TICK = 0.2                    # seconds between two calls of poll()
 GRACE = 60.0                  # seconds a worker gets to save and end before it is killed; Ctrl-C again cuts them short
 FAILED_STARTS = 3             # in a row; after these no further worker is tried
+SPENT = 75                    # exit code of a worker that cannot go on, through no fault of the item it was given
 READY = b"ready"              # a worker's first message: its imports are over and it waits for an item
 
 
@@ -51,6 +52,8 @@ def launch(
 
     Arguments are checked at once; work starts with the first ``next``. Closing the generator, or an exception
     such as KeyboardInterrupt while it waits, ends the workers, so ``fn`` must write its files by rename.
+
+    A worker may end itself with the exit code `SPENT` before it begins an item: a new one takes it.
 
     Args:
         fn: a function that pickle can name (top level of a module, or a ``functools.partial`` of one). Worker
@@ -162,7 +165,7 @@ def _local(
                     fate = _fate(worker)
                     busy.remove(worker)
                     free.append(worker.slot)
-                    deaths[worker.index] += 1
+                    deaths[worker.index] += worker.process.exitcode != SPENT
                     if deaths[worker.index] <= retries:
                         pending.appendleft(worker.index)    # to a new worker: another may be what it died of
                     else:

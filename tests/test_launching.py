@@ -52,6 +52,13 @@ def test_a_launch_of_another_shape_is_passed_over(tmp_path, change, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_what_is_kept_makes_no_other_command():
+    """Nor does a launch of a version that knew no such choice."""
+    for keep in ({}, {"keep": "weights"}, {"keep": "logs"}):
+        assert ledger.same(COMMAND, {**COMMAND, "options": COMMAND["options"] | keep})
+    assert not ledger.same(COMMAND, {**COMMAND, "options": COMMAND["options"] | {"seeds": "3"}})
+
+
 def test_a_launcher_lives_until_it_ends(tmp_path):
     with ledger.launching(tmp_path, "local", None, COMMAND, {}) as path:
         (launch,) = ledger.launches(tmp_path).values()
