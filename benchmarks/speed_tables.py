@@ -234,13 +234,14 @@ def frame(found: Sequence[Mapping[str, Any]]) -> DataFrame:
 
 
 def draw(found: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """An epoch's time of every loop over that of ours, all rounds, PNG and PDF."""
+    """An epoch's time of the loops measured beside ours over that of ours, all rounds, PNG and PDF."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    cells = [(r, stage, loops) for r in found if r["purpose"] == "table" for stage, loops in steps(r).items()]
+    cells = [(r, stage, loops) for r in found if r["purpose"] == "table" for stage, loops in steps(r).items()
+             if {*NAMES} & {*loops} > {"ours"}]  # fmt: skip
     if not cells:
         return
     figure, axes = plt.subplots(figsize=(7, 1.2 + 0.55 * len(cells)), layout="constrained")
