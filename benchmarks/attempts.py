@@ -12,8 +12,8 @@ from benchmarks import engine, records, trial
 from benchmarks.owners import alive, claimed
 from benchmarks.trial import Job
 from benchmarks.work import forced, note
-from slurm.launch import SPENT
 
+SPENT = 75  # exit code of a worker that cannot go on, through no fault of the trial that it was given
 ATTEMPTS = 2  # an error may have been the machine's; the second time it is the trial's
 
 LOST: set[str] = set()  # devices on which nothing succeeds in this process any more

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from benchmarks import ledger, owners
-from benchmarks.attempts import attempt, outcome
+from benchmarks.attempts import SPENT, attempt, outcome
 from benchmarks.plan import Plan, Problems
 from benchmarks.trial import Job, finished, record_failure
 from slurm import (
@@ -239,6 +239,7 @@ def _outcomes(
         slots=gpu_slots(torch.cuda.device_count(), workers) if shared else (),
         environment=ONE_THREAD if on_cpu else {},
         retries=RETRIES,
+        spent=SPENT,
         poll=poll,
         follow=follow,
     )

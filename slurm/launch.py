@@ -32,7 +32,6 @@ CLUSTERS = ("auto", "inline", "local", "slurm")
 TICK = 0.2                    # seconds between two calls of poll()
 GRACE = 60.0                  # seconds a worker gets to save and end before it is killed; Ctrl-C again cuts them short
 FAILED_STARTS = 3             # in a row; after these no further worker is tried
-SPENT = 75                    # exit code of a worker that cannot go on, through no fault of the item it was given
 READY = b"ready"              # a worker's first message: its imports are over and it waits for an item
 
 
@@ -45,6 +44,7 @@ def launch(
     slots: Sequence[Mapping[str, str]] = (),
     environment: Mapping[str, str] = {},
     retries: int = 0,
+    spent: int | None = None,
     poll: Callable[[], None] | None = None,
     follow: array.Follow[T, R] | None = None,
 ) -> Generator[Outcome[T, R], None, None]:
@@ -52,8 +52,6 @@ def launch(
 
     Arguments are checked at once; work starts with the first ``next``. Closing the generator, or an exception
     such as KeyboardInterrupt while it waits, ends the workers, so ``fn`` must write its files by rename.
-
-    A worker may end itself with the exit code `SPENT` before it begins an item: a new one takes it.
 
     Args:
         fn: a function that pickle can name (top level of a module, or a ``functools.partial`` of one). Worker
@@ -67,6 +65,8 @@ def launch(
         environment: variables that workers have before they import anything, such as OMP_NUM_THREADS. Inline,
             they are set during each call, too late for libraries that are already loaded.
         retries: how often an item goes again when its worker has died, or its SLURM job is gone.
+        spent: for "local", the exit code by which ``fn`` ends a worker that can do nothing more: a new one takes the
+            item, which is none of its retries.
         poll: called a few times a second while waiting (inline: before every item).
         follow: for "slurm", how items become jobs and how their outcomes are known.
 
@@ -92,7 +92,7 @@ def launch(
         _check_pickles(item, f"item {number}", "Items should be plain values")
     if cluster == "local":
         each = [{**environment, **slot} for slot in slots or [{}] * workers]
-        return _local(fn, items, each, retries, poll)
+        return _local(fn, items, each, retries, spent, poll)
     if follow is None:
         raise ValueError("cluster 'slurm' needs follow: what to ask for, and how an item's outcome is known")
     return array.run(fn, items, follow, environment, retries, poll)
@@ -133,6 +133,7 @@ def _local(
     items: Sequence[T],
     slots: Sequence[Mapping[str, str]],
     retries: int,
+    spent: int | None,
     poll: Callable[[], None] | None,
 ) -> Generator[Outcome[T, R], None, None]:
     pending = deque(range(len(items)))
@@ -165,7 +166,7 @@ def _local(
                     fate = _fate(worker)
                     busy.remove(worker)
                     free.append(worker.slot)
-                    deaths[worker.index] += worker.process.exitcode != SPENT
+                    deaths[worker.index] += not worker.used or worker.process.exitcode != spent
                     if deaths[worker.index] <= retries:
                         pending.appendleft(worker.index)    # to a new worker: another may be what it died of
                     else:
@@ -183,6 +184,7 @@ def _local(
                 else:
                     # The worker goes on before the caller has the outcome, who may take a while over it.
                     index = worker.index
+                    worker.used = True
                     if pending:
                         worker.index = pending.popleft()
                         assign(worker)
@@ -212,6 +214,7 @@ class _Worker:
     index: int                    # of its item
     slot: Mapping[str, str]       # variables that it was started with
     ready: bool = False           # it has started well enough to ask for that item
+    used: bool = False            # it has answered before
 
 
 def _start(index: int, environment: Mapping[str, str]) -> _Worker:

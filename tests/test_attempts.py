@@ -59,7 +59,7 @@ def spoil(job):
 
 def test_a_worker_that_has_lost_its_device_gives_the_next_trial_to_a_new_one(tmp_path):
     jobs = [job(tmp_path, trial(epochs=1, seed=seed)) for seed in range(3)]
-    outcomes = [*launch(spoil, jobs, cluster="local", workers=1, retries=0)]
+    outcomes = [*launch(spoil, jobs, cluster="local", workers=1, retries=0, spent=attempts.SPENT)]
     assert [one.error for one in outcomes] == [None] * 3
     assert [status for _, status in (one.value for one in outcomes)] == ["done"] * 3
     assert len({pid for pid, _ in (one.value for one in outcomes)}) == 3

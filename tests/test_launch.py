@@ -44,6 +44,10 @@ def die_on_two(x: int, *, how: int) -> int:
     return x
 
 
+def leave(_: int) -> None:
+    os._exit(75)
+
+
 def meet(me: str, *, folder: Path) -> tuple[int, float, float]:
     """Return only once both items have started: one worker alone would wait in vain."""
     start = time.time()
@@ -165,6 +169,12 @@ def test_dying_worker_fails_only_its_item(how, told, workers):
     assert told in outcomes[2].error
     assert {x for x in outcomes if outcomes[x].error} == {2}
     assert [outcomes[x].value for x in (0, 1, 3, 4, 5)] == [0, 1, 3, 4, 5]
+
+
+def test_an_item_that_ends_a_new_worker_is_not_given_on_for_ever():
+    """Whatever the exit code: only a worker that has done an item can be spent through no fault of the next."""
+    outcomes = by_item(launch(leave, [1, 2], cluster="local", retries=1, spent=75))
+    assert ["exit code 75" in outcomes[item].error for item in (1, 2)] == [True, True]
 
 
 def test_workers_that_cannot_start_give_every_item_a_failure():
