@@ -18,7 +18,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import status
+from benchmarks.execution import status
 from slurm import CLUSTERS, choose, cluster, listed
 
 if __name__ == "__main__" and (folder := status.asked(sys.argv[1:])):
@@ -29,25 +29,21 @@ from rich.console import Console
 from rich.table import Table as Sheet
 
 import zoo
-from benchmarks import (
-    features,
-    figures,
-    gallery,
-    launching,
-    layouts,
-    ledger,
-    metrics,
-    pictures,
-    protocols,
-    records,
-    speed,
-    tables,
-)
-from benchmarks.commands import COMMANDS, DONE, FAILED, INTERRUPTED, WRONG, Command
-from benchmarks.evidence import Evidence
-from benchmarks.plan import KINDS, Options, Plan, Problems, names, plan, seconds_per_step, settings
-from benchmarks.verdicts import MARGIN, SPREADS
-from benchmarks.work import forced
+from benchmarks import protocols
+from benchmarks.analysis.evidence import Evidence
+from benchmarks.analysis.verdicts import SPREADS
+from benchmarks.cli.commands import COMMANDS, DONE, FAILED, INTERRUPTED, WRONG, Command
+from benchmarks.evaluation import extractors, image_grid, metrics
+from benchmarks.execution import launcher
+from benchmarks.execution import launches as ledger
+from benchmarks.execution.grid import MARGIN
+from benchmarks.execution.options import Options, Problems, names
+from benchmarks.execution.plan import Plan, plan, seconds_per_step, settings
+from benchmarks.experiments import records
+from benchmarks.experiments.checkpoint import forced
+from benchmarks.reporting import figures, formats, gallery, speed_records, tables
+from benchmarks.reporting.registry import REQUIREMENTS
+from benchmarks.reporting.style import TableStyle
 from zoo.losses import RECON, SPELLINGS
 from zoo.named import meant
 
@@ -96,8 +92,8 @@ def _main(arguments: list[str]) -> int:
         if wrong:
             raise Problems(wrong)
         return command.call(given, Path(root) if root else None)
-    if given.what not in (*KINDS, "all"):
-        what = [*KINDS, "all", *ALL]
+    if given.what not in (*REQUIREMENTS, "all"):
+        what = [*REQUIREMENTS, "all", *ALL]
         wrong.insert(0, f"cannot run {given.what!r}{meant(given.what, what)}. Known: {', '.join(what)}")
         if named <= {"what", "names", "results"}:  # the rest of the command says nothing that could be wrong, too
             raise Problems(wrong)
@@ -107,10 +103,12 @@ def _main(arguments: list[str]) -> int:
         wrong.append("all --keep logs would train the same models for one table after the other: keep the weights, and "
                      "delete RESULTS/runs when all is measured")  # fmt: skip
     plans: dict[str, Plan] = {}
-    wanted = _everything(options) if given.what == "all" else {given.what if given.what in KINDS else "table1": options}
+    name = given.what if given.what in REQUIREMENTS else "table1"
+    wanted = _everything(options) if given.what == "all" else {name: options}
+    style = TableStyle.of(options, wrong)
     for name, asked in wanted.items():
         try:
-            plans[name] = launching.placed(plan(asked, CLUSTERS, name), options.device)
+            plans[name] = launcher.placed(plan(asked, CLUSTERS, REQUIREMENTS[name], name, wrong), options.device)
             _refuse_to_replace(name, plans[name])
         except Problems as error:
             wrong += error.problems
@@ -120,14 +118,14 @@ def _main(arguments: list[str]) -> int:
     if given.no_wait and found.cluster != "slurm" and not given.dry_run:
         if found.preset == "paper" and not given.yes and (pending := found.pending()):
             raise Problems([f"{len(pending)} trainings at the paper's budget: say --yes to start them"])
-        return launching.detach([word for word in arguments if word != "--no-wait"], found.results)
+        return launcher.detach([word for word in arguments if word != "--no-wait"], found.results)
     again = {name: {"what": name, "options": asdict(replace(wanted[name], cluster=given.cluster))} for name in plans}
     word = _word(next(iter(again.values())), [*plans.values()]) if given.force else ""
     codes = [DONE]
     for name, found in plans.items():
         if given.dry_run and len(plans) > 1:
             print(name)
-        codes.append(_table(name, _anew(found, word), again[name] | {"force": word},
+        codes.append(_table(name, _anew(found, word), again[name] | {"force": word}, style,
                             dry=given.dry_run, yes=given.yes, wait=not given.no_wait))  # fmt: skip
     if given.what == "all" and not given.dry_run:
         codes.append(ALL["table3"].call(given, None))
@@ -155,11 +153,11 @@ def _everything(options: Options) -> dict[str, Options]:
     """
     asked = None if options.only is None else names(options.only)
     found = {}
-    for name, kind in sorted(KINDS.items(), key=lambda item: item[0] not in CURVED):
+    for name in sorted(REQUIREMENTS, key=lambda name: name not in CURVED):
         if name in tables.TABLES and name.startswith("table"):
             found[name] = options
-        elif isinstance(kind, figures.Kind):
-            models = [model for model in kind.known if asked is None or model in asked]
+        elif name in figures.FIGURES:
+            models = [model for model in figures.FIGURES[name].known if asked is None or model in asked]
             if models:  # not named where the command names none: what cannot run here leaves the others alone
                 found[name] = options if asked is None else replace(options, only=",".join(models))
     return found
@@ -174,7 +172,8 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("what", metavar="WHAT", help=f"{', '.join(KINDS)}: train what is missing, write the table or figure; all: "
+    add("what", metavar="WHAT", help=f"{', '.join(REQUIREMENTS)}: train what is missing, write the table or figure; "
+        "all: "
         "every table and figure of the paper; table3: the architecture; report: one HTML page of what is there; "
         "status, retry, cancel: of what was launched; "
         f"{', '.join(gallery.KINDS)} MODEL DATASET: a picture from a finished training; evaluate: "
@@ -193,14 +192,14 @@ def _parser() -> argparse.ArgumentParser:
         f"{', '.join([*RECON, *SPELLINGS])}")  # fmt: skip
     add("--seeds", metavar="N", help="trainings per cell (default: the preset's)")
     add("--draws", metavar="D", help="sample sets per training (default: the preset's)")
-    add("--features", help=f"{', '.join(features.FORMS)} (default: the preset's)")
+    add("--features", help=f"{', '.join(extractors.FORMS)} (default: the preset's)")
     add("--metrics", metavar="A,B", help=f"{', '.join(metrics.METRICS)} (default: fd, the Fréchet "
         "distance; evaluate: all)")  # fmt: skip
     add("--images", metavar="N", help="images of each kind in a metric, at most (default: 10000; evaluate: all)")
     add("--allow-few", action="store_true", help="accept no more images than features: a biased distance")
     add("--progress", metavar="E", help="measure the Fréchet distance every E epochs of training, too (default: the "
         "preset's for figure3 and figure4, else not at all); a training without such a curve is repeated")  # fmt: skip
-    add("--format", metavar="A,B", help=f"{', '.join(layouts.FORMATS)} (default: all)")
+    add("--format", metavar="A,B", help=f"{', '.join(formats.FORMATS)} (default: all)")
     add("--decimals", metavar="N", help="digits behind the point (default: as many as a table's numbers need)")
     add("--margin", metavar="SHARE", help="of the paper's number, within which ours counts as equal (default: "
         f"{MARGIN}; never less than {SPREADS} of the paper's standard deviations)")  # fmt: skip
@@ -212,8 +211,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--keep", default="weights", help="what stays of a training that this command finishes, beside its record and "
         "grid of samples: weights (53 MB on MNIST, 270 on CelebA), or its logs alone: every further metric, table or "
         "picture then trains again (default: %(default)s)")  # fmt: skip
-    add("--cluster", default="auto", help="auto, inline (this process), local (worker processes) or slurm; auto: slurm "
-        "where it answers, else local")
+    add(
+        "--cluster",
+        default="auto",
+        help="auto, inline (this process), local (worker processes) or slurm; auto: slurm where it answers, else local",
+    )
     add("--workers", metavar="K", help="worker processes (default: one per CPU core, one on a GPU)")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     add("--precision", default="fp32", help="fp32; on a GPU tf32 or bf16 (default: %(default)s)")
@@ -235,12 +237,21 @@ def _error(message: str) -> None:
 # --- tables
 
 
-def _table(name: str, found: Plan, command: dict[str, Any], *, dry: bool, yes: bool, wait: bool = True) -> int:
+def _table(
+    name: str,
+    found: Plan,
+    command: dict[str, Any],
+    style: TableStyle,
+    *,
+    dry: bool,
+    yes: bool,
+    wait: bool = True,
+) -> int:
     console = Console()
     pending = found.pending()
     if dry:
         _describe(found, console)
-        for line in launching.what_slurm_gets(pending) if found.cluster == "slurm" else ():
+        for line in launcher.what_slurm_gets(pending) if found.cluster == "slurm" else ():
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         return DONE
     if pending and found.preset == "paper" and not yes:
@@ -250,10 +261,10 @@ def _table(name: str, found: Plan, command: dict[str, Any], *, dry: bool, yes: b
         if input(f"Train {len(pending)} models at the paper's budget? [y/N] ").strip().lower() not in ("y", "yes"):
             print("nothing started")
             return DONE
-    launching.run(found, pending, console, command, wait)
+    launcher.run(found, pending, console, command, wait)
     if pending and not wait:
         return DONE
-    return _write(name, found, console)
+    return _write(name, found, style, console)
 
 
 def _status(given: argparse.Namespace, root: Path | None) -> int:
@@ -262,7 +273,7 @@ def _status(given: argparse.Namespace, root: Path | None) -> int:
 
 
 def _cancel(given: argparse.Namespace, root: Path | None) -> int:
-    return launching.end_launches(Path(given.results))
+    return launcher.end_launches(Path(given.results))
 
 
 def _retry(given: argparse.Namespace, root: Path | None) -> int:
@@ -292,7 +303,10 @@ def _retry(given: argparse.Namespace, root: Path | None) -> int:
         known = {name: value for name, value in command["options"].items() if name in Options.__dataclass_fields__}
         options = Options(**{**known, "results": given.results, "cluster": cluster})
         try:
-            found = launching.placed(plan(options, CLUSTERS, command["what"]), options.device)
+            errors: list[str] = []
+            style = TableStyle.of(options, errors)
+            planned = plan(options, CLUSTERS, REQUIREMENTS[command["what"]], command["what"], errors)
+            found = launcher.placed(planned, options.device)
             _refuse_to_replace(command["what"], found)
         except Problems as error:  # the other commands go on
             for problem in error.problems:
@@ -302,7 +316,7 @@ def _retry(given: argparse.Namespace, root: Path | None) -> int:
         found = _anew(found, command.get("force", ""))
         if found.pending():
             wait = not given.no_wait or cluster != "slurm"
-            codes.append(_table(command["what"], found, command, dry=given.dry_run, yes=True, wait=wait))
+            codes.append(_table(command["what"], found, command, style, dry=given.dry_run, yes=True, wait=wait))
     if len(codes) == 1:
         print("nothing to retry: every training that was launched is there")
     return max(codes)
@@ -313,7 +327,7 @@ def _foreign(options: Mapping[str, Any]) -> set[tuple[str, str]]:
     bases = {name.partition("+")[0] for name in names(str(options.get("only") or ""))}
     features_ = str(options.get("features") or "")
     found = {("--only", base) for base in bases if zoo.is_foreign(base)}
-    return found | ({("--features", features_)} if features.is_foreign(features_) else set())
+    return found | ({("--features", features_)} if extractors.is_foreign(features_) else set())
 
 
 def _as_options(classes: Sequence[tuple[str, str]]) -> str:
@@ -345,7 +359,7 @@ def _refuse_to_replace(name: str, found: Plan) -> None:
 def _describe(found: Plan, console: Console) -> None:
     """Print the grid with its states, the settings of each row, and what is left to do."""
     if found.fixed is not None:
-        console.print("nothing to run: what benchmarks.speed has measured fills it, no training", soft_wrap=True)
+        console.print("nothing to run: what benchmarks.perf.speed has measured fills it, no training", soft_wrap=True)
         return
     sheet = Sheet("model", "data set", "trainings", "steps each", "left", title=f"preset {found.preset}")
     cost, known = seconds_per_step(found.results), True
@@ -377,19 +391,22 @@ def _describe(found: Plan, console: Console) -> None:
         console.print(f"{total} trainings to run; no record of all their stages yet to tell how long", soft_wrap=True)
     else:
         absent = sum(found.state(job) in ("lacking", "unusable") for job in found.jobs)
-        console.print("nothing to run: " + (
-            f"{absent} trainings cannot be made here, the others are there" if absent else "every training is there"))
+        console.print(
+            "nothing to run: "
+            + (f"{absent} trainings cannot be made here, the others are there" if absent else "every training is there")
+        )
 
 
-def _write(name: str, found: Plan, console: Console) -> int:
+def _write(name: str, found: Plan, style: TableStyle, console: Console) -> int:
     """Build the table or figure from the records and write it and its pictures; the last line is its path."""
     if name in figures.FIGURES:
         paths, shown = _figure(name, found, console), []
     else:
-        table = tables.build(name, _frames(found.results, tables.TABLES[name].reads), found.grid())
-        paths = layouts.write(table, found.results, found.look.formats)
+        grid = replace(found.grid(), decimals=style.decimals, margin=style.margin)
+        table = tables.build(name, _frames(found.results, tables.TABLES[name].reads), grid)
+        paths = formats.write(table, found.results, style.formats)
         shown = _grids(found) if tables.TABLES[name].pictures else []
-        console.print(layouts.to_markdown(table), highlight=False, markup=False, soft_wrap=True)
+        console.print(formats.to_markdown(table), highlight=False, markup=False, soft_wrap=True)
     states = [found.state(job) for job in found.jobs]
     for job, state in zip(found.jobs, states, strict=True):
         where = f"{job.trial.model} on {job.trial.dataset}, seed {job.trial.seed}"
@@ -417,7 +434,7 @@ def _frames(folder: Path, wanted: Sequence[str]) -> dict[str, pd.DataFrame]:
     if "epochs" in wanted:
         return dict(zip(("runs", "epochs"), records.read(folder), strict=True))
     if "speed" in wanted:
-        return {"runs": records.runs(folder), "speed": speed.read(folder / "speed")}
+        return {"runs": records.runs(folder), "speed": speed_records.read(folder / "speed")}
     return {"runs": records.runs(folder)}
 
 
@@ -426,7 +443,7 @@ def _grids(found: Plan) -> list[Path]:
     folder, shown = found.results / "figures", []
     columns: dict[str, dict[str, Path]] = {}
     for model, dataset, jobs in found.cells():
-        target = folder / pictures.name_of("samples", dataset, model)
+        target = folder / image_grid.name_of("samples", dataset, model)
         source = next((p for job in jobs if (p := job.work / "samples.png").is_file()), None)
         if source is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -435,7 +452,7 @@ def _grids(found: Plan) -> list[Path]:
             temporary.replace(target)
             columns.setdefault(dataset, {})[zoo.entry(model).label] = target
     for dataset, grids in columns.items():
-        shown.append(pictures.side_by_side(grids, folder / f"samples-{dataset}.png"))
+        shown.append(image_grid.side_by_side(grids, folder / f"samples-{dataset}.png"))
     return shown
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 
 import zoo
-from benchmarks import datasets, pictures
+from benchmarks.data import datasets
+from benchmarks.evaluation import image_grid
 
 
 def main(weights: Path, dataset: str, own: str = "") -> None:
@@ -23,8 +24,8 @@ def main(weights: Path, dataset: str, own: str = "") -> None:
     images = datasets.load(dataset, None).test.canonical(32).images  # (32, C, H, W) uint8
 
     samples = model.sample(64, seed=0)  # (64, C, H, W) in [0, 1]
-    print(pictures.save_grid(samples, weights.with_name("samples-64.png")))
-    print(pictures.save_grid(model.path(8, 8, seed=0).flatten(0, 1), weights.with_name("lines.png")))
+    print(image_grid.save_grid(samples, weights.with_name("samples-64.png")))
+    print(image_grid.save_grid(model.path(8, 8, seed=0).flatten(0, 1), weights.with_name("lines.png")))
 
     try:
         z = model.encode(images)  # (32, nz)
@@ -35,7 +36,7 @@ def main(weights: Path, dataset: str, own: str = "") -> None:
     error = (y - images / 255).square().flatten(1).sum(1).mean()
     print(f"squared error of reconstructions, summed over pixels: {error:.2f}")
     pairs = torch.stack([images / 255, y], dim=1).flatten(0, 1)
-    print(pictures.save_grid(pairs, weights.with_name("reconstructions.png")))
+    print(image_grid.save_grid(pairs, weights.with_name("reconstructions.png")))
 
     try:
         with torch.no_grad():

@@ -27,11 +27,11 @@ from slurm.resources import VARIABLE, Resources
 T = TypeVar("T")
 R = TypeVar("R")
 
-ARRAY = 1000                  # jobs in an array: SLURM's own default limit
-TICK = 0.5                    # seconds between two looks at what jobs have left behind
-LOOK = 5.0                    # seconds between two calls of squeue in the first minutes, and
-CALM = 30.0                   # after these minutes, as a busy controller should not be asked often
-PATIENCE = 1800.0             # seconds without any answer from squeue, and without news, before giving up
+ARRAY = 1000  # jobs in an array: SLURM's own default limit
+TICK = 0.5  # seconds between two looks at what jobs have left behind
+LOOK = 5.0  # seconds between two calls of squeue in the first minutes, and
+CALM = 30.0  # after these minutes, as a busy controller should not be asked often
+PATIENCE = 1800.0  # seconds without any answer from squeue, and without news, before giving up
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Group(Generic[T]):
 
     fn: Callable[[T], Any]
     items: tuple[T, ...]
-    requeues: int             # how often it may still go on after a time limit or a pre-emption
+    requeues: int  # how often it may still go on after a time limit or a pre-emption
 
     def __call__(self) -> None:
         """Call the function on all items; a raising one does not keep the others from their turn."""
@@ -125,6 +125,7 @@ def submit(
     """
     jobs: dict[int, str] = {}
     refused: dict[int, str] = {}
+
     def needed(item: T) -> Resources:
         return replace(follow.needs(item), seeds=1) if alone else follow.needs(item)
 
@@ -184,8 +185,8 @@ class Watch(Generic[T, R]):
         self.follow = follow
         self.started = self.answered = time.monotonic()
         self.looked = 0.0
-        self.absent: dict[int, int] = {}    # item -> looks in a row that did not find its job
-        self.told: set[str] = set()         # jobs that somebody holds
+        self.absent: dict[int, int] = {}  # item -> looks in a row that did not find its job
+        self.told: set[str] = set()  # jobs that somebody holds
 
     def news(self) -> None:
         """An item has come to its end: all is well, though SLURM may not answer."""
@@ -219,7 +220,7 @@ class Watch(Generic[T, R]):
         self.answered = self.looked
         states = {index: queue.get(job, scheduler.GONE) for index, job in jobs.items()}
         useless = {jobs[index] for index, s in states.items() if scheduler.never(s) or scheduler.fallen(s)}
-        if useless:               # nobody waits for these any longer, and what goes again has a job of its own
+        if useless:  # nobody waits for these any longer, and what goes again has a job of its own
             scheduler.cancel(useless)
         hopeless = {}
         for index, state in states.items():

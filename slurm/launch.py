@@ -29,10 +29,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 CLUSTERS = ("auto", "inline", "local", "slurm")
-TICK = 0.2                    # seconds between two calls of poll()
-GRACE = 60.0                  # seconds a worker gets to save and end before it is killed; Ctrl-C again cuts them short
-FAILED_STARTS = 3             # in a row; after these no further worker is tried
-READY = b"ready"              # a worker's first message: its imports are over and it waits for an item
+TICK = 0.2  # seconds between two calls of poll()
+GRACE = 60.0  # seconds a worker gets to save and end before it is killed; Ctrl-C again cuts them short
+FAILED_STARTS = 3  # in a row; after these no further worker is tried
+READY = b"ready"  # a worker's first message: its imports are over and it waits for an item
 
 
 def launch(
@@ -137,15 +137,15 @@ def _local(
     poll: Callable[[], None] | None,
 ) -> Generator[Outcome[T, R], None, None]:
     pending = deque(range(len(items)))
-    free = deque(slots)           # variables of workers that may be hired
+    free = deque(slots)  # variables of workers that may be hired
     deaths = [0] * len(items)
-    busy: list[_Worker] = []      # each of these has an item
-    idle: list[_Worker] = []      # told to end, as nothing is left for them
+    busy: list[_Worker] = []  # each of these has an item
+    idle: list[_Worker] = []  # told to end, as nothing is left for them
     failed_starts = 0
     polled = -math.inf
 
     def hire() -> None:
-        with _sigint_held():      # Ctrl-C between the start of a process and the append would lose it
+        with _sigint_held():  # Ctrl-C between the start of a process and the append would lose it
             busy.append(_start(pending.popleft(), free.popleft()))
 
     def assign(worker: _Worker) -> None:
@@ -168,7 +168,7 @@ def _local(
                     free.append(worker.slot)
                     deaths[worker.index] += not worker.used or worker.process.exitcode != spent
                     if deaths[worker.index] <= retries:
-                        pending.appendleft(worker.index)    # to a new worker: another may be what it died of
+                        pending.appendleft(worker.index)  # to a new worker: another may be what it died of
                     else:
                         outcomes.append(Outcome(items[worker.index], None, fate))
                     failed_starts = 0 if worker.ready else failed_starts + 1
@@ -199,7 +199,7 @@ def _local(
                 poll()
                 polled = time.monotonic()
             yield from outcomes
-    except BaseException:         # KeyboardInterrupt and GeneratorExit are not Exceptions
+    except BaseException:  # KeyboardInterrupt and GeneratorExit are not Exceptions
         for worker in busy + idle:
             worker.process.terminate()
         raise
@@ -211,19 +211,19 @@ def _local(
 class _Worker:
     process: SpawnProcess
     pipe: Connection
-    index: int                    # of its item
-    slot: Mapping[str, str]       # variables that it was started with
-    ready: bool = False           # it has started well enough to ask for that item
-    used: bool = False            # it has answered before
+    index: int  # of its item
+    slot: Mapping[str, str]  # variables that it was started with
+    ready: bool = False  # it has started well enough to ask for that item
+    used: bool = False  # it has answered before
 
 
 def _start(index: int, environment: Mapping[str, str]) -> _Worker:
-    context = multiprocessing.get_context("spawn")      # fork is unsafe once CUDA or threads are in use
+    context = multiprocessing.get_context("spawn")  # fork is unsafe once CUDA or threads are in use
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs,), daemon=True)
     with _variables(environment):
         process.start()
-    theirs.close()                # or the death of the worker would not end the pipe
+    theirs.close()  # or the death of the worker would not end the pipe
     return _Worker(process, ours, index, environment)
 
 
@@ -237,7 +237,7 @@ def _receive(pipe: Connection) -> bytes | None:
 
 def _fate(worker: _Worker) -> str:
     """How a worker died, in words."""
-    _join([worker])               # the pipe closes a moment before the exit code is known
+    _join([worker])  # the pipe closes a moment before the exit code is known
     code = worker.process.exitcode or 0
     how = f"signal {-code}: {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
     if -code == signal.SIGKILL:
@@ -250,7 +250,7 @@ def _join(workers: Sequence[_Worker]) -> None:
     try:
         for worker in workers:
             worker.process.join(max(0.0, deadline - time.monotonic()))
-    finally:                      # a second Ctrl-C cuts the waiting short
+    finally:  # a second Ctrl-C cuts the waiting short
         for worker in workers:
             if worker.process.is_alive():
                 worker.process.kill()
@@ -260,11 +260,11 @@ def _join(workers: Sequence[_Worker]) -> None:
 
 def _work(pipe: Connection) -> None:
     """What a worker does: answer each (fn, item) with (value, error) until the pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)        # Ctrl-C reaches the whole group; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(EOFError, OSError):        # the parent is gone or needs nothing more
+    with contextlib.suppress(EOFError, OSError):  # the parent is gone or needs nothing more
         pipe.send_bytes(READY)
         while True:
             pipe.send_bytes(_answer(pipe.recv_bytes()))
@@ -289,7 +289,7 @@ def _result(message: bytes) -> tuple[Any, str | None]:
 def _attempt(fn: Callable[[T], R], item: T) -> tuple[R | None, str | None]:
     try:
         return fn(item), None
-    except (Exception, SystemExit):                     # sys.exit in one item must not end the others
+    except (Exception, SystemExit):  # sys.exit in one item must not end the others
         return None, traceback.format_exc()
 
 
@@ -304,7 +304,7 @@ def _end_with_parent() -> None:
 def _check_pickles(thing: object, name: str, advice: str) -> None:
     try:
         pickle.dumps(thing)
-    except Exception as reason:                         # __reduce__ may raise anything
+    except Exception as reason:  # __reduce__ may raise anything
         told = f"{name} cannot be sent to a worker process: {thing!r}: {reason}. {advice}."
         raise TypeError(told) from reason
 
@@ -331,7 +331,7 @@ def _sigint_held() -> Iterator[None]:
     Where this process has other threads, one of those may take it all the same. A worker lost that way ends
     with its pipe, by itself, and leaves one more traceback on the screen.
     """
-    if not hasattr(signal, "pthread_sigmask"):          # Windows
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
     from multiprocessing import resource_tracker  # cannot be imported on Windows

@@ -15,5 +15,5 @@ class Outcome(Generic[T, R]):
 
     item: T
     value: R | None
-    error: str | None         # a traceback, or how the worker process or the SLURM job ended; None when done
-    ran: bool = True          # False where SLURM refused the item's job
+    error: str | None  # a traceback, or how the worker process or the SLURM job ended; None when done
+    ran: bool = True  # False where SLURM refused the item's job

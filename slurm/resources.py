@@ -78,7 +78,7 @@ def _overrides() -> list[tuple[str, Mapping[str, Any]]]:
         raise ValueError(f"{VARIABLE} names {path}, which cannot be read: {reason}") from None
     if stray := [name for name in table if name.count("/") != 1]:
         rows = ", ".join(map(repr, stray))
-        raise ValueError(f"{path} has {rows} where rows are named MODEL/DATASET, such as [\"*/*\"]")
+        raise ValueError(f'{path} has {rows} where rows are named MODEL/DATASET, such as ["*/*"]')
     return [(path, table)]
 
 

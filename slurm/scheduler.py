@@ -11,9 +11,9 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 
-ANSWER = 10.0                 # seconds within which a command must have answered
-NAME = "ae-bench"             # of all jobs of ours; numbers alone are used again, and by other clusters too
-GONE = "gone"                 # state of a job that SLURM does not list
+ANSWER = 10.0  # seconds within which a command must have answered
+NAME = "ae-bench"  # of all jobs of ours; numbers alone are used again, and by other clusters too
+GONE = "gone"  # state of a job that SLURM does not list
 NEVER = {                     # reasons of waiting jobs that no waiting ends, as squeue names them
     "BadConstraints", "PartitionNodeLimit", "PartitionTimeLimit", "DependencyNeverSatisfied", "InvalidAccount",
     "InvalidQOS", "AccountNotAllowed", "QOSNotAllowed", "QOSMaxWallDurationPerJobLimit",

@@ -72,7 +72,7 @@ def data_root() -> Path:
 def cluster(monkeypatch) -> Path:
     """Folder of a SLURM made by slurm/devcluster.sh."""
     if not CLUSTER:
-        pytest.skip("SLURM_CONF is not set: no SLURM here; eval \"$(slurm/devcluster.sh start)\" makes one")
+        pytest.skip('SLURM_CONF is not set: no SLURM here; eval "$(slurm/devcluster.sh start)" makes one')
     monkeypatch.setenv("SLURM_CONF", CLUSTER)
     if shutil.which("sinfo") is None or subprocess.run(["sinfo"], capture_output=True, timeout=30).returncode:
         pytest.skip(f"the SLURM of {CLUSTER} does not answer")

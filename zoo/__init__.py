@@ -31,43 +31,47 @@ __all__ += ["adopt", "build", "entry", "hyper_parameters", "is_foreign", "load",
 # fmt: off - one row per line, as the tables have them
 MODELS: dict[str, Entry] = {
     # Table 1's rows
-    "vae":                        Entry(VAE,              "VAE"),
-    "wae-gan":                    Entry(WAEGAN,           "WAE-GAN"),
-    "two-stage-vae":              Entry(TwoStageVAE,      "Two-Stage VAE"),
-    "rae-gmm":                    Entry(RAE,              "RAE + GMM"),
-    "vae-flow-prior":             Entry(FlowPriorVAE,     "VAE + flow prior"),
-    "vae-flow-posterior":         Entry(FlowPosteriorVAE, "VAE + flow posterior"),
-    "glf":                        Entry(GLF,              "GLF"),
-    "glann":                      Entry(GLANN,            "GLANN with perceptual loss"),
-    "glf-perceptual":             Entry(GLF,              "GLF + perceptual loss", hyper={"recon": "perceptual"}),
+    "vae": Entry(VAE, "VAE"),
+    "wae-gan": Entry(WAEGAN, "WAE-GAN"),
+    "two-stage-vae": Entry(TwoStageVAE, "Two-Stage VAE"),
+    "rae-gmm": Entry(RAE, "RAE + GMM"),
+    "vae-flow-prior": Entry(FlowPriorVAE, "VAE + flow prior"),
+    "vae-flow-posterior": Entry(FlowPosteriorVAE, "VAE + flow posterior"),
+    "glf": Entry(GLF, "GLF"),
+    "glann": Entry(GLANN, "GLANN with perceptual loss"),
+    "glf-perceptual": Entry(GLF, "GLF + perceptual loss", hyper={"recon": "perceptual"}),
     # told of in the text
-    "wae-mmd":                    Entry(WAEMMD,           "WAE-MMD"),
-    "glf-two-stage":              Entry(TwoStageGLF,      "GLF, two stages"),
-    "glann-mse":                  Entry(GLANN,            "GLANN, MSE", hyper={"recon": "half-sse"}),
+    "wae-mmd": Entry(WAEMMD, "WAE-MMD"),
+    "glf-two-stage": Entry(TwoStageGLF, "GLF, two stages"),
+    "glann-mse": Entry(GLANN, "GLANN, MSE", hyper={"recon": "half-sse"}),
     # Figure 4: regularized GLF
-    "glf-regularized":            Entry(GLF, "Regularized GLF, β = 100", hyper={"stop_gradient": False, "beta": 100.0}),
-    "glf-regularized-1":          Entry(GLF, "Regularized GLF, β = 1",   hyper={"stop_gradient": False, "beta": 1.0}),
-    "glf-regularized-10":         Entry(GLF, "Regularized GLF, β = 10",  hyper={"stop_gradient": False, "beta": 10.0}),
-    "glf-regularized-50":         Entry(GLF, "Regularized GLF, β = 50",  hyper={"stop_gradient": False, "beta": 50.0}),
-    "glf-regularized-400":        Entry(GLF, "Regularized GLF, β = 400", hyper={"stop_gradient": False, "beta": 400.0}),
+    "glf-regularized": Entry(GLF, "Regularized GLF, β = 100", hyper={"stop_gradient": False, "beta": 100.0}),
+    "glf-regularized-1": Entry(GLF, "Regularized GLF, β = 1", hyper={"stop_gradient": False, "beta": 1.0}),
+    "glf-regularized-10": Entry(GLF, "Regularized GLF, β = 10", hyper={"stop_gradient": False, "beta": 10.0}),
+    "glf-regularized-50": Entry(GLF, "Regularized GLF, β = 50", hyper={"stop_gradient": False, "beta": 50.0}),
+    "glf-regularized-400": Entry(GLF, "Regularized GLF, β = 400", hyper={"stop_gradient": False, "beta": 400.0}),
     # Figure 3: the decoder's precision
-    "vae-flow-prior-10":          Entry(FlowPriorVAE, "VAE + flow prior, β = 10",  hyper={"beta": 10.0}),
-    "vae-flow-prior-50":          Entry(FlowPriorVAE, "VAE + flow prior, β = 50",  hyper={"beta": 50.0}),
-    "vae-flow-prior-100":         Entry(FlowPriorVAE, "VAE + flow prior, β = 100", hyper={"beta": 100.0}),
-    "vae-flow-prior-400":         Entry(FlowPriorVAE, "VAE + flow prior, β = 400", hyper={"beta": 400.0}),
-    "vae-flow-prior-learned":     Entry(FlowPriorVAE, "VAE + flow prior, learned γ", hyper={"learn_gamma": True}),
+    "vae-flow-prior-10": Entry(FlowPriorVAE, "VAE + flow prior, β = 10", hyper={"beta": 10.0}),
+    "vae-flow-prior-50": Entry(FlowPriorVAE, "VAE + flow prior, β = 50", hyper={"beta": 50.0}),
+    "vae-flow-prior-100": Entry(FlowPriorVAE, "VAE + flow prior, β = 100", hyper={"beta": 100.0}),
+    "vae-flow-prior-400": Entry(FlowPriorVAE, "VAE + flow prior, β = 400", hyper={"beta": 400.0}),
+    "vae-flow-prior-learned": Entry(FlowPriorVAE, "VAE + flow prior, learned γ", hyper={"learn_gamma": True}),
     # other readings of the paper, and its ancestors' variants
-    "vae-flow-posterior-conditional": Entry(FlowPosteriorVAE, "VAE + flow posterior given x", hyper={"conditional": True}),
-    "rae-l2-gmm":                 Entry(RAE, "RAE (L2) + GMM",  hyper={"decoder_l2": 1e-7}),  # Ghosh et al.: 1e-7
-    "rae-sn-gmm":                 Entry(RAE, "RAE (SN) + GMM",  hyper={"spectral_norm": True}),
-    "vae-bce":                    Entry(VAE, "VAE, BCE",        hyper={"recon": "bce"}),
-    "vae-full-sse":               Entry(VAE, "VAE, β SSE",      hyper={"recon": "sse"}),
-    "vae-learned":                Entry(VAE, "VAE, learned γ",  hyper={"learn_gamma": True}),
-    "vae-flow-prior-full-sse":    Entry(FlowPriorVAE, "VAE + flow prior, β SSE", hyper={"recon": "sse"}),
-    "glf-4-couplings":            Entry(GLF, "GLF, 4 couplings",         hyper={"blocks": 2}),
-    "glf-bounded":                Entry(GLF, "GLF, |s| ≤ 1",             hyper={"bound": 1.0}),
-    "glf-bn-eps":                 Entry(GLF, "GLF, batch norm ε = 1e-3", hyper={"bn_eps": 1e-3}),
-    "glf-regularized-bn-eps":     Entry(GLF, "Regularized GLF, β = 100, ε = 1e-3", hyper={"stop_gradient": False, "beta": 100.0, "bn_eps": 1e-3}),
+    "vae-flow-posterior-conditional": Entry(
+        FlowPosteriorVAE, "VAE + flow posterior given x", hyper={"conditional": True}
+    ),
+    "rae-l2-gmm": Entry(RAE, "RAE (L2) + GMM", hyper={"decoder_l2": 1e-7}),  # Ghosh et al.: 1e-7
+    "rae-sn-gmm": Entry(RAE, "RAE (SN) + GMM", hyper={"spectral_norm": True}),
+    "vae-bce": Entry(VAE, "VAE, BCE", hyper={"recon": "bce"}),
+    "vae-full-sse": Entry(VAE, "VAE, β SSE", hyper={"recon": "sse"}),
+    "vae-learned": Entry(VAE, "VAE, learned γ", hyper={"learn_gamma": True}),
+    "vae-flow-prior-full-sse": Entry(FlowPriorVAE, "VAE + flow prior, β SSE", hyper={"recon": "sse"}),
+    "glf-4-couplings": Entry(GLF, "GLF, 4 couplings", hyper={"blocks": 2}),
+    "glf-bounded": Entry(GLF, "GLF, |s| ≤ 1", hyper={"bound": 1.0}),
+    "glf-bn-eps": Entry(GLF, "GLF, batch norm ε = 1e-3", hyper={"bn_eps": 1e-3}),
+    "glf-regularized-bn-eps": Entry(
+        GLF, "Regularized GLF, β = 100, ε = 1e-3", hyper={"stop_gradient": False, "beta": 100.0, "bn_eps": 1e-3}
+    ),
 }
 # fmt: on
 
@@ -153,9 +157,7 @@ def hyper_parameters(name: str, **hyper: Scalar) -> dict[str, Scalar]:
     return {**known, **given, **floats}
 
 
-def build(
-    name: str, *, image_shape: Sequence[int], nz: int, k: int | None = None, **hyper: Scalar
-) -> LatentModel:
+def build(name: str, *, image_shape: Sequence[int], nz: int, k: int | None = None, **hyper: Scalar) -> LatentModel:
     """A new model with random weights (from torch's global generator).
 
     Args:

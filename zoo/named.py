@@ -22,6 +22,8 @@ from zoo import sources
 from zoo.base import LatentModel
 
 Scalar = float | int | str | bool
+
+
 def meant(name: str, known: Iterable[str]) -> str:
     """For a message about an unknown name: the known one that is like it, " (did you mean 'glf'?)", or nothing."""
     close = difflib.get_close_matches(name, known, 1)

@@ -1,0 +1,206 @@
+"""Downloads of data sets and weights, each checked against its published checksum.
+
+With the process that launches jobs, this is the only place that touches the network.
+"""
+
+import hashlib
+import http.client
+import shutil
+import tarfile
+import tempfile
+import urllib.request
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pytorch_fid.inception import FID_WEIGHTS_URL
+from torchvision.datasets import CIFAR10, MNIST, CelebA, FashionMNIST
+from torchvision.models import VGG16_Weights
+
+from benchmarks.data.readers import data_root
+
+HERE = "benchmarks/data/download.py"
+TIMEOUT = 30  # seconds without an answer
+CHUNK = 1 << 20  # bytes
+
+
+class FetchError(Exception):
+    """A file could not be had; the message says which one and why."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file to download."""
+
+    name: str  # as messages call it
+    urls: tuple[str, ...]  # mirrors, the first one that works
+    checksum: str  # "md5:HEX" or "sha256:HEX"; HEX may be a beginning, as in torch.hub's names
+    path: str  # under the data root or, for weights, where torch.hub looks for them
+    base: Literal["data", "hub"] = "data"
+    members: tuple[tuple[str, str], ...] = ()  # of an archive: path under the data root, checksum
+
+
+def mnist_files(source: type[MNIST]) -> list[File]:
+    """The four gzipped files of MNIST or Fashion-MNIST; the project reads them as they are."""
+    return [
+        File(name, tuple(mirror + name for mirror in source.mirrors), f"md5:{md5}", f"{source.__name__}/raw/{name}")
+        for name, md5 in source.resources
+    ]
+
+
+def hub_file(url: str, checksum: str) -> File:
+    """Weights, in the folder where torch.hub looks for them."""
+    name = url.rsplit("/", 1)[1]
+    return File(name, (url,), checksum, name, "hub")
+
+
+FETCH: dict[str, list[File]] = {
+    "mnist": mnist_files(MNIST),
+    "fashion": mnist_files(FashionMNIST),
+    "cifar10": [
+        File(
+            CIFAR10.filename,
+            (CIFAR10.url,),
+            f"md5:{CIFAR10.tgz_md5}",
+            CIFAR10.filename,
+            members=tuple(
+                (f"{CIFAR10.base_folder}/{name}", f"md5:{md5}")
+                for name, md5 in [
+                    *CIFAR10.train_list,
+                    *CIFAR10.test_list,
+                    (CIFAR10.meta["filename"], CIFAR10.meta["md5"]),
+                ]
+            ),
+        )
+    ],
+    "celeba": [],  # on Google Drive: left to torchvision and gdown, see fetch_celeba
+    "inception": [hub_file(FID_WEIGHTS_URL, "sha256:6726825d")],  # the hash in the file's name
+    "vgg16": [hub_file(VGG16_Weights.IMAGENET1K_V1.url, "sha256:397923af")],  # the hash in the file's name
+}
+
+
+def fetch(
+    names: Iterable[str], root: Path | None, say: Callable[[str], None] = lambda line: None
+) -> tuple[list[str], list[str]]:
+    """Download data sets and weights.
+
+    Args:
+        names: keys of `FETCH`.
+        root: data root; None is the default one.
+        say: called with one line before each download, which may take minutes.
+
+    Returns:
+        What was done, a line for each file; and what went wrong, likewise.
+    """
+    done, problems = [], []
+    for name in names:
+        if name not in FETCH:
+            problems.append(f"nothing known to fetch for {name!r}. Known: {', '.join(FETCH)} ({HERE})")
+            continue
+        jobs = [partial(fetch_file, file) for file in FETCH[name]] or [partial(fetch_celeba)]
+        for job in jobs:
+            try:
+                done.append(f"{name}: {job(data_root(root), say)}")
+            except FetchError as error:
+                problems.append(f"{name}: {error}")
+    return done, problems
+
+
+def fetch_file(file: File, root: Path, say: Callable[[str], None] = lambda line: None) -> str:
+    """Download one file, unless it is there; unpack it if it is an archive.
+
+    Returns:
+        What was done.
+
+    Raises:
+        FetchError: no mirror has the file, its checksum is wrong, or the disk refuses it.
+    """
+    target = (root if file.base == "data" else Path(torch.hub.get_dir()) / "checkpoints") / file.path
+    try:
+        if file.members and all(matches(root / path, checksum) for path, checksum in file.members):
+            return f"{file.name} was already unpacked in {root}"
+        there = matches(target, file.checksum)
+        if not there:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _download(file, target, say)
+        if file.members:
+            _unpack(file, target, root)
+    except OSError as error:
+        raise FetchError(f"cannot write {target}: {error}") from error
+    return f"{target} was already there" if there else f"downloaded {target}"
+
+
+def matches(path: Path, checksum: str) -> bool:
+    """Whether there is a file with this checksum."""
+    return path.is_file() and _digest(path, checksum).startswith(checksum.partition(":")[2])
+
+
+def _digest(path: Path, checksum: str) -> str:
+    with path.open("rb") as file:
+        # Without the flag, md5 is refused on machines set up to FIPS.
+        return hashlib.file_digest(
+            file, partial(hashlib.new, checksum.partition(":")[0], usedforsecurity=False)
+        ).hexdigest()
+
+
+def _download(file: File, target: Path, say: Callable[[str], None]) -> None:
+    """Write `target` from the first mirror that has the right file, by rename: never half of it."""
+    errors = []
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as folder:
+        part = Path(folder) / "part"
+        for url in file.urls:
+            say(f"{file.name}: downloading {url}")
+            try:
+                _copy(url, part)
+            # A mirror that breaks off raises HTTPException; a malformed address, ValueError.
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                errors.append(f"could not download {url}: {error}")
+                continue
+            if not matches(part, file.checksum):
+                errors.append(
+                    f"{url} gave a file of another checksum, which was discarded: "
+                    f"expected {file.checksum}, got {_digest(part, file.checksum)}"
+                )
+                continue
+            part.replace(target)
+            return
+    raise FetchError(f"{file.name}: " + "; ".join(errors))
+
+
+def _copy(url: str, path: Path) -> None:
+    request = urllib.request.Request(url, headers={"User-Agent": "ae-bench"})  # some mirrors refuse Python's own
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer, path.open("wb") as part:
+        shutil.copyfileobj(answer, part, CHUNK)
+
+
+def _unpack(file: File, archive: Path, root: Path) -> None:
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(root, filter="data")  # refuses paths outside the folder, devices and links
+    except tarfile.TarError as error:
+        raise FetchError(f"cannot unpack {archive}: {error}") from error
+    wrong = [path for path, checksum in file.members if not matches(root / path, checksum)]
+    if wrong:
+        raise FetchError(f"{archive} unpacked, but {', '.join(wrong)} are missing or have another checksum")
+
+
+def fetch_celeba(root: Path, say: Callable[[str], None] = lambda line: None) -> str:
+    """Download CelebA from Google Drive, through torchvision and gdown, which check and unpack it."""
+    say("celeba: downloading 1.4 GB from Google Drive")
+    try:
+        CelebA(root, split="all", download=True)
+    # gdown and its HTTP library raise types of their own, which cannot be named where they are not installed.
+    except Exception as error:
+        raise FetchError(
+            f"could not download CelebA ({error}). It needs gdown: pip install ae-bench[celeba]; Google Drive also "
+            "limits downloads a day. By hand: put img_align_celeba/ and list_eval_partition.txt into <data root>/celeba"
+        ) from error
+    # torchvision takes the folder for complete if it exists.
+    listed = len((root / "celeba" / "list_eval_partition.txt").read_text().split()) // 2
+    there = sum(1 for _ in (root / "celeba" / "img_align_celeba").iterdir())
+    if there < listed:
+        raise FetchError(f"celeba/img_align_celeba has {there:,} of {listed:,} images: remove it and fetch again")
+    return f"{root / 'celeba'} is complete"

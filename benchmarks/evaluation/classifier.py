@@ -1,0 +1,161 @@
+"""The small classifier whose penultimate features stand in for Inception's on digit-like images.
+
+Its weights ship with the package (`benchmarks/evaluation/weights`), named by their hash, so that records made anywhere
+compare.  They were made, once, on one CPU thread, by
+
+    python -m benchmarks.evaluation.classifier digits mnist fashion --data-root DIR
+
+A Fréchet distance on these features is `fd_classifier`, never FID.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+from hashlib import sha256
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.data import datasets
+
+EPOCHS, BATCH, RATE = 12, 128, 3e-3
+FOLDER = "weights"
+
+
+class Classifier(nn.Module):
+    """Convolutions 32 and 64 (and 64 from 16 pixels on), one linear layer of `width`, ten classes.
+
+    Args:
+        channels: of the images, 1 or 3.
+        side: of the images, divisible by 4.
+        width: number of features, at most 64.
+        classes: number of labels.
+    """
+
+    def __init__(self, channels: int, side: int, width: int, classes: int):
+        super().__init__()
+        layers: list[nn.Module] = [*_block(channels, 32), nn.MaxPool2d(2), *_block(32, 64), nn.MaxPool2d(2)]
+        if side >= 16:
+            layers += [*_block(64, 64), nn.AdaptiveAvgPool2d(2)]
+            cells = 4
+        else:
+            cells = (side // 4) ** 2
+        # Batch norm without a ReLU after it: features are roughly Gaussian, as a Fréchet distance supposes.
+        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * cells, width), nn.BatchNorm1d(width))
+        self.head = nn.Sequential(nn.ReLU(), nn.Linear(width, classes))
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) in [0, 1] -> (B, width)."""
+        out: Tensor = self.body(x)
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, (B, classes)."""
+        out: Tensor = self.head(self.body(x))
+        return out
+
+
+def _block(inputs: int, outputs: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
+
+
+def train(data: datasets.DataSet, width: int, epochs: int = EPOCHS, seed: int = 0) -> dict[str, Any]:
+    """Train on the train part and test on the test part; the content of a weights file.
+
+    Images are taken in canonical order, so the order of files does not matter.
+
+    Returns:
+        spec (arguments of `Classifier`), state (weights), accuracy on the test part in [0, 1], and where from.
+    """
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    part, test = data.train.canonical(), data.test
+    if part.labels is None or test.labels is None:
+        raise ValueError(f"{data.name} has no labels to train a classifier on")
+    spec = {"channels": part.images.shape[1], "side": part.images.shape[2], "width": width, "classes": 10}
+    net = Classifier(**spec)
+    steps = len(part) // BATCH
+    optimiser = torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=epochs * steps)
+    for epoch in range(epochs):
+        net.train()
+        order = torch.randperm(len(part))
+        for step in range(steps):
+            index = order[step * BATCH : (step + 1) * BATCH]
+            loss = nn.functional.cross_entropy(net(part.images[index].float() / 255), part.labels[index])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+        net.eval()
+        with torch.no_grad():
+            guess = torch.cat([net(x.float() / 255).argmax(1) for x in test.images.split(500)])
+        accuracy = float((guess == test.labels).double().mean())
+        print(f"{data.name}: epoch {epoch + 1}/{epochs}, last loss {loss.item():.4f}, test accuracy {accuracy:.4f}")
+    return {
+        "spec": spec,
+        "state": net.state_dict(),
+        "accuracy": accuracy,
+        "trained": {"dataset": data.name, "train": data.train.fingerprint, "test": data.test.fingerprint,
+                    "epochs": epochs, "batch": BATCH, "lr": RATE, "seed": seed, "torch": str(torch.__version__)},
+    }  # fmt: skip
+
+
+def store(content: dict[str, Any], name: str, folder: Path) -> Path:
+    """Write a weights file whose name holds the first 8 digits of its sha256."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    path = folder / f"classifier-{name}-{sha256(buffer.getvalue()).hexdigest()[:8]}.pt"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(buffer.getvalue())
+    return path
+
+
+def shipped() -> dict[str, str]:
+    """Data set -> file name of the weights in the package."""
+    files = [f.name for f in (resources.files("benchmarks.evaluation") / FOLDER).iterdir() if f.name.endswith(".pt")]
+    return {name.split("-")[1]: name for name in sorted(files)}
+
+
+def load(name: str) -> tuple[Classifier, dict[str, Any], str]:
+    """The shipped classifier of a data set, in evaluation mode: (net, content of its file, sha256 of it).
+
+    Raises:
+        ValueError: there is none for this name, or the file is not the one that its name says.
+    """
+    files = shipped()
+    if name not in files:
+        raise ValueError(
+            f"no classifier for {name!r}. There is one for {', '.join(files)}: choose by "
+            f"--features classifier:NAME, or take --features inception or pixels"
+        )
+    raw = (resources.files("benchmarks.evaluation") / FOLDER / files[name]).read_bytes()
+    digest = sha256(raw).hexdigest()
+    if files[name] != f"classifier-{name}-{digest[:8]}.pt":
+        raise ValueError(f"benchmarks/{FOLDER}/{files[name]} is corrupt: its sha256 is {digest}. Install again")
+    content = torch.load(io.BytesIO(raw), weights_only=True)
+    net = Classifier(**content["spec"])
+    net.load_state_dict(content["state"])
+    return net.eval(), content, digest
+
+
+def main() -> None:
+    """Make the weights files anew."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("datasets", nargs="+")
+    parser.add_argument("--data-root", type=Path, default=None)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / FOLDER)
+    options = parser.parse_args()
+    for name in options.datasets:
+        data = datasets.load(name, options.data_root)
+        width = 32 if data.spec.shape[1] < 16 else 64
+        epochs = EPOCHS * 5 if data.spec.shape[1] < 16 else EPOCHS  # digits has few images
+        print(store(train(data, width, epochs), name, options.out))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""What has been launched into a results folder: one file per launch, for whoever asks later, from anywhere.
+
+It is no truth about trainings, which records and claims are: it says which were wanted, by which command, and who
+can be told to stop.  Unlike records it holds hosts and paths, and is of no use elsewhere: it does not travel.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from benchmarks.execution import locks
+from benchmarks.experiments.process import whoami
+
+Launch = dict[str, Any]
+
+
+def folder(results: Path) -> Path:
+    """Where the launches of a results folder are noted; SLURM's logs lie there too."""
+    return results / "jobs"
+
+
+@contextmanager
+def launching(
+    results: Path,
+    cluster: str,
+    scheduler: str | None,
+    command: Mapping[str, Any],
+    cells: Mapping[str, Mapping[str, Any]],
+) -> Iterator[Path]:
+    """Note a launch before anything starts, that its launcher lives while the block runs, and its end.
+
+    Args:
+        results: results folder.
+        cluster: where it runs: local, slurm, ...
+        scheduler: name of the SLURM cluster, as job numbers mean something only there.
+        command: what makes the same plan again.
+        cells: training key -> model, dataset, preset, seed, steps and draws.
+
+    Yields:
+        The launch's file, for `submitted`.
+    """
+    owner = {name: value for name, value in whoami().items() if name != "job"}
+    path = folder(results) / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}.launch"
+    _write(path, {"cluster": cluster, "scheduler": scheduler, "command": {**command}, "owner": owner,
+                  "at": time.time(), "cells": {**cells}, "jobs": {}, "ended": False})  # fmt: skip
+    try:
+        with locks.beating(path):
+            yield path
+    finally:
+        launch = _read(path)
+        if launch is not None:
+            with suppress(OSError):  # a full disk: the process is gone, which `live` sees for itself
+                _write(path, launch | {"ended": True})
+
+
+def submitted(path: Path, jobs: Mapping[str, Sequence[str]]) -> None:
+    """Note new SLURM jobs: job id -> training keys."""
+    launch = _read(path)
+    if launch is not None:
+        _write(path, launch | {"jobs": launch["jobs"] | {job: [*keys] for job, keys in jobs.items()}})
+
+
+def cancel(path: Path) -> None:
+    """Ask a launcher to stop; it looks at `cancelled` every few seconds, from whatever machine it was asked."""
+    path.with_suffix(".cancelled").touch()
+
+
+def cancelled(path: Path) -> bool:
+    """Whether a launch has been asked to stop."""
+    return path.with_suffix(".cancelled").exists()
+
+
+def launches(results: Path) -> dict[Path, Launch]:
+    """All launches, in the order in which they began; what cannot be read is passed over."""
+    found = [(path, launch) for path in folder(results).glob("*.launch") if (launch := _read(path)) is not None]
+    found.sort(key=lambda one: (one[1]["at"], one[0]))
+    return {path: launch | {"cancelled": cancelled(path)} for path, launch in found}
+
+
+def jobs(launch: Launch, scheduler: str | None) -> list[str]:
+    """The SLURM jobs of a launch, if the cluster of this name is where it was; older launches say none."""
+    return [*launch["jobs"]] if launch.get("scheduler") in (None, scheduler) else []
+
+
+def waiting(launch: Launch, scheduler: str | None, listed: Mapping[str, str] | None) -> dict[str, str]:
+    """Training key -> its SLURM job, of the jobs that SLURM still lists."""
+    alive = [job for job in jobs(launch, scheduler) if listed and job in listed]
+    return {key: job for job in alive for key in launch["jobs"][job]}
+
+
+def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two commands want the same; where it runs, how fast, what is printed and what is kept does not matter."""
+    other_things = ("cluster", "workers", "device", "engine", "results", "data_root", "format", "decimals", "margin",
+                    "keep")  # fmt: skip
+    wants = [{**c["options"], **dict.fromkeys(other_things), "what": c["what"], "force": c.get("force", "")}
+             for c in (one, other)]  # fmt: skip
+    return wants[0] == wants[1]
+
+
+def last_force(results: Path, command: Mapping[str, Any]) -> str | None:
+    """The word of the last launch of the same command that was to train anew."""
+    earlier = [launch["command"] for launch in launches(results).values() if launch["command"].get("force")]
+    words = [c["force"] for c in earlier if same({**command, "force": c["force"]}, c)]
+    return words[-1] if words else None
+
+
+def live(path: Path, launch: Launch, now: float | None = None) -> bool:
+    """Whether a launch's launcher still runs; `now` as in `owners.alive`."""
+    return not launch["ended"] and locks.living(path, launch["owner"], now)
+
+
+def _read(path: Path) -> Launch | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if _sound(found) else None
+
+
+def _sound(launch: Any) -> bool:
+    """Whether a file holds what `launching` writes; whoever can write into the folder can write anything."""
+    shape = {"cluster": str, "command": dict, "owner": dict, "at": int | float, "cells": dict, "jobs": dict,
+             "ended": bool}  # fmt: skip
+    if not isinstance(launch, dict) or not all(isinstance(launch.get(name), type_) for name, type_ in shape.items()):
+        return False
+    command = launch["command"]
+    options = command.get("options")
+    return (
+        isinstance(command.get("what"), str)
+        and isinstance(command.get("force", ""), str)
+        and isinstance(options, dict)
+        and all(isinstance(value, str | bool | None) for value in options.values())
+        and all(isinstance(cell, dict) for cell in launch["cells"].values())
+        and all(isinstance(keys, list) for keys in launch["jobs"].values())
+    )
+
+
+def _write(path: Path, launch: Launch) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(json.dumps(launch), encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

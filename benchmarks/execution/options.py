@@ -1,0 +1,75 @@
+"""A command's options as text, and the parsing of those that several commands have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+
+class Problems(ValueError):
+    """All that is wrong with a command."""
+
+    def __init__(self, problems: list[str]):
+        super().__init__("\n".join(problems))
+        self.problems = list(dict.fromkeys(problems))
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line, as text where it can be wrong; `None` means the preset's or the machine's default."""
+
+    preset: str = "paper"
+    only: str | None = None
+    on: str | None = None
+    name: str | None = None
+    like: str | None = None
+    recon: str | None = None
+    seeds: str | None = None
+    draws: str | None = None
+    features: str | None = None
+    metrics: str | None = None
+    images: str | None = None
+    allow_few: bool = False
+    progress: str | None = None
+    format: str | None = None
+    decimals: str | None = None
+    margin: str | None = None
+    data_root: str | None = None
+    results: str = "results/local"
+    cluster: str = "auto"
+    workers: str | None = None
+    device: str = "auto"
+    precision: str = "fp32"
+    engine: str = "auto"
+    keep: str = "weights"
+
+
+def names(text: str) -> list[str]:
+    """What an option lists, each once."""
+    return list(dict.fromkeys(name.strip() for name in text.split(",")))
+
+
+def count(option: str, text: str | None, default: int, wrong: list[str]) -> int:
+    """The whole number of an option; what is wrong with it is added to `wrong`."""
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        wrong.append(f"{option} must be a whole number from 1 on, got {text!r}")
+        return 1
+    return int(text)
+
+
+def parse_device(text: str, wrong: list[str]) -> torch.device | None:
+    """The device of `--device`; what is wrong with it is added to `wrong`."""
+    if text == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, index = text.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not (kind == "cuda" and index.isdigit())):
+        wrong.append(f"unknown device {text!r}. Known: auto, cpu, cuda, cuda:N")
+        return None
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind == "cuda" and int(index or 0) >= count:
+        wrong.append(f"there is no device {text!r} here: torch sees {count} GPU{'' if count == 1 else 's'}")
+        return None
+    return torch.device(text)

@@ -1,0 +1,40 @@
+"""The identity of a process, as other hosts must know it: host, process space, process number, SLURM job."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+
+def whoami() -> dict[str, Any]:
+    """This process, as far as others must know it: host, process space, process, SLURM job."""
+    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    job = f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")
+    return {"host": socket.gethostname(), "space": process_space(), "pid": os.getpid(), "born": start_time(os.getpid()),
+            "job": job,
+            "restart": int(os.environ.get("SLURM_RESTART_COUNT") or 0)}  # fmt: skip
+
+
+@lru_cache
+def process_space() -> str:
+    """Boot and process name space: a process number means something only within them."""
+    parts = []
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
+    with suppress(OSError):
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    return " ".join(parts)
+
+
+def start_time(pid: int) -> str | None:
+    """When a process of this host began, in the kernel's ticks; None for none, as numbers are used again."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else fields[19]  # a zombie has ended

@@ -1,0 +1,231 @@
+"""What a training leaves behind: one JSON file each, and the two frames that are read from all of them.
+
+A record is data and stays data: it is parsed as JSON, and nothing in it is ever executed or imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import uuid
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pandas import DataFrame
+
+from benchmarks.data.fingerprint import digest
+from benchmarks.evaluation.columns import DIAGNOSTICS
+from benchmarks.experiments import index, schema
+from benchmarks.experiments.schema import SCHEMA, upgrade
+
+__all__ = ["DIAGNOSTICS", "SCHEMA", "RecordError", "digest", "find", "put_evaluation", "read", "write", "write_json",
+           "write_text"]  # fmt: skip
+
+Folder = str | os.PathLike[str]  # a results folder
+
+
+class RecordError(ValueError):
+    """A record that cannot be used, and must not be overlooked."""
+
+
+# One row per training repeats these; a metric's own columns stand between EVALUATION and PROVENANCE.
+TRAINING = ("key", "model", "label", "revision", "dataset", "row", "preset", "seed", "precision", "status")
+EVALUATION = ("error", "source", "draw", "metric", "protocol_id", "n", "n_real", "n_fake", "extractor", "split",
+              "reals", "fakes", "quantisation", "dims", "input", "crop", "resize", "weights", "backend",
+              "estimator")  # fmt: skip
+PROVENANCE = ("train", "test", "device", "torch", "engine", "commit", "dirty")
+EPOCH = ("key", "model", "dataset", "preset", "seed", "stage", "epoch", "protocol_id")  # the last one: of a curve
+
+INTEGERS = ("revision", "seed", "draw", "n", "n_real", "n_fake", "dims", "crop", "epoch")
+
+
+def write(folder: Folder, record: Mapping[str, Any]) -> Path:
+    """Write one record to FOLDER/records/KEY.json, whole or not at all.
+
+    Args:
+        folder: the results folder; `records/` is made where it is missing.
+        record: plain JSON values. A number that is not finite is written as null, for NaN is not JSON.
+
+    Returns:
+        the path written.
+    """
+    return write_json(Path(folder) / "records" / f"{record['key']}.json", record)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> Path:
+    """Write JSON by rename; a number that is not finite is written as null."""
+    return write_text(path, json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file by rename: a reader, or a job that is killed, never leaves or sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, as a rename is atomic only within a file system; not by `tempfile`, whose mode 0600
+    # would hide the results from the rest of the group.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def put_evaluation(record: dict[str, Any], evaluation: dict[str, Any]) -> None:
+    """Add an evaluation to a record; to one of the same key, the values that it lacks or that were made otherwise.
+
+    Values that come later are named in `later`, with where they were made: the entry's own provenance is of the first.
+    """
+    for there in record["evaluations"]:
+        if there["key"] == evaluation["key"]:
+            values, how, later = there["values"], there.get("how", {}), evaluation["how"]
+            same = {name for name in values if name not in later or how.get(name, later[name]) == later[name]}
+            new = {name: value for name, value in evaluation["values"].items() if name not in same}
+            about = {name: evaluation[name] for name in ("rescues", "seconds", "provenance")}
+            there["values"] = values | new
+            there["how"] = how | {name: later[name] for name in new}
+            there["later"] = [*there.get("later", []), {"columns": [*new], **about}]
+            return
+    record["evaluations"].append(evaluation)
+
+
+def find(folder: Folder, key: str) -> dict[str, Any] | None:
+    """The record of one training key, or None where there is none.
+
+    A file that cannot be read counts as absent, with a warning that names it: the training runs again.
+
+    Raises:
+        RecordError: the file cannot be opened, is of a newer schema, or holds another key than its name says.
+    """
+    return _load(Path(folder) / "records" / f"{key}.json")
+
+
+def read(folder: Folder) -> tuple[DataFrame, DataFrame]:
+    """All records of a results folder as two frames, in the order of the file names.
+
+    A record that cannot be used, such as one of a newer schema, is left out with a warning that names it.
+
+    Returns:
+        (runs, epochs). `runs` has one row per evaluation, and one with an empty `draw` for a training that has
+        none; every metric value is a column of its own name. `epochs` has one row per epoch. An absent folder
+        gives empty frames with the same columns.
+    """
+    found = _rows_of(folder, ("runs", "epochs"))
+    epochs = found["epochs"]
+    others = [str(name) for name in epochs if name not in EPOCH]
+    return _runs(found["runs"]), _frame(epochs, [*EPOCH, *others], numbers=others)
+
+
+def runs(folder: Folder) -> DataFrame:
+    """The first of the two frames of `read` alone, which is faster."""
+    return _runs(_rows_of(folder, ("runs",))["runs"])
+
+
+def _runs(found: DataFrame) -> DataFrame:
+    fixed = (*TRAINING, *EVALUATION, *DIAGNOSTICS, *PROVENANCE)
+    metrics = sorted({str(name) for name in found} - set(fixed))
+    return _frame(
+        found, [*TRAINING, *EVALUATION, *metrics, *DIAGNOSTICS, *PROVENANCE], numbers=[*metrics, *DIAGNOSTICS]
+    )
+
+
+def _rows_of(folder: Folder, kinds: Sequence[str]) -> dict[str, DataFrame]:
+    """Rows of some kinds of all records, from the index where a record has not changed since."""
+    # What makes rows of a record is in these two files: an index that others have made is not used.
+    code = b"".join(Path(file).read_bytes() for file in (__file__, schema.__file__))
+    version = hashlib.sha256(code + str(SCHEMA).encode()).hexdigest()[:16]
+
+    def rows(path: Path) -> dict[str, list[dict[str, Any]]] | None:
+        try:
+            record = _load(path)
+        except RecordError as reason:
+            warnings.warn(str(reason), stacklevel=2)
+            return None
+        return None if record is None else dict(zip(("runs", "epochs"), _rows(record), strict=True))
+
+    return index.frames(Path(folder) / "records", version, ("runs", "epochs"), rows, kinds)
+
+
+def _rows(record: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """One record's rows in both frames."""
+    runs: list[dict[str, Any]] = []
+    data, provenance, error = (record.get(part) or {} for part in ("data", "provenance", "error"))
+    common = {name: record.get(name) for name in TRAINING} | {
+        "error": error.get("message"),
+        **{name: (record.get("diagnostics") or {}).get(name) for name in DIAGNOSTICS},
+        **{name: data.get(name) for name in ("train", "test")},
+        **{name: provenance.get(name) for name in ("device", "torch", "commit", "dirty")},
+        "engine": _engine(provenance.get("engine")),
+    }
+    for evaluation in record.get("evaluations") or [{}]:
+        protocol = evaluation.get("protocol") or {}
+        own = {name: evaluation.get(name) for name in ("source", "draw", "metric", "protocol_id", "n")}
+        own |= {name: protocol.get(name) for name in EVALUATION[6:]}
+        numbers = evaluation.get("values") or {}
+        runs.append({**numbers, **common, **own})
+    shared = {name: record.get(name) for name in EPOCH[:5]}
+    if record.get("curve"):
+        shared["protocol_id"] = record["curve"].get("protocol_id")
+    return runs, [{**shared, **row} for row in record.get("epochs") or []]
+
+
+def _engine(engine: Any) -> str | None:
+    """How steps were taken, in words; None where a record does not say."""
+    stages = engine.get("stages") if isinstance(engine, Mapping) else None
+    return ", ".join(sorted({str(way) for way in stages.values()})) if isinstance(stages, Mapping) and stages else None
+
+
+def _load(path: Path) -> dict[str, Any] | None:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        key, schema = str(record["key"]), int(record["schema"])
+        lacking = [name for name in (*TRAINING, "evaluations", "epochs") if name not in record]
+        if lacking and schema <= SCHEMA:
+            raise KeyError(", ".join(lacking))
+        record = upgrade(record) if schema <= SCHEMA else record
+    except FileNotFoundError:
+        return None
+    except OSError as reason:  # it is there: taken as absent, it would be replaced
+        raise RecordError(f"{path}: cannot be read ({reason.strerror}); its training is left as it is") from reason
+    except (ValueError, KeyError, TypeError) as reason:
+        told = f"{type(reason).__name__}: {reason}"
+        warnings.warn(f"{path}: not a readable record, taken as absent ({told})", stacklevel=3)
+        return None
+    if schema > SCHEMA:
+        raise RecordError(f"{path}: written by a newer version (schema {schema}, this one knows {SCHEMA}); "
+                         "update the package, or use another results folder")  # fmt: skip
+    if key != path.stem:
+        raise RecordError(f"{path}: holds the record of {key}; a record is named by its key: rename or remove it")
+    return dict(record)
+
+
+def _finite(value: Any) -> Any:
+    """The same JSON value with null for every number that is not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _frame(rows: DataFrame, columns: list[str], *, numbers: list[str]) -> DataFrame:
+    """Rows as a frame whose types do not depend on which values happen to be missing."""
+    frame = DataFrame(rows, columns=columns)
+    types: dict[str, Any] = {name: "Int64" for name in INTEGERS if name in columns}
+    if "dirty" in columns:
+        types["dirty"] = "boolean"
+    # Text that was put together of parts, some of them without any, is text all the same.
+    frame = frame.astype(types).infer_objects()
+    for name in numbers:
+        frame[name] = pd.to_numeric(frame[name])
+    return frame

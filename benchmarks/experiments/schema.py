@@ -1,0 +1,66 @@
+"""Records of older schemas as the current one: nothing measured is lost when the form of a record changes.
+
+| schema | what changed |
+| --- | --- |
+| 1 | the first |
+| 2 | evaluations say what was scored (`source`, `n`) and have a metric protocol with fields of its own |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.data.fingerprint import digest
+
+SCHEMA = 2
+
+
+def upgrade(record: dict[str, Any]) -> dict[str, Any]:
+    """The same record in the current schema; files are not touched.
+
+    Raises:
+        KeyError, TypeError: it lacks what its schema has.
+    """
+    while record["schema"] < SCHEMA:
+        record = UPGRADES[record["schema"]](record)
+    return record
+
+
+def _from_1(record: dict[str, Any]) -> dict[str, Any]:
+    """What schema 1 left unsaid is known, as its code could do no other: samples, rounded, of reals as they were."""
+    evaluations = []
+    for old in record["evaluations"]:
+        protocol = _protocol_from_1(old["protocol"])
+        identity = digest(protocol)[:16]
+        evaluations.append({
+            **old,
+            "key": digest([record["key"], old["draw"], identity]),
+            "source": "prior",
+            "n": protocol["n_fake"],
+            "protocol": protocol,
+            "protocol_id": identity,
+        })  # fmt: skip
+    return {**record, "schema": 2, "evaluations": evaluations}
+
+
+def _protocol_from_1(old: dict[str, Any]) -> dict[str, Any]:
+    crop = re.match(r"(\d+)x\1 centre crop, (.+)", old["preprocessing"])
+    inception = old["extractor"] == "inception"
+    backend = {"inception": "pytorch-fid's InceptionV3", "pixels": "none"}.get(old["extractor"], "torch")
+    return {
+        **{name: old[name] for name in ("metric", "extractor", "weights", "dims", "real", "n_real", "n_fake")},
+        "backend": backend,
+        "input": "gray replicated to 3 channels, 299x299 plain bilinear" if inception else "as given",
+        "split": old["real_split"],
+        "crop": int(crop[1]) if crop else None,
+        "resize": crop[2] if crop else None,
+        "reals": "as they are",
+        "fakes": "as they are",
+        "quantisation": old["quantisation"],
+        "estimator": old["estimator"],
+    }
+
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}

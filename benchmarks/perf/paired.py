@@ -1,0 +1,171 @@
+"""Loops measured beside each other: worker processes that wait while others are timed, in rounds, in turns first."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from math import nan
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.perf.baselines import LOOPS, Case
+from benchmarks.training.engine import memory_kept
+from benchmarks.training.precision import one_thread, tf32
+
+PATIENCE = 1200.0  # seconds that a lap may take
+
+
+class LoopFailed(RuntimeError):
+    """A process of one of the loops failed; the message has its traceback."""
+
+    def __init__(self, loop: str, reason: str):
+        super().__init__(f"{loop}: {reason}")
+        self.loop = loop
+
+
+def rounds(
+    cases: Mapping[str, Case], processes: int, count: int, warm: int, say: Any = print
+) -> Iterator[dict[str, Any]]:
+    """Rows of all loops in each round: so many processes of one loop run at a time, and start together.
+
+    Args:
+        cases: loop -> its case; all have the same stages, and `count + warm` laps of each.
+        processes: of each loop.
+        count: rounds that are kept.
+        warm: rounds before them, of each stage.
+        say: told of every row.
+
+    Raises:
+        LoopFailed: a process failed.
+    """
+    with _teams(cases, processes) as teams:
+        laps: dict[str, int] = {}  # rounds of each stage
+        number = 0
+        while True:
+            number += 1
+            found: dict[str, dict[str, Any]] = {}
+            for loop in [*teams][:: 1 if number % 2 else -1]:
+                row = _lap(loop, teams[loop])
+                if row is None:
+                    return
+                found[loop] = row
+            stage = next((row["stage"] for row in found.values() if row["stage"]), "")
+            laps[stage] = laps.get(stage, 0) + 1
+            for loop in cases:
+                row = found[loop]
+                if laps[stage] > warm:
+                    yield {"round": laps[stage] - warm - 1, **row, "stage": stage}
+                    seconds = sum(row["seconds"]) / len(row["seconds"])
+                    say(f"  round {laps[stage] - warm - 1}, {stage}, {loop}: {seconds:.3f} s, "
+                        f"{row['steps']} {'GFLOP' if loop == 'ceiling' else 'steps'}")  # fmt: skip
+            if [*laps.values()] == [count + warm] * len(next(iter(cases.values())).schedules()):
+                return
+
+
+def _lap(loop: str, team: list[Connection]) -> dict[str, Any] | None:
+    before = busy()
+    for connection in team:
+        connection.send("go")
+    replies = []
+    for connection in team:
+        if not connection.poll(PATIENCE):
+            raise LoopFailed(loop, f"no answer in {PATIENCE:.0f} s")
+        try:
+            replies.append(connection.recv())
+        except (EOFError, ConnectionResetError):
+            raise LoopFailed(loop, "a process died, perhaps for want of memory") from None
+    after = busy()
+    if any(isinstance(reply, str) for reply in replies):
+        raise LoopFailed(loop, next(reply for reply in replies if isinstance(reply, str)))
+    if any(reply is None for reply in replies):
+        return None
+    own = sum(reply["cpu"] for reply in replies)
+    share = (after[0] - before[0] - own) / (after[1] - before[1]) / (os.cpu_count() or 1)
+    return {
+        "loop": loop,
+        "stage": replies[0]["stage"],
+        "steps": replies[0]["steps"],
+        "how": replies[0]["how"],
+        **{name: [reply[name] for reply in replies] for name in ("seconds", "cpu", "memory")},
+        "foreign": max(0.0, share) if share == share else nan,  # share of the CPU cores that others used meanwhile
+    }
+
+
+@contextmanager
+def _teams(cases: Mapping[str, Case], processes: int) -> Iterator[dict[str, list[Connection]]]:
+    """Loop -> its processes, ready to start."""
+    context = multiprocessing.get_context("spawn")
+    teams: dict[str, list[Connection]] = {}
+    workers, barriers = [], []
+    try:
+        for loop, case in cases.items():
+            barrier = context.Barrier(processes)
+            barriers.append(barrier)  # its semaphores go with it, and processes that are starting look for them
+            teams[loop] = []
+            for _ in range(processes):
+                mine, theirs = context.Pipe()
+                worker = context.Process(target=_work, args=(loop, case, theirs, barrier), daemon=False)
+                worker.start()
+                theirs.close()
+                teams[loop].append(mine)
+                workers.append(worker)
+        yield teams
+    finally:
+        for team in teams.values():
+            for connection in team:
+                connection.close()  # a process that waits ends at this
+        for worker in workers:
+            worker.join(10)
+            if worker.is_alive():
+                worker.kill()
+                worker.join()
+
+
+def _work(loop: str, case: Case, connection: Connection, barrier: Barrier) -> None:
+    """One process of a loop: a lap for every word that it is sent."""
+    device = torch.device(case.device)
+    torch.set_num_threads(1)
+    mine = loop == "ours"
+    try:
+        # What belongs to our recipe is ours alone: denormals flushed, memory kept.
+        recipe = (one_thread(device), memory_kept(device)) if mine else (nullcontext(), nullcontext())
+        with recipe[0], recipe[1], tf32(case.precision):
+            laps = LOOPS[loop](case)
+            while connection.recv():
+                barrier.wait(PATIENCE)
+                cpu = time.process_time()
+                lap = next(laps, None)
+                used = time.process_time() - cpu
+                connection.send(None if lap is None else {**asdict(lap), "cpu": used, "memory": _peak(device)})
+    except (EOFError, KeyboardInterrupt, BrokenPipeError):
+        return
+    except Exception:
+        barrier.abort()
+        connection.send(traceback.format_exc())
+
+
+def _peak(device: torch.device) -> float:
+    """Peak memory in bytes: of tensors on a GPU, of the process on a CPU."""
+    if device.type == "cuda":
+        return float(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+
+
+def busy() -> tuple[float, float]:
+    """CPU seconds that all processes of this machine have used, and the time of asking; (nan, time) where unknown."""
+    try:
+        fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
+        used = sum(int(f) for i, f in enumerate(fields) if i not in (3, 4)) / os.sysconf("SC_CLK_TCK")
+    except OSError:
+        used = float("nan")
+    return used, time.perf_counter()

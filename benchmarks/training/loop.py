@@ -1,0 +1,200 @@
+"""The training loop.  There is one, and it knows no model's name.
+
+Speed is a property of this file and of how it takes its steps (benchmarks/training/engine.py):
+data resident on the device as uint8, batches by index, one fused Adam per update, gradients for the update's own
+parameters only, no synchronisation
+inside an epoch.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.protocols import Schedule
+from benchmarks.training.engine import Engine, Steps, clock, forget
+from benchmarks.training.streaming import portions
+from zoo.base import LatentModel, Stage, Update
+
+State = dict[str, Any]
+"""Where training stands: tensors, numbers and strings only, so that it loads with weights_only=True."""
+STATE = {"number", "epoch", "steps", "model", "optimisers", "random", "marks"}  # its keys
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One finished epoch.
+
+    Attributes:
+        row: stage, epoch (from 0), seconds (of training only), steps, and the mean over the epoch of the
+            objective and of its parts.
+        state: call it for what `train` needs to go on from here.
+        how: the way in which its steps were taken, see `engine.Steps.how`.
+    """
+
+    row: dict[str, Any]
+    state: Callable[[], State]
+    how: str
+
+
+class Diverged(RuntimeError):
+    """A loss became NaN or infinite.  `stage`, `epoch` and `part` say where; `row` is that epoch's row."""
+
+    def __init__(self, stage: str, epoch: int, part: str, row: dict[str, Any]):
+        super().__init__(f"{part} is not finite in stage {stage!r}, epoch {epoch}")
+        self.stage, self.epoch, self.part, self.row = stage, epoch, part, row
+
+
+def train(
+    model: LatentModel,
+    x: Tensor,
+    stages: Mapping[str, Schedule],
+    resume: State | None = None,
+    engine: Engine = Engine(),  # noqa: B008 - a constant
+) -> Iterator[Epoch]:
+    """Train a model through all of its stages, yielding after every epoch.
+
+    The model may be sampled between epochs: it is put back into training mode.  On a CPU, going on from a
+    state gives bit for bit what an uncut run gives.
+
+    Args:
+        model: on the device where it is to be trained.
+        x: training images, (N, C, H, W) uint8, on the same device, or on the host where they do not fit.
+        stages: stage name -> schedule, with epochs filled in.
+        resume: a state of an `Epoch` of the same model and data.
+        engine: how steps are taken.
+
+    Raises:
+        Diverged: a loss is not finite at the end of an epoch.
+        ValueError: the model has a stage or a group for which there is no schedule or learning rate.
+    """
+    device = model.device
+    engine.on(device)
+    if engine.channels_last:
+        model.to(memory_format=torch.channels_last)
+    # marks[i]: the random state before stage i was asked for.  Resuming runs the code between stages again,
+    # and it must see the random numbers that it saw the first time.
+    marks: list[dict[str, Tensor]] = list(resume["marks"]) if resume else []
+    if resume:
+        model.load_state_dict(resume["model"])
+    source, number = model.stages(x), 0
+    while True:
+        if resume and number <= resume["number"]:
+            set_random(marks[number], device)
+        else:
+            marks.append(get_random(device))
+        stage = next(source, None)
+        if stage is None:
+            return
+        if resume and number < resume["number"]:
+            number += 1
+            continue
+        if stage.name not in stages:
+            raise ValueError(f"no schedule for stage {stage.name!r}; there is one for {', '.join(stages)}")
+        schedule, first, done = stages[stage.name], 0, 0
+        optimisers = [adam(update, schedule) for update in stage.updates]
+        if resume and number == resume["number"]:
+            first, done = resume["epoch"] + 1, resume["steps"]
+            model.load_state_dict(resume["model"])
+            for optimiser, saved in zip(optimisers, resume["optimisers"], strict=True):
+                optimiser.load_state_dict(saved)
+            set_random(resume["random"], device)
+        steps = Steps(model, stage.updates, optimisers, engine, x if x.device == device else None)
+        for epoch in range(first, schedule.epochs or 0):
+            if schedule.fresh:
+                for optimiser in optimisers:
+                    forget(optimiser)
+            row = one_epoch(model, stage, schedule, steps, epoch, done)
+            done += row["steps"]
+            yield Epoch(row, _state(model, optimisers, marks, number, epoch, done, device), steps.how)
+        number += 1
+
+
+def one_epoch(
+    model: LatentModel, stage: Stage, schedule: Schedule, steps: Steps, epoch: int, done: int
+) -> dict[str, Any]:
+    """Train for one epoch and return its row; `done` steps of the stage have been taken before."""
+    started, spent = clock(steps.device), steps.spent
+    model.train()
+    steps.begin([{name: schedule.rate(name, epoch) for name in update.groups} for update in stage.updates])
+    data = stage.data()
+    n = len(data[0])
+    batches = n // schedule.batch  # whole batches only: batch norm fails on a last batch of one
+    if schedule.steps is not None:
+        batches = min(batches, schedule.steps - done)
+    if batches < 1:
+        raise ValueError(f"stage {stage.name!r} has batches of {schedule.batch}, but there are {n} examples")
+    order = torch.randperm(n, device=steps.device)[: batches * schedule.batch].view(batches, schedule.batch)
+    for part, rows in portions(data, order, steps.engine.limit):
+        steps.run(part, rows)
+    means = steps.means(batches)
+    seconds = clock(steps.device) - started - (steps.spent - spent)
+    row = {"stage": stage.name, "epoch": epoch, "seconds": seconds, "steps": batches, **means}
+    wrong = [name for name, value in means.items() if not isfinite(value)]
+    if wrong:  # a part says more than the objective that it is a part of
+        guilty = next((name for name in wrong if not name.startswith("objective")), wrong[0])
+        raise Diverged(stage.name, epoch, guilty, row)
+    return row
+
+
+def adam(update: Update, schedule: Schedule) -> torch.optim.Adam:
+    """A fused Adam with one parameter group per group of the update."""
+    groups = [
+        {"params": [*parameters], "name": name, "lr": schedule.rate(name, 0), "weight_decay": schedule.decay(name)}
+        for name, parameters in update.groups.items()
+    ]
+    return torch.optim.Adam(groups, betas=schedule.betas, fused=True)
+
+
+def _state(
+    model: LatentModel,
+    optimisers: list[torch.optim.Adam],
+    marks: list[dict[str, Tensor]],
+    number: int,
+    epoch: int,
+    steps: int,
+    device: torch.device,
+) -> Callable[[], State]:
+    random = get_random(device)  # now, as the caller may draw numbers before it asks for the state
+
+    def state() -> State:
+        return {
+            "number": number,
+            "epoch": epoch,
+            "steps": steps,
+            "model": {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()},
+            "optimisers": [plain(optimiser.state_dict()) for optimiser in optimisers],
+            "random": random,
+            "marks": list(marks),
+        }
+
+    return state
+
+
+def plain(optimiser: dict[str, Any]) -> dict[str, Any]:
+    """A copy of an optimiser's state that no engine has left its mark on."""
+    copied: dict[str, Any] = copy.deepcopy(optimiser)
+    for group in copied["param_groups"]:
+        group["lr"], group["capturable"] = float(group["lr"]), False
+    return copied
+
+
+def get_random(device: torch.device) -> dict[str, Tensor]:
+    """State of torch's global generators: the CPU's, and the device's where it has its own."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def set_random(states: Mapping[str, Tensor], device: torch.device) -> None:
+    """Put back what `get_random` returned."""
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)

@@ -1,0 +1,81 @@
+"""Losses in bf16: what is computed in it, what stays in fp32, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+
+from zoo.base import LatentModel
+from zoo.losses import FP32_ONLY
+
+
+def loss_problems(model: str, recon: object, precision: str) -> list[str]:
+    """What is wrong with training a model, whose reconstruction loss is `recon`, at a precision."""
+    if precision != "bf16" or recon not in FP32_ONLY:
+        return []
+    return [f"{model} cannot be trained at --precision bf16: its reconstruction loss, {recon}, needs fp32 or tf32"]
+
+
+class Autocast:
+    """Call it for the context in which a model's losses are computed at a precision.
+
+    In bf16, modules with a true `fp32_only` are computed in fp32 all the same, from inputs that are cast to it.
+    """
+
+    def __init__(self, model: LatentModel, precision: str):
+        self.on, self.device = precision == "bf16", model.device.type
+        fine = [module for module in model.modules() if getattr(module, "fp32_only", False)] if self.on else []
+        self.forwards = [(module, self._fine(module.forward)) for module in fine]
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """The context."""
+        if not self.on:
+            yield
+            return
+        for module, forward in self.forwards:
+            module.forward = forward
+        try:
+            # Casts are not kept from one call to the next: a graph may not read what was made outside.
+            with torch.autocast(self.device, torch.bfloat16, cache_enabled=False):
+                yield
+        finally:
+            for module, _ in self.forwards:
+                del module.forward  # its class's again
+
+    def _fine(self, forward: Callable[..., object]) -> Callable[..., object]:
+        def call(*inputs: object) -> object:
+            with torch.autocast(self.device, enabled=False):
+                return forward(*(x.float() if isinstance(x, Tensor) else x for x in inputs))
+
+        return call
+
+
+@contextmanager
+def one_thread(device: torch.device) -> Iterator[None]:
+    """One thread for a CPU trial, no denormals, no TF32; all put back afterwards."""
+    threads = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(1)  # sums over more threads differ in their last bits
+    torch.set_flush_denormal(True)
+    try:
+        with threadpool_limits(1), tf32("fp32"):
+            yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def tf32(precision: str) -> Iterator[None]:
+    """TF32 on a GPU if `precision` says so, for training alone: measuring and inverting a flow need all digits."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before

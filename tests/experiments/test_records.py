@@ -1,0 +1,242 @@
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from benchmarks.experiments import records
+
+KEY, OTHER = "a" * 64, "b" * 64
+PROTOCOL = {"split": "test", "n_real": 100, "n_fake": 90, "extractor": "classifier:digits", "dims": 64}
+
+
+def evaluation(draw: int, **values: float) -> dict[str, Any]:
+    return {
+        "key": f"{draw}" * 64,
+        "source": "prior",
+        "draw": draw,
+        "n": 90,
+        "metric": "fd_classifier",
+        "protocol": PROTOCOL,
+        "protocol_id": "0123456789abcdef",
+        "values": values,
+        "rescues": 0,
+        "seconds": 3.2,
+    }
+
+
+def record(key: str = KEY, **changes: Any) -> dict[str, Any]:
+    return {
+        "schema": records.SCHEMA,
+        "key": key,
+        "model": "glf",
+        "label": "GLF",
+        "revision": 1,
+        "dataset": "digits",
+        "row": "digits",
+        "preset": "demo",
+        "seed": 0,
+        "precision": "fp32",
+        "status": "done",
+        "error": None,
+        "settings": {"hyper": {"beta": 0.02}, "stages": {}},
+        "data": {"train": "f1", "test": "f2", "n_train": 1000, "n_test": 100, "warnings": []},
+        "evaluations": [evaluation(0, fd_classifier=12.5), evaluation(1, fd_classifier=13.5)],
+        "epochs": [
+            {"stage": "train", "epoch": 0, "seconds": 1.5, "step": 10, "objective": 50.0, "recon": 90.0},
+            {"stage": "train", "epoch": 1, "seconds": 1.25, "step": 20, "objective": 40.0, "recon": 80.0},
+        ],
+        "provenance": {"device": "cpu: Xeon", "threads": 1, "torch": "2.11", "commit": "abc", "dirty": False},
+    } | changes
+
+
+def test_a_record_survives_the_disk(tmp_path: Path) -> None:
+    path = records.write(tmp_path, record())
+    assert path == tmp_path / "records" / f"{KEY}.json"
+    assert records.find(tmp_path, KEY) == record()
+    assert records.find(tmp_path, OTHER) is None
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]))
+)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc é", max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(JSON)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_settings_survive_the_disk(tmp_path: Path, value: Any) -> None:
+    records.write(tmp_path, record(settings={"hyper": value}))
+    found = records.find(tmp_path, KEY)
+    assert found is not None
+    assert found["settings"] == {"hyper": value}
+
+
+def test_numbers_that_are_not_finite_become_null(tmp_path: Path) -> None:
+    rows = [{"stage": "train", "epoch": 0, "objective": math.nan, "parts": [math.inf, -math.inf, 1.0]}]
+    path = records.write(tmp_path, record(epochs=rows))
+    text = path.read_text(encoding="utf-8")
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    assert json.loads(text)["epochs"][0] == {
+        "stage": "train",
+        "epoch": 0,
+        "objective": None,
+        "parts": [None, None, 1.0],
+    }
+
+
+def test_writing_leaves_nothing_but_the_record(tmp_path: Path) -> None:
+    path = records.write(tmp_path, record(seed=0))
+    records.write(tmp_path, record(seed=1))
+    assert [*path.parent.iterdir()] == [path]
+    found = records.find(tmp_path, KEY)
+    assert found is not None
+    assert found["seed"] == 1
+
+
+def test_what_cannot_be_written_leaves_the_old_record(tmp_path: Path) -> None:
+    path = records.write(tmp_path, record())
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        records.write(tmp_path, record(settings=object()))
+    with pytest.raises(UnicodeEncodeError):  # raised in the middle of writing
+        records.write(tmp_path, record(label="\ud800"))
+    assert [*path.parent.iterdir()] == [path]
+    assert records.find(tmp_path, KEY) == record()
+
+
+def test_a_record_is_readable_as_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        path = records.write(tmp_path, record())
+    finally:
+        os.umask(before)
+    if os.name == "posix":
+        assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", '{"schema": 1, "key": "a', "[]", "{}", "null", '{"schema": 1, "key": "a"}', '{"schema": null, "key": "a"}'],
+)
+def test_a_broken_file_is_absent_and_named(tmp_path: Path, text: str) -> None:
+    path = records.write(tmp_path, record())
+    records.write(tmp_path, record(OTHER))
+    path.write_text(text)
+    with pytest.warns(UserWarning, match=path.name):
+        assert records.find(tmp_path, KEY) is None
+    with pytest.warns(UserWarning, match=path.name):
+        runs, _ = records.read(tmp_path)
+    assert set(runs["key"]) == {OTHER}
+
+
+def test_bytes_that_are_no_text_are_absent_too(tmp_path: Path) -> None:
+    path = records.write(tmp_path, record())
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.warns(UserWarning, match=path.name):
+        assert records.find(tmp_path, KEY) is None
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    records.write(tmp_path, record(schema=99))
+    with pytest.raises(ValueError, match=rf"{KEY}\.json: written by a newer version \(schema 99"):
+        records.find(tmp_path, KEY)
+    records.write(tmp_path, record(OTHER))
+    with pytest.warns(UserWarning, match="written by a newer version"):
+        assert {*records.read(tmp_path)[0]["key"]} == {OTHER}
+
+
+def test_a_record_that_cannot_be_opened_is_neither_absent_nor_replaced(tmp_path: Path) -> None:
+    """A file system that fails for a moment must not cost a training its record: a folder stands for one that does."""
+    records.write(tmp_path, record(OTHER))
+    (tmp_path / "records" / f"{KEY}.json").mkdir()
+    with pytest.raises(records.RecordError, match=rf"{KEY}\.json: cannot be read .*left as it is"):
+        records.find(tmp_path, KEY)
+    with pytest.warns(UserWarning, match="cannot be read"):
+        assert {*records.read(tmp_path)[0]["key"]} == {OTHER}
+
+
+def test_a_record_under_another_name_is_refused(tmp_path: Path) -> None:
+    path = records.write(tmp_path, record())
+    path.rename(path.with_name(f"{OTHER}.json"))
+    with pytest.raises(ValueError, match=rf"{OTHER}\.json: holds the record of {KEY}"):
+        records.find(tmp_path, OTHER)
+
+
+def test_read_gives_a_row_per_evaluation_and_per_epoch(tmp_path: Path) -> None:
+    # Written in the other order: the file names decide
+    records.write(tmp_path, record(OTHER, seed=1, evaluations=[], status="diverged", error={"message": "recon is NaN"}))
+    records.write(tmp_path, record())
+    runs, epochs = records.read(tmp_path)
+
+    assert [*runs.columns] == [
+        *("key", "model", "label", "revision", "dataset", "row", "preset", "seed", "precision", "status", "error"),
+        *("source", "draw", "metric", "protocol_id", "n", "n_real", "n_fake", "extractor"),
+        *("split", "reals", "fakes", "quantisation", "dims", "input", "crop", "resize"),
+        *("weights", "backend", "estimator", "fd_classifier"),
+        *("recon_sse", "latent_std", "latent_mean", "prior_mean", "prior_cov", "latent_nll", "posterior_var"),
+        *("train", "test", "device", "torch", "engine", "commit", "dirty"),
+    ]
+    assert [*runs["key"]] == [KEY, KEY, OTHER]
+    assert [*runs["fd_classifier"][:2]] == [12.5, 13.5]
+    assert [*runs["draw"][:2]] == [0, 1]
+    first, last = runs.iloc[0], runs.iloc[2]
+    assert (first["n_real"], first["n_fake"], first["extractor"]) == (100, 90, "classifier:digits")
+    assert (first["train"], first["device"], first["commit"], first["dirty"]) == ("f1", "cpu: Xeon", "abc", False)
+    assert pd.isna(first["error"])
+    assert (last["status"], last["error"], last["seed"]) == ("diverged", "recon is NaN", 1)
+    assert last[["draw", "metric", "protocol_id", "n_real", "fd_classifier"]].isna().all()
+
+    assert [*epochs.columns] == [
+        *("key", "model", "dataset", "preset", "seed", "stage", "epoch", "protocol_id"),
+        *("seconds", "step", "objective", "recon"),
+    ]
+    assert [*epochs["epoch"]] == [0, 1, 0, 1]
+    assert [*epochs["recon"]] == [90.0, 80.0, 90.0, 80.0]
+
+
+def test_metrics_of_one_draw_have_columns_of_their_own(tmp_path: Path) -> None:
+    prd = evaluation(0, prd_f8=0.9, prd_f1_8=0.8) | {"metric": "prd"}
+    records.write(tmp_path, record(evaluations=[evaluation(0, fd_classifier=math.nan), prd]))
+    runs, _ = records.read(tmp_path)
+    assert [*runs.columns[30:33]] == ["fd_classifier", "prd_f1_8", "prd_f8"]
+    assert runs["fd_classifier"].isna().all()
+    assert runs["fd_classifier"].dtype == float
+    assert [*runs["prd_f8"][1:]] == [0.9]
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_an_empty_folder_gives_empty_frames_with_columns(tmp_path: Path, made: bool) -> None:
+    if made:
+        (tmp_path / "records").mkdir()
+    runs, epochs = records.read(tmp_path)
+    assert len(runs) == len(epochs) == 0
+    assert {"key", "status", "draw", "metric", "protocol_id", "extractor", "dirty"} <= {*runs.columns}
+    assert [*epochs.columns] == ["key", "model", "dataset", "preset", "seed", "stage", "epoch", "protocol_id"]
+
+
+def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
+    path = records.write(tmp_path, record())
+    path.with_name(f"._{KEY}.json").write_bytes(b"\x00\x05\x16\x07")
+    path.with_name(f".{KEY}.json.123.tmp").write_text("{")
+    runs, _ = records.read(tmp_path)
+    assert len(runs) == 2
+
+
+def test_a_folder_may_be_text(tmp_path: Path) -> None:
+    records.write(str(tmp_path), record())
+    assert len(records.read(str(tmp_path))[0]) == len(records.read(tmp_path)[0]) > 0
+    assert records.find(str(tmp_path), KEY) == records.find(tmp_path, KEY)

@@ -1,0 +1,77 @@
+"""From CelebA's layout on disk to tables on Inception features: everything but the real images and weights."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from benchmarks import protocols
+from benchmarks.evaluation import extractors
+from benchmarks.experiments import records
+from benchmarks.perf.metric_cost import random_inception
+from benchmarks.run import main
+
+TRAIN, TEST, SEEN = 256, 8, 6  # one batch, and some to test with; images of each kind in a metric
+
+
+@pytest.fixture
+def celeba(tmp_path):
+    """Faces of a kind, as large as CelebA's aligned ones, as JPEG files, and the partition file."""
+    folder = tmp_path / "data" / "celeba" / "img_align_celeba"
+    folder.mkdir(parents=True)
+    g = np.random.default_rng(0)
+    y, x = np.mgrid[:218, :178]
+    lines = []
+    for i in range(TRAIN + TEST + 2):
+        cx, cy, r = g.uniform(70, 110), g.uniform(90, 130), g.uniform(30, 70)
+        face = ((x - cx) ** 2 + 0.7 * (y - cy) ** 2 < r**2)[..., None]
+        pixels = np.where(face, g.uniform(120, 255, 3), g.uniform(0, 120, 3)) + g.normal(0, 12, (218, 178, 3))
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / f"{i:06d}.jpg", quality=90)
+        part = 0 if i < TRAIN else 2 if i < TRAIN + TEST else 1
+        lines.append(f"{i:06d}.jpg {part}\n")
+    (folder.parent / "list_eval_partition.txt").write_text("".join(lines))
+    return tmp_path / "data"
+
+
+@pytest.mark.slow
+def test_from_files_to_tables(celeba, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("AE_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    random_inception(tmp_path / "hub" / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth")
+    extractors.extractor.cache_clear()
+    # One step instead of hundreds: the networks are CelebA's own.
+    monkeypatch.setitem(protocols.PRESETS, "demo", replace(protocols.PRESETS["demo"], steps=1))
+    out = tmp_path / "out"
+    command = ["--preset", "demo", "--only", "glf", "--on", "celeba", "--seeds", "1", "--features", "inception",
+               "--data-root", str(celeba), "--cluster", "inline", "--results", str(out)]  # fmt: skip
+
+    assert main(["table1", *command, "--images", str(SEEN)]) == 2
+    assert f"celeba has {SEEN} real images to compare with and inception 2048 features" in capsys.readouterr().err
+    command += ["--images", str(SEEN), "--allow-few"]
+    assert main(["table1", *command]) == 0
+    (path,) = (out / "records").iterdir()
+    record = json.loads(path.read_text())
+    assert {e["metric"] for e in record["evaluations"]} == {"fd_inception_unknown"}
+    assert "fid" not in {name for e in record["evaluations"] for name in e["values"]}
+    protocol = record["evaluations"][0]["protocol"]
+    assert (protocol["crop"], protocol["resize"], protocol["n_real"]) == (160, "64x64 antialiased bilinear", SEEN)
+    assert protocol["input"] == "gray replicated to 3 channels, 299x299 plain bilinear"
+    caption = (out / "tables" / "table1.md").read_text()
+    assert "column fd_inception_unknown" in caption
+    assert not re.search(r"\bFID\b", caption)
+
+    # Crops and resize filters of the reals and of Inception's input, none of which needs training.
+    assert main(["sensitivity", *command]) == 0
+    table = pd.read_csv(out / "tables" / "sensitivity-tidy.csv").set_index(["variant", "source"])
+    values = table["mean"].xs("prior", level="source").drop("5k")  # fewer images than that
+    assert values.notna().all()
+    for one, other in [("base", "crop128"), ("crop128", "crop140"), ("base", "resize-plain"), ("base", "jpeg75"),
+                       ("base", "input-bicubic"), ("base", "stretched"), ("base", "train")]:  # fmt: skip
+        assert abs(values[one] - values[other]) > 1e-6 * values[one], (one, other)
+    assert len(records.read(out)[0].drop_duplicates("key")) == 1
+    extractors.extractor.cache_clear()

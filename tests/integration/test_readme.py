@@ -1,0 +1,253 @@
+"""The README and the pages in docs/ are true: tables are the committed ones, files exist, commands and code run."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+import zoo
+from benchmarks import protocols
+from benchmarks.data import datasets, download
+from benchmarks.protocols import Schedule
+from benchmarks.reporting.registry import REQUIREMENTS
+from benchmarks.run import main
+from benchmarks.training.loop import train
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+ALL = "\n".join(PAGES.values())
+CODE = re.findall(r"```python\n(.*?)```", README, re.S)
+# faults/ is no table's: what it holds is benchmarks.perf.faults' own
+MEASURED = sorted(path for path in (ROOT / "results" / "measured").iterdir() if (path / "records").is_dir())
+
+# What made the tables of each folder
+DIGITS = "--preset demo"
+OWN = "--preset paper --on digits --features classifier --seeds 10 --draws 3 --progress 10"
+EVERY = ",".join((
+    "vae,wae-gan,two-stage-vae,rae-gmm,vae-flow-prior,vae-flow-posterior,glf,wae-mmd,glf-two-stage",
+    "glf-regularized-1,glf-regularized-10,glf-regularized-50,glf-regularized,glf-regularized-400",
+    "vae-flow-prior-10,vae-flow-prior-50,vae-flow-prior-100,vae-flow-prior-400,vae-flow-prior-learned",
+    "glf-4-couplings,glf-bn-eps",
+))  # fmt: skip
+BOTH = "--preset quick --on mnist,fashion --only glf,two-stage-vae --draws 3"
+COMMANDS = {
+    "digits": [f"table1 {OWN}", f"table2 {OWN}", f"criteria {OWN} --only {EVERY}", f"latents {OWN} --only {EVERY}",
+               f"sensitivity {OWN} --only glf,two-stage-vae", f"figure3 {OWN}", f"figure4 {OWN}", "report"],
+    "digits-demo": [f"table1 {DIGITS}", f"criteria {DIGITS}", f"latents {DIGITS}",
+                    f"sensitivity {DIGITS} --only glf,two-stage-vae"],
+    "fashion-quick": ["table1 --preset quick --on fashion"],
+    "mnist-quick": ["table1 --preset quick --on mnist --seeds 3", "report"],
+    "mnist-quick-variants": ["table1 --preset quick --on mnist --only wae-mmd,glf-two-stage,glf-regularized-1,"
+                             "glf-regularized-10,glf-regularized,rae-l2-gmm,rae-sn-gmm,vae-flow-posterior-conditional,"
+                             "vae-flow-prior-learned"],
+    "sensitivity": [f"{table} {BOTH}" for table in ("table1", "criteria", "latents", "sensitivity")],
+}  # fmt: skip
+
+
+def grid(markdown):
+    """The rows of the first pipe table in a text."""
+    return re.search(r"(?:^\|.*\n?)+", markdown, re.M)[0].splitlines()
+
+
+@pytest.mark.parametrize(("file", "body"), re.findall(r"<!-- table: (\S+) -->\n(.*?)<!-- /table -->", ALL, re.S))
+def test_tables_are_the_committed_ones(file, body):
+    """As they are, but for rows without any number, which the README may leave out."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    tables = [match[0].splitlines() for match in re.finditer(r"(?:^\|.*\n?)+", text, re.M)]
+    committed = [table for table in tables if table[0] == grid(body)[0]]  # one, or one a device
+    empty = [row for table in committed for row in table[2:]
+             if {cell.strip() for cell in row.split("|")[2:-1]} == {"—"}]  # fmt: skip
+    assert grid(body) in [[row for row in table if row in grid(body) or row not in empty] for table in committed]
+    assert len(grid(body)) > 2
+
+
+@pytest.mark.parametrize(("file", "body"), re.findall(r"<!-- claims: (\S+) -->\n(.*?)<!-- /claims -->", ALL, re.S))
+def test_claims_have_the_committed_verdicts(file, body):
+    claims = pd.read_csv(ROOT / file).drop_duplicates("claim")
+    assert grid(body)[2:] == [f"| {c.claim} | {c.sentence} | {c.verdict} |" for c in claims.itertuples()]
+
+
+def test_the_faults_are_the_committed_ones():
+    body = re.search(r"<!-- faults -->\n(.*?)<!-- /faults -->", ALL, re.S)[1]
+    rows = pd.read_csv(ROOT / "results" / "measured" / "faults" / "faults.csv")
+    assert grid(body)[2:] == [
+        f"| {row.fault} | {row.trainings} | {row.attempts} | {row.records} | {row.lost} | {row.duplicated} | "
+        f"{'yes' if row.table_equal and row.numbers_equal else 'no'} | {row.seconds:.0f} |"
+        for row in rows.itertuples()
+    ]
+    assert not rows[["lost", "duplicated"]].any().any()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_linked_files_exist(page):
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", PAGES[page]) if not link.startswith("http")]
+    headings = {"#" + title.lower().replace(" ", "-") for title in re.findall(r"^#+ (.+)$", PAGES[page], re.M)}
+    assert not [link for link in links if link not in headings and not (page.parent / link).exists()]
+
+
+def test_mentioned_files_exist():
+    files = re.findall(r"`((?:zoo|benchmarks|slurm|docs)/[\w/]+\.\w+)`", ALL)
+    assert len(files) > 8
+    assert not [f for f in files if not (ROOT / f).is_file()]
+
+
+def test_presets_are_those_of_the_code():
+    rows = {cells[1].strip("` "): cells for line in README.splitlines() if (cells := line.split("|"))[1:2]
+            and cells[1].strip("` ") in protocols.PRESETS}  # fmt: skip
+    assert [*rows] == [*protocols.PRESETS]
+    for name, preset in protocols.PRESETS.items():
+        cells = [cell.strip() for cell in rows[name]]
+        assert cells[4] == f"{preset.seeds} x {preset.draws}"
+        assert cells[5].split() == [*preset.datasets]
+        assert cells[6] == preset.features
+        assert cells[2] == (f"at most {preset.images:,}" if preset.images else "all")
+
+
+def commands():
+    return sorted(set(re.findall(r"python -m benchmarks\.run ([^`\n]+?)(?=`|$)", ALL, re.M)))
+
+
+@pytest.fixture(scope="module")
+def letters(tmp_path_factory):
+    """A folder as the README's user has one: 1,200 gray images of 28x28, of which a tenth becomes the test part."""
+    folder = tmp_path_factory.mktemp("letters")
+    for i, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (1200, 28, 28), np.uint8)):
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_are_understood(command, tmp_path, capsys, monkeypatch, letters):
+    """As dry runs, beside the model that the reader is to write: all that may be wrong is data that is not here."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "gaussian_ae.py").write_text(CODE[0], encoding="utf-8")
+    monkeypatch.delenv("AE_BENCH_DATA", raising=False)
+    words = [word.replace("PATH", str(letters)) for word in shlex.split(command) if word != "--yes"]
+    if words[0] == "fetch":
+        assert set(words[1:]) <= set(download.FETCH)
+        return
+    code = main([*words, *(["--dry-run"] if words[0] in REQUIREMENTS and "--dry-run" not in words else [])])
+    problems = capsys.readouterr().err.strip().splitlines()
+    allowed = r"is missing|not in torch hub's cache|there are no records in|no finished glf"
+    assert code == (2 if problems else 0)
+    assert all(re.search(allowed, problem) for problem in problems), problems
+
+
+def test_the_table_of_all_models_is_that_of_the_tidy_files():
+    folders, body = re.search(r"<!-- all: (.*?) -->\n(.*?)<!-- /all -->", ALL, re.S).groups()
+    tidy = pd.concat([pd.read_csv(ROOT / folder / "tables" / "table1-tidy.csv") for folder in folders.split()])
+    labels = {name: entry.label for name, entry in zoo.MODELS.items()}
+    rows = [
+        f"| {labels[row.model]} | {'diverged' if row.diverged else f'{row.mean:.1f}'} | "
+        + " | ".join("—" if np.isnan(v) else f"{v:.{d}f}" for v, d in ((row.recon_sse, 1), (row.latent_std, 2)))
+        + " |"
+        for row in (SimpleNamespace(**r) for r in tidy.sort_values("mean", na_position="last").to_dict("records"))
+    ]
+    assert grid(body)[2:] == rows
+
+
+def test_the_examples_model_trains_and_samples():
+    """The code as printed."""
+    scope = {"__name__": "gaussian_ae"}
+    exec(CODE[0], scope)
+    x = datasets.load("digits", None).train.canonical(256).images
+    model = scope["GaussianAE"]((1, 8, 8), 8)
+    with pytest.raises(zoo.NotFitted):
+        model.sample(1, seed=0)
+    rows = [e.row for e in train(model, x, {"train": Schedule(20, 64, 1e-3)})]
+    assert rows[-1]["recon"] < 0.6 * rows[0]["recon"]
+    z = model.sample_latent(20_000, torch.Generator().manual_seed(0))
+    assert torch.allclose(z.T.cov(), model.encode(x).T.cov(), rtol=0.1, atol=0.1 * z.var().item())
+    assert model.sample(4, seed=0).shape == (4, 1, 8, 8)
+
+
+@pytest.mark.slow
+def test_the_example_works_word_for_word(tmp_path):
+    """One file in the current folder and the README's command, in a process of its own."""
+    (tmp_path / "gaussian_ae.py").write_text(CODE[0], encoding="utf-8")
+    (command,) = (c for c in commands() if "gaussian_ae" in c)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.run", *shlex.split(command)], cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "results/local/tables/table1.csv"
+    table = pd.read_csv(tmp_path / "results/local/tables/table1-tidy.csv").set_index("model")
+    assert [*table.index] == ["gaussian_ae:GaussianAE"]
+    assert 0 < table.loc["gaussian_ae:GaussianAE", "mean"] < 20
+    record = next((tmp_path / "results/local/records").glob("*.json")).read_text(encoding="utf-8")
+    assert '"label": "AE + Gaussian"' in record
+    assert str(tmp_path) not in record
+
+
+def test_the_snippet_loads_kept_weights(tmp_path, monkeypatch):
+    (tmp_path / "results/local/runs/key").mkdir(parents=True)
+    zoo.save(zoo.build("glf", image_shape=(1, 8, 8), nz=8, k=8), tmp_path / "results/local/runs/key/weights.pt")
+    monkeypatch.chdir(tmp_path)
+    scope = {}
+    exec(CODE[1], scope)
+    assert scope["images"].shape == (64, 1, 8, 8)
+    assert scope["lines"].shape == (8, 8, 1, 8, 8)
+
+
+def test_table5_comes_back_from_what_was_measured_of_speed(tmp_path):
+    """Byte for byte, and with no data."""
+    measured = ROOT / "results" / "measured"
+    shutil.copytree(measured / "speed", tmp_path / "speed")
+    command = ["table5", "--on", "mnist,cifar10,celeba", "--data-root", str(tmp_path / "none")]
+    assert main([*command, "--results", str(tmp_path)]) == 0
+    there = {path.name: path.read_bytes() for path in (measured / "tables").iterdir()}
+    assert {path.name: path.read_bytes() for path in (tmp_path / "tables").iterdir()} == there
+    assert "table5.tex" in there
+
+
+def test_every_measured_folder_has_its_command():
+    assert {path.name for path in MEASURED} == {*COMMANDS}
+
+
+@pytest.mark.parametrize("folder", MEASURED, ids=lambda path: path.name)
+def test_measured_tables_come_back_from_their_records(folder, tmp_path, request, capsys):
+    """Byte for byte, and without training anything."""
+    shutil.copytree(folder / "records", tmp_path / "records")
+    for command in COMMANDS[folder.name]:
+        words = [*command.split(), "--results", str(tmp_path)]
+        if {"mnist", "fashion", "mnist,fashion"} & {*words}:
+            words += ["--data-root", str(request.getfixturevalue("data_root"))]
+        if words[0] in REQUIREMENTS:  # what would have to be trained is told at once, not in hours
+            assert main([*words, "--dry-run"]) == 0
+            told = capsys.readouterr().out
+            assert "nothing to run: " in told, command
+            assert all("glf-perceptual" in line for line in told.splitlines() if " lacking" in line), command
+        assert main(words) == 0
+    assert not (tmp_path / "runs").exists()
+    # Whoever runs README's report on a folder has its claims beside the tables, too.
+    extra = {"claims.csv", "claims.md"} - {path.name for path in (tmp_path / "tables").iterdir()}
+    there = {path.name for path in (folder / "tables").iterdir()} - extra
+    assert there == {path.name for path in (tmp_path / "tables").iterdir()}
+    for name in there:
+        assert (tmp_path / "tables" / name).read_bytes() == (folder / "tables" / name).read_bytes(), name
+    for path in (folder / "figures").glob("figure*.csv"):  # the numbers drawn; a picture's bytes are Matplotlib's
+        assert (tmp_path / "figures" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+@pytest.mark.parametrize("folder", MEASURED, ids=lambda path: path.name)
+def test_measured_records_say_where_they_come_from(folder):
+    from benchmarks.experiments import records
+
+    runs, epochs = records.read(folder)
+    assert len(runs)
+    assert runs[["seed", "preset", "train", "device", "torch", "commit", "dirty"]].notna().all().all()
+    assert not runs["dirty"].any(), "made from a clean checkout"
+    assert len(epochs)

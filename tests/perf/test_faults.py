@@ -1,0 +1,50 @@
+"""What benchmarks.perf.faults breaks, and how it counts."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.perf.faults import done_twice
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("lines", "twice"),
+    [
+        (["1 begin a", "1 train a", "5 done a"], 0),
+        (["1 begin a", "1 train a", "3 begin b", "3 resume b", "5 done b"], 0),
+        (["1 begin a", "1 train a", "3 begin b", "3 train b", "5 done b"], 0),
+        (["1 begin a", "1 train a", "5 done a", "6 begin b", "7 done b"], 0),
+        (["1 begin a", "1 train a", "5 done a", "6 begin b", "6 train b", "9 done b"], 1),
+        (["1 begin a", "1 train a", "5 done a", "5 anew x", "6 begin b", "6 train b", "9 done b"], 0),
+        (["1 begin a", "1 train a", "2 begin b", "2 resume b", "5 done a", "6 done b"], 1),
+        (["1 begin a", "1 train a", "5 failed a", "6 begin b", "6 train b", "9 done b"], 0),
+    ],
+    ids=[
+        "once",
+        "resumed",
+        "killed before it had saved",
+        "looked at again",
+        "after its end",
+        "on purpose",
+        "at once",
+        "after a failure",
+    ],
+)
+def test_work_done_twice_is_counted(lines, twice):
+    assert done_twice(lines) == twice
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for workers in /proc")
+def test_three_killed_workers_cost_nothing():
+    """The rest of the faults takes longer: python -m benchmarks.perf.faults."""
+    command = [sys.executable, "-m", "benchmarks.perf.faults", "--only", "kills", "--kills", "3"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing lost, nothing done twice, nothing changed" in done.stdout
+    row = dict(zip(*(line.split() for line in done.stdout.splitlines()[:2]), strict=True))
+    assert int(row["attempts"]) == int(row["trainings"]) + 3

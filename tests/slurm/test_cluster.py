@@ -1,0 +1,270 @@
+"""On a real SLURM of two nodes: jobs, and what happens to them; skipped where there is none."""
+
+import functools
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.experiments import records
+from benchmarks.perf.faults import numbers
+from benchmarks.run import main
+from slurm import Follow, Outcome, Resources, launch, listed
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slurm
+SMALL = Resources(minutes=5)
+
+
+def leave(x: int, *, folder: Path) -> int:
+    """Leave a square behind, as a trial leaves a record."""
+    temporary = folder / f"{x}.tmp"
+    temporary.write_text(str(x * x))
+    temporary.replace(folder / f"{x}.txt")
+    return x * x
+
+
+def die_once(x: int, *, folder: Path) -> int:
+    if x == 2 and not (folder / "died").exists():
+        (folder / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return leave(x, folder=folder)
+
+
+def die(x: int, *, folder: Path) -> int:
+    if x == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return leave(x, folder=folder)
+
+
+def slow(x: int, *, folder: Path) -> int:
+    time.sleep(3)
+    return leave(x, folder=folder)
+
+
+def square(x: int, folder: Path) -> int | None:
+    path = folder / f"{x}.txt"
+    return int(path.read_text()) if path.exists() else None
+
+
+@pytest.fixture
+def results(cluster, tmp_path, monkeypatch):
+    """A folder for items; jobs can import these functions, and squeue is asked often."""
+    monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parent}:{ROOT}")
+    monkeypatch.setattr("slurm.array.LOOK", 1.0)
+    return tmp_path
+
+
+def follow(folder, needs=lambda x: SMALL, **changes):
+    given = {
+        "folder": folder / "jobs",
+        "kind": lambda x: "all",
+        "needs": needs,
+        "found": lambda x: square(x, folder),
+        "alive": lambda x: False,
+        "submitted": lambda jobs: None,
+        "adopted": {},
+    }
+    return Follow(**{**given, **changes})
+
+
+def until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def outcomes(fn, items, folder, retries=0, **changes):
+    fn = functools.partial(fn, folder=folder)
+    return {o.item: o for o in launch(fn, items, cluster="slurm", retries=retries, follow=follow(folder, **changes))}
+
+
+def test_items_of_one_kind_share_jobs_and_jobs_that_ask_for_the_same_an_array(results):
+    jobs = {}
+    needs = Resources(minutes=5, seeds=2)
+    found = outcomes(leave, [1, 2, 3, 4, 5], results, needs=lambda x: needs, submitted=jobs.update)
+    assert found == {x: Outcome(x, x * x, None) for x in (1, 2, 3, 4, 5)}
+    assert [*jobs.values()] == [[1, 2], [3, 4], [5]]
+    assert len({job.split("_")[0] for job in jobs}) == 1
+
+
+@pytest.fixture
+def no_accounting(tmp_path, monkeypatch):
+    """A sacct that fails, as it does where a cluster keeps no accounts."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "sacct").write_text("#!/bin/sh\nexit 1\n")
+    (folder / "sacct").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+@pytest.mark.slow
+def test_a_killed_job_is_noticed_without_accounting_and_goes_again(results, no_accounting):
+    assert outcomes(die_once, [1, 2], results, retries=1) == {x: Outcome(x, x * x, None) for x in (1, 2)}
+
+
+@pytest.mark.slow
+def test_a_job_that_dies_every_time_is_told_not_waited_for(results, no_accounting):
+    told = []
+    found = outcomes(die, [1, 2], results, retries=1, tell=told.append)
+    assert found[1].value == 1
+    assert re.fullmatch(r"SLURM job \d+ ended without a record \(FAILED.*137.*\)", found[2].error)
+    assert told[0].endswith("submitted again")
+    assert re.search(r"; its last words: .", told[1]), "for people alone: they may name a host"
+
+
+def test_a_refused_partition_is_told_and_the_rest_goes_on(results):
+    rows = {1: SMALL, 2: Resources(partition="nowhere")}
+    found = outcomes(leave, [1, 2], results, kind=lambda x: x, needs=lambda x: rows[x])
+    assert found[1].value == 1
+    assert not found[2].ran
+    assert re.search(r"refused the job: .*invalid partition.*'nowhere'.*slurm/resources.py", found[2].error)
+
+
+def test_jobs_of_an_earlier_launcher_are_waited_for_not_submitted_again(results):
+    jobs = {}
+    assert outcomes(slow, [1, 2], results, wait=False, submitted=jobs.update) == {}
+    adopted = dict(enumerate(jobs))
+    fail = functools.partial(pytest.fail, "submitted again")
+    found = outcomes(slow, [1, 2], results, adopted=adopted, submitted=lambda jobs: fail())
+    assert {x: o.value for x, o in found.items()} == {1: 1, 2: 4}
+
+
+def test_a_job_that_can_never_start_is_given_up_and_the_rest_goes_on(results):
+    rows = {1: SMALL, 2: Resources(minutes=100_000)}  # SLURM takes it, and lets it wait for ever
+    found = outcomes(leave, [1, 2], results, kind=lambda x: x, needs=lambda x: rows[x])
+    assert found[1].value == 1
+    assert not found[2].ran
+    why = r"refused the job: pending, PartitionTimeLimit .*minutes 100000.*slurm/resources.py"
+    assert re.search(why, found[2].error)
+    until(lambda: not listed())  # it was taken out of the queue
+
+
+def test_a_job_that_slurm_has_put_back_and_holds_goes_again(results):
+    """As after a node that could not start it."""
+    jobs, told = [], []
+
+    def submitted(new):
+        jobs.extend(new)
+        if len(jobs) == 1:
+            until(lambda: "running" in (listed() or {}).values())
+            subprocess.run(["scontrol", "requeuehold", jobs[0]], check=True)
+
+    slept = functools.partial(outcomes, slow, [1], results, retries=1, tell=told.append)
+    assert slept(submitted=submitted) == {1: Outcome(1, 1, None)}
+    assert len(jobs) == 2
+    assert "submitted again" in told[0]
+
+
+def test_a_job_that_somebody_holds_is_told_and_waited_for(results):
+    subprocess.run(["scontrol", "update", "partition=low", "state=down"], check=True)
+    try:
+        jobs, told = [], []
+        outcomes(leave, [1], results, wait=False, submitted=jobs.extend)
+        subprocess.run(["scontrol", "hold", jobs[0]], check=True)
+    finally:
+        subprocess.run(["scontrol", "update", "partition=low", "state=up"], check=True)
+
+    def tell(line):
+        told.append(line)
+        subprocess.run(line.split("`")[1].split(), check=True)  # what it says to do
+
+    found = outcomes(leave, [1], results, adopted={0: jobs[0]}, tell=tell)
+    assert found == {1: Outcome(1, 1, None)}
+    assert len(told) == 1
+    assert re.search(rf"SLURM job {jobs[0]} is held: pending, JobHeld", told[0])
+
+
+DEMO = ["table1", "--preset", "demo", "--only", "rae-gmm,vae", "--seeds", "2"]
+
+
+def run(*arguments):
+    command = [sys.executable, "-m", "benchmarks.run", *arguments]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def states(folder):
+    return {path.stem: json.loads(path.read_text()) for path in folder.glob("records/*.json")}
+
+
+@pytest.mark.slow
+def test_the_demo_as_an_array_over_two_nodes_gives_the_bits_of_inline(results, monkeypatch, capsys):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    process = run(*DEMO, "--cluster", "slurm", "--results", str(results / "slurm"))
+    nodes = set()
+    while process.poll() is None:
+        nodes |= set(subprocess.run(["squeue", "-h", "-o", "%N"], capture_output=True, text=True).stdout.split())
+        time.sleep(0.5)
+    printed = process.communicate()[0]
+    assert process.returncode == 0, printed
+    assert nodes == {"n1", "n2"}
+    assert main([*DEMO, "--cluster", "inline", "--results", str(results / "inline")]) == 0
+    ours, theirs = states(results / "slurm"), states(results / "inline")
+    assert len(ours) == 4
+    assert {key: numbers(record) for key, record in ours.items()} == {k: numbers(r) for k, r in theirs.items()}
+    jobs = {record["provenance"]["slurm_job"] for record in ours.values()}
+    assert len(jobs) == 4
+    assert all(re.fullmatch(r"\d+_\d", job) for job in jobs)
+    for name in ("table1.csv", "table1.tex"):
+        assert (results / "slurm/tables" / name).read_bytes() == (results / "inline/tables" / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_status_cancel_and_retry_of_submitted_trainings(results, monkeypatch, capsys):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    where = ["--results", str(results / "out")]
+    assert main([*DEMO, "--cluster", "slurm", "--no-wait", *where]) == 0
+    assert main(["status", *where]) == 0
+    out = capsys.readouterr().out
+    assert "SLURM: " in out
+    assert "neither a job nor a launcher" not in out
+    assert main(["cancel", *where]) == 0
+    until(lambda: not listed())
+    assert main(["status", *where]) == 0
+    assert "neither a job nor a launcher" in capsys.readouterr().out
+    assert main(["retry", "--cluster", "inline", *where]) == 0
+    runs, _ = records.read(results / "out")
+    assert [*runs.drop_duplicates("key")["status"]] == ["done"] * 4
+
+
+def test_dry_run_tells_what_slurm_would_get(results, capsys):
+    assert main([*DEMO, "--cluster", "slurm", "--dry-run", "--results", str(results / "out")]) == 0
+    out = capsys.readouterr().out
+    assert "SLURM: 4 jobs with 4 trainings" in out
+    assert "60 min, 0 GPUs, 1 CPUs" in out
+    assert not (results / "out").exists()
+
+
+def test_a_partition_that_takes_nothing_is_a_mistake_of_the_command(results, monkeypatch, capsys):
+    (results / "resources.toml").write_text('["*/digits"]\npartition = "nowhere"\n')
+    monkeypatch.setenv("AE_BENCH_RESOURCES", str(results / "resources.toml"))
+    assert main([*DEMO, "--cluster", "slurm", "--results", str(results / "out")]) == 2
+    printed = capsys.readouterr()
+    assert "SLURM accepts none of 4 trainings" in printed.err
+    assert "invalid partition" in printed.out
+    assert not [*(results / "out").glob("records/*")]
+
+
+@pytest.mark.parametrize(("reason", "raised"), [(OSError("disk full"), False), (KeyboardInterrupt("run cancel"), True)])
+def test_jobs_that_cannot_be_noted_do_not_stay(results, reason, raised):
+    """Nobody could wait for them or cancel them."""
+
+    def fail(jobs):
+        raise reason
+
+    if raised:
+        with pytest.raises(KeyboardInterrupt):
+            outcomes(slow, [1, 2], results, submitted=fail)
+    else:
+        found = outcomes(slow, [1, 2], results, submitted=fail)
+        assert [o.ran for o in found.values()] == [False, False]
+        assert "cannot be noted: disk full" in found[1].error
+    until(lambda: not listed())
+    assert not [*results.glob("*.txt")]

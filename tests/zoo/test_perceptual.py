@@ -1,0 +1,224 @@
+"""The perceptual loss is NAM's, its network is nobody's parameter, and nothing stands in for the published weights."""
+
+import json
+from dataclasses import replace
+from hashlib import file_digest
+
+import pytest
+import torch
+from PIL import Image
+
+import zoo
+from benchmarks import protocols
+from benchmarks.protocols import Schedule
+from benchmarks.run import main
+from benchmarks.training.loop import train
+from zoo import perceptual
+from zoo.losses import reconstruction
+from zoo.perceptual import TAPS, VGG16
+
+SMALL = {"image_shape": (1, 8, 8), "nz": 8, "k": 8}
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """Torch hub's cache, empty; the published weights are the ones expected."""
+    monkeypatch.setattr(VGG16, "digest", "397923af")
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    monkeypatch.delenv("AE_BENCH_DATA", raising=False)
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    return tmp_path / "hub" / "checkpoints"
+
+
+def nam_taps(x, levels):
+    """As NAM's code does it: features are kept in a list while rectifiers overwrite them in place."""
+    layers, kept = perceptual.vgg16(CPU), []
+    for number in range(TAPS[levels - 1] + 1):
+        x = layers[number](x)
+        if number in TAPS[:levels]:
+            kept.append(x)
+    return kept
+
+
+@pytest.mark.parametrize("levels", [3, 4, 5])
+def test_taps_are_those_of_rectifiers_in_place(random_vgg, levels):
+    x = torch.rand(2, 3, 32, 32) * 2 - 1
+    ours = perceptual._taps(perceptual.vgg16(CPU), x, levels)
+    assert [a.shape for a in ours] == [a.shape for a in nam_taps(x, levels)]
+    assert all(torch.equal(a, b) for a, b in zip(ours, nam_taps(x, levels), strict=True))
+    assert all(tap.min() >= 0 for tap in ours[:-1])
+    assert (ours[-1].min() < 0) == (levels < 5)  # the fifth is a pooling layer's
+
+
+@pytest.mark.parametrize(("side", "levels"), [(32, 3), (64, 4), (128, 5)])
+def test_the_loss_is_nams(random_vgg, side, levels):
+    x, y = torch.rand(2, 1, 3, side, side)
+    expected = (2 * x - 2 * y).abs().mean()
+    for a, b in zip(nam_taps(2 * x - 1, levels), nam_taps(2 * y - 1, levels), strict=True):
+        expected = expected + (a - b).abs().mean()
+    assert perceptual.perceptual(x, y).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_gray_images_of_28_are_replicated_and_padded_with_black(random_vgg):
+    x, y = torch.rand(2, 2, 1, 28, 28)
+
+    def large(images):
+        out = torch.zeros(2, 3, 32, 32)
+        out[:, :, 2:30, 2:30] = images
+        return out
+
+    assert perceptual.perceptual(x, y).item() == pytest.approx(perceptual.perceptual(large(x), large(y)).item())
+
+
+def test_equal_images_are_no_distance_apart_and_the_loss_is_deterministic(random_vgg):
+    x, y = torch.rand(2, 2, 1, 8, 8)
+    assert perceptual.perceptual(x, x).item() == 0
+    assert perceptual.perceptual(x, y).item() == perceptual.perceptual(x, y).item() > 0
+
+
+def test_gradients_reach_the_decoder_through_the_reconstruction_alone(random_vgg):
+    model = zoo.build("glf-perceptual", **SMALL)
+    _, parts = model.loss(torch.rand(4, 1, 8, 8))
+    decoder = [*model.decoder.parameters()]
+    assert all(g is None for g in torch.autograd.grad(parts["nll"], decoder, allow_unused=True, retain_graph=True))
+    assert all(g.abs().sum() > 0 for g in torch.autograd.grad(parts["recon"], decoder[-2:]))
+    assert not any(p.requires_grad or p.grad is not None for p in perceptual.vgg16(CPU).parameters())
+    assert not any(layer.training for layer in perceptual.vgg16(CPU).modules())
+
+
+def test_vgg_is_in_no_state_no_optimiser_and_no_checkpoint(random_vgg, tmp_path):
+    plain, model = zoo.build("glf", **SMALL), zoo.build("glf-perceptual", **SMALL)
+    x = torch.randint(0, 256, (8, 1, 8, 8), dtype=torch.uint8)
+    (epoch,) = train(model, x, {"train": Schedule(1, 4, 1e-3)})
+    names = [*plain.state_dict()]
+    assert [*model.state_dict()] == [*epoch.state()["model"]] == names
+    assert [name for name, _ in model.named_parameters()] == [name for name, _ in plain.named_parameters()]
+    counts = [sum(len(g["params"]) for g in o["param_groups"]) for o in epoch.state()["optimisers"]]
+    assert counts == [len([*plain.parameters()])]
+    zoo.save(model, tmp_path / "w.pt")
+    assert (tmp_path / "w.pt").stat().st_size < 40e6 < 59e6  # VGG-16's convolutions alone have 59 MB
+
+
+def test_a_trained_model_needs_no_vgg(hub, tmp_path):
+    model = zoo.build("glf-perceptual", **SMALL)
+    zoo.save(model, tmp_path / "w.pt")
+    assert zoo.load(tmp_path / "w.pt").sample(2, seed=0).shape == (2, 1, 8, 8)
+    with pytest.raises(ValueError, match=r"needs vgg16-397923af\.pth in torch hub's cache .* fetch vgg16"):
+        model.loss(torch.rand(2, 1, 8, 8))
+
+
+def test_a_truncated_file_is_not_taken(hub, random_weights):
+    content = (random_weights / "checkpoints" / VGG16.name).read_bytes()
+    (hub / VGG16.name).write_bytes(content[:1000])
+    with pytest.raises(ValueError, match=r"has sha256 [0-9a-f]{8}\.\.\., not 397923af.*: remove it, and .* vgg16"):
+        reconstruction("perceptual")(torch.rand(2, 1, 8, 8), torch.rand(2, 1, 8, 8))
+
+
+class Bomb:
+    def __reduce__(self):
+        return (open, ("bomb", "w"))
+
+
+def test_an_archive_with_code_is_not_executed_whatever_its_hash(hub, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"features.0.weight": Bomb()}, hub / VGG16.name)
+    monkeypatch.setattr(VGG16, "digest", VGG16.sha256)
+    with pytest.raises(ValueError, match="is not a file of VGG-16's weights"):
+        perceptual.vgg16(CPU)
+    assert not (tmp_path / "bomb").exists()
+
+
+def test_the_weights_may_lie_beside_the_data(hub, random_weights, monkeypatch):
+    monkeypatch.setenv("AE_BENCH_DATA", str(random_weights / "checkpoints"))
+    assert VGG16.path == random_weights / "checkpoints" / VGG16.name
+    assert "not 397923af" in VGG16.problem
+
+
+def test_a_broken_file_does_not_hide_a_good_one(hub, random_weights, monkeypatch, tmp_path):
+    good = random_weights / "checkpoints" / VGG16.name
+    (hub / VGG16.name).write_bytes(good.read_bytes()[:1000])
+    monkeypatch.setenv("AE_BENCH_DATA", str(good.parent))
+    said = VGG16.problem  # neither is the published one
+    assert "that in torch hub's cache has sha256 " in said
+    assert "and that in the folder AE_BENCH_DATA has sha256 " in said
+    assert str(tmp_path) not in said  # tables say it, too
+    assert "not 397923af...: remove them, and python -m benchmarks.run fetch vgg16" in said
+    monkeypatch.setattr(VGG16, "digest", file_digest(good.open("rb"), "sha256").hexdigest()[:8])
+    assert VGG16.problem is None
+    assert VGG16.path == good
+    assert VGG16.sha256.startswith(VGG16.digest)
+    assert perceptual.vgg16(CPU)[0].weight.shape == (64, 3, 3, 3)
+
+
+@pytest.fixture
+def short(tmp_path, monkeypatch):
+    """Preset demo with two rows, one of which needs VGG-16, and two steps."""
+    monkeypatch.chdir(tmp_path)
+    rows = replace(protocols.PRESETS["demo"], models=("rae-gmm", "glf-perceptual"), seeds=1, steps=2)
+    monkeypatch.setitem(protocols.PRESETS, "demo", rows)
+    return ["table1", "--preset", "demo", "--cluster", "inline", "--images", "200"]
+
+
+def test_a_row_that_cannot_run_says_what_it_needs_and_the_others_run(hub, short, tmp_path, capsys):
+    assert main(short) == 0
+    tables = tmp_path / "results" / "local" / "tables"
+    for name in ("table1.md", "table1.csv", "table1.tex"):
+        assert "needs vgg16-397923af.pth" in (tables / name).read_text()
+    rows = [line for line in (tables / "table1.md").read_text().splitlines() if line.startswith("|")]
+    assert rows[-1] == "| GLF + perceptual loss | — (needs vgg16-397923af.pth) |"
+    said = capsys.readouterr().out
+    assert "python -m benchmarks.run fetch vgg16" in said
+    assert "1 trainings to run, 0 there already, 1 lacking; " in said
+    assert len([*(tmp_path / "results" / "local" / "records").glob("*.json")]) == 1
+
+
+def test_a_truncated_file_is_told_before_anything_starts(hub, short, random_weights, capsys):
+    (hub / VGG16.name).write_bytes((random_weights / "checkpoints" / VGG16.name).read_bytes()[:1000])
+    assert main([*short, "--only", "glf-perceptual,glann"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[1] for line in lines] == ["glf-perceptual", "glann"]
+    assert all("that in torch hub's cache has sha256" in line for line in lines)
+    assert main([*short, "--dry-run"]) == 0
+    assert "remove it, and python -m benchmarks.run fetch vgg16" in capsys.readouterr().out
+
+
+def test_who_names_it_is_told_before_anything_starts(hub, short, tmp_path, capsys):
+    for words in (["--only", "glf-perceptual"], ["--only", "glf", "--recon", "perceptual"]):
+        assert main([*short, *words]) == 2
+        assert capsys.readouterr().err.startswith("error: glf-perceptual needs vgg16-397923af.pth in torch hub's cache")
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.slow
+def test_its_samples_and_lines_are_drawn(random_vgg, short, tmp_path):
+    """Figures 6 and 7, as far as random weights carry."""
+    for figure in ("figure6", "figure7"):
+        assert main([figure, *short[1:], "--only", "glf-perceptual", "--on", "digits"]) == 0
+        caption = (tmp_path / "results" / "local" / "figures" / f"{figure}.md").read_text(encoding="utf-8")
+        assert "Not trained" not in caption
+        assert "Not shown" not in caption
+        with Image.open(tmp_path / "results" / "local" / "figures" / f"{figure}.png") as drawn:
+            assert len(drawn.convert("L").getcolors(1 << 16)) > 50, "a picture, not a sentence"
+
+
+@pytest.mark.slow
+def test_what_other_weights_made_is_in_no_table(random_vgg, short, tmp_path, monkeypatch, capsys):
+    """A record says which weights it was made with, and their hash is in its key."""
+    assert main([*short, "--only", "glf-perceptual"]) == 0
+    (path,) = (tmp_path / "results" / "local" / "records").glob("*.json")
+    record = json.loads(path.read_text())
+    assert record["settings"]["pretrained"] == {VGG16.name: VGG16.digest}
+    assert record["provenance"]["pretrained"] == {VGG16.name: VGG16.sha256}
+    capsys.readouterr()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(VGG16, "digest", "397923af")
+        assert main([*short, "--dry-run"]) == 0
+        assert "1 lacking" in capsys.readouterr().out
+    # What is there is shown where the weights are not.
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "empty"))
+    monkeypatch.delenv("AE_BENCH_DATA", raising=False)
+    changed = path.stat().st_mtime_ns
+    assert main([*short, "--only", "glf-perceptual"]) == 0
+    assert "needs" not in (tmp_path / "results" / "local" / "tables" / "table1.md").read_text()
+    assert path.stat().st_mtime_ns == changed
