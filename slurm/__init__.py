@@ -1,10 +1,27 @@
-"""Launches any function over any items; may import submitit and the standard library only."""
+"""Launches any function over any items: in this process, in worker processes, or in SLURM jobs.
 
-from slurm.array import Follow, arrays, groups
-from slurm.launch import CLUSTERS, choose, gpu_slots, launch
+It imports submitit and the standard library only; it knows nothing of models, runs or tables.
+"""
+
+from slurm.jobs import SlurmOptions, group_items, group_jobs
+from slurm.launch import CLUSTERS, gpu_slots, launch, resolve_cluster
 from slurm.outcome import Outcome
-from slurm.resources import Resources, resources
-from slurm.scheduler import answers, cancel, cluster, listed
+from slurm.resources import Resources, resources_for
+from slurm.scheduler import cancel_jobs, cluster_name, is_available, list_jobs
 
-__all__ = ["CLUSTERS", "Follow", "Outcome", "Resources", "answers", "arrays", "cancel", "choose", "cluster",
-           "gpu_slots", "groups", "launch", "listed", "resources"]  # fmt: skip
+__all__ = [
+    "CLUSTERS",
+    "Outcome",
+    "Resources",
+    "SlurmOptions",
+    "cancel_jobs",
+    "cluster_name",
+    "gpu_slots",
+    "group_items",
+    "group_jobs",
+    "is_available",
+    "launch",
+    "list_jobs",
+    "resolve_cluster",
+    "resources_for",
+]

@@ -23,7 +23,7 @@ RESOURCES: dict[str, dict[str, Any]] = {
     "*/fashion": {"minutes": 240},
 }  # fmt: skip
 
-VARIABLE = "AE_BENCH_RESOURCES"
+OVERRIDES_VARIABLE = "AE_BENCH_RESOURCES"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Resources:
     signal_s: int = 90
 
 
-def resources(model: str, dataset: str) -> Resources:
+def resources_for(model: str, dataset: str) -> Resources:
     """What a job of this model and data set asks for.
 
     Raises:
@@ -69,13 +69,13 @@ def resources(model: str, dataset: str) -> Resources:
 
 
 def _overrides() -> list[tuple[str, Mapping[str, Any]]]:
-    path = os.environ.get(VARIABLE)
+    path = os.environ.get(OVERRIDES_VARIABLE)
     if not path:
         return []
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as reason:
-        raise ValueError(f"{VARIABLE} names {path}, which cannot be read: {reason}") from None
+        raise ValueError(f"{OVERRIDES_VARIABLE} names {path}, which cannot be read: {reason}") from None
     if stray := [name for name in table if name.count("/") != 1]:
         rows = ", ".join(map(repr, stray))
         raise ValueError(f'{path} has {rows} where rows are named MODEL/DATASET, such as ["*/*"]')

@@ -1,6 +1,6 @@
 """What SLURM's own commands say, for people whose cluster may have no accounting and whose controller may be away.
 
-Every call has a time limit, and "no answer" is an answer of its own: never a reason to believe a job dead.
+Every call has a time limit, and "no answer" is an answer of its own: can_never_start a reason to believe a job dead.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 
-ANSWER = 10.0  # seconds within which a command must have answered
-NAME = "ae-bench"  # of all jobs of ours; numbers alone are used again, and by other clusters too
+TIMEOUT_SECONDS = 10.0  # seconds within which a command must have answered
+JOB_NAME = "ae-bench"  # of all jobs of ours; numbers alone are used again, and by other clusters too
 GONE = "gone"  # state of a job that SLURM does not list
-NEVER = {                     # reasons of waiting jobs that no waiting ends, as squeue names them
+IMPOSSIBLE_REASONS = {  # reasons of waiting jobs that no waiting ends, as squeue names them
     "BadConstraints", "PartitionNodeLimit", "PartitionTimeLimit", "DependencyNeverSatisfied", "InvalidAccount",
     "InvalidQOS", "AccountNotAllowed", "QOSNotAllowed", "QOSMaxWallDurationPerJobLimit",
     "AssocMaxWallDurationPerJobLimit", "QOSMaxCpuPerJobLimit", "QOSMaxGRESPerJob", "QOSMaxMemoryPerJob",
@@ -22,22 +22,22 @@ NEVER = {                     # reasons of waiting jobs that no waiting ends, as
 }  # fmt: skip
 
 
-def answers() -> bool | None:
+def is_available() -> bool | None:
     """Whether jobs can be submitted here: not within one, nor without sbatch; None where no controller responds."""
     if "SLURM_JOB_ID" in os.environ or shutil.which("sbatch") is None:
         return False
-    return True if listed() is not None else None
+    return True if list_jobs() is not None else None
 
 
-def cluster() -> str | None:
-    """The name of the cluster that answers here, or None."""
-    found = re.search(r"^ClusterName\s*=\s*(\S+)", _said("scontrol", "show", "config") or "", re.MULTILINE)
+def cluster_name() -> str | None:
+    """The name of the cluster whose controller answers here, or None."""
+    found = re.search(r"^ClusterName\s*=\s*(\S+)", _output_of("scontrol", "show", "config") or "", re.MULTILINE)
     return found[1] if found else None
 
 
-def listed() -> dict[str, str] | None:
+def list_jobs() -> dict[str, str] | None:
     """This user's waiting and running jobs: id (12, or 12_3 in an array) -> state or reason; None for no answer."""
-    found = _said("squeue", "-h", "-r", "-u", str(os.getuid()), "--name", NAME, "-o", "%i|%T|%r")
+    found = _output_of("squeue", "-h", "-r", "-u", str(os.getuid()), "--name", JOB_NAME, "-o", "%i|%T|%r")
     if found is None:
         return None
     jobs = {}
@@ -47,42 +47,44 @@ def listed() -> dict[str, str] | None:
     return jobs
 
 
-def never(state: str) -> bool:
-    """Whether a job waits, by what `listed` says of it, for what cannot come."""
-    return state.removeprefix("pending, ") in NEVER
+def can_never_start(state: str) -> bool:
+    """Whether a job waits, by what `list_jobs` says of it, for what cannot come."""
+    return state.removeprefix("pending, ") in IMPOSSIBLE_REASONS
 
 
-def fallen(state: str) -> bool:
+def was_requeued_and_held(state: str) -> bool:
     """Whether SLURM has put a job back and holds it, as it does when a node could not start it."""
     words = state.lower().replace("_", " ")
     return "requeued" in words and "held" in words
 
 
-def held(state: str) -> bool:
+def is_held(state: str) -> bool:
     """Whether somebody holds a job, which that one may let go."""
     return "jobheld" in state.lower()
 
 
-def cancel(jobs: Iterable[str]) -> bool:
+def cancel_jobs(jobs: Iterable[str]) -> bool:
     """End jobs, whole arrays or single ones; False where SLURM did not answer."""
-    return _said("scancel", "--quiet", *jobs) is not None
+    return _output_of("scancel", "--quiet", *jobs) is not None
 
 
-def fate(job: str) -> str:
+def how_it_ended(job: str) -> str:
     """How a job ended, in words, as far as accounting or the controller's memory knows."""
-    found = _said("sacct", "-n", "-X", "-P", "-j", job, "-o", "State,ExitCode")
+    found = _output_of("sacct", "-n", "-X", "-P", "-j", job, "-o", "State,ExitCode")
     if found and found.strip():
         state, _, code = found.strip().splitlines()[-1].partition("|")
         return f"{state}, exit code {code}"
-    found = _said("scontrol", "-o", "show", "job", job)
+    found = _output_of("scontrol", "-o", "show", "job", job)
     memory = re.search(r"JobState=(\S+).* ExitCode=(\S+)", found or "")
     return f"{memory[1]}, exit code {memory[2]}" if memory else "not known: SLURM keeps no accounts here"
 
 
-def _said(*command: str) -> str | None:
+def _output_of(*command: str) -> str | None:
     """What a command prints, or None where it is absent, fails or does not answer."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, stdin=subprocess.DEVNULL
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None

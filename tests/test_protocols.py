@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 import zoo
 from benchmarks import protocols
-from benchmarks.protocols import PRESETS, protocol
+from benchmarks.presets import PRESETS
+from benchmarks.protocols import protocol
 
 N = {"mnist": 60_000, "fashion": 60_000, "cifar10": 50_000, "celeba": 162_770, "digits": 1_297}
 

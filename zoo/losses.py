@@ -41,8 +41,6 @@ RECON: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 PRETRAINED: dict[str, Weights] = {"perceptual": VGG16}  # what must be on the disk before training
 FP32_ONLY = {"bce"}  # a probability that bf16 rounds to 1 has no logarithm of its complement
-SPELLINGS = {"mse": "half-sse"}  # what people call it -> its name
-LABELS = {"half-sse": "MSE", "sse": "β SSE", "bce": "BCE", "perceptual": "perceptual loss"}  # as tables print them
 
 
 def reconstruction(name: str) -> Callable[[Tensor, Tensor], Tensor]:

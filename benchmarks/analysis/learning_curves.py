@@ -1,7 +1,4 @@
-"""Learning curves as data: what happened during training, by model and epoch.
-
-Pure functions of the records' epochs.
-"""
+"""Learning curves as data: losses and distances by model and epoch.  Pure functions of the records' epochs."""
 
 from __future__ import annotations
 
@@ -14,15 +11,17 @@ from pandas import DataFrame
 
 from benchmarks.analysis.evidence import Evidence
 
+POINT_COLUMNS = ["model", "seed", "key", "quantity", "epoch", "value", "ended"]
+
 
 @dataclass(frozen=True)
-class Panel:
+class CurvePanel:
     """One quantity against epochs.
 
     Attributes:
-        column: of the epochs frame; None: the distance, whose column is the metric's name.
+        column: of the epochs frame; None for the distance, whose column is the metric's name.
         label: of the axis.
-        log: whether the axis is logarithmic, where all values are positive.
+        log: whether the axis is logarithmic if all values are positive.
     """
 
     column: str | None
@@ -30,67 +29,74 @@ class Panel:
     log: bool = False
 
 
-DISTANCE = Panel(None, "{metric}", log=True)
-ENTROPY = Panel("entropy", "entropy loss (nats)")
-RECON = Panel("recon", "reconstruction loss (half SSE)", log=True)
-NLL = Panel("nll", "NLL (nats)")
+DISTANCE = CurvePanel(None, "{metric}", log=True)
+ENTROPY = CurvePanel("entropy", "entropy loss (nats)")
+RECON = CurvePanel("recon", "reconstruction loss (half SSE)", log=True)
+NLL = CurvePanel("nll", "NLL (nats)")
 
 
-def points(evidence: Evidence, models: Sequence[str], dataset: str, panels: Sequence[Panel]) -> DataFrame:
-    """All that is drawn: a row per model, seed, panel and epoch.
+def curve_points(evidence: Evidence, models: Sequence[str], dataset: str, panels: Sequence[CurvePanel]) -> DataFrame:
+    """The points of the curves: a row per model, seed, panel and epoch.
 
-    A training that diverged has a row with `ended` after its last finite value, in every panel.
+    A diverged run has an additional row in every panel, with `ended` set, in its last epoch: its last finite value.
 
     Returns:
-        Columns model, seed, key, quantity, epoch (from 1), value, ended.
+        Columns `POINT_COLUMNS`; epochs count from 1.
     """
-    owners = {key: model for model in models for key in evidence.keys(model, dataset)}
-    rows, protocol = evidence.of([*owners]), curve_protocol(evidence, models, dataset)
-    rows = rows.assign(model=rows["key"].map(owners), ended=False)
-    diverged = evidence.trainings["status"].reindex([*owners]) == "diverged"
-    lengths = rows.groupby("key")["number"].max()
+    models_by_key = {key: model for model in models for key in evidence.keys(model, dataset)}
+    epochs, protocol = evidence.epochs_of([*models_by_key]), curve_protocol(evidence, models, dataset)
+    epochs = epochs.assign(model=epochs["key"].map(models_by_key), ended=False)
+    is_diverged = evidence.runs["status"].reindex([*models_by_key]) == "diverged"
+    last_epochs = epochs.groupby("key")["number"].max()
     parts = []
     for panel in panels:
         column = panel.column or (protocol or ("", ""))[0]
-        if column not in rows:
+        if column not in epochs:
             continue
-        there = rows[np.isfinite(rows[column].astype(float))]
+        finite = epochs[np.isfinite(epochs[column].astype(float))]
         if panel.column is None:  # another protocol's points are on another scale
-            there = there[there["protocol_id"] == (protocol and protocol[1])]
-        drawn = there.rename(columns={column: "value"})
-        last = drawn.groupby("key")["value"].last()
-        ends = [{"model": owners[key], "seed": evidence.trainings.at[key, "seed"], "key": key, "ended": True,
-                 "number": lengths[key], "value": last.get(key, np.nan)}
-                for key in diverged.index[diverged] if key in lengths]  # fmt: skip
-        parts += [part.assign(quantity=column) for part in (drawn, DataFrame(ends)) if len(part)]
-    names = ["model", "seed", "key", "quantity", "epoch", "value", "ended"]
+            finite = finite[finite["protocol_id"] == (protocol and protocol[1])]
+        points = finite.rename(columns={column: "value"})
+        last_values = points.groupby("key")["value"].last()
+        ends = [{"model": models_by_key[key], "seed": evidence.runs.at[key, "seed"], "key": key, "ended": True,
+                 "number": last_epochs[key], "value": last_values.get(key, np.nan)}
+                for key in is_diverged.index[is_diverged] if key in last_epochs]  # fmt: skip
+        parts += [part.assign(quantity=column) for part in (points, DataFrame(ends)) if len(part)]
     if not parts:
-        return DataFrame(columns=names)
-    order = {key: place for place, key in enumerate(owners)}
-    whole: DataFrame = pd.concat([part.assign(epoch=part["number"])[names] for part in parts], ignore_index=True)
+        return DataFrame(columns=POINT_COLUMNS)
+    order = {key: position for position, key in enumerate(models_by_key)}
+    whole: DataFrame = pd.concat(
+        [part.assign(epoch=part["number"])[POINT_COLUMNS] for part in parts], ignore_index=True
+    )
     return whole.sort_values("key", key=lambda keys: keys.map(order), kind="stable", ignore_index=True)
 
 
 def curve_protocol(evidence: Evidence, models: Sequence[str], dataset: str) -> tuple[str, str] | None:
-    """(metric, protocol) of the distance's points: FID before others, then what most trainings have; or None."""
-    rows = evidence.of([key for model in models for key in evidence.keys(model, dataset)])
+    """(metric, protocol id) of the distances in the curves, or None: FID first, then the one that most runs have."""
+    epochs = evidence.epochs_of([key for model in models for key in evidence.keys(model, dataset)])
     counts: dict[tuple[str, str], int] = {}
-    for metric in (str(name) for name in rows if name == "fid" or str(name).startswith("fd_")):
-        known = rows.dropna(subset=[metric, "protocol_id"])
-        for protocol, n in known.groupby("protocol_id")["key"].nunique().items():
-            counts[metric, str(protocol)] = int(n)
-    return max(counts, key=lambda at: (at[0] == "fid", counts[at], at), default=None)
+    for metric in (str(name) for name in epochs if name == "fid" or str(name).startswith("fd_")):
+        known = epochs.dropna(subset=[metric, "protocol_id"])
+        for protocol_id, n in known.groupby("protocol_id")["key"].nunique().items():
+            counts[metric, str(protocol_id)] = int(n)
+    return max(counts, key=lambda pair: (pair[0] == "fid", counts[pair], pair), default=None)
 
 
-def bands(frame: DataFrame) -> DataFrame:
-    """Over trainings, by model, quantity and epoch: mean, lowest, highest, and how many there are and have diverged."""
+def curve_bands(points: DataFrame) -> DataFrame:
+    """Mean and range over runs by model, quantity and epoch.
+
+    Args:
+        points: of `curve_points`.
+
+    Returns:
+        Columns model, quantity, epoch, mean, low, high, runs (with a value in that epoch), diverged (runs that ended in
+        that epoch).
+    """
     by = ["model", "quantity", "epoch"]
-    ended = frame["ended"].astype(bool)
-    found = frame[~ended].groupby(by, sort=False)["value"].agg(["mean", "min", "max", "size"])
-    gone = frame[ended].groupby(by, sort=False).size().rename("diverged")
-    whole = found.join(gone, how="outer", sort=False).fillna({"size": 0, "diverged": 0}).reset_index()
-    order = {model: place for place, model in enumerate(dict.fromkeys(frame["model"]))}
-    whole = whole.sort_values(by, key=lambda v: v.map(order) if v.name == "model" else v, ignore_index=True)
-    return whole.rename(columns={"min": "low", "max": "high", "size": "trainings"}).astype(
-        {"trainings": int, "diverged": int}
-    )
+    ended = points["ended"].astype(bool)
+    values = points[~ended].groupby(by, sort=False)["value"].agg(["mean", "min", "max", "size"])
+    diverged = points[ended].groupby(by, sort=False).size().rename("diverged")
+    bands = values.join(diverged, how="outer", sort=False).fillna({"size": 0, "diverged": 0}).reset_index()
+    order = {model: position for position, model in enumerate(dict.fromkeys(points["model"]))}
+    bands = bands.sort_values(by, key=lambda v: v.map(order) if v.name == "model" else v, ignore_index=True)
+    return bands.rename(columns={"min": "low", "max": "high", "size": "runs"}).astype({"runs": int, "diverged": int})

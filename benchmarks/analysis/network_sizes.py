@@ -1,4 +1,4 @@
-"""Layers, parameters and multiply-adds of the networks, as the modules themselves tell them."""
+"""Layers, parameters and multiply-adds of the networks, counted from the modules."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from benchmarks.data.datasets import Spec
+from benchmarks.data.datasets import DatasetSpec
 from zoo.flows import Flow
 from zoo.nets import Decoder, Encoder
 
-MEASURED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm1d, nn.BatchNorm2d)
+COUNTED_MODULES = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm1d, nn.BatchNorm2d)
 
 
-def layers(network: nn.Module, inputs: Tensor) -> list[tuple[str, str, int, int]]:
-    """Layers of a network as a batch of one runs through them.
+def measure_layers(network: nn.Module, inputs: Tensor) -> list[tuple[str, str, int, int]]:
+    """Layers of a network, in the order in which an example passes them.
 
     Args:
         network: on any device; on "meta" nothing is computed.
@@ -27,11 +27,13 @@ def layers(network: nn.Module, inputs: Tensor) -> list[tuple[str, str, int, int]
     """
     rows: list[tuple[str, str, int, int]] = []
 
-    def note(module: nn.Module, _: object, output: Tensor) -> None:
+    def record(module: nn.Module, _: object, output: Tensor) -> None:
         parameters = sum(p.numel() for p in module.parameters())
-        rows.append((_name(module), "x".join(map(str, output.shape[1:])), parameters, _products(module, output)))
+        rows.append(
+            (_describe(module), "x".join(map(str, output.shape[1:])), parameters, _multiply_adds(module, output))
+        )
 
-    hooks = [m.register_forward_hook(note) for m in network.modules() if isinstance(m, MEASURED)]
+    hooks = [m.register_forward_hook(record) for m in network.modules() if isinstance(m, COUNTED_MODULES)]
     try:
         with torch.no_grad():
             network.eval()(inputs)
@@ -41,7 +43,7 @@ def layers(network: nn.Module, inputs: Tensor) -> list[tuple[str, str, int, int]
     return rows
 
 
-def _name(module: nn.Module) -> str:
+def _describe(module: nn.Module) -> str:
     if isinstance(module, nn.Conv2d):
         return f"conv {module.kernel_size[0]}x{module.kernel_size[1]} /{module.stride[0]}, {module.out_channels}"
     if isinstance(module, nn.ConvTranspose2d):
@@ -51,24 +53,24 @@ def _name(module: nn.Module) -> str:
     return "batch norm"
 
 
-def _products(module: nn.Module, output: Tensor) -> int:
+def _multiply_adds(module: nn.Module, output: Tensor) -> int:
     if isinstance(module, nn.Linear):
         return module.in_features * module.out_features
     if isinstance(module, nn.Conv2d):
         return module.in_channels * prod(module.kernel_size) * output[0].numel()
-    if isinstance(module, nn.ConvTranspose2d):  # every input pixel meets the whole kernel once
+    if isinstance(module, nn.ConvTranspose2d):  # every input pixel is multiplied with the whole kernel once
         pixels = output[0, 0].numel() // prod(module.stride)
         return module.in_channels * module.out_channels * prod(module.kernel_size) * pixels
     return 0
 
 
-def flow_share(spec: Spec, blocks: int = 4) -> float:
-    """Parameters of the flow over those of encoder and decoder, at a data set's sizes; a block is two couplings."""
+def flow_parameter_share(spec: DatasetSpec, blocks: int = 4) -> float:
+    """Number of parameters of the flow divided by that of encoder and decoder; a block has two couplings."""
     with torch.device("meta"):
         networks = Encoder(spec.shape, spec.nz), Decoder(spec.shape, spec.nz)
     flow = Flow(spec.nz, spec.k, blocks)
-    return _count(flow) / sum(map(_count, networks))
+    return _count_parameters(flow) / sum(map(_count_parameters, networks))
 
 
-def _count(module: nn.Module) -> int:
+def _count_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())

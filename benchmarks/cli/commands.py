@@ -1,186 +1,105 @@
-"""The commands that train nothing: pictures, metrics on any images, the architecture, downloads, lists."""
+"""Every command: its summary, its options, an example, and the function that runs it."""
 
 from __future__ import annotations
 
-import json
-import sys
+import importlib
 from argparse import Namespace
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from rich.console import Console
-from rich.table import Table as Sheet
+from benchmarks.cli.options import FIGURE_OPTIONS, TABLE_OPTIONS
 
-import zoo
-from benchmarks import protocols
-from benchmarks.data import datasets
-from benchmarks.evaluation import compare, extractors, metrics
-from benchmarks.execution.options import Problems, count, names, parse_device
-from benchmarks.experiments import records
-from benchmarks.reporting import architecture, gallery, report
-
-DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130  # exit codes
-
-
-def picture(given: Namespace, root: Path | None) -> int:
-    """Draw a picture from a finished training and print its path."""
-    model, dataset = given.names if len(given.names) == 2 else ("", "")
-    if not model:
-        raise Problems([f"{given.what} takes MODEL DATASET, got {' '.join(given.names) or 'nothing'}"])
-    try:
-        print(gallery.draw(given.what, model, dataset, Path(given.results), root, given.preset))
-    except ValueError as error:
-        raise Problems([str(error)]) from None
-    return DONE
-
-
-def evaluate(given: Namespace, root: Path | None) -> int:
-    """Print the metrics of --fake against --real, as a table and, last, as one line of JSON."""
-    wrong = [f"evaluate needs --{side}" for side in ("real", "fake") if getattr(given, side) is None]
-    device = parse_device(given.device, wrong)
-    images = count("--images", given.images, 0, wrong)
-    if wrong or device is None:
-        raise Problems(wrong)
-    wanted = tuple(metrics.METRICS) if given.metrics is None else tuple(names(given.metrics))
-    try:
-        found = compare.compare(
-            given.real, given.fake, given.features or "inception", root, device,
-            metrics=wanted, images=images or None, allow_few=given.allow_few,
-        )  # fmt: skip
-    except ValueError as error:
-        raise Problems([str(error)]) from None
-    p = found.protocol
-    numbers = " + ".join("moments of unknown images" if n is None else f"{n:,} images" for n in found.n)
-    title = numbers if p is None else f"{numbers}, {p.extractor} ({p.dims}-d), metric protocol {p.id}"
-    sheet = Sheet("metric", "value", "better", title=title)
-    directions = {name: way for row in metrics.METRICS.values() for name, way in row.columns.items()}
-    for name, value in found.values.items():
-        sheet.add_row(name, f"{value:.6g}", directions.get(name, "lower"))
-    wide().print(sheet)
-    about: dict[str, Any] = {"n_real": found.n[0], "n_fake": found.n[1]}
-    if p is not None:
-        about |= {"extractor": p.extractor, "weights": p.weights, "protocol_id": p.id, "protocol": p.plain()}
-    print(json.dumps({**about, **found.values}))
-    return DONE
-
-
-def table3(given: Namespace, root: Path | None) -> int:
-    """Print and write the architecture as the modules tell it."""
-    frame = architecture.table3()
-    sheet = Sheet(*frame.columns, title="Table 3, measured from the modules")
-    for row in frame.itertuples(index=False):
-        sheet.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
-    wide().print(sheet)
-    path = Path(given.results) / "tables" / "table3.csv"
-    print(records.write_text(path, frame.to_csv(index=False, lineterminator="\n")))
-    return DONE
-
-
-def fetch_files(given: Namespace, root: Path | None) -> int:
-    """Download data sets and weights; 1 where something could not be had."""
-    from benchmarks.data import download  # here: torchvision takes a second to import
-
-    unknown = [name for name in given.names if name not in download.FETCH]
-    if unknown or not given.names:
-        what = f"cannot fetch {', '.join(map(repr, unknown))}" if unknown else "nothing to fetch"
-        raise Problems([f"{what}. Known: {', '.join(download.FETCH)} (benchmarks/data/download.py)"])
-    done, problems = download.fetch(given.names, root, say=print)
-    for line in done:
-        print(line)
-    for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
-    return FAILED if problems else DONE
-
-
-def list_names(given: Namespace, root: Path | None) -> int:
-    """Print the models, data sets, presets and extractors that there are."""
-    console = wide()
-    sheet = Sheet("model", "label", "revision", "hyper-parameters", title="models (zoo/__init__.py)")
-    sheet.columns[0].no_wrap = True
-    for name, entry in zoo.MODELS.items():
-        hyper = ", ".join(f"{k}={v}" for k, v in zoo.hyper_parameters(name).items())
-        sheet.add_row(name, entry.label, str(entry.revision), hyper)
-    console.print(sheet)
-    sheet = Sheet(
-        "data set", "shape", "nz", "k", "split", "how to get it", title="data sets (benchmarks/data/datasets.py)"
-    )
-    for name, row in datasets.DATASETS.items():
-        sheet.add_row(name, "x".join(map(str, row.shape)), str(row.nz), str(row.k), row.split, row.get)
-    console.print(sheet)
-    sheet = Sheet("preset", "images", "steps a stage", "seeds x draws", "data sets", "features",
-                  title="presets (benchmarks/protocols.py)")  # fmt: skip
-    for name, p in protocols.PRESETS.items():
-        steps = f"{p.steps:,}" if p.steps else "Appendix B's"
-        images = f"{p.images:,}" if p.images else "all"
-        sheet.add_row(name, images, steps, f"{p.seeds} x {p.draws}", " ".join(p.datasets), p.features)
-    console.print(sheet)
-    sheet = Sheet(
-        "metric", "columns of records, and which is better", title="metrics (benchmarks/evaluation/metrics.py)"
-    )
-    for name, metric in metrics.METRICS.items():
-        sheet.add_row(name, ", ".join(f"{column} ({better})" for column, better in metric.columns.items()))
-    console.print(sheet)
-    console.print(f"features (benchmarks/evaluation/extractors.py): {', '.join(extractors.FORMS)}")
-    return DONE
-
-
-def list_protocols(given: Namespace, root: Path | None) -> int:
-    """Print how every model is trained on every data set."""
-    sheet = Sheet(title="how everything is trained (benchmarks/protocols.py)")
-    for name in ("model", "data set", "stage", "epochs", "batch", "lr", "factors", "weight decay", "betas", "hyper",
-                 "source"):  # fmt: skip
-        sheet.add_column(name, no_wrap=name == "model")
-    for model in zoo.MODELS:
-        for dataset, row in protocols.rows(model).items():
-            for stage, s in row.stages.items():
-                epochs = str(s.epochs) if s.epochs is not None else f"{s.steps} steps"
-                hyper = {**row.resolve(model).hyper}
-                cells = [protocols.show(v) for v in (s.lr, s.factors, s.weight_decay, s.betas, hyper)]
-                sheet.add_row(model, dataset, stage, epochs, str(s.batch), *cells, row.source)
-    wide().print(sheet)
-    return DONE
-
-
-def page(given: Namespace, root: Path | None) -> int:
-    """Write the report of what is there; it runs nothing."""
-    results = Path(given.results)
-    if not (results / "records").is_dir():
-        raise Problems([f"there are no records in {results}: give another --results, or make some first, by "
-                        "table1 --preset demo"])  # fmt: skip
-    for path in report.files(results):
-        print(path)
-    return DONE
-
-
-def wide() -> Console:
-    """A console whose tables are not squeezed into 80 columns where there is no terminal."""
-    return Console(width=None if sys.stdout.isatty() else 200)
+DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command: what it calls with the parsed options and the data root, and what of the command line it heeds.
+    """One command.
 
     Attributes:
-        call: returns the exit code.
-        heeds: options beside --results; any other is a mistake, not passed over in silence.
-        names: what may stand after the command.
+        summary: one line for the list of commands.
+        function: "module:function" below benchmarks.cli, imported when the command runs; it takes the parsed options
+            and returns an exit code.
+        options: keys of `options.OPTIONS`.
+        arguments: what may follow the command's name; "" for nothing.
+        example: a whole command line, without the program.
+        help: option -> its help, where it means something of its own here.
     """
 
-    call: Callable[[Namespace, Path | None], int]
-    heeds: frozenset[str] = frozenset()
-    names: str = ""
+    summary: str
+    function: str
+    options: tuple[str, ...] = ()
+    arguments: str = ""
+    example: str = ""
+    help: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, args: Namespace) -> int:
+        """Import the command's function and call it; returns the exit code."""
+        module, _, name = self.function.partition(":")
+        function: Callable[[Namespace], int] = getattr(importlib.import_module(f"benchmarks.cli.{module}"), name)
+        return function(args)
 
 
-EVALUATE = frozenset({"real", "fake", "features", "metrics", "images", "allow_few", "data_root", "device"})
-COMMANDS: dict[str, Command] = {
-    "table3": Command(table3),
-    **{kind: Command(picture, frozenset({"preset", "data_root"}), "MODEL DATASET") for kind in gallery.KINDS},
-    "evaluate": Command(evaluate, EVALUATE),
-    "fetch": Command(fetch_files, frozenset({"data_root"}), "NAME..."),
-    "report": Command(page),
-    "list": Command(list_names),
-    "protocols": Command(list_protocols),
-}
+def _table(summary: str, example: str) -> Command:
+    return Command(summary, "tables:run", TABLE_OPTIONS, example=example)
+
+
+def _figure(summary: str, example: str) -> Command:
+    return Command(summary, "tables:run", FIGURE_OPTIONS, example=example)
+
+
+def _picture(summary: str, example: str) -> Command:
+    return Command(summary, "images:draw", ("preset", "data-root", "results"), "MODEL DATASET", example)
+
+
+# Title of a group in --help -> its commands.
+GROUPS: dict[str, dict[str, Command]] = {
+    "tables: run what is missing, then write the table": {
+        "table1": _table("sample quality of every model", "table1 --preset demo"),
+        "table2": _table("epochs that GLF and the Two-Stage VAE need", "table2 --preset quick --on mnist"),
+        "table3": Command("the network architecture", "report:write_table3", ("results",), example="table3"),
+        "table4": _table("Table 1 with the GANs that the paper cites", "table4 --preset quick --on mnist"),
+        "table5": _table("seconds per epoch, from speed records", "table5 --results results/measured"),
+        "table6": _table("precision and recall of GLF", "table6 --preset quick --on mnist"),
+        "criteria": _table("how much distance is the decoder's, how much the prior's", "criteria --preset demo"),
+        "latents": _table("how well latents match their density", "latents --preset demo"),
+        "sensitivity": _table("the same samples under other metric protocols", "sensitivity --preset demo"),
+        "all": Command("every table and figure of the paper", "tables:run_all", TABLE_OPTIONS,
+                       example="all --preset demo --on digits"),
+    },
+    "figures: run what is missing, then draw the figure": {
+        "figure2": _figure("samples and interpolations of GLF", "figure2 --preset quick --on mnist"),
+        "figure3": _figure("learning curves of VAEs with a flow prior, by β", "figure3 --preset quick --on mnist"),
+        "figure4": _figure("learning curves of regularized GLF, by β", "figure4 --preset quick --on mnist"),
+        "figure5": _figure("samples of GLF, squared error or perceptual loss", "figure5 --preset quick --on mnist"),
+        "figure6": _figure("samples of GLF with perceptual loss", "figure6 --preset quick --on celeba-hq"),
+        "figure7": _figure("interpolations of GLF with perceptual loss", "figure7 --preset quick --on celeba"),
+    },
+    "runs that were launched": {
+        "status": Command("what is done, running, pending and failed", "jobs:status", ("results",), example="status"),
+        "retry": Command("run again what failed, is missing or was lost", "jobs:retry",
+                         ("only", "features", "results", "cluster", "no-wait", "dry-run"), example="retry",
+                         help={"only": "classes of your own that may be imported again",
+                               "features": "the extractor of your own that may be imported again"}),
+        "cancel": Command("stop all running jobs", "jobs:cancel", ("results",), example="cancel"),
+    },
+    "results": {
+        "report": Command("one HTML page of all results", "report:write_report", ("results",), example="report"),
+        "sample": _picture("a grid of samples from a finished run", "sample glf mnist"),
+        "interpolate": _picture("lines between samples", "interpolate glf mnist"),
+        "reconstruct": _picture("test images beside their reconstructions", "reconstruct glf mnist"),
+        "evaluate": Command("the metrics on any two sets of images", "evaluate:run",
+                            ("real", "fake", "features", "metrics", "images", "allow-few", "data-root", "device"),
+                            example="evaluate --real mnist --fake samples/ --features classifier:mnist",
+                            help={"features": "as elsewhere (default: inception)", "metrics": "default: all",
+                                  "images": "at most, of each side (default: all)"}),
+    },
+    "data and settings": {
+        "fetch": Command("download data sets and weights", "data:fetch", ("data-root",), "NAME...",
+                         "fetch mnist inception"),
+        "list": Command("models, data sets, presets, metrics, features", "data:show_names", example="list"),
+        "protocols": Command("how every model is trained on every data set", "data:show_protocols",
+                             example="protocols"),
+    },
+}  # fmt: skip
+COMMANDS: dict[str, Command] = {name: command for group in GROUPS.values() for name, command in group.items()}

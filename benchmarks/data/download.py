@@ -20,7 +20,7 @@ from pytorch_fid.inception import FID_WEIGHTS_URL
 from torchvision.datasets import CIFAR10, MNIST, CelebA, FashionMNIST
 from torchvision.models import VGG16_Weights
 
-from benchmarks.data.readers import data_root
+from benchmarks.data.paths import data_root
 
 HERE = "benchmarks/data/download.py"
 TIMEOUT = 30  # seconds without an answer

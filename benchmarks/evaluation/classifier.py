@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from benchmarks.data import datasets
 
-EPOCHS, BATCH, RATE = 12, 128, 3e-3
-FOLDER = "weights"
+EPOCHS, BATCH_SIZE, LEARNING_RATE = 12, 128, 3e-3
+WEIGHTS_FOLDER = "weights"
 
 
 class Classifier(nn.Module):
@@ -63,7 +63,7 @@ def _block(inputs: int, outputs: int) -> list[nn.Module]:
     return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
 
 
-def train(data: datasets.DataSet, width: int, epochs: int = EPOCHS, seed: int = 0) -> dict[str, Any]:
+def train_classifier(data: datasets.Dataset, width: int, epochs: int = EPOCHS, seed: int = 0) -> dict[str, Any]:
     """Train on the train part and test on the test part; the content of a weights file.
 
     Images are taken in canonical order, so the order of files does not matter.
@@ -78,34 +78,42 @@ def train(data: datasets.DataSet, width: int, epochs: int = EPOCHS, seed: int = 
         raise ValueError(f"{data.name} has no labels to train a classifier on")
     spec = {"channels": part.images.shape[1], "side": part.images.shape[2], "width": width, "classes": 10}
     net = Classifier(**spec)
-    steps = len(part) // BATCH
-    optimiser = torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=epochs * steps)
+    steps = len(part) // BATCH_SIZE
+    optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=epochs * steps)
     for epoch in range(epochs):
         net.train()
         order = torch.randperm(len(part))
         for step in range(steps):
-            index = order[step * BATCH : (step + 1) * BATCH]
+            index = order[step * BATCH_SIZE : (step + 1) * BATCH_SIZE]
             loss = nn.functional.cross_entropy(net(part.images[index].float() / 255), part.labels[index])
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             schedule.step()
         net.eval()
         with torch.no_grad():
-            guess = torch.cat([net(x.float() / 255).argmax(1) for x in test.images.split(500)])
-        accuracy = float((guess == test.labels).double().mean())
+            predictions = torch.cat([net(x.float() / 255).argmax(1) for x in test.images.split(500)])
+        accuracy = float((predictions == test.labels).double().mean())
         print(f"{data.name}: epoch {epoch + 1}/{epochs}, last loss {loss.item():.4f}, test accuracy {accuracy:.4f}")
     return {
         "spec": spec,
         "state": net.state_dict(),
         "accuracy": accuracy,
-        "trained": {"dataset": data.name, "train": data.train.fingerprint, "test": data.test.fingerprint,
-                    "epochs": epochs, "batch": BATCH, "lr": RATE, "seed": seed, "torch": str(torch.__version__)},
-    }  # fmt: skip
+        "trained": {
+            "dataset": data.name,
+            "train": data.train.fingerprint,
+            "test": data.test.fingerprint,
+            "epochs": epochs,
+            "batch": BATCH_SIZE,
+            "lr": LEARNING_RATE,
+            "seed": seed,
+            "torch": str(torch.__version__),
+        },
+    }
 
 
-def store(content: dict[str, Any], name: str, folder: Path) -> Path:
+def save_classifier(content: dict[str, Any], name: str, folder: Path) -> Path:
     """Write a weights file whose name holds the first 8 digits of its sha256."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -115,28 +123,32 @@ def store(content: dict[str, Any], name: str, folder: Path) -> Path:
     return path
 
 
-def shipped() -> dict[str, str]:
+def shipped_weights() -> dict[str, str]:
     """Data set -> file name of the weights in the package."""
-    files = [f.name for f in (resources.files("benchmarks.evaluation") / FOLDER).iterdir() if f.name.endswith(".pt")]
+    files = [
+        f.name for f in (resources.files("benchmarks.evaluation") / WEIGHTS_FOLDER).iterdir() if f.name.endswith(".pt")
+    ]
     return {name.split("-")[1]: name for name in sorted(files)}
 
 
-def load(name: str) -> tuple[Classifier, dict[str, Any], str]:
+def load_classifier(name: str) -> tuple[Classifier, dict[str, Any], str]:
     """The shipped classifier of a data set, in evaluation mode: (net, content of its file, sha256 of it).
 
     Raises:
         ValueError: there is none for this name, or the file is not the one that its name says.
     """
-    files = shipped()
+    files = shipped_weights()
     if name not in files:
         raise ValueError(
             f"no classifier for {name!r}. There is one for {', '.join(files)}: choose by "
             f"--features classifier:NAME, or take --features inception or pixels"
         )
-    raw = (resources.files("benchmarks.evaluation") / FOLDER / files[name]).read_bytes()
+    raw = (resources.files("benchmarks.evaluation") / WEIGHTS_FOLDER / files[name]).read_bytes()
     digest = sha256(raw).hexdigest()
     if files[name] != f"classifier-{name}-{digest[:8]}.pt":
-        raise ValueError(f"benchmarks/{FOLDER}/{files[name]} is corrupt: its sha256 is {digest}. Install again")
+        raise ValueError(
+            f"benchmarks/evaluation/{WEIGHTS_FOLDER}/{files[name]} is corrupt: its sha256 is {digest}. Install again"
+        )
     content = torch.load(io.BytesIO(raw), weights_only=True)
     net = Classifier(**content["spec"])
     net.load_state_dict(content["state"])
@@ -144,17 +156,17 @@ def load(name: str) -> tuple[Classifier, dict[str, Any], str]:
 
 
 def main() -> None:
-    """Make the weights files anew."""
+    """Make the weights files again."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("datasets", nargs="+")
     parser.add_argument("--data-root", type=Path, default=None)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / FOLDER)
-    options = parser.parse_args()
-    for name in options.datasets:
-        data = datasets.load(name, options.data_root)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / WEIGHTS_FOLDER)
+    args = parser.parse_args()
+    for name in args.datasets:
+        data = datasets.load(name, args.data_root)
         width = 32 if data.spec.shape[1] < 16 else 64
         epochs = EPOCHS * 5 if data.spec.shape[1] < 16 else EPOCHS  # digits has few images
-        print(store(train(data, width, epochs), name, options.out))
+        print(save_classifier(train_classifier(data, width, epochs), name, args.out))
 
 
 if __name__ == "__main__":

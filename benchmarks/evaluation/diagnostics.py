@@ -1,4 +1,4 @@
-"""What Section 2's two criteria rest on: how well images are reconstructed, and how latents match their density."""
+"""Diagnostics of Section 2's two criteria: reconstruction error, and how well latents match their density."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
-from benchmarks.data.datasets import DataSet
-from benchmarks.evaluation.columns import DIAGNOSTICS
-from benchmarks.evaluation.scoring import IMAGES, stream
+from benchmarks.data.datasets import Dataset
+from benchmarks.evaluation.names import DIAGNOSTICS
+from benchmarks.evaluation.protocol import MAX_IMAGES
+from benchmarks.evaluation.sources import stream_seed
 from zoo import LatentModel
 from zoo.base import evaluating
 
-DRAWS = 50_000  # from the model's density of latents, five times as many as latents: their noise is the lesser part
+LATENT_DRAWS = 50_000  # from the model's latent density: five times the number of latents, so that their noise is small
 
 
-def diagnose(model: LatentModel, data: DataSet) -> dict[str, float | None]:
+def diagnose(model: LatentModel, data: Dataset) -> dict[str, float | None]:
     """Reconstruction and latents of the test images, at most 10,000, by smallest digest.
 
     Args:
@@ -26,37 +27,37 @@ def diagnose(model: LatentModel, data: DataSet) -> dict[str, float | None]:
     Returns:
         recon_sse (squared error per image, summed over pixels); latent_std and latent_mean (standard deviation and
         absolute mean of the encoder's means over images, averaged over dimensions); prior_mean and prior_cov
-        (`mismatch` of q(z), the draws from q(z|x), to the model's density); latent_nll (of the same draws, in nats
-        per image); posterior_var (variance of q(z|x), mean over images and dimensions; 0 for an encoder without noise).
-        None where a density has no closed form or is singular, or there is no encoder.
+        (`latent_mismatch` of q(z), the draws from q(z|x), to the model's density); latent_nll (of the same draws, in
+        nats per image); posterior_var (variance of q(z|x), mean over images and dimensions; 0 for an encoder without
+        noise). None where a density has no closed form or is singular, or there is no encoder.
     """
     return dict.fromkeys(DIAGNOSTICS) | _diagnose(model, data)
 
 
-def _diagnose(model: LatentModel, data: DataSet) -> dict[str, float]:
-    x = data.test.canonical(IMAGES).images
+def _diagnose(model: LatentModel, data: Dataset) -> dict[str, float]:
+    x = data.test.canonical(MAX_IMAGES).images
     try:
         z = model.encode(x)
     except NotImplementedError:
         return {}
-    squared = (model.decode(z) - x.float().div_(255)).square().flatten(1).sum(1)
+    sse = (model.decode(z) - x.float().div_(255)).square().flatten(1).sum(1)
     z = z.double()
-    found = {
-        "recon_sse": squared.double().mean().item(),
+    values = {
+        "recon_sse": sse.double().mean().item(),
         "latent_std": z.std(0).mean().item(),
         "latent_mean": z.mean(0).abs().mean().item(),
     }
-    q = model.encode(x, torch.Generator().manual_seed(stream("posterior", 0)))
-    other = model.encode(x, torch.Generator().manual_seed(stream("posterior", 1)))
-    found["posterior_var"] = (q - other).double().square().mean().item() / 2  # two draws for each image: unbiased
+    q = model.encode(x, torch.Generator().manual_seed(stream_seed("posterior", 0)))
+    q_again = model.encode(x, torch.Generator().manual_seed(stream_seed("posterior", 1)))
+    values["posterior_var"] = (q - q_again).double().square().mean().item() / 2  # two draws for each image: unbiased
     with evaluating(model):
-        p = model.sample_latent(DRAWS, torch.Generator().manual_seed(stream("latents", 0)))
+        p = model.sample_latent(LATENT_DRAWS, torch.Generator().manual_seed(stream_seed("latents", 0)))
         with suppress(NotImplementedError):
-            found["latent_nll"] = -torch.cat([model.log_prob(part) for part in q.split(1000)]).double().mean().item()
-    return found | mismatch(q.double().cpu(), p.double().cpu())
+            values["latent_nll"] = -torch.cat([model.log_prob(chunk) for chunk in q.split(1000)]).double().mean().item()
+    return values | latent_mismatch(q.double().cpu(), p.double().cpu())
 
 
-def mismatch(q: Tensor, p: Tensor) -> dict[str, float]:
+def latent_mismatch(q: Tensor, p: Tensor) -> dict[str, float]:
     """How far latents q, (n, nz), are from a density, known by its draws p, (m, nz); float64.
 
     Both are whitened by the density's mean and covariance, so that models of different scales compare.
@@ -70,9 +71,9 @@ def mismatch(q: Tensor, p: Tensor) -> dict[str, float]:
     factor, info = torch.linalg.cholesky_ex(p.T.cov())
     if info:
         return {}
-    white = torch.linalg.solve_triangular(factor, (q - p.mean(0)).T, upper=False).T
+    whitened = torch.linalg.solve_triangular(factor, (q - p.mean(0)).T, upper=False).T
     nz = q.shape[1]
     return {
-        "prior_mean": white.mean(0).norm().item(),
-        "prior_cov": ((white.T.cov() - torch.eye(nz, dtype=q.dtype)).norm() / nz**0.5).item(),
+        "prior_mean": whitened.mean(0).norm().item(),
+        "prior_cov": ((whitened.T.cov() - torch.eye(nz, dtype=q.dtype)).norm() / nz**0.5).item(),
     }

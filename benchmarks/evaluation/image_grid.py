@@ -1,4 +1,4 @@
-"""Sample grids."""
+"""Grids of images as PNG files.  They are made here because a run writes one of its samples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-SIDE = 32  # pixels of one image in a grid, at least
+MIN_SIDE = 32  # pixels of one image in a grid, at least
 
 
 def save_grid(images: Tensor, path: Path, columns: int = 8) -> Path:
@@ -20,13 +20,13 @@ def save_grid(images: Tensor, path: Path, columns: int = 8) -> Path:
     """
     from torchvision.utils import make_grid  # here: importing it takes a second
 
-    scale = max(1, -(-SIDE // images.shape[2]))
+    scale = max(1, -(-MIN_SIDE // images.shape[2]))
     grid = make_grid(images.nan_to_num(0, 0, 0).clamp(0, 1), nrow=columns, padding=1, pad_value=0.5)
     pixels = grid.mul(255).round().byte().permute(1, 2, 0).numpy()
-    return _write(Image.fromarray(np.kron(pixels, np.ones((scale, scale, 1), np.uint8))), path)
+    return _write_png(Image.fromarray(np.kron(pixels, np.ones((scale, scale, 1), np.uint8))), path)
 
 
-def side_by_side(grids: Mapping[str, Path], path: Path, columns: int = 5) -> Path:
+def save_grids_side_by_side(grids: Mapping[str, Path], path: Path, columns: int = 5) -> Path:
     """Put grids next to each other, each under its label, in rows of `columns`, as one PNG."""
     import matplotlib  # here: it takes a second to import
 
@@ -45,10 +45,10 @@ def side_by_side(grids: Mapping[str, Path], path: Path, columns: int = 5) -> Pat
     figure.canvas.draw()
     image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())  # type: ignore[attr-defined]
     pyplot.close(figure)
-    return _write(image, path)
+    return _write_png(image, path)
 
 
-def _write(image: Image.Image, path: Path) -> Path:
+def _write_png(image: Image.Image, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.png")
     image.save(temporary)
@@ -56,6 +56,6 @@ def _write(image: Image.Image, path: Path) -> Path:
     return path
 
 
-def name_of(kind: str, dataset: str, model: str) -> str:
-    """File name of a picture; of package.module:Class, what file systems take."""
+def image_file_name(kind: str, dataset: str, model: str) -> str:
+    """File name of an image; the colon of package.module:Class becomes a dot, for file systems."""
     return f"{kind}-{dataset}-{model.replace(':', '.')}.png"

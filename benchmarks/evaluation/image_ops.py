@@ -1,6 +1,6 @@
-"""What happens to images between a model and a metric: rounding, JPEG, stretching; each under its name.
+"""What happens to images between a model and a metric: rounding, JPEG, stretching, each under its name.
 
-The names stand in metric protocols: a changed function needs a new name.
+The names are constants of `protocol`, because they are stored in metric protocols: a changed function needs a new name.
 """
 
 from __future__ import annotations
@@ -14,25 +14,23 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-RAW = "as they are"
-STRETCHED = "each stretched to [0, 1], all channels by one factor"
-ROUNDED, TRUNCATED, FLOATS = "round(255 x) to uint8", "floor(255 x) to uint8", "none, floats"
+from benchmarks.evaluation.protocol import JPEG_75, JPEG_95, NOT_QUANTIZED, ROUNDED, STRETCHED, TRUNCATED, UNCHANGED
 
 
-def rounded(images: Tensor) -> Tensor:
-    """Floats in [0, 1] as a file would hold them: round(255 x), uint8; rounded, not truncated."""
+def round_to_uint8(images: Tensor) -> Tensor:
+    """Floats in [0, 1] as an image file holds them: round(255 x), uint8."""
     return images.mul(255).round().to(torch.uint8)
 
 
-def truncated(images: Tensor) -> Tensor:
+def truncate_to_uint8(images: Tensor) -> Tensor:
     """floor(255 x), uint8, as a cast does."""
     return images.mul(255).to(torch.uint8)
 
 
-def stretched(images: Tensor) -> Tensor:
-    """Each image (C, H, W) stretched to [0, 1] by its own minimum and maximum; a flat one becomes 0.
+def stretch_contrast(images: Tensor) -> Tensor:
+    """Each image (C, H, W) stretched to [0, 1] by its own minimum and maximum; a constant image becomes 0.
 
-    Source: the Fréchet distance of Two-Stage VAE's code, which does so to fakes alone.
+    Source: the Fréchet distance in Two-Stage VAE's code, which does so to generated images only.
     """
     flat = images.flatten(1)
     low, high = flat.min(1, keepdim=True).values, flat.max(1, keepdim=True).values
@@ -40,8 +38,8 @@ def stretched(images: Tensor) -> Tensor:
     return ((flat - low) / span).clamp(0, 1).reshape(images.shape)
 
 
-def jpeg(images: Tensor, quality: int) -> Tensor:
-    """uint8 (N, C, H, W) through JPEG files in memory, by Pillow with its default subsampling (4:2:0 for colour)."""
+def compress_jpeg(images: Tensor, quality: int) -> Tensor:
+    """uint8 (N, C, H, W) through JPEG files in memory, by Pillow with its default subsampling (4:2:0 for color)."""
     out = np.empty(tuple(images.shape), np.uint8)
     for target, image in zip(out, images.numpy(), strict=True):
         file = io.BytesIO()
@@ -51,22 +49,26 @@ def jpeg(images: Tensor, quality: int) -> Tensor:
     return torch.from_numpy(out)
 
 
-def _jpeg_floats(images: Tensor, quality: int) -> Tensor:
-    return jpeg(rounded(images), quality).float().div_(255)
+def _compress_floats(images: Tensor, quality: int) -> Tensor:
+    return compress_jpeg(round_to_uint8(images), quality).float().div_(255)
 
 
-REALS: dict[str, Callable[[Tensor], Tensor]] = {  # uint8 -> uint8
-    RAW: lambda images: images,
-    "JPEG, quality 95": partial(jpeg, quality=95),
-    "JPEG, quality 75": partial(jpeg, quality=75),  # Pillow's default, and so Two-Stage VAE's
+def _unchanged(images: Tensor) -> Tensor:
+    return images
+
+
+REAL_TRANSFORMS: dict[str, Callable[[Tensor], Tensor]] = {  # uint8 -> uint8
+    UNCHANGED: _unchanged,
+    JPEG_95: partial(compress_jpeg, quality=95),
+    JPEG_75: partial(compress_jpeg, quality=75),
 }
-FAKES: dict[str, Callable[[Tensor], Tensor]] = {  # float in [0, 1] -> float in [0, 1]
-    RAW: lambda images: images,
-    STRETCHED: stretched,
-    "JPEG, quality 75": partial(_jpeg_floats, quality=75),
+FAKE_TRANSFORMS: dict[str, Callable[[Tensor], Tensor]] = {  # float in [0, 1] -> float in [0, 1]
+    UNCHANGED: _unchanged,
+    STRETCHED: stretch_contrast,
+    JPEG_75: partial(_compress_floats, quality=75),
 }
-QUANTISATIONS: dict[str, Callable[[Tensor], Tensor]] = {  # float in [0, 1] -> what extractors take
-    ROUNDED: rounded,
-    TRUNCATED: truncated,
-    FLOATS: lambda images: images,
+QUANTIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {  # float in [0, 1] -> what extractors take
+    ROUNDED: round_to_uint8,
+    TRUNCATED: truncate_to_uint8,
+    NOT_QUANTIZED: _unchanged,
 }

@@ -1,8 +1,8 @@
-"""The distance while a model trains: what Figures 3 and 4 draw and epochs-to-reach is read from.
+"""The learning curve: the distance of a model's samples while it trains, for Figures 3 and 4 and epochs-to-reach.
 
-It is an evaluation, not a setting: the training's key does not know it, and its bits do not either.  As an epoch's
-weights are gone when the next one ends, a record that lacks points has to be trained again to have them; that is
-done for whoever asks (`--progress`, the figures), gives the same losses, and keeps all that was measured before.
+A curve is an evaluation, not a setting: it changes neither the key of a run nor its bits.  The weights of an epoch are
+gone when the next one ends, so a record that lacks points must be trained again.  This happens only if somebody asks
+for the curve (`--eval-every`, the figures), gives the same losses, and keeps everything that was measured before.
 """
 
 from __future__ import annotations
@@ -13,97 +13,100 @@ from typing import Any
 
 import torch
 
-from benchmarks.data.datasets import Part
+from benchmarks.data.datasets import Split
 from benchmarks.evaluation.metrics import FD
-from benchmarks.evaluation.scoring import Measure, MetricProtocol, NotFinite, Request, stream
+from benchmarks.evaluation.protocol import MetricProtocol
+from benchmarks.evaluation.scoring import EvaluationRequest, NonFiniteImages, Scorer
+from benchmarks.evaluation.sources import stream_seed
 from benchmarks.protocols import Schedule
-from benchmarks.training.precision import tf32
+from benchmarks.training.precision import matmul_precision
 from zoo import LatentModel, NotFitted
 
-IMAGES = 5_000  # of each kind, at most: half of a table's, and more than Inception's features
+MAX_CURVE_IMAGES = 5_000  # of each side: half of a table's, and more than Inception's features
 
 
 @dataclass(frozen=True)
-class Curve:
-    """Points of one training's curve.
+class LearningCurve:
+    """The points of one run's curve.
 
     Departs: Figures 3 and 4 do not say how often, nor on how many images, FID was recorded; ours is every 10 epochs at
-    the paper's budget, on 5,000 of each, half of a table's.  To switch: --progress; IMAGES in
+    the paper's budget, on 5,000 of each, half of a table's.  To switch: --eval-every; MAX_CURVE_IMAGES in
     benchmarks/evaluation/learning_curve.py.
 
     Attributes:
-        measure: what the table compares with.
-        every: epochs from one point to the next; the last epoch of a stage has one, too.
-        stages: of the training.
+        scorer: of the table.
+        eval_every: epochs from one point to the next; the last epoch of each stage has a point, too.
+        stages: of the run.
     """
 
-    measure: Measure
-    every: int
+    scorer: Scorer
+    eval_every: int
     stages: Mapping[str, Schedule]
 
     @property
-    def smaller(self) -> Measure:
-        """The measure of the points: of fewer images, so on a scale of its own."""
-        return replace(self.measure, images=min(self.measure.images, max(IMAGES, self.measure.extractor.dims + 1)))
+    def curve_scorer(self) -> Scorer:
+        """The scorer of the points.  It uses fewer images, so its distances are on a scale of their own."""
+        max_images = min(self.scorer.max_images, max(MAX_CURVE_IMAGES, self.scorer.extractor.dims + 1))
+        return replace(self.scorer, max_images=max_images)
 
     @property
     def protocol(self) -> MetricProtocol:
-        """Of the points."""
-        return self.smaller.base
+        """The metric protocol of the points."""
+        return self.curve_scorer.base_protocol
 
-    def about(self) -> dict[str, Any]:
-        """What a record says of its points."""
+    def to_record(self) -> dict[str, Any]:
+        """What a record stores about its points."""
         return {"protocol": self.protocol.plain(), "protocol_id": self.protocol.id}
 
-    def due(self, row: Mapping[str, Any]) -> bool:
+    def is_due(self, epoch_row: Mapping[str, Any]) -> bool:
         """Whether an epoch has a point."""
-        number, last = row["epoch"] + 1, self.stages[row["stage"]].epochs
-        return bool(number % self.every == 0 or number == last)
+        number, last = epoch_row["epoch"] + 1, self.stages[epoch_row["stage"]].epochs
+        return bool(number % self.eval_every == 0 or number == last)
 
-    def lacks(self, record: Mapping[str, Any]) -> bool:
-        """Whether a record has not all points; the epoch that diverged needs none."""
+    def is_incomplete(self, record: Mapping[str, Any]) -> bool:
+        """Whether a record lacks points; the epoch that diverged needs none."""
         rows = record["epochs"][: -1 if record["status"] == "diverged" else None]
-        wanted = [row for row in rows if self.due(row)]
-        if (record.get("curve") or {}).get("protocol_id") != self.protocol.id:
-            return bool(wanted) or record["status"] != "diverged"
-        return any(self.protocol.metric not in row for row in wanted)
+        due_rows = [row for row in rows if self.is_due(row)]
+        if (record.get("learning_curve") or {}).get("protocol_id") != self.protocol.id:
+            return bool(due_rows) or record["status"] != "diverged"
+        return any(self.protocol.metric not in row for row in due_rows)
 
-    def point(self, model: LatentModel, train: Part, seed: int) -> dict[str, float | None]:
-        """The distance of a model's samples, all epochs' from the same noise, by its column.
+    def score_epoch(self, model: LatentModel, train: Split, seed: int) -> dict[str, float | None]:
+        """Column -> distance of a model's samples, which are made from the same noise in all epochs.
 
-        None where there is no density to sample from yet, or where samples are not finite.  Neither the model's mode
-        nor a global random generator is changed.
+        None if the model has no density to sample from yet, or if samples are not finite.  The model's mode and the
+        global random generators stay as they are.
         """
-        request, measure = Request(), self.smaller
+        request, scorer = EvaluationRequest(), self.curve_scorer
         devices = [model.device] if model.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices), tf32("fp32"):
+        with torch.random.fork_rng(devices=devices), matmul_precision("fp32"):
             try:
-                images = measure.fakes(model, train, request, stream("curve", seed))
-            except (NotFinite, NotFitted):
+                images = scorer.make_images(model, train, request, stream_seed("curve", seed))
+            except (NonFiniteImages, NotFitted):
                 return {self.protocol.metric: None}
             if isinstance(images, str):
                 return {self.protocol.metric: None}
-            fake = measure.seen(images, self.protocol, None).first(self.protocol.n_fake)
-            values, _ = measure.score(measure.reals(self.protocol), fake, (FD,))
+            fake = scorer.image_features(images, self.protocol, None).first(self.protocol.n_fake)
+            values, _ = scorer.compute_metrics(scorer.reference_features(self.protocol), fake, (FD,))
         return dict(values)
 
 
-def losses(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The epochs of a record without clocks and points: equal for two trainings that were the same to the bit."""
-    other = {"seconds", _column(record)}
-    return [{name: value for name, value in row.items() if name not in other} for row in record["epochs"]]
+def comparable_epochs(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The epochs of a record without times and points: equal for two runs that were the same to the bit."""
+    excluded = {"seconds", _curve_column(record)}
+    return [{name: value for name, value in row.items() if name not in excluded} for row in record["epochs"]]
 
 
-def keep(old: Mapping[str, Any], record: dict[str, Any]) -> None:
-    """Give a record the points that the same training had before."""
-    about, column = old.get("curve"), _column(old)
-    if not about or record.get("curve") not in (None, about):
+def restore_points(old: Mapping[str, Any], record: dict[str, Any]) -> None:
+    """Copy the points of an earlier record of the same run into a new one."""
+    curve, column = old.get("learning_curve"), _curve_column(old)
+    if not curve or record.get("learning_curve") not in (None, curve):
         return
-    record["curve"] = about
-    record["epochs"] = [{**{n: v for n, v in before.items() if n == column}, **row}
-                        for before, row in zip(old["epochs"], record["epochs"], strict=True)]  # fmt: skip
+    record["learning_curve"] = curve
+    record["epochs"] = [{**{n: v for n, v in old_row.items() if n == column}, **row}
+                        for old_row, row in zip(old["epochs"], record["epochs"], strict=True)]  # fmt: skip
 
 
-def _column(record: Mapping[str, Any]) -> str | None:
-    about = record.get("curve")
-    return about["protocol"]["metric"] if about else None
+def _curve_column(record: Mapping[str, Any]) -> str | None:
+    curve = record.get("learning_curve")
+    return curve["protocol"]["metric"] if curve else None

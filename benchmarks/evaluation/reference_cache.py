@@ -1,7 +1,7 @@
-"""Features and moments of real images, computed once on a machine and kept by content.
+"""Features and moments of reference images, computed once per machine and cached by content.
 
-The key holds all that the numbers depend on, the device and the thread count included: what is read is what
-would have been computed, bit for bit.  Many jobs may want the same file at once: one computes, the others wait.
+The key holds everything that the numbers depend on, including the device and the number of threads: a cached array
+equals the computed one, bit for bit.  If several jobs need the same file at once, one computes it and the others wait.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,65 +21,45 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.data.fingerprint import digest
-from benchmarks.data.readers import cache_folder
+from benchmarks.data.paths import cache_folder
 from benchmarks.evaluation.extractors import Extractor
-from benchmarks.evaluation.metrics import Moments, moments
+from benchmarks.evaluation.metrics import FeatureSet, Moments
 from benchmarks.training.device import device_name
 
-FORMAT = 1  # of a kept file: raise it when features or moments are computed in another way
+FORMAT = 2  # of a cache file: raise it when features or moments are computed in another way
 
 
-@dataclass(frozen=True, eq=False)
-class Features:
-    """Features of one set of images, and their moments on demand.
-
-    Attributes:
-        features: (n, d) float32.
-        allow_few: accept n <= d, where the Fréchet distance is biased.
-    """
-
-    features: NDArray[np.float32]
-    allow_few: bool = False
-
-    @cached_property
-    def moments(self) -> Moments:
-        """Mean and covariance, float64."""
-        return moments(self.features, allow_few=self.allow_few)
-
-    def first(self, n: int) -> Features:
-        """The first n of them."""
-        return self if n == len(self.features) else Features(self.features[:n], self.allow_few)
-
-
-def kept(
-    what: dict[str, Any], extractor: Extractor, compute: Callable[[], NDArray[np.float32]], allow_few: bool = False
-) -> Features:
-    """Features from the user's cache, or computed and kept there.
+def cached_features(
+    image_key: dict[str, Any],
+    extractor: Extractor,
+    compute: Callable[[], NDArray[np.float32]],
+    allow_few: bool = False,
+) -> FeatureSet:
+    """Features from the user's cache, or computed and cached.
 
     Args:
-        what: JSON values that name the images and how they were prepared.
-        extractor: of features; its name and weights become part of the key.
-        compute: called where they are not there.
-        allow_few: as `Features`.
+        image_key: JSON values that identify the images and how they were transformed.
+        extractor: of features; its name and weights are part of the key.
+        compute: called if the cache does not hold the features.
+        allow_few: as `FeatureSet`.
     """
     versions = [torch.__version__, np.__version__, PIL.__version__]  # Pillow decodes, resizes and compresses
-    place = [device_name(extractor.device), torch.get_num_threads(), *versions]
-    key = digest([FORMAT, what, extractor.name, extractor.backend, extractor.weights, extractor.dims, place])
-    path = cache_folder() / "features" / f"{key}.npz"
-    found = _read(path, extractor.dims, allow_few)
-    if found is not None:
-        return found
-    with _alone(path):
-        found = _read(path, extractor.dims, allow_few)  # another process may have been faster
-        if found is not None:
-            return found
-        made = Features(compute(), allow_few)
-        _write(path, made, what)
-        return made
+    environment = [device_name(extractor.device), torch.get_num_threads(), *versions]
+    parts = [FORMAT, image_key, extractor.name, extractor.backend, extractor.weights, extractor.dims, environment]
+    path = cache_folder() / "features" / f"{digest(parts)}.npz"
+    features = _read(path, extractor.dims, allow_few)
+    if features is not None:
+        return features
+    with _file_lock(path.with_suffix(".lock")):
+        features = _read(path, extractor.dims, allow_few)  # another process may have been faster
+        if features is None:
+            features = FeatureSet(compute(), allow_few)
+            _write(path, features, image_key)
+    return features
 
 
-def _read(path: Path, dims: int, allow_few: bool) -> Features | None:
-    """What is kept; None where there is none, or a broken one."""
+def _read(path: Path, dims: int, allow_few: bool) -> FeatureSet | None:
+    """The content of a cache file; None if there is none, or a broken one."""
     try:
         with np.load(path, allow_pickle=False) as file:  # a zip: each array is checked against its checksum
             features, mean, cov = file["features"], file["mean"], file["cov"]
@@ -89,38 +67,40 @@ def _read(path: Path, dims: int, allow_few: bool) -> Features | None:
         return None
     if features.ndim != 2 or features.shape[1] != dims or mean.shape != (dims,) or cov.shape != (dims, dims):
         return None
-    found = Features(features, allow_few)
-    found.__dict__["moments"] = Moments(mean, cov, len(features))  # where cached_property looks
-    return found
+    feature_set = FeatureSet(features, allow_few)
+    feature_set.__dict__["moments"] = Moments(mean, cov, len(features))  # where cached_property looks
+    return feature_set
 
 
-def _write(path: Path, made: Features, what: dict[str, Any]) -> None:
-    """By rename, so that nobody reads half a file; a cache that cannot be written is no error."""
+def _write(path: Path, features: FeatureSet, image_key: dict[str, Any]) -> None:
+    """Write by rename, so that nobody reads half a file.  A cache that cannot be written is no error."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
             temporary = Path(file.name)
             try:
-                m = made.moments
-                about = np.frombuffer(json.dumps(what, sort_keys=True).encode(), np.uint8)  # for people who look
-                np.savez(file, features=made.features, mean=m.mean, cov=m.cov, about=about)
+                m = features.moments
+                description = np.frombuffer(json.dumps(image_key, sort_keys=True).encode(), np.uint8)  # for people
+                np.savez(file, features=features.features, mean=m.mean, cov=m.cov, image_key=description)
                 file.close()
                 temporary.replace(path)
             finally:
-                temporary.unlink(missing_ok=True)  # there only if something went wrong
+                temporary.unlink(missing_ok=True)  # it exists only after an error
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock on a file to be; without one where the file system or the machine has none.
+def _file_lock(path: Path) -> Iterator[None]:
+    """Hold a lock, or none if the file system or the machine has no locks: then two processes may compute the same.
 
-    A lock ends with its process, however that ends; at worst two processes compute the same file.
+    The kernel releases the lock when its process ends, however that ends.  `filelock` calls the same flock(2), but
+    polls for it.  On file systems without flock, its versions differ: they raise an error, or leave a marker file that
+    outlives a killed process.  Guarding against both takes as much code as this.
     """
     try:
         import fcntl  # not on Windows
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o666)
+        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
     except (ImportError, OSError):
         yield
         return

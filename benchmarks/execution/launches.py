@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.execution import locks
-from benchmarks.experiments.process import whoami
+from benchmarks.experiments.process import process_identity
 
 Launch = dict[str, Any]
 
@@ -27,7 +27,7 @@ def folder(results: Path) -> Path:
 
 
 @contextmanager
-def launching(
+def record_launch(
     results: Path,
     cluster: str,
     scheduler: str | None,
@@ -46,12 +46,12 @@ def launching(
     Yields:
         The launch's file, for `submitted`.
     """
-    owner = {name: value for name, value in whoami().items() if name != "job"}
+    owner = {name: value for name, value in process_identity().items() if name != "job"}
     path = folder(results) / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}.launch"
     _write(path, {"cluster": cluster, "scheduler": scheduler, "command": {**command}, "owner": owner,
                   "at": time.time(), "cells": {**cells}, "jobs": {}, "ended": False})  # fmt: skip
     try:
-        with locks.beating(path):
+        with locks.heartbeat(path):
             yield path
     finally:
         launch = _read(path)
@@ -60,7 +60,7 @@ def launching(
                 _write(path, launch | {"ended": True})
 
 
-def submitted(path: Path, jobs: Mapping[str, Sequence[str]]) -> None:
+def add_jobs(path: Path, jobs: Mapping[str, Sequence[str]]) -> None:
     """Note new SLURM jobs: job id -> training keys."""
     launch = _read(path)
     if launch is not None:
@@ -68,11 +68,11 @@ def submitted(path: Path, jobs: Mapping[str, Sequence[str]]) -> None:
 
 
 def cancel(path: Path) -> None:
-    """Ask a launcher to stop; it looks at `cancelled` every few seconds, from whatever machine it was asked."""
+    """Ask a launcher to stop; it looks at `is_cancelled` every few seconds, from whatever machine it was asked."""
     path.with_suffix(".cancelled").touch()
 
 
-def cancelled(path: Path) -> bool:
+def is_cancelled(path: Path) -> bool:
     """Whether a launch has been asked to stop."""
     return path.with_suffix(".cancelled").exists()
 
@@ -81,7 +81,7 @@ def launches(results: Path) -> dict[Path, Launch]:
     """All launches, in the order in which they began; what cannot be read is passed over."""
     found = [(path, launch) for path in folder(results).glob("*.launch") if (launch := _read(path)) is not None]
     found.sort(key=lambda one: (one[1]["at"], one[0]))
-    return {path: launch | {"cancelled": cancelled(path)} for path, launch in found}
+    return {path: launch | {"cancelled": is_cancelled(path)} for path, launch in found}
 
 
 def jobs(launch: Launch, scheduler: str | None) -> list[str]:
@@ -89,31 +89,31 @@ def jobs(launch: Launch, scheduler: str | None) -> list[str]:
     return [*launch["jobs"]] if launch.get("scheduler") in (None, scheduler) else []
 
 
-def waiting(launch: Launch, scheduler: str | None, listed: Mapping[str, str] | None) -> dict[str, str]:
+def pending_jobs(launch: Launch, scheduler: str | None, listed: Mapping[str, str] | None) -> dict[str, str]:
     """Training key -> its SLURM job, of the jobs that SLURM still lists."""
-    alive = [job for job in jobs(launch, scheduler) if listed and job in listed]
-    return {key: job for job in alive for key in launch["jobs"][job]}
+    queued = [job for job in jobs(launch, scheduler) if listed and job in listed]
+    return {key: job for job in queued for key in launch["jobs"][job]}
 
 
-def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two commands want the same; where it runs, how fast, what is printed and what is kept does not matter."""
+def is_same_command(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two commands ask for the same runs and measurements, wherever they run and whatever they print."""
     other_things = ("cluster", "workers", "device", "engine", "results", "data_root", "format", "decimals", "margin",
                     "keep")  # fmt: skip
-    wants = [{**c["options"], **dict.fromkeys(other_things), "what": c["what"], "force": c.get("force", "")}
+    wanted = [{**c["options"], **dict.fromkeys(other_things), "what": c["what"], "force": c.get("force", "")}
              for c in (one, other)]  # fmt: skip
-    return wants[0] == wants[1]
+    return wanted[0] == wanted[1]
 
 
 def last_force(results: Path, command: Mapping[str, Any]) -> str | None:
     """The word of the last launch of the same command that was to train anew."""
     earlier = [launch["command"] for launch in launches(results).values() if launch["command"].get("force")]
-    words = [c["force"] for c in earlier if same({**command, "force": c["force"]}, c)]
+    words = [c["force"] for c in earlier if is_same_command({**command, "force": c["force"]}, c)]
     return words[-1] if words else None
 
 
-def live(path: Path, launch: Launch, now: float | None = None) -> bool:
-    """Whether a launch's launcher still runs; `now` as in `owners.alive`."""
-    return not launch["ended"] and locks.living(path, launch["owner"], now)
+def is_launcher_alive(path: Path, launch: Launch, now: float | None = None) -> bool:
+    """Whether a launch's launcher still runs; `now` as in `locks.is_locked`."""
+    return not launch["ended"] and locks.is_owner_alive(path, launch["owner"], now)
 
 
 def _read(path: Path) -> Launch | None:
@@ -121,11 +121,11 @@ def _read(path: Path) -> Launch | None:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if _sound(found) else None
+    return found if _is_valid(found) else None
 
 
-def _sound(launch: Any) -> bool:
-    """Whether a file holds what `launching` writes; whoever can write into the folder can write anything."""
+def _is_valid(launch: Any) -> bool:
+    """Whether a file holds what `record_launch` writes; whoever can write into the folder can write anything."""
     shape = {"cluster": str, "command": dict, "owner": dict, "at": int | float, "cells": dict, "jobs": dict,
              "ended": bool}  # fmt: skip
     if not isinstance(launch, dict) or not all(isinstance(launch.get(name), type_) for name, type_ in shape.items()):

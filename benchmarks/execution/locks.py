@@ -17,22 +17,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.experiments.process import process_space, start_time, whoami
+from benchmarks.experiments.process import process_identity, process_space, start_time
 
-BEAT = 5.0  # seconds between two signs of life
-STALE = 60.0  # seconds without one after which a claim is anybody's
-CLAIM = "claim.json"
+HEARTBEAT_SECONDS = 5.0  # seconds between two signs of life
+STALE_SECONDS = 60.0  # seconds without one after which a claim is anybody's
+LOCK_FILE = "claim.json"
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[bool]:
+def locked(folder: Path) -> Iterator[bool]:
     """Hold the claim on a folder, which is made, while the block runs; False where somebody else holds it.
 
     The file names host, process, SLURM job and time; its modification time is the heartbeat.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / CLAIM
-    me = {**whoami(), "token": uuid.uuid4().hex, "since": time.time()}
+    path = folder / LOCK_FILE
+    me = {**process_identity(), "token": uuid.uuid4().hex, "since": time.time()}
     if not _take(path, me):
         yield False
         return
@@ -41,7 +41,7 @@ def claimed(folder: Path) -> Iterator[bool]:
         return bool((read(path) or {}).get("token") == me["token"])
 
     try:
-        with beating(path, ours):
+        with heartbeat(path, ours):
             yield True
     finally:
         if ours():
@@ -49,12 +49,12 @@ def claimed(folder: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def beating(path: Path, ours: Callable[[], bool] = lambda: True) -> Iterator[None]:
+def heartbeat(path: Path, ours: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """Show with a file's modification time, while the block runs, that this process is alive."""
     done = threading.Event()
 
     def beat() -> None:
-        while not done.wait(BEAT):
+        while not done.wait(HEARTBEAT_SECONDS):
             if ours():
                 with suppress(OSError):
                     os.utime(path)
@@ -79,19 +79,19 @@ def read(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else {}
 
 
-def alive(folder: Path, now: float | None = None) -> bool:
+def is_locked(folder: Path, now: float | None = None) -> bool:
     """Whether somebody is at work in a folder at this moment.
 
     Args:
         folder: runs/KEY.
         now: the file system's time, seconds, from `clock`; asked for where it is not given.
     """
-    path = folder / CLAIM
+    path = folder / LOCK_FILE
     owner = read(path)
-    return owner is not None and living(path, owner, now)
+    return owner is not None and is_owner_alive(path, owner, now)
 
 
-def living(path: Path, owner: Mapping[str, Any], now: float | None = None) -> bool:
+def is_owner_alive(path: Path, owner: Mapping[str, Any], now: float | None = None) -> bool:
     """Whether a process lives that keeps a file `beating`.
 
     Args:
@@ -99,20 +99,20 @@ def living(path: Path, owner: Mapping[str, Any], now: float | None = None) -> bo
         owner: the process, as its `whoami` said.
         now: as `alive`.
     """
-    if dead(owner):
+    if has_owner_ended(owner):
         return False
     if _here(owner):  # alive for certain, though it may be suspended
         return True
     with suppress(OSError):
-        return (clock(path.parent) if now is None else now) - path.stat().st_mtime < STALE
+        return (clock(path.parent) if now is None else now) - path.stat().st_mtime < STALE_SECONDS
     return False
 
 
-def dead(owner: Mapping[str, Any]) -> bool:
+def has_owner_ended(owner: Mapping[str, Any]) -> bool:
     """Whether a process is known to have ended: it was on this host, or in an earlier run of this SLURM job."""
     if _here(owner):
         return bool(start_time(int(owner["pid"])) != owner["born"])
-    me = whoami()
+    me = process_identity()
     return owner.get("job") is not None and owner["job"] == me["job"] and owner.get("restart", 0) < me["restart"]
 
 
@@ -144,7 +144,7 @@ def _take(path: Path, me: Mapping[str, Any]) -> bool:
             import fcntl
 
             fcntl.flock(lock, fcntl.LOCK_EX)
-        if path.exists() and not alive(path.parent):
+        if path.exists() and not is_locked(path.parent):
             path.unlink(missing_ok=True)
         return _create(path, me)
 

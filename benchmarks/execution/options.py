@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
-class Problems(ValueError):
+class UserErrors(ValueError):
     """All that is wrong with a command."""
 
-    def __init__(self, problems: list[str]):
-        super().__init__("\n".join(problems))
-        self.problems = list(dict.fromkeys(problems))
+    def __init__(self, errors: list[str]):
+        super().__init__("\n".join(errors))
+        self.errors = list(dict.fromkeys(errors))
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Options:
     metrics: str | None = None
     images: str | None = None
     allow_few: bool = False
-    progress: str | None = None
+    eval_every: str | None = None
     format: str | None = None
     decimals: str | None = None
     margin: str | None = None
@@ -50,26 +52,28 @@ def names(text: str) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in text.split(",")))
 
 
-def count(option: str, text: str | None, default: int, wrong: list[str]) -> int:
+def parse_count(option: str, text: str | None, default: int, errors: list[str]) -> int:
     """The whole number of an option; what is wrong with it is added to `wrong`."""
     if text is None:
         return default
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        wrong.append(f"{option} must be a whole number from 1 on, got {text!r}")
+        errors.append(f"{option} must be a whole number from 1 on, got {text!r}")
         return 1
     return int(text)
 
 
-def parse_device(text: str, wrong: list[str]) -> torch.device | None:
+def parse_device(text: str, errors: list[str]) -> torch.device | None:
     """The device of `--device`; what is wrong with it is added to `wrong`."""
+    import torch  # here: it takes seconds to import
+
     if text == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, _, index = text.partition(":")
     if kind not in ("cpu", "cuda") or (index and not (kind == "cuda" and index.isdigit())):
-        wrong.append(f"unknown device {text!r}. Known: auto, cpu, cuda, cuda:N")
+        errors.append(f"unknown device {text!r}. Known: auto, cpu, cuda, cuda:N")
         return None
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if kind == "cuda" and int(index or 0) >= count:
-        wrong.append(f"there is no device {text!r} here: torch sees {count} GPU{'' if count == 1 else 's'}")
+        errors.append(f"there is no device {text!r} here: torch sees {count} GPU{'' if count == 1 else 's'}")
         return None
     return torch.device(text)

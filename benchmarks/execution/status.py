@@ -77,10 +77,10 @@ def overview(
         for key, cell in launch["cells"].items():
             wanted[key] = (cell["preset"], cell["model"], cell["dataset"]), cell["steps"]
             draws[key] = max(draws.get(key, 0), cell.get("draws", 0))
-        if ledger.live(path, launch, now):
+        if ledger.is_launcher_alive(path, launch, now):
             expected |= launch["cells"].keys()
-        expected |= ledger.waiting(launch, name, queue).keys()
-    runs = records.runs(results)
+        expected |= ledger.pending_jobs(launch, name, queue).keys()
+    runs = records.read_evaluations(results)
     samples = runs[runs["source"] == "prior"].groupby(["key", "protocol_id"], sort=False)["draw"].nunique()
     measured = samples.groupby(level="key").max().to_dict()
     runs = runs[["key", "preset", "model", "dataset", "status"]].drop_duplicates("key")
@@ -98,7 +98,7 @@ def overview(
         if state == "done":
             line.example = key
         folder = results / "runs" / key
-        if locks.alive(folder, now):  # also of finished ones: another metric, or --force
+        if locks.is_locked(folder, now):  # also of finished ones: another metric, or --force
             state = "running"
             progress = _progress(folder)
             line.steps += progress.get("total", steps) - progress.get("done", 0)

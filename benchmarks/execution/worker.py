@@ -8,19 +8,20 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.execution.locks import alive, claimed
-from benchmarks.experiments import records, trial
-from benchmarks.experiments.checkpoint import forced, note
-from benchmarks.experiments.trial import Job
-from benchmarks.training import engine
+from benchmarks.execution.locks import is_locked, locked
+from benchmarks.experiments import new_record, records, run_trial
+from benchmarks.experiments.job import Job
+from benchmarks.experiments.log import log_attempt
+from benchmarks.experiments.restart import is_forced
+from benchmarks.training import device
 
-SPENT = 75  # exit code of a worker that cannot go on, through no fault of the trial that it was given
+WORKER_LOST = 75  # exit code of a worker that cannot go on, through no fault of the trial that it was given
 ATTEMPTS = 2  # an error may have been the machine's; the second time it is the trial's
 
 LOST: set[str] = set()  # devices on which nothing succeeds in this process any more
 
 
-def attempt(job: Job) -> dict[str, Any] | None:
+def run_job(job: Job) -> dict[str, Any] | None:
     """Run a trial unless it is being run elsewhere; a failing one once more, from where it stands.
 
     Returns:
@@ -34,24 +35,24 @@ def attempt(job: Job) -> dict[str, Any] | None:
     """
     if job.device in LOST:
         if multiprocessing.parent_process() is not None:
-            os._exit(SPENT)  # destructors of what lies on the GPU would raise
+            os._exit(WORKER_LOST)  # destructors of what lies on the GPU would raise
         raise RuntimeError(f"an earlier training left {job.device} unusable to this process: run again")
-    with claimed(job.work) as mine:
+    with locked(job.run_folder) as mine:
         if not mine:
             return None
-        note(job.work, "begin")
+        log_attempt(job.run_folder, "begin")
         record = _tried(job)
-        note(job.work, str(record["status"]))
+        log_attempt(job.run_folder, str(record["status"]))
         return record
 
 
 def _tried(job: Job) -> dict[str, Any]:
     for number in range(ATTEMPTS):
         try:
-            record = trial.run_trial(job)
+            record = run_trial.run_trial(job)
         except Exception:
             if _last(job, number):
-                return trial.record_failure(job, traceback.format_exc())
+                return new_record.record_failure(job, traceback.format_exc())
         else:
             if record["status"] != "failed" or _last(job, number):
                 return record
@@ -60,24 +61,24 @@ def _tried(job: Job) -> dict[str, Any]:
 
 def _last(job: Job, number: int) -> bool:
     """Whether a failed attempt is not to be made again in this process."""
-    if engine.lost(job.device):
+    if device.is_device_lost(job.device):
         LOST.add(job.device)
     return number + 1 == ATTEMPTS or job.device in LOST
 
 
-def outcome(job: Job, finished: Callable[[dict[str, Any]], bool], since: float) -> dict[str, Any] | None:
+def find_outcome(job: Job, is_finished: Callable[[dict[str, Any]], bool], since: float) -> dict[str, Any] | None:
     """What a job that runs elsewhere has left behind, or None where it is still to come.
 
     Args:
         job: the trial.
-        finished: whether a record holds all that is wanted of it.
-        since: a failure counts only if it was recorded after this time, by the clock of `owners.clock`; seconds.
+        is_finished: whether a record holds all that is wanted of it.
+        since: a failure counts only if it was recorded after this time, by the clock of `locks.clock`; seconds.
     """
-    if forced(job.work, job.force):
+    if is_forced(job.run_folder, job.force_id):
         return None
     record = records.find(job.results, job.trial.key)
-    if record is None or finished(record):
+    if record is None or is_finished(record):
         return record
     path = job.results / "records" / f"{job.trial.key}.json"
-    failed_now = record["status"] == "failed" and path.stat().st_mtime > since and not alive(job.work)
+    failed_now = record["status"] == "failed" and path.stat().st_mtime > since and not is_locked(job.run_folder)
     return record if failed_now else None

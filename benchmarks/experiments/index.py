@@ -31,7 +31,7 @@ def frames(
     version: str,
     kinds: Sequence[str],
     rows: Callable[[Path], dict[str, list[Row]] | None],
-    wanted: Sequence[str],
+    wanted_kinds: Sequence[str],
     anew: bool = False,
 ) -> dict[str, DataFrame]:
     """The wanted kinds of rows of all files of a folder, in the order of the file names.
@@ -41,7 +41,7 @@ def frames(
         version: of what `rows` makes; an index of another version is not used.
         kinds: of rows that there are.
         rows: file -> its rows of each kind, or None for a file that is no use.
-        wanted: some of the kinds.
+        wanted_kinds: some of the kinds.
         anew: do not use the index that is there.
 
     Raises:
@@ -49,25 +49,31 @@ def frames(
     """
     files = _files(folder)
     order = {name: position for position, name in enumerate(files)}
-    old = None if anew else _old(folder, version, wanted, order)
+    old = None if anew else _old(folder, version, wanted_kinds, order)
     stamps = old[0] if old else {}
     fresh = [name for name, stamp in files.items() if stamps.get(name) != stamp]
     parts, made = _make(folder, fresh, order, kinds, rows)
     write = len(fresh) >= WORTH and len(made) >= max(WORTH, len(files) // 50)
-    if old and write and len(wanted) < len(kinds):
+    if old and write and len(wanted_kinds) < len(kinds):
         old = _old(folder, version, kinds, order)
         if old is None or old[0] != stamps:  # half an index, or one that somebody else has just written
-            return frames(folder, version, kinds, rows, wanted, anew=True)
+            return frames(folder, version, kinds, rows, wanted_kinds, anew=True)
     for kind, frame in (old[1] if old else {}).items():
         stale = np.isin(frame[FILE], [order[name] for name in fresh])
         parts[kind].insert(0, frame[(frame[FILE].to_numpy() >= 0) & ~stale])
     if write:
         joined = {kind: _join(parts[kind]) for kind in kinds}
         useless = {*fresh} - {*made}
-        _save(folder, version, {n: stamp for n, stamp in files.items() if n not in useless}, order, joined)
+        _save(
+            folder,
+            version,
+            {n: stamp for n, stamp in files.items() if n not in useless},
+            order,
+            joined,
+        )
     else:
-        joined = {kind: _join(parts[kind]) for kind in wanted}
-    return {kind: joined[kind].drop(columns=FILE) for kind in wanted}
+        joined = {kind: _join(parts[kind]) for kind in wanted_kinds}
+    return {kind: joined[kind].drop(columns=FILE) for kind in wanted_kinds}
 
 
 def _old(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 
-def whoami() -> dict[str, Any]:
+def process_identity() -> dict[str, Any]:
     """This process, as far as others must know it: host, process space, process, SLURM job."""
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     job = f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")

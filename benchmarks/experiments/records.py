@@ -19,14 +19,14 @@ import pandas as pd
 from pandas import DataFrame
 
 from benchmarks.data.fingerprint import digest
-from benchmarks.evaluation.columns import DIAGNOSTICS
+from benchmarks.evaluation.names import DIAGNOSTICS
 from benchmarks.experiments import index, schema
 from benchmarks.experiments.schema import SCHEMA, upgrade
 
 __all__ = ["DIAGNOSTICS", "SCHEMA", "RecordError", "digest", "find", "put_evaluation", "read", "write", "write_json",
            "write_text"]  # fmt: skip
 
-Folder = str | os.PathLike[str]  # a results folder
+ResultsFolder = str | os.PathLike[str]  # a results folder
 
 
 class RecordError(ValueError):
@@ -34,17 +34,46 @@ class RecordError(ValueError):
 
 
 # One row per training repeats these; a metric's own columns stand between EVALUATION and PROVENANCE.
-TRAINING = ("key", "model", "label", "revision", "dataset", "row", "preset", "seed", "precision", "status")
-EVALUATION = ("error", "source", "draw", "metric", "protocol_id", "n", "n_real", "n_fake", "extractor", "split",
-              "reals", "fakes", "quantisation", "dims", "input", "crop", "resize", "weights", "backend",
-              "estimator")  # fmt: skip
-PROVENANCE = ("train", "test", "device", "torch", "engine", "commit", "dirty")
-EPOCH = ("key", "model", "dataset", "preset", "seed", "stage", "epoch", "protocol_id")  # the last one: of a curve
+RUN_COLUMNS = ("key", "model", "label", "revision", "dataset", "protocol_row", "preset", "seed", "precision", "status")
+EVALUATION_FIELDS = (
+    "error",
+    "source",
+    "draw",
+    "metric",
+    "protocol_id",
+    "n",
+    "n_real",
+    "n_fake",
+    "extractor",
+    "split",
+    "real_transform",
+    "fake_transform",
+    "quantization",
+    "dims",
+    "input",
+    "crop",
+    "resize",
+    "weights",
+    "backend",
+    "estimator",
+)
+PROVENANCE_COLUMNS = ("train_fingerprint", "test_fingerprint", "device", "torch", "engine", "commit", "dirty")
+EPOCH_COLUMNS = (
+    "key",
+    "model",
+    "dataset",
+    "preset",
+    "seed",
+    "stage",
+    "epoch",
+    "protocol_id",
+)  # the last one: of a curve
 
+FRAMES = ("evaluations", "epochs")  # a row per evaluation, a row per epoch
 INTEGERS = ("revision", "seed", "draw", "n", "n_real", "n_fake", "dims", "crop", "epoch")
 
 
-def write(folder: Folder, record: Mapping[str, Any]) -> Path:
+def write(folder: ResultsFolder, record: Mapping[str, Any]) -> Path:
     """Write one record to FOLDER/records/KEY.json, whole or not at all.
 
     Args:
@@ -86,21 +115,21 @@ def put_evaluation(record: dict[str, Any], evaluation: dict[str, Any]) -> None:
     """
     for there in record["evaluations"]:
         if there["key"] == evaluation["key"]:
-            values, how, later = there["values"], there.get("how", {}), evaluation["how"]
+            values, how, later = there["values"], there.get("metric_parameters", {}), evaluation["metric_parameters"]
             same = {name for name in values if name not in later or how.get(name, later[name]) == later[name]}
             new = {name: value for name, value in evaluation["values"].items() if name not in same}
-            about = {name: evaluation[name] for name in ("rescues", "seconds", "provenance")}
+            about = {name: evaluation[name] for name in ("fallbacks", "seconds", "provenance")}
             there["values"] = values | new
-            there["how"] = how | {name: later[name] for name in new}
-            there["later"] = [*there.get("later", []), {"columns": [*new], **about}]
+            there["metric_parameters"] = how | {name: later[name] for name in new}
+            there["additions"] = [*there.get("additions", []), {"columns": [*new], **about}]
             return
     record["evaluations"].append(evaluation)
 
 
-def find(folder: Folder, key: str) -> dict[str, Any] | None:
+def find(folder: ResultsFolder, key: str) -> dict[str, Any] | None:
     """The record of one training key, or None where there is none.
 
-    A file that cannot be read counts as absent, with a warning that names it: the training runs again.
+    A file that cannot be read counts as absent, with a warning that names it: the run is made again.
 
     Raises:
         RecordError: the file cannot be opened, is of a newer schema, or holds another key than its name says.
@@ -108,36 +137,38 @@ def find(folder: Folder, key: str) -> dict[str, Any] | None:
     return _load(Path(folder) / "records" / f"{key}.json")
 
 
-def read(folder: Folder) -> tuple[DataFrame, DataFrame]:
+def read(folder: ResultsFolder) -> tuple[DataFrame, DataFrame]:
     """All records of a results folder as two frames, in the order of the file names.
 
     A record that cannot be used, such as one of a newer schema, is left out with a warning that names it.
 
     Returns:
-        (runs, epochs). `runs` has one row per evaluation, and one with an empty `draw` for a training that has
+        (evaluations, epochs). `evaluations` has one row per evaluation, and one with an empty `draw` for a run that has
         none; every metric value is a column of its own name. `epochs` has one row per epoch. An absent folder
         gives empty frames with the same columns.
     """
-    found = _rows_of(folder, ("runs", "epochs"))
+    found = _rows_of(folder, FRAMES)
     epochs = found["epochs"]
-    others = [str(name) for name in epochs if name not in EPOCH]
-    return _runs(found["runs"]), _frame(epochs, [*EPOCH, *others], numbers=others)
+    others = [str(name) for name in epochs if name not in EPOCH_COLUMNS]
+    return _evaluations_frame(found["evaluations"]), _frame(epochs, [*EPOCH_COLUMNS, *others], numbers=others)
 
 
-def runs(folder: Folder) -> DataFrame:
+def read_evaluations(folder: ResultsFolder) -> DataFrame:
     """The first of the two frames of `read` alone, which is faster."""
-    return _runs(_rows_of(folder, ("runs",))["runs"])
+    return _evaluations_frame(_rows_of(folder, ("evaluations",))["evaluations"])
 
 
-def _runs(found: DataFrame) -> DataFrame:
-    fixed = (*TRAINING, *EVALUATION, *DIAGNOSTICS, *PROVENANCE)
+def _evaluations_frame(found: DataFrame) -> DataFrame:
+    fixed = (*RUN_COLUMNS, *EVALUATION_FIELDS, *DIAGNOSTICS, *PROVENANCE_COLUMNS)
     metrics = sorted({str(name) for name in found} - set(fixed))
     return _frame(
-        found, [*TRAINING, *EVALUATION, *metrics, *DIAGNOSTICS, *PROVENANCE], numbers=[*metrics, *DIAGNOSTICS]
+        found,
+        [*RUN_COLUMNS, *EVALUATION_FIELDS, *metrics, *DIAGNOSTICS, *PROVENANCE_COLUMNS],
+        numbers=[*metrics, *DIAGNOSTICS],
     )
 
 
-def _rows_of(folder: Folder, kinds: Sequence[str]) -> dict[str, DataFrame]:
+def _rows_of(folder: ResultsFolder, kinds: Sequence[str]) -> dict[str, DataFrame]:
     """Rows of some kinds of all records, from the index where a record has not changed since."""
     # What makes rows of a record is in these two files: an index that others have made is not used.
     code = b"".join(Path(file).read_bytes() for file in (__file__, schema.__file__))
@@ -149,32 +180,32 @@ def _rows_of(folder: Folder, kinds: Sequence[str]) -> dict[str, DataFrame]:
         except RecordError as reason:
             warnings.warn(str(reason), stacklevel=2)
             return None
-        return None if record is None else dict(zip(("runs", "epochs"), _rows(record), strict=True))
+        return None if record is None else dict(zip(FRAMES, _rows(record), strict=True))
 
-    return index.frames(Path(folder) / "records", version, ("runs", "epochs"), rows, kinds)
+    return index.frames(Path(folder) / "records", version, FRAMES, rows, kinds)
 
 
 def _rows(record: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """One record's rows in both frames."""
-    runs: list[dict[str, Any]] = []
+    evaluations: list[dict[str, Any]] = []
     data, provenance, error = (record.get(part) or {} for part in ("data", "provenance", "error"))
-    common = {name: record.get(name) for name in TRAINING} | {
+    common = {name: record.get(name) for name in RUN_COLUMNS} | {
         "error": error.get("message"),
         **{name: (record.get("diagnostics") or {}).get(name) for name in DIAGNOSTICS},
-        **{name: data.get(name) for name in ("train", "test")},
+        **{name: data.get(name) for name in ("train_fingerprint", "test_fingerprint")},
         **{name: provenance.get(name) for name in ("device", "torch", "commit", "dirty")},
         "engine": _engine(provenance.get("engine")),
     }
     for evaluation in record.get("evaluations") or [{}]:
         protocol = evaluation.get("protocol") or {}
         own = {name: evaluation.get(name) for name in ("source", "draw", "metric", "protocol_id", "n")}
-        own |= {name: protocol.get(name) for name in EVALUATION[6:]}
+        own |= {name: protocol.get(name) for name in EVALUATION_FIELDS[6:]}
         numbers = evaluation.get("values") or {}
-        runs.append({**numbers, **common, **own})
-    shared = {name: record.get(name) for name in EPOCH[:5]}
-    if record.get("curve"):
-        shared["protocol_id"] = record["curve"].get("protocol_id")
-    return runs, [{**shared, **row} for row in record.get("epochs") or []]
+        evaluations.append({**numbers, **common, **own})
+    shared = {name: record.get(name) for name in EPOCH_COLUMNS[:5]}
+    if record.get("learning_curve"):
+        shared["protocol_id"] = record["learning_curve"].get("protocol_id")
+    return evaluations, [{**shared, **row} for row in record.get("epochs") or []]
 
 
 def _engine(engine: Any) -> str | None:
@@ -187,17 +218,17 @@ def _load(path: Path) -> dict[str, Any] | None:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         key, schema = str(record["key"]), int(record["schema"])
-        lacking = [name for name in (*TRAINING, "evaluations", "epochs") if name not in record]
-        if lacking and schema <= SCHEMA:
-            raise KeyError(", ".join(lacking))
         record = upgrade(record) if schema <= SCHEMA else record
+        missing = [name for name in (*RUN_COLUMNS, "evaluations", "epochs") if name not in record]
+        if missing and schema <= SCHEMA:
+            raise KeyError(", ".join(missing))
     except FileNotFoundError:
         return None
     except OSError as reason:  # it is there: taken as absent, it would be replaced
-        raise RecordError(f"{path}: cannot be read ({reason.strerror}); its training is left as it is") from reason
+        raise RecordError(f"{path}: cannot be read ({reason.strerror}); its run is left as it is") from reason
     except (ValueError, KeyError, TypeError) as reason:
-        told = f"{type(reason).__name__}: {reason}"
-        warnings.warn(f"{path}: not a readable record, taken as absent ({told})", stacklevel=3)
+        message = f"{type(reason).__name__}: {reason}"
+        warnings.warn(f"{path}: not a readable record, taken as absent ({message})", stacklevel=3)
         return None
     if schema > SCHEMA:
         raise RecordError(f"{path}: written by a newer version (schema {schema}, this one knows {SCHEMA}); "

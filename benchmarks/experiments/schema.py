@@ -4,6 +4,7 @@
 | --- | --- |
 | 1 | the first |
 | 2 | evaluations say what was scored (`source`, `n`) and have a metric protocol with fields of its own |
+| 3 | standard names for fields (`RECORD_NAMES` and below); ids and keys hash the old names, and stay |
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from benchmarks.data.fingerprint import digest
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 def upgrade(record: dict[str, Any]) -> dict[str, Any]:
@@ -63,4 +64,53 @@ def _protocol_from_1(old: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+# Schema 2 -> 3
+RECORD_NAMES = {"row": "protocol_row", "curve": "learning_curve"}
+DATA_NAMES = {"train": "train_fingerprint", "test": "test_fingerprint"}
+PROVENANCE_NAMES = {"before": "earlier"}
+ENGINE_NAMES = {"asked": "requested"}
+PROTOCOL_NAMES = {
+    "reals": "real_transform",
+    "fakes": "fake_transform",
+    "real": "real_fingerprint",
+    "quantisation": "quantization",
+}
+EVALUATION_NAMES = {
+    "absent": "missing_reason",
+    "how": "metric_parameters",
+    "rescues": "fallbacks",
+    "later": "additions",
+}
+
+
+def _from_2(record: dict[str, Any]) -> dict[str, Any]:
+    """Rename fields; protocol ids and evaluation keys are hashes over the old names, and stay."""
+    evaluations = []
+    for old in record["evaluations"]:
+        evaluation = _renamed(old, EVALUATION_NAMES)
+        if "protocol" in evaluation:
+            evaluation["protocol"] = _renamed(evaluation["protocol"], PROTOCOL_NAMES)
+        if "additions" in evaluation:
+            evaluation["additions"] = [_renamed(entry, EVALUATION_NAMES) for entry in evaluation["additions"]]
+        evaluations.append(evaluation)
+    new = _renamed({**record, "schema": 3, "evaluations": evaluations}, RECORD_NAMES)
+    for part, names in {
+        "data": DATA_NAMES,
+        "provenance": PROVENANCE_NAMES,
+        "settings": {"row": "protocol_row"},
+    }.items():
+        if new.get(part):
+            new[part] = _renamed(new[part], names)
+    if (new.get("provenance") or {}).get("engine"):
+        new["provenance"]["engine"] = _renamed(new["provenance"]["engine"], ENGINE_NAMES)
+    if new.get("learning_curve"):
+        curve = new["learning_curve"]
+        new["learning_curve"] = {**curve, "protocol": _renamed(curve["protocol"], PROTOCOL_NAMES)}
+    return new
+
+
+def _renamed(values: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}

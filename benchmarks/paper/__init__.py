@@ -1,6 +1,7 @@
-"""The numbers that the paper prints: package data, `benchmarks/paper/tableN.csv`, one line per number.
+"""The numbers that the paper prints: one file `tableN.csv` per table, one line per number, and a reader.
 
-Where the paper prints one column for MNIST and Fashion-MNIST (Table 2), both have it here.
+Only data lives here; comparing our numbers with the paper's is the work of `benchmarks.analysis`.  Where the paper
+prints one column for MNIST and Fashion-MNIST (Table 2), the file has a line for each.
 """
 
 from __future__ import annotations
@@ -10,55 +11,57 @@ from dataclasses import dataclass
 from importlib import resources
 
 Pair = tuple[str, str]  # (model, dataset)
-# A data set that the paper has not -> that of the paper whose order of models ours is set beside
-NEAREST = {"digits": "mnist"}  # handwritten digits, both
+# Data set that the paper does not use -> the paper's data set whose order of models ours is compared with
+NEAREST_DATASET = {"digits": "mnist"}  # both are handwritten digits
 
 
 @dataclass(frozen=True)
-class Published:
-    """One number that the paper prints, of one model on one data set.
+class PublishedValue:
+    """One number that the paper prints, for one model on one data set.
 
     Attributes:
-        label: the row, as the paper names it.
+        label: the row's label in the paper.
         mean: the number.
-        std: behind the ±; None where the paper has none.
-        cited: the paper took it from elsewhere.
+        std: the number after the ±; None where the paper prints none.
+        is_cited: whether the paper took the number from another paper.
         note: a footnote of the paper, or what is odd about the number.
-        metric: what it is: fid, epochs, seconds_per_epoch, prd_f8, prd_f1_8.
+        metric: fid, epochs, seconds_per_epoch, prd_f8 or prd_f1_8.
         unit: 1 (none), epoch or s.
-        stage: of training, where the paper tells them apart.
+        stage: the training stage, where the paper prints one number per stage.
     """
 
     label: str
     mean: float
     std: float | None
-    cited: bool
+    is_cited: bool
     note: str
     metric: str
     unit: str
     stage: str
 
 
-def printed(table: str) -> dict[Pair, tuple[Published, ...]]:
-    """(model, data set) -> the numbers in that cell of one of the paper's tables, in its order of rows.
+def published_cells(table: str) -> dict[Pair, tuple[PublishedValue, ...]]:
+    """Read one of the paper's tables: (model, data set) -> the numbers of that cell.
+
+    The cells are in the paper's order of rows.
 
     Args:
         table: "table1", "table2", "table4", "table5" or "table6".
     """
-    source = resources.files("benchmarks") / "paper" / f"{table}.csv"
-    cells: dict[Pair, tuple[Published, ...]] = {}
-    for row in csv.DictReader(source.read_text(encoding="utf-8").splitlines()):
+    file = resources.files("benchmarks") / "paper" / f"{table}.csv"
+    cells: dict[Pair, tuple[PublishedValue, ...]] = {}
+    for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines()):
         std = float(row["std"]) if row["std"] else None
-        entry = Published(row["label"], float(row["mean"]), std, row["cited"] == "1", row["note"],
-                          row["metric"], row["unit"], row["stage"])  # fmt: skip
+        value = PublishedValue(row["label"], float(row["mean"]), std, row["cited"] == "1", row["note"],
+                               row["metric"], row["unit"], row["stage"])  # fmt: skip
         pair = row["model"], row["dataset"]
-        cells[pair] = (*cells.get(pair, ()), entry)
+        cells[pair] = (*cells.get(pair, ()), value)
     return cells
 
 
-def published(table: str) -> dict[Pair, Published]:
-    """The same of a table whose cells have one number each: Table 1 or 4."""
-    found = {}
-    for pair, entries in printed(table).items():
-        (found[pair],) = entries
-    return found
+def published_values(table: str) -> dict[Pair, PublishedValue]:
+    """Read a table that has one number per cell, Table 1 or 4: (model, data set) -> the number."""
+    values = {}
+    for pair, cell in published_cells(table).items():
+        (values[pair],) = cell
+    return values

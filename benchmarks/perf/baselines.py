@@ -24,10 +24,11 @@ from torch.utils.data import DataLoader, TensorDataset
 import zoo
 from benchmarks.data.datasets import DATASETS
 from benchmarks.protocols import Schedule, protocol
-from benchmarks.training.engine import Engine, clock
+from benchmarks.training.device import synchronized_time
+from benchmarks.training.engine import Engine
 from benchmarks.training.loop import train
 from benchmarks.training.precision import Autocast
-from benchmarks.training.streaming import place
+from benchmarks.training.streaming import place_images
 from zoo.base import LatentModel, Stage, to_float
 
 Batches = Callable[[Stage, int], Iterator[Sequence[Tensor]]]
@@ -111,8 +112,8 @@ def ours(case: Case) -> Iterator[Lap]:
     """`training.train`: the seconds of its own rows."""
     model = case.build()
     engine = Engine(case.engine, case.precision, case.channels_last)
-    for epoch in train(model, place(case.load(), model.device), case.schedules(), engine=engine):
-        yield Lap(epoch.row["stage"], epoch.row["steps"], epoch.row["seconds"], epoch.how)
+    for epoch in train(model, place_images(case.load(), model.device), case.schedules(), engine=engine):
+        yield Lap(epoch.row["stage"], epoch.row["steps"], epoch.row["seconds"], epoch.engine_used)
 
 
 def eager(case: Case) -> Iterator[Lap]:
@@ -162,7 +163,7 @@ def _laps(
     schedules, autocast = case.schedules(), Autocast(model, case.precision)
     for stage in model.stages(x):
         schedule = schedules[stage.name]
-        optimisers = [
+        optimizers = [
             torch.optim.Adam([{"params": [*parameters], "lr": schedule.rate(name, 0),
                                "weight_decay": schedule.decay(name)} for name, parameters in update.groups.items()],
                              betas=schedule.betas)
@@ -170,17 +171,17 @@ def _laps(
         ]  # fmt: skip
         for _ in range(case.laps):
             model.train()
-            started, steps, total = clock(model.device), 0, torch.zeros((), device=model.device)
+            started, steps, total = synchronized_time(model.device), 0, torch.zeros((), device=model.device)
             for batch in batches(stage, schedule.batch):
-                for update, optimiser in zip(stage.updates, optimisers, strict=True):
+                for update, optimizer in zip(stage.updates, optimizers, strict=True):
                     with autocast():
                         loss, _ = update.loss(*batch)
-                    optimiser.zero_grad()
+                    optimizer.zero_grad()
                     loss.backward(inputs=[p for group in update.groups.values() for p in group])
-                    optimiser.step()
+                    optimizer.step()
                     total = total + log(loss)
                 steps += 1
-            yield Lap(stage.name, steps, clock(model.device) - started)
+            yield Lap(stage.name, steps, synchronized_time(model.device) - started)
 
 
 def pythae(case: Case) -> Iterator[Lap]:
@@ -226,9 +227,9 @@ def pythae(case: Case) -> Iterator[Lap]:
         told = trainer.callback_handler  # its bars would cost it time
         told.callbacks = [c for c in told.callbacks if type(c).__name__ != "ProgressBarCallback"]
         for epoch in range(case.laps):
-            started = clock(model.device)
+            started = synchronized_time(model.device)
             trainer.train_step(epoch + 1)
-            yield Lap(stages[0].name, len(whole) // schedule.batch, clock(model.device) - started)
+            yield Lap(stages[0].name, len(whole) // schedule.batch, synchronized_time(model.device) - started)
 
 
 def pythae_can(case: Case) -> bool:
@@ -259,10 +260,10 @@ def ceiling(case: Case) -> Iterator[Lap]:
     out = torch.empty_like(a)
     torch.mm(a, b, out=out)
     while True:
-        started = clock(device)
+        started = synchronized_time(device)
         for _ in range(times):
             torch.mm(a, b, out=out)
-        yield Lap("", round(times * 2 * n**3 / 1e9), clock(device) - started)
+        yield Lap("", round(times * 2 * n**3 / 1e9), synchronized_time(device) - started)
 
 
 LOOPS: dict[str, Callable[[Case], Iterator[Lap]]] = {

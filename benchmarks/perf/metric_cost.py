@@ -29,10 +29,10 @@ from scipy import linalg
 from sklearn.cluster import MiniBatchKMeans
 from threadpoolctl import threadpool_limits
 
-from benchmarks.data.readers import Part
-from benchmarks.evaluation import compare, metrics
-from benchmarks.evaluation.extractors import Inception
-from benchmarks.evaluation.reference_cache import kept
+from benchmarks.data.split import Split
+from benchmarks.evaluation import compare, image_input, metrics
+from benchmarks.evaluation.extractors import InceptionExtractor
+from benchmarks.evaluation.reference_cache import cached_features
 from benchmarks.experiments import provenance, records
 
 N, D = 10_000, 2048
@@ -203,7 +203,7 @@ def measure(rounds: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "weights.pth"
         random_inception(path)
-        net, extractor = reference_inception(path), Inception(torch.device("cpu"), path)
+        net, extractor = reference_inception(path), InceptionExtractor(torch.device("cpu"), path)
         images = torch.randint(256, (50, 3, 32, 32), dtype=torch.uint8)  # 50: pytorch-fid's batch
         images[:25] = images[:25, :1] // 2  # and gray, darker ones, whose features are others
 
@@ -234,12 +234,12 @@ def memory() -> dict[str, float]:
         generator = np.random.default_rng(0)
         for name in ("reals", "samples"):
             np.savez(Path(folder) / name, generator.integers(0, 256, (N, 32, 32, 3), np.uint8))
-        extractor = Inception(torch.device("cpu"), path)
-        reals = compare.source(f"{folder}/reals.npz", None)
-        assert isinstance(reals, Part)
-        what = compare.what(reals.canonical(N), extractor)
+        extractor = InceptionExtractor(torch.device("cpu"), path)
+        reals = image_input.load_images(f"{folder}/reals.npz", None)
+        assert isinstance(reals, Split)
+        what = compare.reference_key(reals.canonical(N), extractor)
         # As an earlier command would have left them, but for what they are.
-        kept(what, extractor, lambda: generator.normal(size=(N, D)).astype(np.float32))
+        cached_features(what, extractor, lambda: generator.normal(size=(N, D)).astype(np.float32))
         before, started = _peak(), time.perf_counter()
         found = compare.compare(f"{folder}/reals.npz", f"{folder}/samples.npz", f"inception:{path}", None,
                                 torch.device("cpu"), metrics=("fd",))  # fmt: skip

@@ -19,10 +19,10 @@ from typing import Any
 import torch
 
 from benchmarks.perf.baselines import LOOPS, Case
-from benchmarks.training.engine import memory_kept
-from benchmarks.training.precision import one_thread, tf32
+from benchmarks.training.memory import keep_freed_memory
+from benchmarks.training.precision import matmul_precision, reproducible_arithmetic
 
-PATIENCE = 1200.0  # seconds that a lap may take
+LAP_TIMEOUT = 1200.0  # seconds that a lap may take
 
 
 class LoopFailed(RuntimeError):
@@ -78,8 +78,8 @@ def _lap(loop: str, team: list[Connection]) -> dict[str, Any] | None:
         connection.send("go")
     replies = []
     for connection in team:
-        if not connection.poll(PATIENCE):
-            raise LoopFailed(loop, f"no answer in {PATIENCE:.0f} s")
+        if not connection.poll(LAP_TIMEOUT):
+            raise LoopFailed(loop, f"no answer in {LAP_TIMEOUT:.0f} s")
         try:
             replies.append(connection.recv())
         except (EOFError, ConnectionResetError):
@@ -138,11 +138,13 @@ def _work(loop: str, case: Case, connection: Connection, barrier: Barrier) -> No
     mine = loop == "ours"
     try:
         # What belongs to our recipe is ours alone: denormals flushed, memory kept.
-        recipe = (one_thread(device), memory_kept(device)) if mine else (nullcontext(), nullcontext())
-        with recipe[0], recipe[1], tf32(case.precision):
+        recipe = (
+            (reproducible_arithmetic(device), keep_freed_memory(device)) if mine else (nullcontext(), nullcontext())
+        )
+        with recipe[0], recipe[1], matmul_precision(case.precision):
             laps = LOOPS[loop](case)
             while connection.recv():
-                barrier.wait(PATIENCE)
+                barrier.wait(LAP_TIMEOUT)
                 cpu = time.process_time()
                 lap = next(laps, None)
                 used = time.process_time() - cpu

@@ -22,10 +22,15 @@ import pandas as pd
 import torch
 
 from benchmarks.execution import launches
-from benchmarks.execution.locks import CLAIM
+from benchmarks.execution.locks import LOCK_FILE
+from benchmarks.execution.requirements import Grid
 from benchmarks.experiments import provenance, records
-from benchmarks.experiments.process import whoami
-from benchmarks.reporting import formats, report, tables
+from benchmarks.experiments.process import process_identity
+from benchmarks.reporting import report
+from benchmarks.reporting.formats.writer import write_table
+from benchmarks.reporting.registry import TABLES
+from benchmarks.reporting.tables import build_table
+from benchmarks.reporting.tables.timing import REQUIRED_COLUMNS
 
 
 def make(source: Path, target: Path, count: int, trials: int) -> None:
@@ -44,8 +49,8 @@ def make(source: Path, target: Path, count: int, trials: int) -> None:
         elif number < count + 8:  # some that run
             folder = target / "runs" / key
             folder.mkdir(parents=True)
-            (folder / CLAIM).write_text(json.dumps(whoami()), encoding="utf-8")
-    with launches.launching(target, "local", None, {"what": "table1", "options": {}}, cells):
+            (folder / LOCK_FILE).write_text(json.dumps(process_identity()), encoding="utf-8")
+    with launches.record_launch(target, "local", None, {"what": "table1", "options": {}}, cells):
         pass
 
 
@@ -66,7 +71,7 @@ def every_table(folder: Path, out: Path) -> None:
         trainings[model, dataset] = (*trainings.get((model, dataset), ()), key)
     base = runs[runs["source"] == "posterior"]
     identities: list[str] = runs["protocol_id"].dropna().unique().tolist()
-    grid = tables.Grid(
+    grid = Grid(
         models={model: model for model, _ in trainings},
         datasets={dataset: dataset for _, dataset in trainings},
         keys=trainings,
@@ -74,11 +79,11 @@ def every_table(folder: Path, out: Path) -> None:
         protocol_ids={str(d): str(identity) for d, identity in zip(base["dataset"], base["protocol_id"], strict=True)},
         preset="demo",
         variants={(dataset, identity): identity for _, dataset in trainings for identity in identities},
-        labels={identity: identity for identity in identities},
+        variant_labels={identity: identity for identity in identities},
     )
-    frames = {"runs": runs, "epochs": epochs, "speed": pd.DataFrame(columns=[*tables.timing.SPEED])}
-    for name in tables.TABLES:
-        formats.write(tables.build(name, frames, grid), out)
+    frames = {"evaluations": runs, "epochs": epochs, "speed": pd.DataFrame(columns=[*REQUIRED_COLUMNS])}
+    for name in TABLES:
+        write_table(build_table(name, frames, grid), out)
 
 
 def main() -> int:
@@ -88,33 +93,33 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=10_000, help="of which status is asked; half of them done")
     parser.add_argument("--source", type=Path, default=Path("results/measured/digits-demo"))
     parser.add_argument("--out", type=Path, help="folder for scale.json")
-    given = parser.parse_args()
+    args = parser.parse_args()
     found = []
     with tempfile.TemporaryDirectory(prefix="ae-bench-scale-") as name:
         many, some = Path(name) / "many", Path(name) / "some"
-        make(given.source, many, given.records, 0 if given.records < 1 else given.records)
-        make(given.source, some, given.trials // 2, given.trials)
+        make(args.source, many, args.records, 0 if args.records < 1 else args.records)
+        make(args.source, some, args.trials // 2, args.trials)
         status = [sys.executable, "-m", "benchmarks.run", "status", "--results", str(some)]
         for state in ("no index yet", "index", "index"):
             calls: dict[str, Callable[[], Any]] = {
-                f"records.runs, {given.records:,} records, {state}": lambda: records.runs(many),
-                f"records.read, both frames, {given.records:,} records, index": lambda: records.read(many),
-                f"run status, {given.trials:,} trials, {state}":
+                f"records.runs, {args.records:,} records, {state}": lambda: records.read_evaluations(many),
+                f"records.read, both frames, {args.records:,} records, index": lambda: records.read(many),
+                f"run status, {args.trials:,} trials, {state}":
                     lambda: subprocess.run(status, check=True, stdout=subprocess.DEVNULL),
             }  # fmt: skip
             found += [timed(what, call) for what, call in calls.items()]
         all_of_them = Path(name) / "all"
-        make(given.source, all_of_them, given.trials, given.trials)
+        make(args.source, all_of_them, args.trials, args.trials)
         for state in ("no index yet", "index"):
-            what = f"every table in every format, {given.trials:,} records, {state}"
+            what = f"every table in every format, {args.trials:,} records, {state}"
             found.append(timed(what, lambda: every_table(all_of_them, Path(name) / "out")))
-        found.append(timed(f"the report, {given.trials:,} records, index", lambda: report.write(all_of_them)))
+        found.append(timed(f"the report, {args.trials:,} records, index", lambda: report.write_report(all_of_them)))
         runs, epochs = records.read(many)
-        rows = {"records": given.records, "rows of runs": len(runs), "rows of epochs": len(epochs)}
-    if given.out:
+        rows = {"records": args.records, "rows of runs": len(runs), "rows of epochs": len(epochs)}
+    if args.out:
         where = provenance.describe(torch.device("cpu"))
         seconds = [{"what": what, "seconds": value} for what, value in found]
-        print(records.write_json(given.out / "scale.json", {**rows, "seconds": seconds, "provenance": where}))
+        print(records.write_json(args.out / "scale.json", {**rows, "seconds": seconds, "provenance": where}))
     return 0
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from pandas import DataFrame
 
-from benchmarks.protocols import PRESETS, TABLE1, protocol
-from benchmarks.reporting.speed_records import per_epoch, steps
+from benchmarks.presets import PRESETS, TABLE1
+from benchmarks.protocols import protocol
+from benchmarks.reporting.speed_records import step_seconds, steps_per_epoch
 
 NAMES = {"ours": "ours", "eager": "eager, resident", "plain": "plain loop", "pythae": "pythae"}
 
@@ -22,9 +23,9 @@ NAMES = {"ours": "ours", "eager": "eager, resident", "plain": "plain loop", "pyt
 def summary(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One row per stage: medians over rounds; ratios and shares are of rounds, then their median and range."""
     rows = []
-    for stage, loops in steps(record).items():
+    for stage, loops in step_seconds(record).items():
         mine = loops["ours"]
-        epoch = [seconds * per_epoch(record, stage) for seconds in mine.values()]
+        epoch = [seconds * steps_per_epoch(record, stage) for seconds in mine.values()]
         row: dict[str, Any] = {
             "model": record["model"], "dataset": record["dataset"], "stage": stage, "precision": record["precision"],
             "processes": record["processes"], "epoch": median(epoch), "epochs": epoch,
@@ -79,7 +80,7 @@ def _laps(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Where loops are timed over fewer steps than ours, which the start of an epoch then weighs more upon."""
     said: dict[str, None] = {}
     for record in found:
-        for stage in steps(record):
+        for stage in step_seconds(record):
             taken = {loop: {r["steps"] for r in record["rows"] if (r["loop"], r["stage"]) == (loop, stage)}
                      for loop in NAMES}  # fmt: skip
             fewer = {loop: min(taken[loop]) for loop in NAMES if taken[loop] and taken[loop] != taken["ours"]}
@@ -107,7 +108,10 @@ def _processes(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def throughput(record: Mapping[str, Any]) -> float:
     """Epochs of all stages together per second, of all processes together; median over the rounds."""
-    each = [[s * per_epoch(record, stage) for s in loops["ours"].values()] for stage, loops in steps(record).items()]
+    each = [
+        [s * steps_per_epoch(record, stage) for s in loops["ours"].values()]
+        for stage, loops in step_seconds(record).items()
+    ]
     return float(median(record["processes"] / sum(parts) for parts in zip(*each, strict=True)))
 
 
@@ -139,7 +143,7 @@ def _sides(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "| ---: | ---: | ---: | ---: |"
     points = []
     for record in mine:
-        ((stage, loops),) = steps(record).items()
+        ((stage, loops),) = step_seconds(record).items()
         points.append((record["flops"][stage] / 1e9, median(loops["ours"].values())))
         yield f"| {record['shape'][1]} | {points[-1][0]:.4g} | {points[-1][1] * 1e3:.4g} | {_memory(record):.2f} |"
     yield ""
@@ -195,7 +199,7 @@ def _alike(record: Mapping[str, Any]) -> tuple[str, str, str]:
 def column_hours(record: Mapping[str, Any]) -> float:
     """Hours of one training at the paper's epochs."""
     stages = protocol(record["model"], record["dataset"], "paper", record["images"]).stages
-    each = steps(record)
+    each = step_seconds(record)
     return sum(s.total(record["images"]) * median(each[name]["ours"].values()) for name, s in stages.items()) / 3600
 
 
@@ -229,7 +233,7 @@ def draw(found: Sequence[Mapping[str, Any]], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    cells = [(r, stage, loops) for r in found if r["purpose"] == "table" for stage, loops in steps(r).items()
+    cells = [(r, stage, loops) for r in found if r["purpose"] == "table" for stage, loops in step_seconds(r).items()
              if {*NAMES} & {*loops} > {"ours"}]  # fmt: skip
     if not cells:
         return
@@ -243,7 +247,7 @@ def draw(found: Sequence[Mapping[str, Any]], path: Path) -> None:
                 new = NAMES[loop] not in axes.get_legend_handles_labels()[1]
                 axes.barh(at, median(values), 0.17, color=f"C{number}", label=NAMES[loop] if new else None)
                 axes.plot(values, [at] * len(values), ".", color="black", markersize=3)
-        seconds = median(loops["ours"].values()) * per_epoch(record, stage)
+        seconds = median(loops["ours"].values()) * steps_per_epoch(record, stage)
         where = f"{record['provenance']['device'].split(':')[0]}, {record['precision']}"
         labels.append(f"{record['model']}, {stage}, {record['dataset']}\n{where}: {seconds:.3g} s")
     axes.set_yticks(range(len(cells)), labels, fontsize=8)

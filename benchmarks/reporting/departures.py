@@ -1,8 +1,8 @@
-"""Collects the `Departs:` lines of the code's docstrings: where we had to choose, and how to choose otherwise.
+"""The page of departures from the paper, made from the `Departs:` lines of the code's docstrings.
 
     python -m benchmarks.reporting.departures > docs/departures.md
 
-A test compares that file with the code, so it cannot go stale.
+A test compares that page with the code, so that it is always up to date.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import ast
 import re
 from pathlib import Path
 
-HEAD = """# Departures
+HEADER = """# Departures
 
 Where the paper is silent, contradicts itself or cannot be followed to the letter, the code says so in the docstring
 of what it concerns, after the word `Departs:`. This page is made from those lines by
@@ -19,41 +19,40 @@ of what it concerns, after the word `Departs:`. This page is made from those lin
 """
 
 
-def collect(root: Path) -> list[tuple[str, str, str]]:
-    """(file, class or function, text) of every `Departs:` line in the docstrings below a checkout's packages."""
-    found = []
+def collect_departures(root: Path) -> list[tuple[str, str, str]]:
+    """(file, class or function, text) of every `Departs:` line in the docstrings of a checkout's packages."""
+    collected = []
     for path in sorted([*root.glob("zoo/*.py"), *root.glob("benchmarks/**/*.py")]):
         if path.name == Path(__file__).name:
             continue
-        text = path.read_text(encoding="utf-8")
-        if "Departs:" not in text:  # parsing takes time
+        source = path.read_text(encoding="utf-8")
+        if "Departs:" not in source:  # parsing takes time
             continue
-        tree = ast.parse(text)
-        for node in ast.walk(tree):
+        for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-                for item in departures(ast.get_docstring(node) or ""):
-                    found.append((path.relative_to(root).as_posix(), getattr(node, "name", "the module"), item))
-    return found
+                for text in parse_departures(ast.get_docstring(node) or ""):
+                    collected.append((path.relative_to(root).as_posix(), getattr(node, "name", "the module"), text))
+    return collected
 
 
-def departures(docstring: str) -> list[str]:
-    """The `Departs:` items of a docstring, each on one line; an item ends at a blank line or at the next one."""
+def parse_departures(docstring: str) -> list[str]:
+    """The `Departs:` items of a docstring, each on one line; an item ends at a blank line or at the next item."""
     items = re.findall(r"^Departs: (.*?)(?=^Departs: |^\s*$|\Z)", docstring, flags=re.M | re.S)
     return [" ".join(item.split()) for item in items]
 
 
-def page(root: Path) -> str:
-    """The whole page, Markdown."""
-    lines = [HEAD]
-    last = ""
-    for file, name, text in collect(root):
-        if file != last:
+def departures_page(root: Path) -> str:
+    """The whole page, as Markdown."""
+    lines = [HEADER]
+    last_file = ""
+    for file, name, text in collect_departures(root):
+        if file != last_file:
             lines.append(f"\n## {file}\n")
-            last = file
+            last_file = file
         text = re.sub(r" (To switch:|No switch)", r" **\1**", text)
         lines.append(f"- `{name}`: {text[0].upper()}{text[1:]}")
     return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    print(page(Path(__file__).resolve().parents[2]), end="")
+    print(departures_page(Path(__file__).resolve().parents[2]), end="")

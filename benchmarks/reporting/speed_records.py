@@ -1,4 +1,4 @@
-"""Records of speed: reading them, and seconds per epoch as a frame, which Table 5 is made of."""
+"""Records of training speed: reading them, and the frame of seconds per epoch that Table 5 is made of."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ COLUMNS = ("purpose", "model", "dataset", "stage", "seconds_per_epoch", "min", "
            "device", "precision", "engine", "channels_last", "processes", "exclusive", "synthetic")  # fmt: skip
 
 
-def load(folder: Path) -> list[dict[str, Any]]:
-    """All records of a folder."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-    return [record for record in found if record.get("what") == "speed" and record["schema"] == SCHEMA]
+def read_speed_records(folder: Path) -> list[dict[str, Any]]:
+    """All speed records of a folder."""
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    return [record for record in records if record.get("what") == "speed" and record["schema"] == SCHEMA]
 
 
-def read(folder: Path) -> DataFrame:
-    """Seconds per epoch of our training as the records of a folder have measured them.
+def read_epoch_seconds(folder: Path) -> DataFrame:
+    """Seconds per epoch of our training loop, from the records of a folder.
 
     Returns:
-        One row per stage of a record of the purpose "table" or "processes".  `seconds_per_epoch` is the median over
-        rounds of the seconds of one epoch of the whole training set (`images` // `batch` steps), of one process of
-        `processes` that ran at the same time; `min` and `max` are of the rounds.  `engine` says how steps of all
-        stages were taken.  `exclusive`: nobody else used the device (on a CPU: at most 5 % of its cores).
-        `synthetic`: random images of the right shape.
+        One row per stage of each record of purpose "table" or "processes", with the columns `COLUMNS`.
+        `seconds_per_epoch` is the median over rounds of the seconds of one epoch of the whole training set
+        (`images` // `batch` steps), in one of `processes` processes that ran at the same time; `min` and `max` are
+        over rounds.  `engine` is the engine of all stages.  `exclusive`: nothing else used the device (on a CPU: at
+        most 5 % of its cores).  `synthetic`: trained on random images of the right shape.
     """
     rows = []
-    for record in load(Path(folder)):
+    for record in read_speed_records(Path(folder)):
         if record["purpose"] not in ("table", "processes"):
             continue
-        how = {row["how"] for row in record["rows"] if row["loop"] == "ours"}
-        for stage, loops in steps(record).items():
-            values = [seconds * per_epoch(record, stage) for seconds in loops["ours"].values()]
+        engines = {row["how"] for row in record["rows"] if row["loop"] == "ours"}
+        for stage, loops in step_seconds(record).items():
+            values = [seconds * steps_per_epoch(record, stage) for seconds in loops["ours"].values()]
             rows.append({
                 **{name: record[name] for name in ("purpose", "model", "dataset", "images", "precision",
                                                    "channels_last", "processes", "exclusive", "synthetic")},
                 "stage": stage, "seconds_per_epoch": median(values), "min": min(values), "max": max(values),
                 "rounds": len(values), "batch": record["batch"][stage],
-                "device": record["provenance"]["device"], "engine": ", ".join(sorted(how)),
+                "device": record["provenance"]["device"], "engine": ", ".join(sorted(engines)),
             })  # fmt: skip
     return DataFrame(rows, columns=[*COLUMNS])
 
 
-def steps(record: Mapping[str, Any]) -> dict[str, dict[str, dict[int, float]]]:
-    """Stage -> loop -> round -> seconds of one step, mean over the processes; of "ceiling": of one GFLOP."""
-    found: dict[str, dict[str, dict[int, float]]] = {}
+def step_seconds(record: Mapping[str, Any]) -> dict[str, dict[str, dict[int, float]]]:
+    """Stage -> loop -> round -> seconds of one step, mean over processes; for the loop "ceiling": of one GFLOP."""
+    seconds: dict[str, dict[str, dict[int, float]]] = {}
     for row in record["rows"]:
-        of = found.setdefault(row["stage"], {}).setdefault(row["loop"], {})
-        of[row["round"]] = mean(row["seconds"]) / row["steps"]
-    return found
+        rounds = seconds.setdefault(row["stage"], {}).setdefault(row["loop"], {})
+        rounds[row["round"]] = mean(row["seconds"]) / row["steps"]
+    return seconds
 
 
-def per_epoch(record: Mapping[str, Any], stage: str) -> int:
+def steps_per_epoch(record: Mapping[str, Any], stage: str) -> int:
     """Steps of an epoch of the whole data set."""
     return int(record["images"] // record["batch"][stage])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import time
 from functools import lru_cache
 from pathlib import Path
 
@@ -31,3 +32,31 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def synchronized_time(device: torch.device) -> float:
+    """Seconds, after the device has finished what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+class GpuUnusableError(RuntimeError):
+    """Capturing a step failed half-way: the process cannot use its GPU any more."""
+
+    happened = False  # in this process
+
+
+def is_device_lost(device: str) -> bool:
+    """Whether nothing that this process does on a device can succeed any more, whatever is trained.
+
+    After an error in a kernel every call fails.  After a capture that failed some do not, but the random numbers are
+    not those that were asked for.
+    """
+    if not device.startswith("cuda"):
+        return False
+    try:
+        torch.zeros(1, device=device).add(1).item()
+    except (RuntimeError, AssertionError):  # the latter of a torch without CUDA
+        return True
+    return GpuUnusableError.happened

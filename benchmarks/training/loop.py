@@ -18,12 +18,14 @@ import torch
 from torch import Tensor
 
 from benchmarks.protocols import Schedule
-from benchmarks.training.engine import Engine, Steps, clock, forget
-from benchmarks.training.streaming import portions
+from benchmarks.training.device import synchronized_time
+from benchmarks.training.engine import Engine
+from benchmarks.training.steps import Steps, reset_optimizer
+from benchmarks.training.streaming import stream_batches
 from zoo.base import LatentModel, Stage, Update
 
 State = dict[str, Any]
-"""Where training stands: tensors, numbers and strings only, so that it loads with weights_only=True."""
+"""The state of training: tensors, numbers and strings only, so that it loads with weights_only=True."""
 STATE = {"number", "epoch", "steps", "model", "optimisers", "random", "marks"}  # its keys
 
 
@@ -35,12 +37,12 @@ class Epoch:
         row: stage, epoch (from 0), seconds (of training only), steps, and the mean over the epoch of the
             objective and of its parts.
         state: call it for what `train` needs to go on from here.
-        how: the way in which its steps were taken, see `engine.Steps.how`.
+        engine_used: see `steps.Steps.engine_used`.
     """
 
     row: dict[str, Any]
     state: Callable[[], State]
-    how: str
+    engine_used: str
 
 
 class Diverged(RuntimeError):
@@ -78,17 +80,17 @@ def train(
     engine.on(device)
     if engine.channels_last:
         model.to(memory_format=torch.channels_last)
-    # marks[i]: the random state before stage i was asked for.  Resuming runs the code between stages again,
+    # rng_states[i]: the random state before stage i was asked for.  Resuming runs the code between stages again,
     # and it must see the random numbers that it saw the first time.
-    marks: list[dict[str, Tensor]] = list(resume["marks"]) if resume else []
+    rng_states: list[dict[str, Tensor]] = list(resume["marks"]) if resume else []
     if resume:
         model.load_state_dict(resume["model"])
     source, number = model.stages(x), 0
     while True:
         if resume and number <= resume["number"]:
-            set_random(marks[number], device)
+            set_rng_state(rng_states[number], device)
         else:
-            marks.append(get_random(device))
+            rng_states.append(get_rng_state(device))
         stage = next(source, None)
         if stage is None:
             return
@@ -98,31 +100,31 @@ def train(
         if stage.name not in stages:
             raise ValueError(f"no schedule for stage {stage.name!r}; there is one for {', '.join(stages)}")
         schedule, first, done = stages[stage.name], 0, 0
-        optimisers = [adam(update, schedule) for update in stage.updates]
+        optimizers = [make_adam(update, schedule) for update in stage.updates]
         if resume and number == resume["number"]:
             first, done = resume["epoch"] + 1, resume["steps"]
             model.load_state_dict(resume["model"])
-            for optimiser, saved in zip(optimisers, resume["optimisers"], strict=True):
-                optimiser.load_state_dict(saved)
-            set_random(resume["random"], device)
-        steps = Steps(model, stage.updates, optimisers, engine, x if x.device == device else None)
+            for optimizer, saved in zip(optimizers, resume["optimisers"], strict=True):
+                optimizer.load_state_dict(saved)
+            set_rng_state(resume["random"], device)
+        steps = Steps(model, stage.updates, optimizers, engine, x if x.device == device else None)
         for epoch in range(first, schedule.epochs or 0):
             if schedule.fresh:
-                for optimiser in optimisers:
-                    forget(optimiser)
-            row = one_epoch(model, stage, schedule, steps, epoch, done)
+                for optimizer in optimizers:
+                    reset_optimizer(optimizer)
+            row = train_epoch(model, stage, schedule, steps, epoch, done)
             done += row["steps"]
-            yield Epoch(row, _state(model, optimisers, marks, number, epoch, done, device), steps.how)
+            yield Epoch(row, _state(model, optimizers, rng_states, number, epoch, done, device), steps.engine_used)
         number += 1
 
 
-def one_epoch(
+def train_epoch(
     model: LatentModel, stage: Stage, schedule: Schedule, steps: Steps, epoch: int, done: int
 ) -> dict[str, Any]:
     """Train for one epoch and return its row; `done` steps of the stage have been taken before."""
-    started, spent = clock(steps.device), steps.spent
+    started, setup_before = synchronized_time(steps.device), steps.setup_seconds
     model.train()
-    steps.begin([{name: schedule.rate(name, epoch) for name in update.groups} for update in stage.updates])
+    steps.start_epoch([{name: schedule.rate(name, epoch) for name in update.groups} for update in stage.updates])
     data = stage.data()
     n = len(data[0])
     batches = n // schedule.batch  # whole batches only: batch norm fails on a last batch of one
@@ -131,19 +133,19 @@ def one_epoch(
     if batches < 1:
         raise ValueError(f"stage {stage.name!r} has batches of {schedule.batch}, but there are {n} examples")
     order = torch.randperm(n, device=steps.device)[: batches * schedule.batch].view(batches, schedule.batch)
-    for part, rows in portions(data, order, steps.engine.limit):
+    for part, rows in stream_batches(data, order, steps.engine.limit):
         steps.run(part, rows)
     means = steps.means(batches)
-    seconds = clock(steps.device) - started - (steps.spent - spent)
+    seconds = synchronized_time(steps.device) - started - (steps.setup_seconds - setup_before)
     row = {"stage": stage.name, "epoch": epoch, "seconds": seconds, "steps": batches, **means}
-    wrong = [name for name, value in means.items() if not isfinite(value)]
-    if wrong:  # a part says more than the objective that it is a part of
-        guilty = next((name for name in wrong if not name.startswith("objective")), wrong[0])
-        raise Diverged(stage.name, epoch, guilty, row)
+    not_finite = [name for name, value in means.items() if not isfinite(value)]
+    if not_finite:  # a part says more than the objective that it is a part of
+        part_name = next((name for name in not_finite if not name.startswith("objective")), not_finite[0])
+        raise Diverged(stage.name, epoch, part_name, row)
     return row
 
 
-def adam(update: Update, schedule: Schedule) -> torch.optim.Adam:
+def make_adam(update: Update, schedule: Schedule) -> torch.optim.Adam:
     """A fused Adam with one parameter group per group of the update."""
     groups = [
         {"params": [*parameters], "name": name, "lr": schedule.rate(name, 0), "weight_decay": schedule.decay(name)}
@@ -154,14 +156,14 @@ def adam(update: Update, schedule: Schedule) -> torch.optim.Adam:
 
 def _state(
     model: LatentModel,
-    optimisers: list[torch.optim.Adam],
-    marks: list[dict[str, Tensor]],
+    optimizers: list[torch.optim.Adam],
+    rng_states: list[dict[str, Tensor]],
     number: int,
     epoch: int,
     steps: int,
     device: torch.device,
 ) -> Callable[[], State]:
-    random = get_random(device)  # now, as the caller may draw numbers before it asks for the state
+    random = get_rng_state(device)  # now, as the caller may draw numbers before it asks for the state
 
     def state() -> State:
         return {
@@ -169,23 +171,23 @@ def _state(
             "epoch": epoch,
             "steps": steps,
             "model": {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()},
-            "optimisers": [plain(optimiser.state_dict()) for optimiser in optimisers],
+            "optimisers": [portable_state(optimizer.state_dict()) for optimizer in optimizers],
             "random": random,
-            "marks": list(marks),
+            "marks": list(rng_states),
         }
 
     return state
 
 
-def plain(optimiser: dict[str, Any]) -> dict[str, Any]:
-    """A copy of an optimiser's state that no engine has left its mark on."""
-    copied: dict[str, Any] = copy.deepcopy(optimiser)
+def portable_state(optimizer: dict[str, Any]) -> dict[str, Any]:
+    """A copy of an optimizer's state without what an engine has changed in it."""
+    copied: dict[str, Any] = copy.deepcopy(optimizer)
     for group in copied["param_groups"]:
         group["lr"], group["capturable"] = float(group["lr"]), False
     return copied
 
 
-def get_random(device: torch.device) -> dict[str, Tensor]:
+def get_rng_state(device: torch.device) -> dict[str, Tensor]:
     """State of torch's global generators: the CPU's, and the device's where it has its own."""
     states = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
@@ -193,7 +195,7 @@ def get_random(device: torch.device) -> dict[str, Tensor]:
     return states
 
 
-def set_random(states: Mapping[str, Tensor], device: torch.device) -> None:
+def set_rng_state(states: Mapping[str, Tensor], device: torch.device) -> None:
     """Put back what `get_random` returned."""
     torch.set_rng_state(states["cpu"])
     if device.type == "cuda" and "cuda" in states:

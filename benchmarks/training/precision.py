@@ -13,7 +13,7 @@ from zoo.base import LatentModel
 from zoo.losses import FP32_ONLY
 
 
-def loss_problems(model: str, recon: object, precision: str) -> list[str]:
+def find_loss_errors(model: str, recon: object, precision: str) -> list[str]:
     """What is wrong with training a model, whose reconstruction loss is `recon`, at a precision."""
     if precision != "bf16" or recon not in FP32_ONLY:
         return []
@@ -27,14 +27,16 @@ class Autocast:
     """
 
     def __init__(self, model: LatentModel, precision: str):
-        self.on, self.device = precision == "bf16", model.device.type
-        fine = [module for module in model.modules() if getattr(module, "fp32_only", False)] if self.on else []
-        self.forwards = [(module, self._fine(module.forward)) for module in fine]
+        self.is_bf16, self.device = precision == "bf16", model.device.type
+        fp32_modules = (
+            [module for module in model.modules() if getattr(module, "fp32_only", False)] if self.is_bf16 else []
+        )
+        self.forwards = [(module, self._in_fp32(module.forward)) for module in fp32_modules]
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
         """The context."""
-        if not self.on:
+        if not self.is_bf16:
             yield
             return
         for module, forward in self.forwards:
@@ -47,7 +49,7 @@ class Autocast:
             for module, _ in self.forwards:
                 del module.forward  # its class's again
 
-    def _fine(self, forward: Callable[..., object]) -> Callable[..., object]:
+    def _in_fp32(self, forward: Callable[..., object]) -> Callable[..., object]:
         def call(*inputs: object) -> object:
             with torch.autocast(self.device, enabled=False):
                 return forward(*(x.float() if isinstance(x, Tensor) else x for x in inputs))
@@ -56,14 +58,14 @@ class Autocast:
 
 
 @contextmanager
-def one_thread(device: torch.device) -> Iterator[None]:
+def reproducible_arithmetic(device: torch.device) -> Iterator[None]:
     """One thread for a CPU trial, no denormals, no TF32; all put back afterwards."""
     threads = torch.get_num_threads()
     if device.type == "cpu":
         torch.set_num_threads(1)  # sums over more threads differ in their last bits
     torch.set_flush_denormal(True)
     try:
-        with threadpool_limits(1), tf32("fp32"):
+        with threadpool_limits(1), matmul_precision("fp32"):
             yield
     finally:
         torch.set_flush_denormal(False)
@@ -71,7 +73,7 @@ def one_thread(device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def tf32(precision: str) -> Iterator[None]:
+def matmul_precision(precision: str) -> Iterator[None]:
     """TF32 on a GPU if `precision` says so, for training alone: measuring and inverting a flow need all digits."""
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"

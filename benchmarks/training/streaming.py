@@ -14,7 +14,7 @@ Portion = tuple[Sequence[Tensor], Tensor]
 """Tensors on the device, and which of their examples make the batches, (batches, batch)."""
 
 
-def place(images: Tensor, device: torch.device, limit: int | None = None) -> Tensor:
+def place_images(images: Tensor, device: torch.device, limit: int | None = None) -> Tensor:
     """Images on the device, or in pinned memory of the host where they take too much of it.
 
     Args:
@@ -29,7 +29,7 @@ def place(images: Tensor, device: torch.device, limit: int | None = None) -> Ten
     return images.to(device) if images.nbytes <= limit else images.pin_memory()
 
 
-def portions(data: Sequence[Tensor], order: Tensor, limit: int | None = None) -> Iterator[Portion]:
+def stream_batches(data: Sequence[Tensor], order: Tensor, limit: int | None = None) -> Iterator[Portion]:
     """An epoch's data: in one piece where all of it is on the device, otherwise piece by piece, the next one ahead.
 
     Either way the steps see the same batches.
@@ -41,13 +41,13 @@ def portions(data: Sequence[Tensor], order: Tensor, limit: int | None = None) ->
     """
     device = order.device
     size = sum(tensor.nbytes for tensor in data)
-    far = any(tensor.device != device for tensor in data)
-    if not far and (limit is None or device.type == "cuda" or size <= limit):
+    is_elsewhere = any(tensor.device != device for tensor in data)
+    if not is_elsewhere and (limit is None or device.type == "cuda" or size <= limit):
         yield data, order
         return
     per_batch = max(1, size * order.shape[1] // len(data[0]))
     rows = max(1, (PORTION if limit is None or device.type == "cuda" else limit // 2) // per_batch)
-    wanted = order.cpu().split(rows)
+    batches = order.cpu().split(rows)
     stream = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     def fetch(index: Tensor) -> Portion:
@@ -56,18 +56,18 @@ def portions(data: Sequence[Tensor], order: Tensor, limit: int | None = None) ->
         if stream is None:
             return [tensor.index_select(0, flat) for tensor in data], torch.arange(len(flat)).view_as(index)
         with torch.cuda.stream(stream):
-            found = [_fetch(tensor, flat, device) for tensor in data]
-            there = torch.arange(len(flat), device=device).view_as(index)
+            fetched = [_fetch(tensor, flat, device) for tensor in data]
+            index_in_portion = torch.arange(len(flat), device=device).view_as(index)
             done = stream.record_event()
-        done.synchronize()  # this thread waits, not the one that launches steps; `engine.no_waiting` lets it
-        return found, there
+        done.synchronize()  # this thread waits, not the one that launches steps; `capture.no_synchronization` allows it
+        return fetched, index_in_portion
 
-    with ThreadPoolExecutor(1, "portions") as ahead:
-        coming = ahead.submit(fetch, wanted[0])
-        for number in range(len(wanted)):
-            tensors, index = coming.result()
-            if number + 1 < len(wanted):
-                coming = ahead.submit(fetch, wanted[number + 1])
+    with ThreadPoolExecutor(1, "portions") as executor:
+        next_portion = executor.submit(fetch, batches[0])
+        for number in range(len(batches)):
+            tensors, index = next_portion.result()
+            if number + 1 < len(batches):
+                next_portion = executor.submit(fetch, batches[number + 1])
             if stream is not None:
                 for tensor in [*tensors, index]:
                     tensor.record_stream(torch.cuda.current_stream(device))

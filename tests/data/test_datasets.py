@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from benchmarks.data import datasets, readers
-from benchmarks.data.datasets import DATASETS, DataError, Folder, Part
+from benchmarks.data import celeba, datasets, folders, published
+from benchmarks.data.datasets import DATASETS, DataError, ImageFolder, Split
+from benchmarks.data.paths import data_root
 
 needs_data = pytest.mark.skipif(
     not os.environ.get("AE_BENCH_DATA"), reason="needs the real files: set AE_BENCH_DATA to a data root"
@@ -31,7 +32,7 @@ def own_cache(tmp_path_factory, monkeypatch):
 def part_of(values, shape=(1, 1, 1), labels=None):
     """One constant image of each value."""
     pixels = torch.tensor(values, dtype=torch.uint8).reshape(-1, 1, 1, 1).expand(-1, *shape).contiguous()
-    return Part(pixels, None if labels is None else torch.tensor(labels))
+    return Split(pixels, None if labels is None else torch.tensor(labels))
 
 
 def idx(array):
@@ -96,7 +97,7 @@ def test_fingerprint_depends_on_the_shape():
 
 def test_fingerprint_ignores_the_layout_in_memory():
     pixels = torch.arange(24, dtype=torch.uint8).reshape(2, 3, 2, 2)
-    assert Part(pixels).fingerprint == Part(pixels.contiguous(memory_format=torch.channels_last)).fingerprint
+    assert Split(pixels).fingerprint == Split(pixels.contiguous(memory_format=torch.channels_last)).fingerprint
 
 
 def test_canonical_takes_labels_along_and_at_most_n():
@@ -115,7 +116,7 @@ def test_labels_decide_between_equal_images():
 
 def test_part_refuses_floats_and_too_few_labels():
     with pytest.raises(ValueError, match="must be uint8"):
-        Part(torch.zeros(2, 1, 1, 1))
+        Split(torch.zeros(2, 1, 1, 1))
     with pytest.raises(ValueError, match=r"labels must be int64 \(2,\)"):
         part_of([1, 2], labels=[1])
 
@@ -137,25 +138,25 @@ def test_sizes_of_latents_and_flows_are_the_papers():
 def test_unknown_name_lists_the_known_ones():
     with pytest.raises(ValueError, match=r"unknown data set 'minst' .*. Known: digits, .*folder:PATH \(benchmarks/"):
         datasets.load("minst", None)
-    assert "unknown data set 'minst'" in datasets.problems("minst", None)[0]
+    assert "unknown data set 'minst'" in datasets.find_errors("minst", None)[0]
 
 
 def test_every_row_can_be_pickled(tmp_path):
-    for dataset in (*DATASETS, Folder(tmp_path, "mine", "mnist")):
-        copy = pickle.loads(pickle.dumps(datasets.spec(dataset)))  # noqa: S301 - made on this line
-        assert copy.label == datasets.spec(dataset).label
+    for dataset in (*DATASETS, ImageFolder(tmp_path, "mine", "mnist")):
+        copy = pickle.loads(pickle.dumps(datasets.dataset_spec(dataset)))  # noqa: S301 - made on this line
+        assert copy.label == datasets.dataset_spec(dataset).label
 
 
 def test_default_root_is_in_the_users_cache(monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert datasets.default_root() == Path("/somewhere/ae-bench/data")
+    assert data_root(None) == Path("/somewhere/ae-bench/data")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
-    assert datasets.default_root() == Path.home() / ".cache/ae-bench/data"
+    assert data_root(None) == Path.home() / ".cache/ae-bench/data"
 
 
 @pytest.mark.parametrize("name", [name for name in DATASETS if name != "digits"])
 def test_missing_data_are_named_before_and_while_loading(name, tmp_path):
-    problems = datasets.problems(name, tmp_path)
+    problems = datasets.find_errors(name, tmp_path)
     assert problems
     assert all("<data root>/" in line and "Get it: " in line and DATASETS[name].get in line for line in problems)
     with pytest.raises(DataError, match="<data root>/") as error:
@@ -173,7 +174,7 @@ def test_digits_split_is_stratified_and_known():
     assert torch.bincount(digits.test.labels).tolist() == [50] * 10
     assert digits.train.images.shape[1:] == digits.spec.shape
     assert digits.train.images.max() == 255
-    assert datasets.problems("digits", None) == []
+    assert datasets.find_errors("digits", None) == []
 
 
 def test_digits_test_images_have_the_smallest_digests_of_their_class():
@@ -191,7 +192,7 @@ def test_digits_test_images_have_the_smallest_digests_of_their_class():
 @pytest.mark.parametrize("zipped", [True, False])
 def test_idx_files_are_read_gzipped_or_not(zipped, tmp_path):
     written = write_mnist(tmp_path, zipped=zipped)
-    assert datasets.problems("mnist", tmp_path) == []
+    assert datasets.find_errors("mnist", tmp_path) == []
     mnist = datasets.load("mnist", tmp_path)
     assert (mnist.train.images[:, 0].numpy() == written["train"]).all()
     assert (mnist.test.images[:, 0].numpy() == written["t10k"]).all()
@@ -202,10 +203,10 @@ def test_unpublished_pixels_are_a_warning(tmp_path):
     write_mnist(tmp_path, "FashionMNIST")
     fashion = datasets.load("fashion", tmp_path)
     assert (
-        f"pixels of the train part are not the published ones: fingerprint {fashion.train.fingerprint}"
+        f"pixels of the train split are not the published ones: fingerprint {fashion.train.fingerprint}"
         in (fashion.warnings[0])
     )
-    assert any("the test part has 3 images, the published one 10,000" in line for line in fashion.warnings)
+    assert any("the test split has 3 images, the published one 10,000" in line for line in fashion.warnings)
 
 
 def damage(kind, data):
@@ -253,8 +254,8 @@ def test_labels_that_do_not_match_are_an_error(tmp_path):
 @pytest.mark.parametrize("name", ["mnist", "fashion"])
 def test_published_pixels_are_recognised(name):
     root = Path(os.environ["AE_BENCH_DATA"])
-    if datasets.problems(name, root):
-        pytest.skip(datasets.problems(name, root)[0])
+    if datasets.find_errors(name, root):
+        pytest.skip(datasets.find_errors(name, root)[0])
     data = datasets.load(name, root)
     assert data.warnings == ()
     assert (data.train.images.shape, data.test.images.shape) == ((60_000, 1, 28, 28), (10_000, 1, 28, 28))
@@ -275,7 +276,7 @@ def test_cifar10_batches_with_a_wrong_checksum_are_never_unpickled(tmp_path):
     folder.mkdir()
     for name in [*(f"data_batch_{n}" for n in range(1, 6)), "test_batch", "batches.meta"]:
         (folder / name).write_bytes(pickle.dumps(Trap()))
-    assert datasets.problems("cifar10", tmp_path) == []
+    assert datasets.find_errors("cifar10", tmp_path) == []
     with pytest.raises(DataError, match=r"<data root>/cifar-10-batches-py is missing or corrupt .*run fetch cifar10"):
         datasets.load("cifar10", tmp_path)
     assert not opened.exists()
@@ -283,7 +284,7 @@ def test_cifar10_batches_with_a_wrong_checksum_are_never_unpickled(tmp_path):
 
 def test_torchvisions_array_becomes_channels_first():
     data = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)
-    part = datasets.channels_first(data, [1, 2])
+    part = published.channels_first(data, [1, 2])
     assert part.images.shape == (2, 3, 4, 5)
     assert part.images[1, 2, 3, 4] == data[1, 3, 4, 2]
     assert part.labels.tolist() == [1, 2]
@@ -296,21 +297,21 @@ def test_celeba_follows_the_partition_file_in_the_order_of_names(tmp_path):
     write_celeba(tmp_path, "02102")
     listing = tmp_path / "celeba/list_eval_partition.txt"
     listing.write_text("".join(reversed(listing.read_text().splitlines(keepends=True))))
-    celeba = datasets.load("celeba", tmp_path)
-    assert datasets.problems("celeba", tmp_path) == []
-    assert (len(celeba.train), len(celeba.test)) == (2, 2)
+    faces = datasets.load("celeba", tmp_path)
+    assert datasets.find_errors("celeba", tmp_path) == []
+    assert (len(faces.train), len(faces.test)) == (2, 2)
     with Image.open(tmp_path / "celeba/img_align_celeba/000002.jpg") as image:
-        expected = np.asarray(readers.crop_celeba(image.convert("RGB")))
-    assert (celeba.test.images[0].permute(1, 2, 0).numpy() == expected).all()
+        expected = np.asarray(celeba.crop_celeba(image.convert("RGB")))
+    assert (faces.test.images[0].permute(1, 2, 0).numpy() == expected).all()
     assert any("the published one 162,770" in line for line in celeba.warnings)
 
 
 def test_celeba_crop_is_central_and_antialiased():
     white = np.zeros((218, 178), np.uint8)
     white[29:189, 9:169] = 255  # 160x160, (218 - 160) / 2 and (178 - 160) / 2 inside
-    assert np.asarray(readers.crop_celeba(Image.fromarray(white))).min() == 255
+    assert np.asarray(celeba.crop_celeba(Image.fromarray(white))).min() == 255
     stripes = np.tile(np.array([0, 255], np.uint8), (218, 89))  # period 2 is finer than 64 of 160 pixels can show
-    small = np.asarray(readers.crop_celeba(Image.fromarray(stripes)), float)
+    small = np.asarray(celeba.crop_celeba(Image.fromarray(stripes)), float)
     assert small.shape == (64, 64)
     assert small[:, 2:-2].std() < 0.2 * 127.5  # without antialiasing it stays near 127.5
 
@@ -341,7 +342,7 @@ def test_broken_partition_line_is_named(line, tmp_path):
 
 
 def digits_folder(path):
-    return Folder(path, "mine", "digits")
+    return ImageFolder(path, "mine", "digits")
 
 
 def test_folder_is_split_by_digest_whatever_the_names(tmp_path):
@@ -377,7 +378,7 @@ def test_folder_is_converted_to_the_channels_of_its_row(tmp_path):
     for i in range(3):
         write_image(tmp_path / "grey" / f"{i}.png", i, (32, 32))
         write_image(tmp_path / "rgb" / f"{i}.png", i, (8, 8), "RGB")
-    grey = datasets.load(Folder(tmp_path / "grey", "mine", "cifar10"), None)
+    grey = datasets.load(ImageFolder(tmp_path / "grey", "mine", "cifar10"), None)
     assert grey.train.images.shape == (2, 3, 32, 32)
     assert torch.equal(grey.train.images[:, 0], grey.train.images[:, 2])
     assert datasets.load(digits_folder(tmp_path / "rgb"), None).train.images.shape == (2, 1, 8, 8)
@@ -417,7 +418,7 @@ def test_hidden_and_other_files_are_left_out_and_links_do_not_loop(tmp_path):
     (tmp_path / "a/readme.txt").write_text("no image")
     (tmp_path / "a/up").symlink_to(tmp_path)
     (tmp_path / "b").symlink_to(tmp_path / "a")
-    assert sorted(readers.find_images(tmp_path)) == ["a/0.png", "a/1.png"]
+    assert sorted(folders.find_images(tmp_path)) == ["a/0.png", "a/1.png"]
 
 
 @pytest.mark.parametrize(
@@ -440,7 +441,7 @@ def test_unusable_folder_is_a_problem_and_an_error(files, message, tmp_path):
             path.touch()
     with pytest.raises(DataError, match=message):
         datasets.load(folder, None)
-    assert len(datasets.problems(folder, None)) == 1
+    assert len(datasets.find_errors(folder, None)) == 1
 
 
 @pytest.mark.parametrize(("name", "like", "message"), [
@@ -450,8 +451,8 @@ def test_unusable_folder_is_a_problem_and_an_error(files, message, tmp_path):
 ])  # fmt: skip
 def test_folder_cannot_take_a_published_name(name, like, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        datasets.load(Folder(tmp_path, name, like), None)
-    assert datasets.problems(Folder(tmp_path, name, like), None)
+        datasets.load(ImageFolder(tmp_path, name, like), None)
+    assert datasets.find_errors(ImageFolder(tmp_path, name, like), None)
 
 
 def test_celeba_hq_is_a_folder_under_the_data_root(tmp_path):
@@ -459,7 +460,7 @@ def test_celeba_hq_is_a_folder_under_the_data_root(tmp_path):
         write_image(tmp_path / f"celeba-hq/{i}.png", i, (256, 256), "RGB")
     data = datasets.load("celeba-hq", tmp_path)
     assert data.train.images.shape == data.test.images.shape == (1, 3, 256, 256)
-    assert datasets.problems("celeba-hq", tmp_path) == []
+    assert datasets.find_errors("celeba-hq", tmp_path) == []
     write_image(tmp_path / "celeba-hq/2.png", 2, (64, 64))
     with pytest.raises(DataError, match=r"<data root>/celeba-hq/2\.png is 64x64"):
         datasets.load("celeba-hq", tmp_path)

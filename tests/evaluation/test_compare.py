@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from benchmarks.data.datasets import load
-from benchmarks.evaluation.compare import source, to_images
-from benchmarks.evaluation.extractors import extractor
+from benchmarks.evaluation.extractors import make_extractor
+from benchmarks.evaluation.image_input import array_to_images, load_images
 from benchmarks.evaluation.metrics import frechet_distance
 from benchmarks.run import main
 
@@ -49,7 +49,7 @@ def test_noise_is_far_from_digits_and_a_folder_is_read(tmp_path, capsys):
 )
 def test_layouts_of_arrays(tmp_path, array):
     np.savez(tmp_path / "a.npz", array)
-    assert np.array_equal(source(str(tmp_path / "a.npz"), None).images[:, 0].numpy(), HERE)
+    assert np.array_equal(load_images(str(tmp_path / "a.npz"), None).images[:, 0].numpy(), HERE)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_layouts_of_arrays(tmp_path, array):
 )
 def test_arrays_that_are_no_images_are_refused(array, words):
     with pytest.raises(ValueError, match=words):
-        to_images(array)
+        array_to_images(array)
 
 
 @pytest.fixture(autouse=True)
@@ -84,10 +84,10 @@ def test_the_training_part_is_a_set_of_its_own(capsys):
 
 
 def test_moments_as_pytorch_fid_saves_them(tmp_path, capsys):
-    features = extractor("classifier", "digits", (1, 8, 8), torch.device("cpu"))(DIGITS.train.images)
+    features = make_extractor("classifier", "digits", (1, 8, 8), torch.device("cpu"))(DIGITS.train.images)
     np.savez(tmp_path / "stats.npz", mu=features.mean(0, dtype=np.float64), sigma=np.cov(features, rowvar=False))
     got = evaluate(capsys, "--real", tmp_path / "stats.npz", "--fake", "digits", "--features", "classifier:digits")
-    own = extractor("classifier", "digits", (1, 8, 8), torch.device("cpu"))(DIGITS.test.images)
+    own = make_extractor("classifier", "digits", (1, 8, 8), torch.device("cpu"))(DIGITS.test.images)
     assert got["fd_moments"] == pytest.approx(frechet_distance(features, own), rel=1e-4)
     assert not {"fd_classifier", "fid", "protocol_id"} & {*got}  # nobody knows what features the file is of
     assert (got["n_real"], got["n_fake"]) == (None, 500)
@@ -116,7 +116,7 @@ def test_numbers_come_with_their_protocol(capsys):
     arguments = ["--real", "digits", "--fake", "digits:train", "--features", "classifier", "--metrics", "fd"]
     got = evaluate(capsys, *arguments)
     assert (got["protocol"]["split"], got["protocol"]["n_real"]) == ("test", 500)
-    assert got["protocol"]["real"] == DIGITS.test.fingerprint
+    assert got["protocol"]["real_fingerprint"] == DIGITS.test.fingerprint
     fewer = evaluate(capsys, *arguments, "--images", 400)
     assert len({got["protocol_id"], fewer["protocol_id"]}) == 2
 
@@ -125,7 +125,7 @@ def test_one_gray_image_among_colours_is_a_colour_image(tmp_path, capsys):
     for i in range(4):
         Image.new("RGB", (8, 8), (255, 60 * i, 0)).save(tmp_path / f"{i}.png")
     Image.new("L", (8, 8), 128).save(tmp_path / "0.png")
-    assert source(str(tmp_path), None).images.shape == (4, 3, 8, 8)
+    assert load_images(str(tmp_path), None).images.shape == (4, 3, 8, 8)
     assert main(["evaluate", "--real", "digits", "--fake", str(tmp_path), "--features", "pixels"]) == 2
     assert "the one is gray, the other is not" in capsys.readouterr().err
 

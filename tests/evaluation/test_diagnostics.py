@@ -7,7 +7,7 @@ import torch
 
 import zoo
 from benchmarks.data.datasets import load
-from benchmarks.evaluation.diagnostics import diagnose, mismatch
+from benchmarks.evaluation.diagnostics import diagnose, latent_mismatch
 from zoo.base import evaluating
 
 SHAPE, NZ, K = (1, 8, 8), 8, 16
@@ -19,10 +19,10 @@ def gaussian(n, nz=4, seed=0):
 
 def test_a_density_that_fits_has_no_mismatch():
     p = gaussian(200_000)
-    found = mismatch(gaussian(100_000, seed=1), p)
+    found = latent_mismatch(gaussian(100_000, seed=1), p)
     assert found["prior_mean"] < 0.02
     assert found["prior_cov"] < 0.02
-    assert mismatch(p, p) == {"prior_mean": pytest.approx(0, abs=1e-9), "prior_cov": pytest.approx(0, abs=1e-9)}
+    assert latent_mismatch(p, p) == {"prior_mean": pytest.approx(0, abs=1e-9), "prior_cov": pytest.approx(0, abs=1e-9)}
 
 
 def test_mean_and_covariance_are_in_units_of_the_density_whatever_its_shape():
@@ -33,13 +33,13 @@ def test_mean_and_covariance_are_in_units_of_the_density_whatever_its_shape():
     q = q + factor @ torch.tensor([2.0, 0, 0, 0], dtype=torch.float64)
     mix = gaussian(4, seed=3) + 3 * torch.eye(4, dtype=torch.float64)
     for a, b in ((q, p), (q @ mix + 5, p @ mix + 5)):
-        found = mismatch(a, b)
+        found = latent_mismatch(a, b)
         assert found["prior_mean"] == pytest.approx(2, rel=1e-6)
         assert found["prior_cov"] == pytest.approx(3, rel=1e-6)  # 4 times the variance, less 1
 
 
 def test_a_density_that_fills_no_space_has_no_number():
-    assert mismatch(gaussian(100), torch.zeros(100, 4, dtype=torch.float64)) == {}
+    assert latent_mismatch(gaussian(100), torch.zeros(100, 4, dtype=torch.float64)) == {}
 
 
 def test_the_posteriors_variance_is_that_of_the_encoder():

@@ -14,6 +14,7 @@ from pytorch_fid import inception as library
 from benchmarks.data import datasets
 from benchmarks.evaluation import classifier
 from benchmarks.evaluation import extractors as features
+from benchmarks.evaluation.extractors import inception
 from benchmarks.perf.metric_cost import random_inception as write_random_inception
 from benchmarks.perf.metric_cost import reference_inception
 
@@ -23,9 +24,9 @@ GRAY = (1, 8, 8)
 
 @pytest.fixture(autouse=True)
 def no_extractor_is_remembered():
-    features.extractor.cache_clear()
+    features.make_extractor.cache_clear()
     yield
-    features.extractor.cache_clear()
+    features.make_extractor.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -45,9 +46,9 @@ def hub(tmp_path, monkeypatch):
 
 def test_unknown_inception_weights_are_never_called_fid(random_inception, monkeypatch):
     monkeypatch.setattr(torch.hub, "_hub_dir", str(random_inception))
-    found = features.extractor("inception", "mnist", (1, 28, 28), CPU)
+    found = features.make_extractor("inception", "mnist", (1, 28, 28), CPU)
     assert found.metric == "fd_inception_unknown"
-    assert not found.weights.startswith(features.INCEPTION_SHA256)
+    assert not found.weights.startswith(inception.PUBLISHED_SHA256_PREFIX)
     images = torch.randint(256, (3, 1, 28, 28), dtype=torch.uint8)
     images[0] //= 4
     got = found(images)
@@ -63,13 +64,13 @@ def test_unknown_inception_weights_are_never_called_fid(random_inception, monkey
 def test_the_library_gets_its_loader_back(random_inception, monkeypatch):
     before = library.load_state_dict_from_url
     monkeypatch.setattr(torch.hub, "_hub_dir", str(random_inception))
-    features.extractor("inception", "mnist", (1, 28, 28), CPU)
+    features.make_extractor("inception", "mnist", (1, 28, 28), CPU)
     assert library.load_state_dict_from_url is before
 
 
 def test_missing_inception_weights_say_how_to_get_them(hub):
     with pytest.raises(ValueError, match=r"pt_inception-2015-12-05-6726825d\.pth .*run fetch inception"):
-        features.extractor("inception", "mnist", (1, 28, 28), CPU)
+        features.make_extractor("inception", "mnist", (1, 28, 28), CPU)
 
 
 class Bomb:
@@ -82,17 +83,17 @@ def test_a_pickle_under_that_name_is_not_executed(hub, monkeypatch):
     (hub / "checkpoints").mkdir()
     (hub / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth").write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(ValueError, match=r"is not a file of Inception weights: remove it, and .*fetch inception"):
-        features.extractor("inception", "mnist", (1, 28, 28), CPU)
+        features.make_extractor("inception", "mnist", (1, 28, 28), CPU)
     assert not (hub / "bomb").exists()
 
 
-@pytest.mark.parametrize("name", classifier.shipped())
+@pytest.mark.parametrize("name", classifier.shipped_weights())
 def test_shipped_classifiers_are_what_they_say(name):
-    file = resources.files("benchmarks.evaluation") / "weights" / classifier.shipped()[name]
+    file = resources.files("benchmarks.evaluation") / "weights" / classifier.shipped_weights()[name]
     raw = file.read_bytes()
     assert len(raw) < 500_000
     assert file.name == f"classifier-{name}-{sha256(raw).hexdigest()[:8]}.pt"
-    _, content, _ = classifier.load(name)
+    _, content, _ = classifier.load_classifier(name)
     assert content["spec"]["width"] <= 64
     assert content["accuracy"] >= (0.9 if name == "fashion" else 0.98)
     assert content["trained"]["dataset"] == name
@@ -100,11 +101,11 @@ def test_shipped_classifiers_are_what_they_say(name):
 
 
 def test_there_is_one_for_each_small_data_set():
-    assert set(classifier.shipped()) == {"digits", "mnist", "fashion"}
+    assert set(classifier.shipped_weights()) == {"digits", "mnist", "fashion"}
 
 
 def accuracy(name, data):
-    net, content, _ = classifier.load(name)
+    net, content, _ = classifier.load_classifier(name)
     with torch.no_grad():
         guess = torch.cat([net(part.float() / 255).argmax(1) for part in data.test.images.split(500)])
     return (guess == data.test.labels).double().mean().item(), content["accuracy"]
@@ -122,7 +123,7 @@ def test_the_accuracy_in_the_file_is_measured_on_real_images(name, data_root):
 
 
 def test_features_do_not_depend_on_the_batch():
-    found = features.extractor("classifier", "digits", GRAY, CPU)
+    found = features.make_extractor("classifier", "digits", GRAY, CPU)
     images = datasets.load("digits", None).test.images
     alone = np.concatenate([found(image[None]) for image in images[:7]])
     assert np.allclose(found(images)[:7], alone, atol=1e-4)
@@ -131,7 +132,7 @@ def test_features_do_not_depend_on_the_batch():
 
 def test_pixels_are_themselves():
     images = torch.randint(256, (5, *GRAY), dtype=torch.uint8)
-    found = features.extractor("pixels", "digits", GRAY, CPU)
+    found = features.make_extractor("pixels", "digits", GRAY, CPU)
     assert found.metric == "fd_pixels"
     assert np.array_equal(found(images), images.flatten(1).numpy() / np.float32(255))
 
@@ -147,12 +148,12 @@ def test_pixels_are_themselves():
 )
 def test_extractors_that_do_not_fit_are_refused(name, words):
     with pytest.raises(ValueError, match=words):
-        features.extractor(name, "digits", GRAY, CPU)
+        features.make_extractor(name, "digits", GRAY, CPU)
 
 
 def test_data_sets_without_a_classifier_say_so():
     with pytest.raises(ValueError, match="no classifier for 'celeba'"):
-        features.extractor("classifier", "celeba", (3, 64, 64), CPU)
+        features.make_extractor("classifier", "celeba", (3, 64, 64), CPU)
 
 
 def test_an_archive_with_code_under_that_name_is_not_executed(hub, monkeypatch):
@@ -161,36 +162,36 @@ def test_an_archive_with_code_under_that_name_is_not_executed(hub, monkeypatch):
     (hub / "checkpoints").mkdir()
     torch.save({"weight": Bomb()}, hub / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth")
     with pytest.raises(ValueError, match="is not a file of Inception weights"):
-        features.extractor("inception", "mnist", (1, 28, 28), CPU)
+        features.make_extractor("inception", "mnist", (1, 28, 28), CPU)
     assert not (hub / "bomb").exists()
 
 
 def test_gray_is_seen_as_colour_with_equal_channels(random_inception, monkeypatch):
     monkeypatch.setattr(torch.hub, "_hub_dir", str(random_inception))
-    found = features.extractor("inception", "mnist", (1, 28, 28), CPU)
+    found = features.make_extractor("inception", "mnist", (1, 28, 28), CPU)
     gray = torch.randint(256, (2, 1, 32, 32), dtype=torch.uint8)
     assert np.allclose(found(gray), found(gray.repeat(1, 3, 1, 1)), atol=1e-6)
 
 
 def test_weights_may_be_named_by_their_path(random_inception, hub):
     path = random_inception / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth"
-    found = features.extractor(f"inception:{path}", "mnist", (1, 28, 28), CPU)
+    found = features.make_extractor(f"inception:{path}", "mnist", (1, 28, 28), CPU)
     assert (found.name, found.metric) == ("inception", "fd_inception_unknown")
-    assert found.weights == features.file_sha256(path)
+    assert found.weights == inception.file_sha256(path)
     with pytest.raises(ValueError, match=r"there is no file of Inception weights .*none"):
-        features.extractor(f"inception:{hub}/none.pth", "mnist", (1, 28, 28), CPU)
+        features.make_extractor(f"inception:{hub}/none.pth", "mnist", (1, 28, 28), CPU)
 
 
 def test_the_published_weights_alone_make_a_fid(random_inception, monkeypatch):
     """Which cannot be had here: their hash is taken for granted."""
     path = random_inception / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth"
-    monkeypatch.setattr(features, "file_sha256", lambda path: "6726825d" + "0" * 56)
-    assert features.Inception(CPU, path).metric == "fid"
+    monkeypatch.setattr(inception, "file_sha256", lambda path: "6726825d" + "0" * 56)
+    assert features.InceptionExtractor(CPU, path).metric == "fid"
 
 
 def test_other_ways_to_resize_give_other_features(random_inception, monkeypatch):
     monkeypatch.setattr(torch.hub, "_hub_dir", str(random_inception))
-    found = features.extractor("inception", "mnist", (1, 28, 28), CPU)
+    found = features.make_extractor("inception", "mnist", (1, 28, 28), CPU)
     plain, smooth, cubic = found.inputs
     image = torch.randint(256, (2, 3, 400, 400), dtype=torch.uint8)  # shrunk: antialiasing matters
     a, b, c = (found(image, kind) for kind in (plain, smooth, cubic))
@@ -213,17 +214,17 @@ def test_other_ways_to_resize_give_other_features(random_inception, monkeypatch)
 def test_what_are_no_images_is_refused_by_every_extractor(images, words):
     for name in ("classifier", "pixels"):
         with pytest.raises(ValueError, match=words):
-            features.extractor(name, "digits", GRAY, CPU)(images)
+            features.make_extractor(name, "digits", GRAY, CPU)(images)
 
 
 def test_floats_are_seen_as_they_are():
-    found = features.extractor("classifier", "digits", GRAY, CPU)
+    found = features.make_extractor("classifier", "digits", GRAY, CPU)
     images = datasets.load("digits", None).test.images[:20]
     assert np.array_equal(found(images), found(images.float() / 255))
 
 
 def test_features_follow_the_order_of_the_images():
-    found = features.extractor("classifier", "digits", GRAY, CPU)
+    found = features.make_extractor("classifier", "digits", GRAY, CPU)
     images = datasets.load("digits", None).test.images[:50]
     assert np.allclose(found(images.flip(0))[::-1], found(images), atol=1e-4)
 
@@ -231,7 +232,7 @@ def test_features_follow_the_order_of_the_images():
 def test_tf32_is_off_while_features_are_computed():
     seen = []
 
-    class Watch(features.Pixels):
+    class Watch(features.PixelExtractor):
         def features(self, x):
             seen.append(torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32)
             return super().features(x)
@@ -272,9 +273,9 @@ def test_an_extractor_of_ones_own_is_named_by_its_path(tmp_path, monkeypatch):
     (tmp_path / "broken.py").write_text("def")
     (tmp_path / "changed.py").write_text(STRANGER + "\n# another version\n")
     monkeypatch.syspath_prepend(tmp_path)
-    found = features.extractor("stranger:Means", "digits", GRAY, CPU)
+    found = features.make_extractor("stranger:Means", "digits", GRAY, CPU)
     assert (found.name, found.metric, found.dims) == ("stranger:Means", "fd_stranger_Means", 2)
-    assert found.weights != features.extractor("changed:Means", "digits", GRAY, CPU).weights  # another text
+    assert found.weights != features.make_extractor("changed:Means", "digits", GRAY, CPU).weights  # another text
     assert found(torch.full((3, *GRAY), 255, dtype=torch.uint8))[:, 0].tolist() == [1, 1, 1]
     for name, words in {
         "stranger:None_": "no attribute 'None_'",
@@ -285,7 +286,7 @@ def test_an_extractor_of_ones_own_is_named_by_its_path(tmp_path, monkeypatch):
         "broken:Means": "--features broken:Means: SyntaxError",
     }.items():
         with pytest.raises(ValueError, match=words):
-            features.extractor(name, "digits", GRAY, CPU)
+            features.make_extractor(name, "digits", GRAY, CPU)
 
 
 def test_an_extractor_of_ones_own_is_known_by_the_modules_beside_it(tmp_path, monkeypatch):
@@ -298,6 +299,6 @@ def test_an_extractor_of_ones_own_is_known_by_the_modules_beside_it(tmp_path, mo
         for name in ("means_of_mine", "helper_of_mine"):
             sys.modules.pop(name, None)
         importlib.invalidate_caches()
-        features.extractor.cache_clear()
-        weights.append(features.extractor("means_of_mine:Means", "digits", GRAY, CPU).weights)
+        features.make_extractor.cache_clear()
+        weights.append(features.make_extractor("means_of_mine:Means", "digits", GRAY, CPU).weights)
     assert weights[0] == weights[2] != weights[1]

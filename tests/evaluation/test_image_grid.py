@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.evaluation.image_grid import save_grid, side_by_side
+from benchmarks.evaluation.image_grid import save_grid, save_grids_side_by_side
 
 
 def test_a_grid_shows_every_image_and_hides_no_nan(tmp_path):
@@ -27,11 +27,11 @@ def test_colour_images_keep_their_colours(tmp_path):
 
 def test_grids_side_by_side(tmp_path):
     grids = {label: save_grid(torch.rand(4, 1, 8, 8), tmp_path / f"{label}.png") for label in ("VAE", "GLF")}
-    with Image.open(side_by_side(grids, tmp_path / "both.png")) as image:
+    with Image.open(save_grids_side_by_side(grids, tmp_path / "both.png")) as image:
         assert image.width > 1.5 * image.height
 
 
 def test_many_grids_take_several_rows(tmp_path):
     grids = {str(i): save_grid(torch.rand(4, 1, 8, 8), tmp_path / f"{i}.png") for i in range(7)}
-    with Image.open(side_by_side(grids, tmp_path / "all.png")) as image:
+    with Image.open(save_grids_side_by_side(grids, tmp_path / "all.png")) as image:
         assert image.width < 3 * image.height

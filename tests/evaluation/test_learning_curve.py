@@ -13,26 +13,28 @@ import pytest
 import torch
 
 from benchmarks.data.datasets import load
-from benchmarks.evaluation.learning_curve import Curve, losses
+from benchmarks.evaluation.learning_curve import LearningCurve, comparable_epochs
 from benchmarks.execution.options import Options
-from benchmarks.execution.plan import plan
+from benchmarks.execution.planning import make_plan
 from benchmarks.experiments import records
-from benchmarks.experiments.checkpoint import kept
-from benchmarks.experiments.trial import Job, Trial, run_trial
+from benchmarks.experiments.checkpoint import load_model_if_valid
+from benchmarks.experiments.job import Job
+from benchmarks.experiments.run_trial import run_trial
+from benchmarks.experiments.trial import Trial
 from benchmarks.training import loop
 
 DIGITS = load("digits", None)
 
 
-def job(folder, model="glf", epochs=3, progress=0, lr=None):
-    made = Trial.of(model, DIGITS, "demo", 0)
+def job(folder, model="glf", epochs=3, eval_every=0, lr=None):
+    made = Trial.for_cell(model, DIGITS, "demo", 0)
     stages = {n: replace(s, epochs=epochs, steps=None, lr=lr or s.lr) for n, s in made.protocol.stages.items()}
     made = replace(made, protocol=replace(made.protocol, stages=stages))
-    return Job(made, "digits", None, folder, "cpu", "classifier", 1, images=200, progress=progress)
+    return Job(made, "digits", None, folder, "cpu", "classifier", 1, images=200, eval_every=eval_every)
 
 
 def weights(folder, record):
-    return kept(folder / "runs" / record["key"] / "weights.pt").state_dict()
+    return load_model_if_valid(folder / "runs" / record["key"] / "weights.pt").state_dict()
 
 
 def points(record):
@@ -42,63 +44,63 @@ def points(record):
 @pytest.mark.parametrize("model", ["glf", "wae-gan"])
 def test_measuring_changes_no_bit_of_the_training(tmp_path, model):
     plain = run_trial(job(tmp_path / "a", model))
-    curved = run_trial(job(tmp_path / "b", model, progress=1))
+    curved = run_trial(job(tmp_path / "b", model, eval_every=1))
     assert curved["key"] == plain["key"]
-    assert losses(curved) == losses(plain)
+    assert comparable_epochs(curved) == comparable_epochs(plain)
     a, b = weights(tmp_path / "a", plain), weights(tmp_path / "b", curved)
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert [e["values"] for e in curved["evaluations"]] == [e["values"] for e in plain["evaluations"]]
     assert not points(plain)
-    assert "curve" not in plain
+    assert "learning_curve" not in plain
 
 
 def test_points_are_where_they_are_due_and_in_the_frame(tmp_path):
     """Every second epoch, and the last of each stage; none before there is a density to sample from."""
-    record = run_trial(job(tmp_path, "rae-gmm", epochs=3, progress=2))
+    record = run_trial(job(tmp_path, "rae-gmm", epochs=3, eval_every=2))
     assert points(record) == [("train", 1, None), ("train", 2, None)]  # its mixture is fitted afterwards
-    record = run_trial(job(tmp_path, "glf", epochs=3, progress=2))
+    record = run_trial(job(tmp_path, "glf", epochs=3, eval_every=2))
     assert [at for *at, _ in points(record)] == [["train", 1], ["train", 2]]
     assert all(value > 0 for *_, value in points(record))
     _, epochs = records.read(tmp_path)
     mine = epochs[epochs["key"] == record["key"]]
     assert [*mine["fd_classifier"].isna()] == [True, False, False]
-    assert set(mine["protocol_id"]) == {record["curve"]["protocol_id"]}
+    assert set(mine["protocol_id"]) == {record["learning_curve"]["protocol_id"]}
 
 
 def test_a_record_without_a_curve_is_trained_again_only_for_those_who_ask(tmp_path):
     plain = run_trial(job(tmp_path))
     assert run_trial(job(tmp_path)) == plain
-    curved = run_trial(job(tmp_path, progress=1))
+    curved = run_trial(job(tmp_path, eval_every=1))
     assert len(points(curved)) == 3
-    assert losses(curved) == losses(plain)
+    assert comparable_epochs(curved) == comparable_epochs(plain)
     assert curved["evaluations"] == plain["evaluations"]  # kept, not measured again
     for again in (0, 1, 2, 3):  # a finer curve answers those who want a coarser one
-        assert run_trial(job(tmp_path, progress=again)) == curved
+        assert run_trial(job(tmp_path, eval_every=again)) == curved
 
 
 def test_a_plan_knows_which_trainings_lack_their_curve(tmp_path):
-    options = Options(preset="demo", only="glf", seeds="1", results=str(tmp_path), images="200", progress="5")
-    found = plan(options, ["auto"])
-    assert [one.progress for one in found.jobs] == [5]
+    options = Options(preset="demo", only="glf", seeds="1", results=str(tmp_path), images="200", eval_every="5")
+    found = make_plan(options, ["auto"])
+    assert [one.eval_every for one in found.jobs] == [5]
     run_trial(job(tmp_path))
     assert not replace(found, jobs=(job(tmp_path),)).pending()
-    assert replace(found, jobs=(job(tmp_path, progress=1),)).pending() == [job(tmp_path, progress=1)]
+    assert replace(found, jobs=(job(tmp_path, eval_every=1),)).pending() == [job(tmp_path, eval_every=1)]
 
 
 def test_lost_weights_do_not_lose_the_curve(tmp_path):
-    curved = run_trial(job(tmp_path, progress=1))
+    curved = run_trial(job(tmp_path, eval_every=1))
     (tmp_path / "runs" / curved["key"] / "weights.pt").unlink()
     again = run_trial(replace(job(tmp_path), draws=2))
     assert len([e for e in again["evaluations"] if e["source"] == "prior"]) == 2
     assert points(again) == points(curved)
-    assert again["curve"] == curved["curve"]
+    assert again["learning_curve"] == curved["learning_curve"]
 
 
 def test_a_diverged_training_keeps_its_points_and_is_not_repeated(tmp_path):
-    record = run_trial(job(tmp_path, epochs=3, progress=1, lr=1e18))
+    record = run_trial(job(tmp_path, epochs=3, eval_every=1, lr=1e18))
     assert record["status"] == "diverged"
     assert len(points(record)) == len(record["epochs"]) - 1
-    assert run_trial(job(tmp_path, epochs=3, progress=1, lr=1e18)) == record
+    assert run_trial(job(tmp_path, epochs=3, eval_every=1, lr=1e18)) == record
     assert all(value is None or math.isfinite(value) for *_, value in points(record))
 
 
@@ -107,15 +109,15 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import test_learning_curve
-from benchmarks.experiments import trial
-trial.SAVE_EVERY = 0
-trial.run_trial(test_learning_curve.job(Path({folder!r}), epochs=8, progress=1))
+from benchmarks.experiments import run_trial
+run_trial.SAVE_SECONDS = 0
+run_trial.run_trial(test_learning_curve.job(Path({folder!r}), epochs=8, eval_every=1))
 """
 
 
 @pytest.mark.slow
 def test_a_killed_training_goes_on_with_its_curve(tmp_path):
-    whole = run_trial(job(tmp_path / "whole", epochs=8, progress=1))
+    whole = run_trial(job(tmp_path / "whole", epochs=8, eval_every=1))
     folder = tmp_path / "cut"
     script = CUT.format(tests=str(Path(__file__).parent), folder=str(folder))
     process = subprocess.Popen([sys.executable, "-c", script])
@@ -126,10 +128,10 @@ def test_a_killed_training_goes_on_with_its_curve(tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert records.find(folder, whole["key"]) is None, "it had come to its end"
-    resumed = run_trial(job(folder, epochs=8, progress=1))
+    resumed = run_trial(job(folder, epochs=8, eval_every=1))
     assert resumed["provenance"]["resumed"] == 1
     assert points(resumed) == points(whole)
-    assert losses(resumed) == losses(whole)
+    assert comparable_epochs(resumed) == comparable_epochs(whole)
 
 
 @pytest.mark.slow
@@ -137,14 +139,14 @@ def test_a_state_without_points_is_not_gone_on_from_by_who_wants_them(tmp_path):
     """A training cut before its curve was asked for begins anew: its first epochs' weights are gone."""
     folder = tmp_path / "cut"
     script = CUT.format(tests=str(Path(__file__).parent), folder=str(folder))
-    process = subprocess.Popen([sys.executable, "-c", script.replace("progress=1", "progress=0")])
+    process = subprocess.Popen([sys.executable, "-c", script.replace("eval_every=1", "eval_every=0")])
     key = job(folder, epochs=8).trial.key
     until = time.monotonic() + 60
     while not (folder / "runs" / key / "state.pt").exists() and time.monotonic() < until:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    record = run_trial(job(folder, epochs=8, progress=1))
+    record = run_trial(job(folder, epochs=8, eval_every=1))
     assert record["provenance"]["resumed"] == 0
     assert len(points(record)) == 8
 
@@ -152,14 +154,14 @@ def test_a_state_without_points_is_not_gone_on_from_by_who_wants_them(tmp_path):
 def test_seconds_are_of_training_alone(tmp_path, monkeypatch):
     """A measurement that takes 1,000 s by the loop's clock is in no epoch's seconds."""
     waited = [0.0]
-    point = Curve.point
+    point = LearningCurve.score_epoch
 
     def slow(*arguments):
         waited[0] += 1000
         return point(*arguments)
 
-    monkeypatch.setattr(Curve, "point", slow)
-    monkeypatch.setattr(loop, "clock", lambda device: time.perf_counter() + waited[0])
-    record = run_trial(job(tmp_path, epochs=2, progress=1))
+    monkeypatch.setattr(LearningCurve, "score_epoch", slow)
+    monkeypatch.setattr(loop, "synchronized_time", lambda device: time.perf_counter() + waited[0])
+    record = run_trial(job(tmp_path, epochs=2, eval_every=1))
     assert waited == [2000]
     assert pd.DataFrame(record["epochs"])["seconds"].max() < 500

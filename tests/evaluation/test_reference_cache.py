@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.evaluation.extractors import Pixels
-from benchmarks.evaluation.reference_cache import kept
+from benchmarks.evaluation.extractors import PixelExtractor
+from benchmarks.evaluation.reference_cache import cached_features
 
-PIXELS = Pixels((1, 2, 2))
+PIXELS = PixelExtractor((1, 2, 2))
 VALUES = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
 
 
@@ -35,7 +35,7 @@ class Compute:
 
 def test_features_are_computed_once_and_read_to_the_same_bits(cache):
     compute = Compute()
-    first, second = (kept({"part": "a"}, PIXELS, compute) for _ in range(2))
+    first, second = (cached_features({"part": "a"}, PIXELS, compute) for _ in range(2))
     assert compute.times == 1
     assert np.array_equal(first.features, second.features)
     assert np.array_equal(first.moments.cov, second.moments.cov)
@@ -46,24 +46,24 @@ def test_features_are_computed_once_and_read_to_the_same_bits(cache):
 
 def test_what_changes_the_numbers_changes_the_file(monkeypatch):
     compute = Compute()
-    kept({"part": "a"}, PIXELS, compute)
-    kept({"part": "b"}, PIXELS, compute)
-    other = Pixels((1, 2, 2))
+    cached_features({"part": "a"}, PIXELS, compute)
+    cached_features({"part": "b"}, PIXELS, compute)
+    other = PixelExtractor((1, 2, 2))
     other.weights = "others"
-    kept({"part": "a"}, other, compute)
+    cached_features({"part": "a"}, other, compute)
     threads = torch.get_num_threads()
     torch.set_num_threads(threads + 1)  # sums over more threads differ in their last bits
-    kept({"part": "a"}, PIXELS, compute)
+    cached_features({"part": "a"}, PIXELS, compute)
     torch.set_num_threads(threads)
     monkeypatch.setattr(torch, "__version__", "0.0")
-    kept({"part": "a"}, PIXELS, compute)
+    cached_features({"part": "a"}, PIXELS, compute)
     assert compute.times == 5
 
 
 @pytest.mark.parametrize("harm", [b"", b"PK\x03\x04", "half", "flip"])
 def test_a_broken_file_is_made_again(cache, harm):
     compute = Compute()
-    kept({"part": "a"}, PIXELS, compute)
+    cached_features({"part": "a"}, PIXELS, compute)
     (path,) = cache.rglob("*.npz")
     raw = path.read_bytes()
     if harm == "half":
@@ -74,10 +74,10 @@ def test_a_broken_file_is_made_again(cache, harm):
         path.write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
     else:
         path.write_bytes(harm)
-    again = kept({"part": "a"}, PIXELS, compute)
+    again = cached_features({"part": "a"}, PIXELS, compute)
     assert compute.times == 2
     assert np.array_equal(again.features, VALUES)
-    kept({"part": "a"}, PIXELS, compute)
+    cached_features({"part": "a"}, PIXELS, compute)
     assert compute.times == 2
 
 
@@ -86,7 +86,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
     monkeypatch.setenv("AE_BENCH_CACHE", str(tmp_path / "file"))
     compute = Compute()
     for _ in range(2):
-        assert np.array_equal(kept({"part": "a"}, PIXELS, compute).features, VALUES)
+        assert np.array_equal(cached_features({"part": "a"}, PIXELS, compute).features, VALUES)
     assert compute.times == 2
 
 
@@ -104,7 +104,7 @@ def fill(arguments):
     Path(folder, f"ready-{number}").touch()
     while len([*Path(folder).glob("ready-*")]) < 4:  # all start at once
         time.sleep(0.01)
-    found = kept({"part": "many"}, Pixels((1, 8, 8)), compute)
+    found = cached_features({"part": "many"}, PixelExtractor((1, 8, 8)), compute)
     return float(found.features.astype(np.float64).sum()), float(found.moments.cov.sum())
 
 
@@ -119,13 +119,13 @@ def test_of_many_processes_one_computes_and_all_read_the_same(tmp_path):
 def test_too_few_images_are_refused_before_they_are_kept(cache):
     few = Compute(VALUES[:4])
     with pytest.raises(ValueError, match="4 samples of 4 features"):
-        kept({"part": "few"}, PIXELS, few)
+        cached_features({"part": "few"}, PIXELS, few)
     assert not [*cache.rglob("*.npz")]
-    assert len(kept({"part": "few"}, PIXELS, few, allow_few=True).features) == 4
+    assert len(cached_features({"part": "few"}, PIXELS, few, allow_few=True).features) == 4
 
 
 def test_the_first_images_have_their_own_moments():
-    found = kept({"part": "a"}, PIXELS, Compute())
+    found = cached_features({"part": "a"}, PIXELS, Compute())
     half = found.first(25)
     assert np.array_equal(half.features, VALUES[:25])
     assert np.allclose(half.moments.mean, VALUES[:25].astype(np.float64).mean(0))

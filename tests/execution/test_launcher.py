@@ -7,10 +7,10 @@ import time
 from dataclasses import replace
 
 import pytest
-from test_trial import job, trial
+from trials import job, trial
 
 from benchmarks.execution import launcher, launches, locks, status
-from benchmarks.execution.worker import attempt
+from benchmarks.execution.worker import run_job
 from benchmarks.experiments import records
 from benchmarks.run import main
 
@@ -18,8 +18,8 @@ COMMAND = {"what": "table1", "options": {"seeds": "2", "cluster": "auto", "resul
 
 
 def begun(results, command=COMMAND, cells=None, scheduler=None, jobs=None):
-    with launches.launching(results, "slurm", scheduler, command, cells or {}) as path:
-        launches.submitted(path, jobs or {})
+    with launches.record_launch(results, "slurm", scheduler, command, cells or {}) as path:
+        launches.add_jobs(path, jobs or {})
     return path
 
 
@@ -31,10 +31,10 @@ def test_job_numbers_mean_something_on_their_own_cluster_alone(tmp_path):
     begun(tmp_path, scheduler="alps", jobs={"12_0": ["key"]})
     (launch,) = launches.launches(tmp_path).values()
     queue = {"12_0": "running", "13": "running"}
-    assert launches.waiting(launch, "alps", queue) == {"key": "12_0"}
-    assert launches.waiting(launch, "jura", queue) == {}
-    assert launches.waiting(launch, "alps", {}) == {}
-    assert launches.waiting(launch, "alps", None) == {}
+    assert launches.pending_jobs(launch, "alps", queue) == {"key": "12_0"}
+    assert launches.pending_jobs(launch, "jura", queue) == {}
+    assert launches.pending_jobs(launch, "alps", {}) == {}
+    assert launches.pending_jobs(launch, "alps", None) == {}
 
 
 @pytest.mark.parametrize("change", [
@@ -56,16 +56,16 @@ def test_a_launch_of_another_shape_is_passed_over(tmp_path, change, capsys):
 def test_what_is_kept_makes_no_other_command():
     """Nor does a launch of a version that knew no such choice."""
     for keep in ({}, {"keep": "weights"}, {"keep": "logs"}):
-        assert launches.same(COMMAND, {**COMMAND, "options": COMMAND["options"] | keep})
-    assert not launches.same(COMMAND, {**COMMAND, "options": COMMAND["options"] | {"seeds": "3"}})
+        assert launches.is_same_command(COMMAND, {**COMMAND, "options": COMMAND["options"] | keep})
+    assert not launches.is_same_command(COMMAND, {**COMMAND, "options": COMMAND["options"] | {"seeds": "3"}})
 
 
 def test_a_launcher_lives_until_it_ends(tmp_path):
-    with launches.launching(tmp_path, "local", None, COMMAND, {}) as path:
+    with launches.record_launch(tmp_path, "local", None, COMMAND, {}) as path:
         (launch,) = launches.launches(tmp_path).values()
-        assert launches.live(path, launch)
+        assert launches.is_launcher_alive(path, launch)
     (launch,) = launches.launches(tmp_path).values()
-    assert not launches.live(path, launch)
+    assert not launches.is_launcher_alive(path, launch)
 
 
 @pytest.mark.parametrize("place", [{"host": "another"}, {"space": "before the last boot"}])
@@ -74,10 +74,10 @@ def test_a_launcher_whose_process_cannot_be_looked_up_lives_while_its_heart_beat
     launch = json.loads(path.read_text())
     path.write_text(json.dumps(launch | {"ended": False, "owner": launch["owner"] | place}))
     (launch,) = launches.launches(tmp_path).values()
-    assert launches.live(path, launch)
-    old = time.time() - locks.STALE - 1
+    assert launches.is_launcher_alive(path, launch)
+    old = time.time() - locks.STALE_SECONDS - 1
     os.utime(path, (old, old))
-    assert not launches.live(path, launch)
+    assert not launches.is_launcher_alive(path, launch)
 
 
 def test_the_last_force_of_a_command_is_known(tmp_path):
@@ -88,32 +88,32 @@ def test_the_last_force_of_a_command_is_known(tmp_path):
         begun(tmp_path, COMMAND | {"force": word})
     begun(tmp_path, {"what": "criteria", "options": COMMAND["options"], "force": "another's"})
     assert launches.last_force(tmp_path, COMMAND) == "second"
-    assert launches.same(COMMAND | {"force": "a"}, COMMAND | {"force": "a"})
-    assert not launches.same(COMMAND | {"force": "a"}, COMMAND)
+    assert launches.is_same_command(COMMAND | {"force": "a"}, COMMAND | {"force": "a"})
+    assert not launches.is_same_command(COMMAND | {"force": "a"}, COMMAND)
 
 
 def test_every_force_is_obeyed_once_whatever_came_between(tmp_path):
     this = job(tmp_path, trial(epochs=1))
-    forced = [attempt(replace(this, force=word)) for word in ("first", "second")]
-    noted = (this.work / "attempts.txt").read_text()
+    is_forced = [run_job(replace(this, force_id=word)) for word in ("first", "second")]
+    noted = (this.run_folder / "attempts.txt").read_text()
     assert noted.count(" train ") == 2
-    assert attempt(replace(this, force="first")) == forced[1]
-    assert (this.work / "attempts.txt").read_text().count(" train ") == 2
+    assert run_job(replace(this, force_id="first")) == is_forced[1]
+    assert (this.run_folder / "attempts.txt").read_text().count(" train ") == 2
 
 
 def test_a_training_is_done_when_all_of_its_sample_sets_are_measured(tmp_path):
     made = trial(epochs=1)
-    attempt(job(tmp_path, made))
+    run_job(job(tmp_path, made))
     begun(tmp_path, cells={made.key: cell(draws=1)})
     assert " 1        .        .        .        ." in status.report(tmp_path, dict)
     begun(tmp_path, cells={made.key: cell(draws=2)})
     assert " .        .        1        .        ." in status.report(tmp_path, dict)
-    attempt(replace(job(tmp_path, made), draws=2))
+    run_job(replace(job(tmp_path, made), draws=2))
     assert " 1        .        .        .        ." in status.report(tmp_path, dict)
 
 
 def test_trainings_that_others_are_at_are_waited_for_until_one_is_let_go(tmp_path, monkeypatch):
-    monkeypatch.setattr(launcher, "PAUSE", 0.05)
+    monkeypatch.setattr(launcher, "CHECK_SECONDS", 0.05)
     busy = [job(tmp_path, trial(epochs=1, seed=seed)) for seed in (0, 1)]
     looks = []
 
@@ -125,37 +125,37 @@ def test_trainings_that_others_are_at_are_waited_for_until_one_is_let_go(tmp_pat
     let_go, held = threading.Event(), threading.Event()
 
     def hold():
-        with locks.claimed(busy[0].work):
+        with locks.locked(busy[0].run_folder):
             held.set()
             let_go.wait(10)
 
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait(10)
-    with locks.claimed(busy[1].work):
-        assert launcher._freed(busy, heed) == [busy[0]]
+    with locks.locked(busy[1].run_folder):
+        assert launcher._wait_for_unlocked(busy, heed) == [busy[0]]
     thread.join()
     assert len(looks) >= 5
-    assert launcher._freed([], heed) == []
+    assert launcher._wait_for_unlocked([], heed) == []
 
 
-def test_a_force_that_was_cut_off_goes_on(tmp_path, monkeypatch, capsys):
+def test_a_force_that_was_cut_off_goes_on(tmp_path, short_demo, monkeypatch, capsys):
     """What the first one has trained is not trained anew by the second; a third one is a new wish."""
     from benchmarks import run as command
 
     small = ["table1", "--preset", "demo", "--only", "rae-gmm", "--seeds", "2", "--cluster", "inline", "--force",
-             "--results", str(tmp_path)]  # fmt: skip
+             "--images", "500", "--results", str(tmp_path)]  # fmt: skip
 
     def trained():
         return sum(path.read_text().count(" train ") for path in tmp_path.glob("runs/*/attempts.txt"))
 
-    told = launcher._said
+    told = launcher.describe_outcome
 
     def cut(one):
-        monkeypatch.setattr(launcher, "_said", told)
+        monkeypatch.setattr(launcher, "describe_outcome", told)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(launcher, "_said", cut)
+    monkeypatch.setattr(launcher, "describe_outcome", cut)
     assert command.main(small) == 130
     assert trained() == 1
     assert command.main(small) == 0

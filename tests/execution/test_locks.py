@@ -11,25 +11,25 @@ from benchmarks.execution import locks
 
 
 def test_a_claim_excludes_others_until_it_is_released(tmp_path):
-    with locks.claimed(tmp_path) as mine:
+    with locks.locked(tmp_path) as mine:
         assert mine
-        assert locks.alive(tmp_path)
-        with locks.claimed(tmp_path) as second:
+        assert locks.is_locked(tmp_path)
+        with locks.locked(tmp_path) as second:
             assert not second
-        assert locks.alive(tmp_path), "who was refused must not remove the claim"
-    assert not locks.alive(tmp_path)
-    with locks.claimed(tmp_path) as again:
+        assert locks.is_locked(tmp_path), "who was refused must not remove the claim"
+    assert not locks.is_locked(tmp_path)
+    with locks.locked(tmp_path) as again:
         assert again
 
 
 def test_an_exception_releases_the_claim(tmp_path):
-    with pytest.raises(RuntimeError, match="inside"), locks.claimed(tmp_path):
+    with pytest.raises(RuntimeError, match="inside"), locks.locked(tmp_path):
         raise RuntimeError("inside")
-    assert not locks.alive(tmp_path)
+    assert not locks.is_locked(tmp_path)
 
 
 def die_with_claim(folder):
-    with locks.claimed(folder):
+    with locks.locked(folder):
         os._exit(1)
 
 
@@ -41,62 +41,63 @@ def run(function, *arguments):
 
 def test_the_claim_of_a_dead_process_of_this_host_is_taken_over_at_once(tmp_path):
     run(die_with_claim, tmp_path).join()
-    assert (tmp_path / locks.CLAIM).is_file()
-    assert not locks.alive(tmp_path)
-    with locks.claimed(tmp_path) as mine:
+    assert (tmp_path / locks.LOCK_FILE).is_file()
+    assert not locks.is_locked(tmp_path)
+    with locks.locked(tmp_path) as mine:
         assert mine
 
 
 def elsewhere(folder, **changes):
-    owner = {**locks.whoami(), "host": "another", "token": "x", "since": 0.0} | changes
-    (folder / locks.CLAIM).write_text(json.dumps(owner))
+    owner = {**locks.process_identity(), "host": "another", "token": "x", "since": 0.0} | changes
+    (folder / locks.LOCK_FILE).write_text(json.dumps(owner))
 
 
 def test_a_claim_of_another_host_holds_while_its_heart_beats(tmp_path):
     elsewhere(tmp_path)
-    with locks.claimed(tmp_path) as mine:
+    with locks.locked(tmp_path) as mine:
         assert not mine
-    old = time.time() - locks.STALE - 1
-    os.utime(tmp_path / locks.CLAIM, (old, old))
-    with locks.claimed(tmp_path) as mine:
+    old = time.time() - locks.STALE_SECONDS - 1
+    os.utime(tmp_path / locks.LOCK_FILE, (old, old))
+    with locks.locked(tmp_path) as mine:
         assert mine
 
 
 def test_a_requeued_job_need_not_wait_for_its_own_earlier_run(tmp_path, monkeypatch):
     elsewhere(tmp_path, job="12_3")
-    assert locks.alive(tmp_path)
+    assert locks.is_locked(tmp_path)
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
-    assert locks.alive(tmp_path), "another node of this run of the job"
+    assert locks.is_locked(tmp_path), "another node of this run of the job"
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
-    with locks.claimed(tmp_path) as mine:
+    with locks.locked(tmp_path) as mine:
         assert mine
 
 
 def test_the_heart_beats(tmp_path, monkeypatch):
-    monkeypatch.setattr(locks, "BEAT", 0.05)
-    with locks.claimed(tmp_path):
+    monkeypatch.setattr(locks, "HEARTBEAT_SECONDS", 0.05)
+    with locks.locked(tmp_path):
         old = time.time() - 1000
-        os.utime(tmp_path / locks.CLAIM, (old, old))
+        os.utime(tmp_path / locks.LOCK_FILE, (old, old))
         deadline = time.monotonic() + 10
-        while (tmp_path / locks.CLAIM).stat().st_mtime < old + 500:
+        while (tmp_path / locks.LOCK_FILE).stat().st_mtime < old + 500:
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
 
 def test_a_claim_taken_over_is_not_released_by_its_first_owner(tmp_path):
-    with locks.claimed(tmp_path):
+    with locks.locked(tmp_path):
         elsewhere(tmp_path)
-    assert json.loads((tmp_path / locks.CLAIM).read_text())["host"] == "another"
+    assert json.loads((tmp_path / locks.LOCK_FILE).read_text())["host"] == "another"
 
 
-def hold(folder, gate, tally):
-    gate.wait()
-    with locks.claimed(folder) as mine:
+def hold(folder, barrier, tally):
+    """Try to get the lock when all others do, and hold it until all have tried."""
+    barrier.wait()
+    with locks.locked(folder) as mine:
         if mine:
             with (tally / str(os.getpid())).open("x"):
                 pass
-            time.sleep(2)
+        barrier.wait()
 
 
 def test_many_takers_of_a_stale_claim_are_one_owner(tmp_path):
@@ -106,12 +107,10 @@ def test_many_takers_of_a_stale_claim_are_one_owner(tmp_path):
     folder.mkdir()
     run(die_with_claim, folder).join()
     context = multiprocessing.get_context("spawn")
-    gate = context.Event()
-    takers = [context.Process(target=hold, args=(folder, gate, tally)) for _ in range(4)]
+    barrier = context.Barrier(4)
+    takers = [context.Process(target=hold, args=(folder, barrier, tally)) for _ in range(4)]
     for taker in takers:
         taker.start()
-    time.sleep(3)
-    gate.set()
     for taker in takers:
         taker.join()
     assert len([*tally.iterdir()]) == 1
@@ -119,9 +118,9 @@ def test_many_takers_of_a_stale_claim_are_one_owner(tmp_path):
 
 def test_a_suspended_owner_of_this_machine_keeps_its_claim(tmp_path):
     """Its heartbeat stands still, but its process is there."""
-    with locks.claimed(tmp_path):
-        old = time.time() - 10 * locks.STALE
-        os.utime(tmp_path / locks.CLAIM, (old, old))
-        assert locks.alive(tmp_path)
-        with locks.claimed(tmp_path) as second:
+    with locks.locked(tmp_path):
+        old = time.time() - 10 * locks.STALE_SECONDS
+        os.utime(tmp_path / locks.LOCK_FILE, (old, old))
+        assert locks.is_locked(tmp_path)
+        with locks.locked(tmp_path) as second:
             assert not second

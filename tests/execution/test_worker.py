@@ -11,13 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_trial import job, numbers, trial
+from trials import job, numbers, trial
 
 from benchmarks.execution import launches, locks, worker
-from benchmarks.execution.worker import attempt, outcome
+from benchmarks.execution.worker import find_outcome, run_job
 from benchmarks.experiments import records
-from benchmarks.experiments.trial import run_trial
+from benchmarks.experiments.run_trial import run_trial
 from slurm.launch import launch
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def log(folder, key):
@@ -28,11 +30,11 @@ def test_a_failing_trial_is_tried_twice_then_recorded_with_its_traceback(tmp_pat
     made = trial(epochs=1)
     (tmp_path / "runs" / made.key / "samples.png").mkdir(parents=True)  # a picture cannot be written there
     calls = []
-    monkeypatch.setattr(worker.trial, "run_trial", lambda job: calls.append(1) or run_trial(job))
-    record = attempt(job(tmp_path, made))
+    monkeypatch.setattr(worker.run_trial, "run_trial", lambda job: calls.append(1) or run_trial(job))
+    record = run_job(job(tmp_path, made))
     assert len(calls) == 2
     assert record["status"] == "failed"
-    assert "trial.py" in record["error"]["traceback"]
+    assert "run_trial.py" in record["error"]["traceback"]
     assert records.find(tmp_path, made.key) == record
 
 
@@ -46,29 +48,29 @@ def test_a_fault_that_passes_costs_nothing(tmp_path, monkeypatch):
             raise RuntimeError("the GPU fell off the bus")
         return run_trial(job)
 
-    monkeypatch.setattr(worker.trial, "run_trial", once)
-    assert attempt(job(tmp_path, made))["status"] == "done"
+    monkeypatch.setattr(worker.run_trial, "run_trial", once)
+    assert run_job(job(tmp_path, made))["status"] == "done"
     assert log(tmp_path, made.key) == ["begin", "train", "done"]
 
 
 def spoil(job):
     """A trial after which nothing succeeds on its device."""
-    record = attempt(job)
+    record = run_job(job)
     worker.LOST.add(job.device)
     return os.getpid(), record["status"]
 
 
 def test_a_worker_that_has_lost_its_device_gives_the_next_trial_to_a_new_one(tmp_path):
-    jobs = [job(tmp_path, trial(epochs=1, seed=seed)) for seed in range(3)]
-    outcomes = [*launch(spoil, jobs, cluster="local", workers=1, retries=0, spent=worker.SPENT)]
-    assert [one.error for one in outcomes] == [None] * 3
-    assert [status for _, status in (one.value for one in outcomes)] == ["done"] * 3
-    assert len({pid for pid, _ in (one.value for one in outcomes)}) == 3
+    jobs = [job(tmp_path, trial(epochs=1, seed=seed)) for seed in range(2)]
+    outcomes = [*launch(spoil, jobs, cluster="local", workers=1, retries=0, worker_lost=worker.WORKER_LOST)]
+    assert [one.error for one in outcomes] == [None] * 2
+    assert [status for _, status in (one.value for one in outcomes)] == ["done"] * 2
+    assert len({pid for pid, _ in (one.value for one in outcomes)}) == 2
 
 
 def test_nothing_is_tried_on_a_lost_device(tmp_path, monkeypatch):
     monkeypatch.setattr(worker, "LOST", set())
-    broken, whole = trial(epochs=1, train="0" * 64), trial(epochs=1)
+    broken, whole = trial(epochs=1, train_fingerprint="0" * 64), trial(epochs=1)
     calls = []
 
     def lose(job):
@@ -76,33 +78,33 @@ def test_nothing_is_tried_on_a_lost_device(tmp_path, monkeypatch):
         worker.LOST.add(job.device)
         return run_trial(job)
 
-    monkeypatch.setattr(worker.trial, "run_trial", lose)
-    assert attempt(job(tmp_path, broken))["status"] == "failed"
+    monkeypatch.setattr(worker.run_trial, "run_trial", lose)
+    assert run_job(job(tmp_path, broken))["status"] == "failed"
     assert len(calls) == 1, "not a second time"
     with pytest.raises(RuntimeError, match="left cpu unusable to this process: run again"):
-        attempt(job(tmp_path, whole))
+        run_job(job(tmp_path, whole))
     assert len(calls) == 1
     assert records.find(tmp_path, whole.key) is None, "it is still to be done, elsewhere"
 
 
 def test_a_trial_that_raises_twice_is_recorded_by_whoever_ran_it(tmp_path):
-    made = trial(epochs=1, train="0" * 64)
-    record = attempt(job(tmp_path, made))
+    made = trial(epochs=1, train_fingerprint="0" * 64)
+    record = run_job(job(tmp_path, made))
     assert record["status"] == "failed"
     assert "changed on disk" in record["error"]["message"]
 
 
 def test_a_trial_that_is_being_run_is_left_alone(tmp_path):
     made = trial(epochs=1)
-    with locks.claimed(tmp_path / "runs" / made.key):
-        assert attempt(job(tmp_path, made)) is None
+    with locks.locked(tmp_path / "runs" / made.key):
+        assert run_job(job(tmp_path, made)) is None
     assert not [*tmp_path.glob("records/*")]
 
 
 def test_two_at_once_train_once(tmp_path):
     made = trial(epochs=2)
     found = []
-    threads = [threading.Thread(target=lambda: found.append(attempt(job(tmp_path, made)))) for _ in range(2)]
+    threads = [threading.Thread(target=lambda: found.append(run_job(job(tmp_path, made)))) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -116,41 +118,39 @@ def test_an_outcome_is_what_was_left_behind_since(tmp_path):
     made = trial(epochs=1)
     this = job(tmp_path, made)
 
-    def finished(record):
+    def is_finished(record):
         return record["status"] == "done"
 
-    assert outcome(this, finished, 0.0) is None
-    (this.work / "samples.png").mkdir(parents=True)
-    assert attempt(this)["status"] == "failed"
-    assert outcome(this, finished, 0.0)["status"] == "failed"
-    assert outcome(this, finished, time.time() + 60) is None, "an old failure is to be tried again"
-    (this.work / "samples.png").rmdir()
-    done = attempt(this)
-    assert outcome(this, finished, time.time() + 60) == done
-    assert outcome(replace(this, force="now"), finished, 0.0) is None
-    again = attempt(replace(this, force="now"))
-    assert outcome(replace(this, force="now"), finished, 0.0) == again
-    assert attempt(replace(this, force="now")) == again, "once for each wish"
+    assert find_outcome(this, is_finished, 0.0) is None
+    (this.run_folder / "samples.png").mkdir(parents=True)
+    assert run_job(this)["status"] == "failed"
+    assert find_outcome(this, is_finished, 0.0)["status"] == "failed"
+    assert find_outcome(this, is_finished, time.time() + 60) is None, "an old failure is to be tried again"
+    (this.run_folder / "samples.png").rmdir()
+    done = run_job(this)
+    assert find_outcome(this, is_finished, time.time() + 60) == done
+    assert find_outcome(replace(this, force_id="now"), is_finished, 0.0) is None
+    again = run_job(replace(this, force_id="now"))
+    assert find_outcome(replace(this, force_id="now"), is_finished, 0.0) == again
+    assert run_job(replace(this, force_id="now")) == again, "once for each wish"
 
 
 SIGNALLED = """
-import sys
-sys.path.insert(0, {tests!r})
-import test_trial
-from benchmarks.execution.worker import attempt
-attempt(test_trial.job({folder!r}, test_trial.trial("vae", epochs=15)))
+from benchmarks.execution.worker import run_job
+from trials import job, trial
+run_job(job({folder!r}, trial("vae", epochs=15, images=640)))
 """
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2])
-def test_a_training_that_is_told_to_end_saves_first(tmp_path, number):
-    made = trial("vae", epochs=15)
-    code = SIGNALLED.format(
-        tests=str(Path(__file__).resolve().parents[1] / "experiments"), folder=str(tmp_path / "cut")
-    )
-    environment = {**os.environ, "AE_BENCH_SAVE_SECONDS": "1e9"}
-    process = subprocess.Popen([sys.executable, "-c", code], env=environment)
+@pytest.mark.kill
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGUSR2, marks=pytest.mark.full)])
+def test_a_training_that_is_told_to_end_saves_first(tmp_path, monkeypatch, number):
+    made = trial("vae", epochs=15, images=640)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "tests" / "support"), str(ROOT)]))
+    monkeypatch.setenv("AE_BENCH_SAVE_SECONDS", "1e9")
+    process = subprocess.Popen([sys.executable, "-c", SIGNALLED.format(folder=str(tmp_path / "cut"))])
     progress, state = (tmp_path / "cut" / "runs" / made.key / name for name in ("log.txt", "state.pt"))
     deadline = time.monotonic() + 120
     while not progress.is_file() or len(progress.read_text().splitlines()) < 4:
@@ -159,15 +159,15 @@ def test_a_training_that_is_told_to_end_saves_first(tmp_path, number):
     process.send_signal(number)
     assert process.wait(60) == -number
     assert state.is_file()
-    resumed = attempt(job(tmp_path / "cut", made))
+    resumed = run_job(job(tmp_path / "cut", made))
     assert resumed["provenance"]["resumed"] == 1
     assert numbers(resumed) == numbers(run_trial(job(tmp_path / "whole", made)))
 
 
 def test_records_name_no_host_though_claims_do(tmp_path):
     made = trial(epochs=1)
-    record = attempt(job(tmp_path, made))
-    host = locks.whoami()["host"]
+    record = run_job(job(tmp_path, made))
+    host = locks.process_identity()["host"]
     assert len(host) < 4 or host not in json.dumps(record)
     assert record["provenance"]["slurm_job"] is None
 
@@ -176,6 +176,6 @@ def test_a_command_waits_for_the_jobs_of_its_like_alone():
     """Wherever it runs; one that wants more of the same trainings submits jobs of its own."""
     base = {"what": "table1", "options": {"draws": None, "metrics": "fd", "cluster": "auto", "results": "a"}}
     elsewhere = {**base, "options": {**base["options"], "cluster": "slurm", "results": "b"}}
-    assert launches.same(base, elsewhere)
+    assert launches.is_same_command(base, elsewhere)
     for more in ({**base, "what": "criteria"}, {**base, "options": {**base["options"], "draws": "10"}}):
-        assert not launches.same(base, more)
+        assert not launches.is_same_command(base, more)

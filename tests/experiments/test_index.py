@@ -5,8 +5,8 @@ import os
 
 import pandas as pd
 import pytest
+from fake_records import evaluation, record
 from pandas.testing import assert_frame_equal
-from test_records import evaluation, record
 
 from benchmarks.experiments import index, records
 
@@ -36,7 +36,7 @@ def same(folder, monkeypatch):
         expected = records.read(folder)
     for one, other in zip(found, expected, strict=True):
         assert_frame_equal(one, other)
-    assert_frame_equal(records.runs(folder), expected[0])
+    assert_frame_equal(records.read_evaluations(folder), expected[0])
     return found
 
 
@@ -47,7 +47,7 @@ def indices(folder):
 def test_frames_are_the_same_with_an_index(tmp_path, monkeypatch):
     fill(tmp_path, range(9))
     records.read(tmp_path)
-    assert indices(tmp_path) == [".index-epochs.npz", ".index-runs.npz"]
+    assert indices(tmp_path) == [".index-epochs.npz", ".index-evaluations.npz"]
     runs, epochs = same(tmp_path, monkeypatch)
     assert len(epochs) == 9
     assert len(runs) == 3 + 6 * 2
@@ -57,14 +57,14 @@ def test_an_index_is_used(tmp_path, monkeypatch):
     fill(tmp_path, range(5))
     records.read(tmp_path)
     monkeypatch.setattr(records, "_load", lambda path: pytest.fail(f"{path} was opened"))
-    assert len(records.runs(tmp_path)) == len(records.read(tmp_path)[0])
+    assert len(records.read_evaluations(tmp_path)) == len(records.read(tmp_path)[0])
 
 
 @pytest.mark.parametrize("more", [1, 5])
 def test_new_changed_and_removed_records_are_seen(tmp_path, monkeypatch, more):
     """Few are read beside the index, many are written to it."""
     fill(tmp_path, range(1, 9))
-    records.runs(tmp_path)
+    records.read_evaluations(tmp_path)
     fill(tmp_path, [0, *range(20, 20 + more)])
     fill(tmp_path, [4], preset="quick", evaluations=[evaluation(0, kid=1.5)])
     (tmp_path / "records" / f"{key(5)}.json").unlink()
@@ -87,7 +87,7 @@ def test_a_broken_index_is_no_error(tmp_path, monkeypatch):
 def test_half_an_index_is_made_whole(tmp_path, monkeypatch):
     fill(tmp_path, range(5))
     records.read(tmp_path)
-    (tmp_path / "records" / ".index-runs.npz").unlink()
+    (tmp_path / "records" / ".index-evaluations.npz").unlink()
     same(tmp_path, monkeypatch)
     assert len(indices(tmp_path)) == 2
 
@@ -99,7 +99,7 @@ def test_an_index_of_another_schema_is_not_used(tmp_path, monkeypatch):
     loaded = []
     load = records._load
     monkeypatch.setattr(records, "_load", lambda path: loaded.append(path) or load(path))
-    records.runs(tmp_path)
+    records.read_evaluations(tmp_path)
     assert len(loaded) == 5
 
 
@@ -128,7 +128,7 @@ def test_a_newer_record_is_told_with_an_index_too_and_the_rest_is_read(tmp_path)
     path = tmp_path / "records" / f"{key(2)}.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 99}))
     with pytest.warns(UserWarning, match="newer version"):
-        assert key(2) not in set(records.runs(tmp_path)["key"])
+        assert key(2) not in set(records.read_evaluations(tmp_path)["key"])
     with pytest.warns(UserWarning, match="newer version"):
         assert len(set(records.read(tmp_path)[0]["key"])) == 4
 

@@ -6,53 +6,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from fake_records import KEY, OTHER, evaluation, record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.experiments import records
-
-KEY, OTHER = "a" * 64, "b" * 64
-PROTOCOL = {"split": "test", "n_real": 100, "n_fake": 90, "extractor": "classifier:digits", "dims": 64}
-
-
-def evaluation(draw: int, **values: float) -> dict[str, Any]:
-    return {
-        "key": f"{draw}" * 64,
-        "source": "prior",
-        "draw": draw,
-        "n": 90,
-        "metric": "fd_classifier",
-        "protocol": PROTOCOL,
-        "protocol_id": "0123456789abcdef",
-        "values": values,
-        "rescues": 0,
-        "seconds": 3.2,
-    }
-
-
-def record(key: str = KEY, **changes: Any) -> dict[str, Any]:
-    return {
-        "schema": records.SCHEMA,
-        "key": key,
-        "model": "glf",
-        "label": "GLF",
-        "revision": 1,
-        "dataset": "digits",
-        "row": "digits",
-        "preset": "demo",
-        "seed": 0,
-        "precision": "fp32",
-        "status": "done",
-        "error": None,
-        "settings": {"hyper": {"beta": 0.02}, "stages": {}},
-        "data": {"train": "f1", "test": "f2", "n_train": 1000, "n_test": 100, "warnings": []},
-        "evaluations": [evaluation(0, fd_classifier=12.5), evaluation(1, fd_classifier=13.5)],
-        "epochs": [
-            {"stage": "train", "epoch": 0, "seconds": 1.5, "step": 10, "objective": 50.0, "recon": 90.0},
-            {"stage": "train", "epoch": 1, "seconds": 1.25, "step": 20, "objective": 40.0, "recon": 80.0},
-        ],
-        "provenance": {"device": "cpu: Xeon", "threads": 1, "torch": "2.11", "commit": "abc", "dirty": False},
-    } | changes
 
 
 def test_a_record_survives_the_disk(tmp_path: Path) -> None:
@@ -183,19 +141,36 @@ def test_read_gives_a_row_per_evaluation_and_per_epoch(tmp_path: Path) -> None:
     runs, epochs = records.read(tmp_path)
 
     assert [*runs.columns] == [
-        *("key", "model", "label", "revision", "dataset", "row", "preset", "seed", "precision", "status", "error"),
+        *(
+            "key",
+            "model",
+            "label",
+            "revision",
+            "dataset",
+            "protocol_row",
+            "preset",
+            "seed",
+            "precision",
+            "status",
+            "error",
+        ),
         *("source", "draw", "metric", "protocol_id", "n", "n_real", "n_fake", "extractor"),
-        *("split", "reals", "fakes", "quantisation", "dims", "input", "crop", "resize"),
+        *("split", "real_transform", "fake_transform", "quantization", "dims", "input", "crop", "resize"),
         *("weights", "backend", "estimator", "fd_classifier"),
         *("recon_sse", "latent_std", "latent_mean", "prior_mean", "prior_cov", "latent_nll", "posterior_var"),
-        *("train", "test", "device", "torch", "engine", "commit", "dirty"),
+        *("train_fingerprint", "test_fingerprint", "device", "torch", "engine", "commit", "dirty"),
     ]
     assert [*runs["key"]] == [KEY, KEY, OTHER]
     assert [*runs["fd_classifier"][:2]] == [12.5, 13.5]
     assert [*runs["draw"][:2]] == [0, 1]
     first, last = runs.iloc[0], runs.iloc[2]
     assert (first["n_real"], first["n_fake"], first["extractor"]) == (100, 90, "classifier:digits")
-    assert (first["train"], first["device"], first["commit"], first["dirty"]) == ("f1", "cpu: Xeon", "abc", False)
+    assert (first["train_fingerprint"], first["device"], first["commit"], first["dirty"]) == (
+        "f1",
+        "cpu: Xeon",
+        "abc",
+        False,
+    )
     assert pd.isna(first["error"])
     assert (last["status"], last["error"], last["seed"]) == ("diverged", "recon is NaN", 1)
     assert last[["draw", "metric", "protocol_id", "n_real", "fd_classifier"]].isna().all()

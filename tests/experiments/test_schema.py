@@ -7,12 +7,16 @@ import pytest
 import torch
 
 from benchmarks.data.datasets import load
-from benchmarks.evaluation.extractors import extractor
-from benchmarks.evaluation.scoring import Measure, Request, evaluation_key
+from benchmarks.evaluation.extractors import make_extractor
+from benchmarks.evaluation.scoring import EvaluationRequest, Scorer, evaluation_key
 from benchmarks.experiments import records
+from benchmarks.experiments.new_record import new_record
 from benchmarks.experiments.schema import SCHEMA, upgrade
+from benchmarks.experiments.trial import Trial
 
-OLD = Path(__file__).parent / "record-schema-1.json"  # written by the code of schema 1, epochs cut
+# Written by the code of that schema; epochs cut, and of schema 2 some evaluations.
+OLD = Path(__file__).parent / "record-schema-1.json"
+SECOND = Path(__file__).parent / "record-schema-2.json"
 
 
 def test_a_record_of_schema_1_counts_in_todays_tables():
@@ -22,15 +26,15 @@ def test_a_record_of_schema_1_counts_in_todays_tables():
     new = upgrade(old)
     assert new["schema"] == SCHEMA
     digits = load("digits", None)
-    measure = Measure(digits, extractor("classifier", "digits", (1, 8, 8), torch.device("cpu")))
+    scorer = Scorer(digits, make_extractor("classifier", "digits", (1, 8, 8), torch.device("cpu")))
     (evaluation,) = new["evaluations"]
-    assert evaluation["protocol"] == measure.base.plain()
-    assert evaluation["protocol_id"] == measure.base.id
-    assert evaluation["key"] == evaluation_key(old["key"], Request(), measure.base)
+    assert evaluation["protocol"] == scorer.base_protocol.plain()
+    assert evaluation["protocol_id"] == scorer.base_protocol.id
+    assert evaluation["key"] == evaluation_key(old["key"], EvaluationRequest(), scorer.base_protocol)
     assert (evaluation["source"], evaluation["n"]) == ("prior", 10_000)
     assert evaluation["values"] == old["evaluations"][0]["values"]
-    assert measure.missing(new, [Request()], ["fd"]) == []
-    assert measure.missing(new, [Request(draw=1)], ["fd"]) == [Request(draw=1)]
+    assert scorer.missing_requests(new, [EvaluationRequest()], ["fd"]) == []
+    assert scorer.missing_requests(new, [EvaluationRequest(draw=1)], ["fd"]) == [EvaluationRequest(draw=1)]
 
 
 def test_reading_leaves_an_old_file_alone(tmp_path):
@@ -61,3 +65,43 @@ def test_a_mangled_old_record_is_absent_not_a_crash(tmp_path):
     (tmp_path / "records" / f"{old['key']}.json").write_text(json.dumps(old))
     with pytest.warns(UserWarning, match="not a readable record"):
         assert records.find(tmp_path, old["key"]) is None
+
+
+def digits_scorer():
+    return Scorer(load("digits", None), make_extractor("classifier", "digits", (1, 8, 8), torch.device("cpu")))
+
+
+def test_a_record_of_schema_2_counts_in_todays_tables_under_standard_names():
+    old = json.loads(SECOND.read_text(encoding="utf-8"))
+    assert old["schema"] == 2
+    new, scorer = upgrade(old), digits_scorer()
+    assert new["schema"] == SCHEMA
+    assert new["key"] == old["key"]
+    assert (new["protocol_row"], new["data"]["train_fingerprint"]) == (old["row"], old["data"]["train"])
+    assert new["provenance"]["engine"]["requested"] == old["provenance"]["engine"]["asked"]
+    assert new["provenance"]["earlier"] == old["provenance"]["before"]
+    assert new["learning_curve"]["protocol_id"] == old["curve"]["protocol_id"]
+    for before, after in zip(old["evaluations"], new["evaluations"], strict=True):
+        assert (after["key"], after["protocol_id"]) == (before["key"], before["protocol_id"])
+        assert after["values"] == before["values"]
+        assert after["protocol"] == scorer.base_protocol.plain()
+        assert after["protocol_id"] == scorer.base_protocol.id
+    assert scorer.missing_requests(new, [EvaluationRequest()], ["fd"]) == []
+
+
+def test_a_trial_of_today_has_the_key_of_its_record_of_schema_2():
+    old = json.loads(SECOND.read_text(encoding="utf-8"))
+    trial = Trial.for_cell(old["model"], load("digits", None), old["preset"], old["seed"])
+    assert trial.key == old["key"]
+
+
+def test_no_field_of_todays_records_has_an_old_name():
+    """A record that is read is indistinguishable from one that is written today."""
+    new = upgrade(json.loads(SECOND.read_text(encoding="utf-8")))
+    job_record = new_record(
+        Trial.for_cell("glf", load("digits", None), "demo", 0), load("digits", None), torch.device("cpu")
+    )
+    assert job_record.keys() - {"error"} <= new.keys()
+    assert new["data"].keys() == job_record["data"].keys()
+    assert job_record["settings"].keys() == new["settings"].keys()
+    assert job_record["provenance"].keys() <= new["provenance"].keys()

@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import protocols
 from benchmarks.evaluation import extractors
 from benchmarks.experiments import records
 from benchmarks.perf.metric_cost import random_inception
+from benchmarks.presets import PRESETS
 from benchmarks.run import main
 
 TRAIN, TEST, SEEN = 256, 8, 6  # one batch, and some to test with; images of each kind in a metric
@@ -45,7 +45,7 @@ def test_from_files_to_tables(celeba, tmp_path, monkeypatch, capsys):
     random_inception(tmp_path / "hub" / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth")
     extractors.extractor.cache_clear()
     # One step instead of hundreds: the networks are CelebA's own.
-    monkeypatch.setitem(protocols.PRESETS, "demo", replace(protocols.PRESETS["demo"], steps=1))
+    monkeypatch.setitem(PRESETS, "demo", replace(PRESETS["demo"], steps=1))
     out = tmp_path / "out"
     command = ["--preset", "demo", "--only", "glf", "--on", "celeba", "--seeds", "1", "--features", "inception",
                "--data-root", str(celeba), "--cluster", "inline", "--results", str(out)]  # fmt: skip

@@ -9,7 +9,7 @@ from PIL import Image
 
 import zoo
 from benchmarks.data import datasets
-from benchmarks.data.datasets import Folder
+from benchmarks.data.datasets import ImageFolder
 from benchmarks.protocols import Schedule
 from benchmarks.run import main
 from benchmarks.training.loop import train
@@ -25,7 +25,7 @@ def images(tmp_path_factory):
     for i, (cx, cy, *colour) in enumerate(np.random.default_rng(0).uniform(0, 1, (10, 5))):
         blob = np.exp(-20 * ((x - cx) ** 2 + (y - cy) ** 2))
         Image.fromarray(np.uint8(255 * blob[..., None] * colour)).save(folder / f"{i}.png")
-    return datasets.load(Folder(folder, "blobs", "celeba-hq"), None).train
+    return datasets.load(ImageFolder(folder, "blobs", "celeba-hq"), None).train
 
 
 @pytest.mark.slow

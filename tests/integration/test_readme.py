@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 
 import zoo
-from benchmarks import protocols
 from benchmarks.data import datasets, download
+from benchmarks.presets import PRESETS
 from benchmarks.protocols import Schedule
 from benchmarks.reporting.registry import REQUIREMENTS
 from benchmarks.run import main
@@ -33,7 +33,7 @@ MEASURED = sorted(path for path in (ROOT / "results" / "measured").iterdir() if 
 
 # What made the tables of each folder
 DIGITS = "--preset demo"
-OWN = "--preset paper --on digits --features classifier --seeds 10 --draws 3 --progress 10"
+OWN = "--preset paper --on digits --features classifier --seeds 10 --draws 3 --eval-every 10"
 EVERY = ",".join((
     "vae,wae-gan,two-stage-vae,rae-gmm,vae-flow-prior,vae-flow-posterior,glf,wae-mmd,glf-two-stage",
     "glf-regularized-1,glf-regularized-10,glf-regularized-50,glf-regularized,glf-regularized-400",
@@ -75,7 +75,7 @@ def test_tables_are_the_committed_ones(file, body):
 @pytest.mark.parametrize(("file", "body"), re.findall(r"<!-- claims: (\S+) -->\n(.*?)<!-- /claims -->", ALL, re.S))
 def test_claims_have_the_committed_verdicts(file, body):
     claims = pd.read_csv(ROOT / file).drop_duplicates("claim")
-    assert grid(body)[2:] == [f"| {c.claim} | {c.sentence} | {c.verdict} |" for c in claims.itertuples()]
+    assert grid(body)[2:] == [f"| {c.claim} | {c.statement} | {c.verdict} |" for c in claims.itertuples()]
 
 
 def test_the_faults_are_the_committed_ones():
@@ -104,9 +104,9 @@ def test_mentioned_files_exist():
 
 def test_presets_are_those_of_the_code():
     rows = {cells[1].strip("` "): cells for line in README.splitlines() if (cells := line.split("|"))[1:2]
-            and cells[1].strip("` ") in protocols.PRESETS}  # fmt: skip
-    assert [*rows] == [*protocols.PRESETS]
-    for name, preset in protocols.PRESETS.items():
+            and cells[1].strip("` ") in PRESETS}  # fmt: skip
+    assert [*rows] == [*PRESETS]
+    for name, preset in PRESETS.items():
         cells = [cell.strip() for cell in rows[name]]
         assert cells[4] == f"{preset.seeds} x {preset.draws}"
         assert cells[5].split() == [*preset.datasets]
@@ -150,7 +150,7 @@ def test_the_table_of_all_models_is_that_of_the_tidy_files():
     tidy = pd.concat([pd.read_csv(ROOT / folder / "tables" / "table1-tidy.csv") for folder in folders.split()])
     labels = {name: entry.label for name, entry in zoo.MODELS.items()}
     rows = [
-        f"| {labels[row.model]} | {'diverged' if row.diverged else f'{row.mean:.1f}'} | "
+        f"| {labels[row.model]} | {'diverged' if row.runs_diverged else f'{row.mean:.1f}'} | "
         + " | ".join("—" if np.isnan(v) else f"{v:.{d}f}" for v, d in ((row.recon_sse, 1), (row.latent_std, 2)))
         + " |"
         for row in (SimpleNamespace(**r) for r in tidy.sort_values("mean", na_position="last").to_dict("records"))
@@ -229,7 +229,7 @@ def test_measured_tables_come_back_from_their_records(folder, tmp_path, request,
             assert main([*words, "--dry-run"]) == 0
             told = capsys.readouterr().out
             assert "nothing to run: " in told, command
-            assert all("glf-perceptual" in line for line in told.splitlines() if " lacking" in line), command
+            assert all("glf-perceptual" in line for line in told.splitlines() if " missing weights" in line), command
         assert main(words) == 0
     assert not (tmp_path / "runs").exists()
     # Whoever runs README's report on a folder has its claims beside the tables, too.
@@ -248,6 +248,6 @@ def test_measured_records_say_where_they_come_from(folder):
 
     runs, epochs = records.read(folder)
     assert len(runs)
-    assert runs[["seed", "preset", "train", "device", "torch", "commit", "dirty"]].notna().all().all()
+    assert runs[["seed", "preset", "train_fingerprint", "device", "torch", "commit", "dirty"]].notna().all().all()
     assert not runs["dirty"].any(), "made from a clean checkout"
     assert len(epochs)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.perf.faults import done_twice
+from benchmarks.perf.fault_judging import count_duplicates
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
     ],
 )
 def test_work_done_twice_is_counted(lines, twice):
-    assert done_twice(lines) == twice
+    assert count_duplicates(lines) == twice
 
 
 @pytest.mark.slow

@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 
 import zoo
-from benchmarks.perf import baselines, paired, speed, speed_report
+from benchmarks.perf import baselines, paired, speed, speed_measurement, speed_report, speed_specs
 from benchmarks.perf.baselines import LOOPS, Case
 from benchmarks.perf.paired import LoopFailed
-from benchmarks.protocols import TABLE1
+from benchmarks.presets import TABLE1
 from benchmarks.reporting import speed_records
 
 
@@ -57,7 +57,7 @@ def test_read_gives_one_row_per_stage(tmp_path):
     side = record(purpose="side")
     for number, value in enumerate([record(), other, side, {"what": "cost"}]):
         (tmp_path / f"{number}.json").write_text(json.dumps(value))
-    found = speed_records.read(tmp_path)
+    found = speed_records.read_epoch_seconds(tmp_path)
     assert [*found.columns] == [*speed_records.COLUMNS]
     assert found[["model", "stage", "processes", "rounds"]].values.tolist() == [
         ["glf", "train", 2, 3], ["two-stage-vae", "first", 1, 2], ["two-stage-vae", "second", 1, 2]
@@ -69,7 +69,7 @@ def test_read_gives_one_row_per_stage(tmp_path):
     assert found["purpose"].tolist() == ["table"] * 3
     assert found["channels_last"].tolist() == [False] * 3
     assert found["exclusive"].tolist() == [True, False, False]
-    assert speed_records.read(tmp_path / "absent").empty
+    assert speed_records.read_epoch_seconds(tmp_path / "absent").empty
 
 
 def test_steps_of_all_stages_make_one_engine(tmp_path):
@@ -77,17 +77,20 @@ def test_steps_of_all_stages_make_one_engine(tmp_path):
     rows = [row("ours", 0, [0.1], stage="first", how="graph"), row("ours", 0, [0.1], stage="second", how="eager: no")]
     value = record(rows=rows, batch={"first": 100, "second": 100}, channels_last=True)
     (tmp_path / "a.json").write_text(json.dumps(value))
-    assert speed_records.read(tmp_path)[["engine", "channels_last"]].values.tolist() == [["eager: no, graph", True]] * 2
+    assert (
+        speed_records.read_epoch_seconds(tmp_path)[["engine", "channels_last"]].values.tolist()
+        == [["eager: no, graph", True]] * 2
+    )
 
 
 def test_measurements_that_differ_have_files_of_their_own():
     others = ({"provenance": {"device": "cpu: Abaca"}}, {"images_used": 800}, {"processes": 3}, {"engine": "eager"},
               {"channels_last": True}, {"precision": "tf32"}, {"purpose": "processes"}, {"dataset": "fashion"},
               {"shape": [1, 8, 8], "purpose": "side"}, {"model": "vae"})  # fmt: skip
-    names = [speed.file_name(record(**other)) for other in ({}, *others)]
+    names = [speed_measurement.file_name(record(**other)) for other in ({}, *others)]
     assert len({*names}) == len(names)
-    assert speed.file_name(record(exclusive=False)) == names[0]
-    long = speed.slug("cuda: NVIDIA ../H100 80GB HBM3, driver 550.54.15")
+    assert speed_measurement.file_name(record(exclusive=False)) == names[0]
+    long = speed_measurement.device_slug("cuda: NVIDIA ../H100 80GB HBM3, driver 550.54.15")
     assert long.startswith("cuda-nvidia-h100-80gb-hbm3")
     assert len(long) < 42
 
@@ -192,7 +195,7 @@ def test_mistakes_are_told_before_anything_is_measured(arguments, message, capsy
 
 def test_the_call_for_a_gpu_asks_for_everything():
     given = Namespace(gpu=True, scaling=False, engine="auto", rounds=3, channels_last=False, processes=0)
-    found = [*speed.wishes(given, torch.device("cuda"))]
+    found = [*speed_specs.make_specs(given, torch.device("cuda"))]
     tables = {(w.case.model, w.case.dataset, w.case.precision) for w in found if w.purpose == "table"}
     assert {("glf", d, p) for d in ("mnist", "cifar10", "celeba") for p in ("tf32", "fp32")} <= tables
     assert {(m, "mnist", "tf32") for m in TABLE1} <= tables
@@ -207,57 +210,57 @@ def test_the_call_for_a_gpu_asks_for_everything():
 def test_a_loop_beside_ours_that_fails_is_left_out(tmp_path, monkeypatch, capsys):
     """And asked for no more by who measures again; without ours there is nothing to know."""
 
-    def measure(wish, root):
-        for loop in ("pythae", "plain", lame):
-            if loop in wish.loops:
+    def measure(spec, root):
+        for loop in ("pythae", "plain", failed_baselines):
+            if loop in spec.loops:
                 raise LoopFailed(loop, "no more memory")
-        rows = [{**row, "loop": loop} for loop in wish.loops for row in record()["rows"] if row["loop"] == "ours"]
-        return {**record(), **speed.about(wish), "rows": rows, "lame": [*wish.lame]}
+        rows = [{**row, "loop": loop} for loop in spec.loops for row in record()["rows"] if row["loop"] == "ours"]
+        return {**record(), **speed_measurement.describe(spec), "rows": rows, "lame": [*spec.failed_baselines]}
 
     monkeypatch.setattr(speed, "measure", measure)
     given = Namespace(gpu=False, scaling=False, engine="auto", rounds=2, steps=4, channels_last=False, processes=1,
                       models="glf", on="digits", loops="ours,eager,plain", precision="fp32", data_root=None,
                       out=tmp_path)  # fmt: skip
-    lame = ""
-    assert speed.carry_out(given, torch.device("cpu")) == 0
+    failed_baselines = ""
+    assert speed.run_specs(given, torch.device("cpu")) == 0
     assert "left out of glf on digits: plain: no more memory" in capsys.readouterr().err
-    (found,) = speed_records.load(tmp_path)
+    (found,) = speed_records.read_speed_records(tmp_path)
     assert {row["loop"] for row in found["rows"]} == {"ours", "eager"}
     assert found["lame"] == ["plain"]
-    (wish,) = speed.wishes(given, torch.device("cpu"))
-    assert speed.measured(replace(wish, count=1), tmp_path)
-    assert not speed.measured(replace(wish, count=1, loops=["ours", "ceiling"]), tmp_path)
-    lame = "ours"
-    assert speed.carry_out(given, torch.device("cpu")) == 1
+    (spec,) = speed_specs.make_specs(given, torch.device("cpu"))
+    assert speed_measurement.is_measured(replace(spec, count=1), tmp_path)
+    assert not speed_measurement.is_measured(replace(spec, count=1, loops=["ours", "ceiling"]), tmp_path)
+    failed_baselines = "ours"
+    assert speed.run_specs(given, torch.device("cpu")) == 1
 
 
 def test_the_card_that_are_asked_for():
     """Behind CUDA_VISIBLE_DEVICES torch's first GPU may be any."""
-    assert speed.identity(0, "1b2c", "3") == "GPU-1b2c"
-    assert speed.identity(0, "GPU-1b2c", None) == "GPU-1b2c"
-    assert speed.identity(1, None, None) == "1"
-    assert speed.identity(1, None, "3,2") is None
+    assert speed_measurement.gpu_id(0, "1b2c", "3") == "GPU-1b2c"
+    assert speed_measurement.gpu_id(0, "GPU-1b2c", None) == "GPU-1b2c"
+    assert speed_measurement.gpu_id(1, None, None) == "1"
+    assert speed_measurement.gpu_id(1, None, "3,2") is None
 
 
 def test_a_model_without_a_protocol_for_a_data_set_is_told():
-    (said,) = speed._case_problems("glf-perceptual", "digits", "fp32") or ("",)
+    (said,) = speed_specs.find_case_errors("glf-perceptual", "digits", "fp32") or ("",)
     assert "glf-perceptual" in said
-    (said,) = speed._case_problems("vae-bce", "mnist", "bf16")
+    (said,) = speed_specs.find_case_errors("vae-bce", "mnist", "bf16")
     assert "vae-bce cannot be trained at --precision bf16" in said
-    assert speed._case_problems("vae-bce", "mnist", "tf32") == []
+    assert speed_specs.find_case_errors("vae-bce", "mnist", "tf32") == []
 
 
 def test_what_has_been_measured_is_known_by_device_settings_loops_and_rounds(tmp_path):
-    wish = speed.Wish("table", Case("glf", "digits", 4, 2, tmp_path), ["ours", "plain"], 1, 3)
-    assert not speed.measured(wish, tmp_path)
-    value = {**record(), **speed.about(wish)}
-    (tmp_path / speed.file_name(value)).write_text(json.dumps(value))
-    assert speed.measured(wish, tmp_path)
-    for other in (replace(wish, count=4), replace(wish, loops=["ours", "eager"]), replace(wish, processes=2),
-                  replace(wish, case=replace(wish.case, precision="tf32"))):  # fmt: skip
-        assert not speed.measured(other, tmp_path)
-    (tmp_path / speed.file_name(value)).write_text("{")
-    assert not speed.measured(wish, tmp_path)
+    spec = speed_specs.BenchmarkSpec("table", Case("glf", "digits", 4, 2, tmp_path), ["ours", "plain"], 1, 3)
+    assert not speed_measurement.is_measured(spec, tmp_path)
+    value = {**record(), **speed_measurement.describe(spec)}
+    (tmp_path / speed_measurement.file_name(value)).write_text(json.dumps(value))
+    assert speed_measurement.is_measured(spec, tmp_path)
+    for other in (replace(spec, count=4), replace(spec, loops=["ours", "eager"]), replace(spec, processes=2),
+                  replace(spec, case=replace(spec.case, precision="tf32"))):  # fmt: skip
+        assert not speed_measurement.is_measured(other, tmp_path)
+    (tmp_path / speed_measurement.file_name(value)).write_text("{")
+    assert not speed_measurement.is_measured(spec, tmp_path)
 
 
 @pytest.mark.slow
@@ -265,9 +268,9 @@ def test_a_measurement_that_fails_leaves_the_others_alone(tmp_path, capsys, monk
     def broken(case):
         if case.model == "wae-gan":
             raise ValueError("no such luck")
-        return speed.datasets.load("digits", None).train.canonical(case.images).images, False
+        return speed_measurement.datasets.load("digits", None).train.canonical(case.images).images, False
 
-    monkeypatch.setattr(speed, "pixels", lambda case, root: broken(case))
+    monkeypatch.setattr(speed_measurement, "load_images", lambda case, root: broken(case))
     arguments = ["--models", "wae-gan,glf", "--on", "digits", "--loops", "ours", "--rounds", "1", "--steps", "2",
                  "--processes", "1", "--device", "cpu", "--out", str(tmp_path)]  # fmt: skip
     assert speed.main(arguments) == 1
@@ -282,7 +285,7 @@ def test_a_measurement_that_fails_leaves_the_others_alone(tmp_path, capsys, monk
 def case(tmp_path):
     """Digits, of which there are enough for four batches of 64."""
     made = Case("glf", "digits", 4, 2, tmp_path)
-    images, synthetic = speed.pixels(made, None)
+    images, synthetic = speed_measurement.load_images(made, None)
     assert not synthetic
     assert images.shape == (256, 1, 8, 8)
     torch.save(images, tmp_path / "images.pt")
@@ -335,7 +338,7 @@ def test_loops_beside_ours_train_at_its_precision(loop, case, monkeypatch):
 @pytest.mark.parametrize("model", ["wae-gan", "two-stage-vae"])
 def test_loops_go_through_all_stages(model, case):
     case = replace(case, model=model, laps=1)
-    torch.save(speed.pixels(case, None)[0], case.folder / "images.pt")
+    torch.save(speed_measurement.load_images(case, None)[0], case.folder / "images.pt")
     (case.folder / "png").rename(case.folder / "old")
     baselines.write_png(case.load(), case.folder / "png")
     found = {loop: [(lap.stage, lap.steps) for lap in LOOPS[loop](case)] for loop in ("ours", "eager", "plain")}
@@ -351,10 +354,10 @@ def test_the_images_of_the_plain_loop_are_those_of_the_others(case):
 
 
 def test_images_that_are_missing_are_random_ones_of_the_shape(tmp_path):
-    images, synthetic = speed.pixels(Case("glf", "celeba", 1, 1, tmp_path), tmp_path)
+    images, synthetic = speed_measurement.load_images(Case("glf", "celeba", 1, 1, tmp_path), tmp_path)
     assert synthetic
     assert images.shape == (256, 3, 64, 64)
-    images, synthetic = speed.pixels(Case("glf", "mnist", 1, 1, tmp_path, shape=(1, 32, 32)), tmp_path)
+    images, synthetic = speed_measurement.load_images(Case("glf", "mnist", 1, 1, tmp_path, shape=(1, 32, 32)), tmp_path)
     assert synthetic
     assert images.shape == (256, 1, 32, 32)
 
@@ -385,9 +388,9 @@ def test_every_model_has_a_case():
 
 def test_images_that_are_made_up_are_smooth_and_always_the_same():
     """White noise makes a flow overflow, and a measurement end."""
-    images = speed.blots(5000, (3, 8, 8))
+    images = speed_measurement.smooth_random_images(5000, (3, 8, 8))
     assert (images.shape, images.dtype) == ((5000, 3, 8, 8), torch.uint8)
-    assert torch.equal(images[:10], speed.blots(10, (3, 8, 8)))
+    assert torch.equal(images[:10], speed_measurement.smooth_random_images(10, (3, 8, 8)))
     values = images.float()
     assert len(images.flatten(1).unique(dim=0)) == 5000
     assert values.diff(dim=-1).abs().mean() < values.std() < 90

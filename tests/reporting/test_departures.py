@@ -1,20 +1,22 @@
-"""The page of departures is what the code says."""
+"""The page of departures says what the code says."""
 
 from pathlib import Path
 
-from benchmarks.reporting.departures import collect, departures, page
+from benchmarks.reporting.departures import collect_departures, departures_page, parse_departures
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_page_is_up_to_date():
     written = (ROOT / "docs" / "departures.md").read_text(encoding="utf-8")
-    assert written == page(ROOT), "run: python -m benchmarks.reporting.departures > docs/departures.md"
+    assert written == departures_page(ROOT), "run: python -m benchmarks.reporting.departures > docs/departures.md"
 
 
 def test_every_departure_says_how_to_switch_it():
     switches = ("To switch:", "No switch")
-    assert not [(file, name) for file, name, text in collect(ROOT) if not any(word in text for word in switches)]
+    assert not [
+        (file, name) for file, name, text in collect_departures(ROOT) if not any(switch in text for switch in switches)
+    ]
 
 
 def test_every_mention_in_the_code_is_collected():
@@ -25,9 +27,9 @@ def test_every_mention_in_the_code_is_collected():
         if path.name != "departures.py"
         for line in path.read_text(encoding="utf-8").splitlines()
     )
-    assert mentions == len(collect(ROOT)) > 10
+    assert mentions == len(collect_departures(ROOT)) > 10
 
 
 def test_items_end_at_a_blank_line_or_the_next_item():
     docstring = "Head.\n\nDeparts: one,\n  in two lines.\nDeparts: two.\n\nArgs: none."
-    assert departures(docstring) == ["one, in two lines.", "two."]
+    assert parse_departures(docstring) == ["one, in two lines.", "two."]

@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
+from trials import numbers
 
 from benchmarks.experiments import records
-from benchmarks.perf.faults import numbers
 from benchmarks.run import main
-from slurm import Follow, Outcome, Resources, launch, listed
+from slurm import Outcome, Resources, SlurmOptions, launch, list_jobs
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slurm
@@ -57,21 +57,21 @@ def square(x: int, folder: Path) -> int | None:
 def results(cluster, tmp_path, monkeypatch):
     """A folder for items; jobs can import these functions, and squeue is asked often."""
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parent}:{ROOT}")
-    monkeypatch.setattr("slurm.array.LOOK", 1.0)
+    monkeypatch.setattr("slurm.follow.QUEUE_SECONDS", 1.0)
     return tmp_path
 
 
-def follow(folder, needs=lambda x: SMALL, **changes):
+def slurm_options(folder, resources_of=lambda x: SMALL, **changes):
     given = {
         "folder": folder / "jobs",
-        "kind": lambda x: "all",
-        "needs": needs,
-        "found": lambda x: square(x, folder),
-        "alive": lambda x: False,
-        "submitted": lambda jobs: None,
-        "adopted": {},
+        "group_key": lambda x: "all",
+        "resources_of": resources_of,
+        "find_result": lambda x: square(x, folder),
+        "is_running": lambda x: False,
+        "on_submitted": lambda jobs: None,
+        "existing_jobs": {},
     }
-    return Follow(**{**given, **changes})
+    return SlurmOptions(**{**given, **changes})
 
 
 def until(condition):
@@ -83,13 +83,15 @@ def until(condition):
 
 def outcomes(fn, items, folder, retries=0, **changes):
     fn = functools.partial(fn, folder=folder)
-    return {o.item: o for o in launch(fn, items, cluster="slurm", retries=retries, follow=follow(folder, **changes))}
+    return {
+        o.item: o for o in launch(fn, items, cluster="slurm", retries=retries, slurm=slurm_options(folder, **changes))
+    }
 
 
 def test_items_of_one_kind_share_jobs_and_jobs_that_ask_for_the_same_an_array(results):
     jobs = {}
     needs = Resources(minutes=5, seeds=2)
-    found = outcomes(leave, [1, 2, 3, 4, 5], results, needs=lambda x: needs, submitted=jobs.update)
+    found = outcomes(leave, [1, 2, 3, 4, 5], results, resources_of=lambda x: needs, on_submitted=jobs.update)
     assert found == {x: Outcome(x, x * x, None) for x in (1, 2, 3, 4, 5)}
     assert [*jobs.values()] == [[1, 2], [3, 4], [5]]
     assert len({job.split("_")[0] for job in jobs}) == 1
@@ -113,7 +115,7 @@ def test_a_killed_job_is_noticed_without_accounting_and_goes_again(results, no_a
 @pytest.mark.slow
 def test_a_job_that_dies_every_time_is_told_not_waited_for(results, no_accounting):
     told = []
-    found = outcomes(die, [1, 2], results, retries=1, tell=told.append)
+    found = outcomes(die, [1, 2], results, retries=1, report=told.append)
     assert found[1].value == 1
     assert re.fullmatch(r"SLURM job \d+ ended without a record \(FAILED.*137.*\)", found[2].error)
     assert told[0].endswith("submitted again")
@@ -122,7 +124,7 @@ def test_a_job_that_dies_every_time_is_told_not_waited_for(results, no_accountin
 
 def test_a_refused_partition_is_told_and_the_rest_goes_on(results):
     rows = {1: SMALL, 2: Resources(partition="nowhere")}
-    found = outcomes(leave, [1, 2], results, kind=lambda x: x, needs=lambda x: rows[x])
+    found = outcomes(leave, [1, 2], results, group_key=lambda x: x, resources_of=lambda x: rows[x])
     assert found[1].value == 1
     assert not found[2].ran
     assert re.search(r"refused the job: .*invalid partition.*'nowhere'.*slurm/resources.py", found[2].error)
@@ -130,21 +132,21 @@ def test_a_refused_partition_is_told_and_the_rest_goes_on(results):
 
 def test_jobs_of_an_earlier_launcher_are_waited_for_not_submitted_again(results):
     jobs = {}
-    assert outcomes(slow, [1, 2], results, wait=False, submitted=jobs.update) == {}
+    assert outcomes(slow, [1, 2], results, wait=False, on_submitted=jobs.update) == {}
     adopted = dict(enumerate(jobs))
     fail = functools.partial(pytest.fail, "submitted again")
-    found = outcomes(slow, [1, 2], results, adopted=adopted, submitted=lambda jobs: fail())
+    found = outcomes(slow, [1, 2], results, existing_jobs=adopted, on_submitted=lambda jobs: fail())
     assert {x: o.value for x, o in found.items()} == {1: 1, 2: 4}
 
 
 def test_a_job_that_can_never_start_is_given_up_and_the_rest_goes_on(results):
     rows = {1: SMALL, 2: Resources(minutes=100_000)}  # SLURM takes it, and lets it wait for ever
-    found = outcomes(leave, [1, 2], results, kind=lambda x: x, needs=lambda x: rows[x])
+    found = outcomes(leave, [1, 2], results, group_key=lambda x: x, resources_of=lambda x: rows[x])
     assert found[1].value == 1
     assert not found[2].ran
     why = r"refused the job: pending, PartitionTimeLimit .*minutes 100000.*slurm/resources.py"
     assert re.search(why, found[2].error)
-    until(lambda: not listed())  # it was taken out of the queue
+    until(lambda: not list_jobs())  # it was taken out of the queue
 
 
 def test_a_job_that_slurm_has_put_back_and_holds_goes_again(results):
@@ -154,11 +156,11 @@ def test_a_job_that_slurm_has_put_back_and_holds_goes_again(results):
     def submitted(new):
         jobs.extend(new)
         if len(jobs) == 1:
-            until(lambda: "running" in (listed() or {}).values())
+            until(lambda: "running" in (list_jobs() or {}).values())
             subprocess.run(["scontrol", "requeuehold", jobs[0]], check=True)
 
-    slept = functools.partial(outcomes, slow, [1], results, retries=1, tell=told.append)
-    assert slept(submitted=submitted) == {1: Outcome(1, 1, None)}
+    slept = functools.partial(outcomes, slow, [1], results, retries=1, report=told.append)
+    assert slept(on_submitted=submitted) == {1: Outcome(1, 1, None)}
     assert len(jobs) == 2
     assert "submitted again" in told[0]
 
@@ -167,7 +169,7 @@ def test_a_job_that_somebody_holds_is_told_and_waited_for(results):
     subprocess.run(["scontrol", "update", "partition=low", "state=down"], check=True)
     try:
         jobs, told = [], []
-        outcomes(leave, [1], results, wait=False, submitted=jobs.extend)
+        outcomes(leave, [1], results, wait=False, on_submitted=jobs.extend)
         subprocess.run(["scontrol", "hold", jobs[0]], check=True)
     finally:
         subprocess.run(["scontrol", "update", "partition=low", "state=up"], check=True)
@@ -176,17 +178,17 @@ def test_a_job_that_somebody_holds_is_told_and_waited_for(results):
         told.append(line)
         subprocess.run(line.split("`")[1].split(), check=True)  # what it says to do
 
-    found = outcomes(leave, [1], results, adopted={0: jobs[0]}, tell=tell)
+    found = outcomes(leave, [1], results, existing_jobs={0: jobs[0]}, report=tell)
     assert found == {1: Outcome(1, 1, None)}
     assert len(told) == 1
     assert re.search(rf"SLURM job {jobs[0]} is held: pending, JobHeld", told[0])
 
 
-DEMO = ["table1", "--preset", "demo", "--only", "rae-gmm,vae", "--seeds", "2"]
+DEMO = ["table1", "--preset", "demo", "--only", "rae-gmm,vae", "--seeds", "2", "--images", "500"]
 
 
 def run(*arguments):
-    command = [sys.executable, "-m", "benchmarks.run", *arguments]
+    command = [sys.executable, "-m", "short_demo", *arguments]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -195,13 +197,13 @@ def states(folder):
 
 
 @pytest.mark.slow
-def test_the_demo_as_an_array_over_two_nodes_gives_the_bits_of_inline(results, monkeypatch, capsys):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+def test_the_demo_as_an_array_over_two_nodes_gives_the_bits_of_inline(results, short_demo, monkeypatch, capsys):
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'tests' / 'support'}:{ROOT}")
     process = run(*DEMO, "--cluster", "slurm", "--results", str(results / "slurm"))
     nodes = set()
     while process.poll() is None:
         nodes |= set(subprocess.run(["squeue", "-h", "-o", "%N"], capture_output=True, text=True).stdout.split())
-        time.sleep(0.5)
+        time.sleep(0.1)
     printed = process.communicate()[0]
     assert process.returncode == 0, printed
     assert nodes == {"n1", "n2"}
@@ -217,7 +219,7 @@ def test_the_demo_as_an_array_over_two_nodes_gives_the_bits_of_inline(results, m
 
 
 @pytest.mark.slow
-def test_status_cancel_and_retry_of_submitted_trainings(results, monkeypatch, capsys):
+def test_status_cancel_and_retry_of_submitted_trainings(results, short_demo, monkeypatch, capsys):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     where = ["--results", str(results / "out")]
     assert main([*DEMO, "--cluster", "slurm", "--no-wait", *where]) == 0
@@ -226,7 +228,7 @@ def test_status_cancel_and_retry_of_submitted_trainings(results, monkeypatch, ca
     assert "SLURM: " in out
     assert "neither a job nor a launcher" not in out
     assert main(["cancel", *where]) == 0
-    until(lambda: not listed())
+    until(lambda: not list_jobs())
     assert main(["status", *where]) == 0
     assert "neither a job nor a launcher" in capsys.readouterr().out
     assert main(["retry", "--cluster", "inline", *where]) == 0
@@ -261,10 +263,10 @@ def test_jobs_that_cannot_be_noted_do_not_stay(results, reason, raised):
 
     if raised:
         with pytest.raises(KeyboardInterrupt):
-            outcomes(slow, [1, 2], results, submitted=fail)
+            outcomes(slow, [1, 2], results, on_submitted=fail)
     else:
-        found = outcomes(slow, [1, 2], results, submitted=fail)
+        found = outcomes(slow, [1, 2], results, on_submitted=fail)
         assert [o.ran for o in found.values()] == [False, False]
         assert "cannot be noted: disk full" in found[1].error
-    until(lambda: not listed())
+    until(lambda: not list_jobs())
     assert not [*results.glob("*.txt")]

@@ -173,7 +173,7 @@ def test_dying_worker_fails_only_its_item(how, told, workers):
 
 def test_an_item_that_ends_a_new_worker_is_not_given_on_for_ever():
     """Whatever the exit code: only a worker that has done an item can be spent through no fault of the next."""
-    outcomes = by_item(launch(leave, [1, 2], cluster="local", retries=1, spent=75))
+    outcomes = by_item(launch(leave, [1, 2], cluster="local", retries=1, worker_lost=75))
     assert ["exit code 75" in outcomes[item].error for item in (1, 2)] == [True, True]
 
 
@@ -242,7 +242,7 @@ def test_exception_in_poll_ends_the_workers():
 
 
 def test_worker_that_ignores_sigterm_is_killed(monkeypatch):
-    monkeypatch.setattr(importlib.import_module("slurm.launch"), "GRACE", 0.3)
+    monkeypatch.setattr(importlib.import_module("slurm.workers"), "GRACE_SECONDS", 0.3)
     outcomes = launch(stubborn, [0.0, 60.0, 61.0], workers=1)
     next(outcomes)
     time.sleep(0.5)  # for the second item to begin

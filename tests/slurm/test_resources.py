@@ -2,7 +2,7 @@
 
 import pytest
 
-from slurm import Resources, arrays, groups, resources
+from slurm import Resources, group_items, group_jobs, resources_for
 from slurm.resources import RESOURCES
 
 
@@ -10,18 +10,18 @@ def test_rows_override_each_other_field_by_field(monkeypatch):
     for row, changes in {"*/*": {"minutes": 1, "cpus": 2, "gpus": 3, "seeds": 4}, "*/b": {"cpus": 5, "gpus": 6},
                          "a/*": {"gpus": 7}, "a/b": {"seeds": 8}}.items():  # fmt: skip
         monkeypatch.setitem(RESOURCES, row, changes)
-    assert resources("x", "y") == Resources(minutes=1, cpus=2, gpus=3, seeds=4)
-    assert resources("x", "b") == Resources(minutes=1, cpus=5, gpus=6, seeds=4)
-    assert resources("a", "b") == Resources(minutes=1, cpus=5, gpus=7, seeds=8)
+    assert resources_for("x", "y") == Resources(minutes=1, cpus=2, gpus=3, seeds=4)
+    assert resources_for("x", "b") == Resources(minutes=1, cpus=5, gpus=6, seeds=4)
+    assert resources_for("a", "b") == Resources(minutes=1, cpus=5, gpus=7, seeds=8)
 
 
 def test_a_file_overrides_the_code(tmp_path, monkeypatch):
     path = tmp_path / "mine.toml"
     path.write_text('["*/*"]\npartition = "gpu"\n["glf/digits"]\nminutes = 7\n')
     monkeypatch.setenv("AE_BENCH_RESOURCES", str(path))
-    assert resources("glf", "digits").partition == "gpu"
-    assert resources("glf", "digits").minutes == 7
-    assert resources("vae", "digits").minutes == RESOURCES["*/digits"]["minutes"]
+    assert resources_for("glf", "digits").partition == "gpu"
+    assert resources_for("glf", "digits").minutes == 7
+    assert resources_for("vae", "digits").minutes == RESOURCES["*/digits"]["minutes"]
 
 
 @pytest.mark.parametrize(
@@ -39,18 +39,18 @@ def test_a_wrong_row_is_told(tmp_path, monkeypatch, text, told):
     (tmp_path / "mine.toml").write_text(text)
     monkeypatch.setenv("AE_BENCH_RESOURCES", str(tmp_path / "mine.toml"))
     with pytest.raises(ValueError, match=told):
-        resources("glf", "digits")
+        resources_for("glf", "digits")
 
 
 def test_a_file_that_is_not_there_is_told(monkeypatch):
     monkeypatch.setenv("AE_BENCH_RESOURCES", "/no/such.toml")
     with pytest.raises(ValueError, match=r"AE_BENCH_RESOURCES names /no/such\.toml"):
-        resources("glf", "digits")
+        resources_for("glf", "digits")
 
 
 def test_jobs_hold_items_of_one_kind_and_arrays_jobs_that_ask_for_the_same():
     rows = {"a": Resources(seeds=2), "b": Resources(seeds=2), "c": Resources(seeds=1, gpus=1)}
     items = ["a0", "b0", "c0", "a1", "b1", "c1", "a2"]
-    jobs = groups(items, lambda item: item[0], lambda item: rows[item[0]])
+    jobs = group_items(items, lambda item: item[0], lambda item: rows[item[0]])
     assert [[items[i] for i in indices] for _, indices in jobs] == [["a0", "a1"], ["b0", "b1"], ["c0"], ["c1"], ["a2"]]
-    assert [(needs.gpus, len(array)) for needs, array in arrays(jobs)] == [(0, 3), (1, 2)]
+    assert [(needs.gpus, len(array)) for needs, array in group_jobs(jobs)] == [(0, 3), (1, 2)]

@@ -18,10 +18,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import zoo
 from benchmarks.data import datasets
 from benchmarks.protocols import Schedule, protocol
-from benchmarks.training import engine, streaming
-from benchmarks.training.engine import Engine, Steps, forget, memory_kept, problems, unchanged
-from benchmarks.training.loop import adam, train
-from benchmarks.training.precision import Autocast, loss_problems
+from benchmarks.training import capture, streaming
+from benchmarks.training.capture import undo_changes
+from benchmarks.training.engine import Engine, find_engine_errors
+from benchmarks.training.loop import make_adam, train
+from benchmarks.training.memory import keep_freed_memory
+from benchmarks.training.precision import Autocast, find_loss_errors
+from benchmarks.training.steps import WARMUP_STEPS, Steps, reset_optimizer
 from zoo import wae
 from zoo.base import LatentModel, Stage, Update, to_float
 
@@ -50,10 +53,10 @@ def schedules(name, epochs=2):
     return {stage: replace(s, epochs=epochs, batch=BATCH, steps=None) for stage, s in stages.items()}
 
 
-def trained(name, x, how=Engine()):  # noqa: B008
+def trained(name, x, engine_used=Engine()):  # noqa: B008
     model = build(name)
     torch.manual_seed(2)
-    rows = [epoch.row for epoch in train(model, x, schedules(name), engine=how)]
+    rows = [epoch.row for epoch in train(model, x, schedules(name), engine=engine_used)]
     return model, rows
 
 
@@ -64,25 +67,25 @@ def plain(name, x):
     rows = []
     for stage in model.stages(x):
         schedule = schedules(name)[stage.name]
-        optimisers = [adam(update, schedule) for update in stage.updates]
+        optimizers = [make_adam(update, schedule) for update in stage.updates]
         for epoch in range(schedule.epochs):
             if schedule.fresh:
-                optimisers = [adam(update, schedule) for update in stage.updates]
+                optimizers = [make_adam(update, schedule) for update in stage.updates]
             model.train()
-            for optimiser in optimisers:
-                for group in optimiser.param_groups:
+            for optimizer in optimizers:
+                for group in optimizer.param_groups:
                     group["lr"] = schedule.rate(group["name"], epoch)
             data = stage.data()
             order = torch.randperm(len(data[0]))[: len(data[0]) // BATCH * BATCH]
             objectives = []
             for index in order.split(BATCH):
                 batch = [to_float(tensor[index]) for tensor in data]
-                for i, (update, optimiser) in enumerate(zip(stage.updates, optimisers, strict=True)):
+                for i, (update, optimizer) in enumerate(zip(stage.updates, optimizers, strict=True)):
                     objective, _ = update.loss(*batch)
                     parameters = [p for group in update.groups.values() for p in group]
                     for p, gradient in zip(parameters, torch.autograd.grad(objective, parameters), strict=True):
                         p.grad = gradient
-                    optimiser.step()
+                    optimizer.step()
                     if i == 0:
                         objectives.append(objective.detach())
             rows.append(float(torch.stack(objectives).sum().double() / len(objectives)))
@@ -102,7 +105,7 @@ class Rehearsed(Steps):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self.wanted, self.prepared = "graph", False
+        self.requested, self.is_prepared = "graph", False
 
 
 @pytest.mark.parametrize("name", zoo.MODELS)
@@ -127,44 +130,44 @@ def test_a_rehearsal_leaves_no_trace(x):
     model = build("wae-gan")
     stage = [*model.stages(x)][-1]
     schedule = schedules("wae-gan")["train"]
-    optimisers = [adam(update, schedule) for update in stage.updates]
-    steps = Steps(model, stage.updates, optimisers, Engine(), x)
+    optimizers = [make_adam(update, schedule) for update in stage.updates]
+    steps = Steps(model, stage.updates, optimizers, Engine(), x)
     order = torch.randperm(N).view(-1, BATCH)
     steps.run([x], order)  # moments are not zero any more
     before = weights(model)
-    moments = copy.deepcopy([optimiser.state_dict()["state"] for optimiser in optimisers])
+    moments = copy.deepcopy([optimizer.state_dict()["state"] for optimizer in optimizers])
     state = torch.get_rng_state()
-    with unchanged(model, optimisers, CPU):
-        steps.rehearse()
+    with undo_changes(model, optimizers, CPU):
+        steps.warm_up()
         assert not equal(before, weights(model))
     assert equal(before, weights(model))
     assert torch.equal(state, torch.get_rng_state())
-    for old, optimiser in zip(moments, optimisers, strict=True):
-        for number, values in optimiser.state_dict()["state"].items():
+    for old, optimizer in zip(moments, optimizers, strict=True):
+        for number, values in optimizer.state_dict()["state"].items():
             assert equal(old[number], values)
 
 
 def test_a_rehearsal_before_the_first_step_leaves_an_adam_as_new(x):
     model = build("glf")
     (stage,) = model.stages(x)
-    optimisers = [adam(stage.updates[0], schedules("glf")["train"])]
-    steps = Steps(model, stage.updates, optimisers, Engine(), x)
-    steps.load([x], torch.arange(BATCH)[None])
-    with unchanged(model, optimisers, CPU):
-        steps.rehearse()
-    assert all(not value.any() for state in optimisers[0].state.values() for value in state.values())
+    optimizers = [make_adam(stage.updates[0], schedules("glf")["train"])]
+    steps = Steps(model, stage.updates, optimizers, Engine(), x)
+    steps.set_data([x], torch.arange(BATCH)[None])
+    with undo_changes(model, optimizers, CPU):
+        steps.warm_up()
+    assert all(not value.any() for state in optimizers[0].state.values() for value in state.values())
 
 
 def test_a_forgotten_adam_steps_as_a_new_one():
     a, b = nn.Parameter(torch.tensor([1.0, 2.0])), nn.Parameter(torch.tensor([1.0, 2.0]))
     schedule = Schedule(1, 1, 0.1)
-    old = adam(Update(lambda: None, {"a": [a]}), schedule)
+    old = make_adam(Update(lambda: None, {"a": [a]}), schedule)
     a.grad = torch.tensor([3.0, -1.0])
     old.step()
     with torch.no_grad():
         a.copy_(b)
-    forget(old)
-    new = adam(Update(lambda: None, {"a": [b]}), schedule)
+    reset_optimizer(old)
+    new = make_adam(Update(lambda: None, {"a": [b]}), schedule)
     a.grad, b.grad = torch.tensor([0.5, 0.2]), torch.tensor([0.5, 0.2])
     old.step()
     new.step()
@@ -220,7 +223,7 @@ def test_a_static_step_bears_fresh_optimisers_data_that_move_and_resuming(x, mon
         assert equal(weights(model), weights(resumed)), cut
     assert equal(weights(expected), weights(model))
     epochs = [torch.cat(expected.seen[i : i + 4]) for i in (0, 4, 8)]
-    rehearsals = engine.REHEARSALS
+    rehearsals = WARMUP_STEPS
     assert len(model.seen) == 12 + rehearsals  # once: the buffers of the first epoch serve the others
     taken = model.seen[rehearsals:]
     assert all(torch.equal(a, torch.cat(taken[i : i + 4])) for a, i in zip(epochs, (0, 4, 8), strict=True))
@@ -229,16 +232,16 @@ def test_a_static_step_bears_fresh_optimisers_data_that_move_and_resuming(x, mon
 def test_a_state_says_nothing_of_the_engine(x, monkeypatch):
     monkeypatch.setattr("benchmarks.training.loop.Steps", Rehearsed)
     _, state = codes(x, until=1)
-    for optimiser in state["optimisers"]:
-        for group in optimiser["param_groups"]:
+    for optimizer in state["optimisers"]:
+        for group in optimizer["param_groups"]:
             assert isinstance(group["lr"], float)
             assert group["capturable"] is False
 
 
 @pytest.mark.parametrize("limit", [0, 64 * BATCH * 2, 64 * BATCH * 5])
-@pytest.mark.parametrize("how", [Steps, Rehearsed])
-def test_streamed_data_give_the_same_training_bit_for_bit(limit, how, x, monkeypatch):
-    monkeypatch.setattr("benchmarks.training.loop.Steps", how)
+@pytest.mark.parametrize("engine_used", [Steps, Rehearsed])
+def test_streamed_data_give_the_same_training_bit_for_bit(limit, engine_used, x, monkeypatch):
+    monkeypatch.setattr("benchmarks.training.loop.Steps", engine_used)
     expected, _ = codes(x)
     model, _ = codes(x, engine=Engine(limit=limit))
     assert equal(weights(expected), weights(model))
@@ -246,18 +249,20 @@ def test_streamed_data_give_the_same_training_bit_for_bit(limit, how, x, monkeyp
 
 def test_portions_are_the_batches_of_the_epoch_in_order(x):
     order = torch.randperm(N).view(8, 32)
-    parts = [*streaming.portions([x, torch.arange(N)], order, 2 * 3 * 32 * (64 + 8))]  # half of the limit at a time
+    parts = [
+        *streaming.stream_batches([x, torch.arange(N)], order, 2 * 3 * 32 * (64 + 8))
+    ]  # half of the limit at a time
     assert [len(rows) for _, rows in parts] == [3, 3, 2]
     assert torch.equal(torch.cat([index[rows.flatten()] for (_, index), rows in parts]), order.flatten())
     assert all(torch.equal(images[rows.flatten()], x[index[rows.flatten()]]) for (images, index), rows in parts)
-    (((whole,), rows),) = streaming.portions([x], order)
+    (((whole,), rows),) = streaming.stream_batches([x], order)
     assert whole is x
     assert rows is order
 
 
 def test_an_error_of_the_reading_thread_is_raised(x):
     with pytest.raises(IndexError):
-        [*streaming.portions([x], torch.full((2, 4), N), 0)]
+        [*streaming.stream_batches([x], torch.full((2, 4), N), 0)]
 
 
 @COMPILER
@@ -268,7 +273,7 @@ def test_compiled_losses_train_the_same(name, x):
     model = build(name)
     torch.manual_seed(2)
     epochs = [*train(model, x, schedules(name), engine=Engine("compiled"))]
-    assert {epoch.how for epoch in epochs} == {"compiled"}
+    assert {epoch.engine_used for epoch in epochs} == {"compiled"}
     for row, epoch in zip(rows, epochs, strict=True):
         assert epoch.row["objective"] == pytest.approx(row["objective"], rel=2e-3)
 
@@ -289,7 +294,7 @@ def test_what_cannot_be_compiled_is_trained_eagerly_and_says_why(x, monkeypatch)
     started = time.perf_counter()
     with pytest.warns(UserWarning, match="trained eagerly: compiled failed: RuntimeError: no such luck"):
         epochs = [*train(model, x, schedules("vae"), engine=Engine("compiled"))]
-    assert {epoch.how for epoch in epochs} == {"eager: compiled failed: RuntimeError: no such luck"}
+    assert {epoch.engine_used for epoch in epochs} == {"eager: compiled failed: RuntimeError: no such luck"}
     whole = time.perf_counter() - started
     assert sum(epoch.row["seconds"] for epoch in epochs) < whole - 0.5  # making ready is not training
     assert equal(weights(expected), weights(model))
@@ -308,8 +313,8 @@ def test_what_a_device_cannot_do_is_refused_before_training(x):
         with pytest.raises(ValueError, match=message):
             next(train(model, x, schedules("glf"), engine=Engine(kind, precision)))
         assert equal(before, weights(model))
-    assert problems("graph", "bf16", None) == []
-    assert len(problems("graph", "bf16", CPU)) == 2
+    assert find_engine_errors("graph", "bf16", None) == []
+    assert len(find_engine_errors("graph", "bf16", CPU)) == 2
     assert Engine().on(CPU) == "eager"
 
 
@@ -322,7 +327,7 @@ def test_channels_last_trains_the_same(x):
 
 def test_training_with_memory_kept_is_the_same_to_the_bit(x):
     expected, _ = trained("glf", x)
-    with memory_kept(CPU):
+    with keep_freed_memory(CPU):
         model, _ = trained("glf", x)
     assert equal(weights(expected), weights(model))
 
@@ -348,10 +353,10 @@ def test_what_needs_fp32_has_it_in_bf16():
 
 
 def test_a_loss_that_bf16_cannot_bear_is_refused():
-    assert loss_problems("vae-bce", "bce", "bf16") == [
+    assert find_loss_errors("vae-bce", "bce", "bf16") == [
         "vae-bce cannot be trained at --precision bf16: its reconstruction loss, bce, needs fp32 or tf32"
     ]
-    assert loss_problems("vae-bce", "bce", "tf32") == loss_problems("vae", "half-sse", "bf16") == []
+    assert find_loss_errors("vae-bce", "bce", "tf32") == find_loss_errors("vae", "half-sse", "bf16") == []
 
 
 class Constant(LatentModel):
@@ -375,8 +380,8 @@ def test_means_of_coarse_parts_are_exact():
     """In bf16, 256 + 1 is 256."""
     model = Constant([torch.bfloat16, torch.float16, torch.float32, torch.float64])
     update = Update(model.loss, {"level": [model.level]})
-    steps = Steps(model, [update], [adam(update, Schedule(1, 1, 1e-3))], Engine())
-    steps.begin([{"level": 0.0}])
+    steps = Steps(model, [update], [make_adam(update, Schedule(1, 1, 1e-3))], Engine())
+    steps.start_epoch([{"level": 0.0}])
     x = torch.full((1000, 1, 4, 4), 255, dtype=torch.uint8)
     steps.run([x], torch.arange(1000)[:, None])
     assert steps.means(1000) == dict.fromkeys(["objective", *map(str, model.parts)], 1.0)
@@ -431,7 +436,7 @@ def test_captured_steps_train_as_eager_ones_do(name, x):
         warnings.filterwarnings("error", "a stage is trained eagerly")
         _, epochs = one("graph")
     _, others = one("eager")
-    assert {epoch.how for epoch in epochs} == {"graph"}
+    assert {epoch.engine_used for epoch in epochs} == {"graph"}
     for epoch, other in zip(epochs, others, strict=True):
         for part in epoch.row.keys() - {"stage", "epoch", "steps", "seconds"}:
             assert epoch.row[part] == pytest.approx(other.row[part], rel=5e-3, abs=1e-3), part
@@ -442,11 +447,11 @@ def test_captured_steps_train_as_eager_ones_do(name, x):
 def test_no_step_waits_for_the_device(kind, x):
     model = build("wae-gan").cuda()
     stage = [*model.stages(x.cuda())][-1]
-    optimisers = [adam(update, schedules("wae-gan")["train"]) for update in stage.updates]
-    steps = Steps(model, stage.updates, optimisers, Engine(kind), stage.data()[0])
+    optimizers = [make_adam(update, schedules("wae-gan")["train"]) for update in stage.updates]
+    steps = Steps(model, stage.updates, optimizers, Engine(kind), stage.data()[0])
     order = torch.randperm(N, device="cuda").view(-1, BATCH)
     steps.run(stage.data(), order)
-    with engine.no_waiting():
+    with capture.no_synchronization():
         steps.run(stage.data(), order)
     assert steps.means(2 * len(order))
     assert torch.cuda.get_sync_debug_mode() == 0
@@ -464,23 +469,23 @@ class Waiting(Constant):
 def test_a_loss_that_waits_for_the_device_is_found_out_and_trained_eagerly():
     model = Waiting([]).cuda()
     update = Update(model.loss, {"level": [model.level]})
-    steps = Steps(model, [update], [adam(update, Schedule(1, 1, 1e-3))], Engine("graph"))
-    steps.begin([{"level": 0.0}])
+    steps = Steps(model, [update], [make_adam(update, Schedule(1, 1, 1e-3))], Engine("graph"))
+    steps.start_epoch([{"level": 0.0}])
     x = torch.full((8, 1, 4, 4), 255, dtype=torch.uint8, device="cuda")
     with pytest.warns(UserWarning, match="trained eagerly: graph failed: RuntimeError: called a synchronizing CUDA"):
         steps.run([x], torch.arange(8, device="cuda")[:, None])
-    assert steps.how.startswith("eager: graph failed")
+    assert steps.engine_used.startswith("eager: graph failed")
     assert torch.cuda.get_sync_debug_mode() == 0
     assert steps.means(8) == {"objective": 1.0, "told": 1.0}
-    steps.begin([{"level": 0.0}])
+    steps.start_epoch([{"level": 0.0}])
     steps.run([x], torch.randperm(8, device="cuda")[:, None])  # the generator is as it was
     assert steps.means(8)["told"] == 1.0
 
 
 BROKEN = """
 import torch
-from benchmarks.training.engine import lost
-from test_engine import Constant, Engine, Schedule, Steps, Update, adam
+from benchmarks.training.device import lost
+from test_engine import Constant, Engine, Schedule, Steps, Update, make_adam
 
 class Stubborn(Constant):
     def loss(self, x):
@@ -489,7 +494,7 @@ class Stubborn(Constant):
 
 model = Stubborn([]).cuda()
 update = Update(model.loss, {"level": [model.level]})
-steps = Steps(model, [update], [adam(update, Schedule(1, 1, 1e-3))], Engine("graph"))
+steps = Steps(model, [update], [make_adam(update, Schedule(1, 1, 1e-3))], Engine("graph"))
 print(lost("cuda"))
 try:
     steps.run([torch.zeros(8, 1, 4, 4, dtype=torch.uint8, device="cuda")], torch.arange(8, device="cuda")[:, None])
@@ -511,10 +516,10 @@ def test_a_capture_that_fails_says_what_to_do():
 
 @GPU
 def test_images_that_do_not_fit_on_the_gpu_are_streamed(x):
-    placed = streaming.place(x, torch.device("cuda"), 0)
-    assert placed.is_pinned()
+    place_on_slurm = streaming.place_images(x, torch.device("cuda"), 0)
+    assert place_on_slurm.is_pinned()
     results = []
-    for images in (placed, x.cuda()):
+    for images in (place_on_slurm, x.cuda()):
         model = build("glf").cuda()
         torch.manual_seed(2)
         results.append([epoch.row["objective"] for epoch in train(model, images, schedules("glf"))])

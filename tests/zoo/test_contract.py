@@ -11,8 +11,9 @@ import zoo
 import zoo.base
 from benchmarks import protocols
 from benchmarks.data import datasets
+from benchmarks.presets import PRESETS
 from benchmarks.protocols import Schedule, protocol
-from benchmarks.training.loop import adam, train
+from benchmarks.training.loop import make_adam, train
 from zoo import LatentModel, NotFitted, Stage, Update
 from zoo.base import evaluating, standard_normal, to_float
 from zoo.losses import PRETRAINED
@@ -267,10 +268,10 @@ def test_an_update_moves_its_own_parameters_and_no_others(name, x):
             trains_encoder |= any(p is q for q in encoder_parameters(model) for p in own)
             touched |= {id(p) for p in own}
             before = {name: p.detach().clone() for name, p in model.named_parameters()}
-            optimiser = adam(update, schedule)
-            optimiser.zero_grad()
+            optimizer = make_adam(update, schedule)
+            optimizer.zero_grad()
             update.loss(*batch)[0].backward(inputs=own)
-            optimiser.step()
+            optimizer.step()
             for other, parameter in model.named_parameters():
                 if not any(parameter is p for p in own):
                     assert parameter.grad is None, other
@@ -297,7 +298,7 @@ def encoder_parameters(model):
 @pytest.mark.parametrize("name", zoo.MODELS)
 def test_stages_and_groups_are_those_of_every_row(name, x):
     stages = [(s.name, [g for u in s.updates for g in u.groups]) for s in build(name).stages(x)]
-    own_rates = [preset.lr.get(name, {}) for preset in protocols.PRESETS.values()]
+    own_rates = [preset.lr.get(name, {}) for preset in PRESETS.values()]
     assert {stage for rates in own_rates for stage in rates} <= {stage for stage, _ in stages}
     for row in protocols.rows(name).values():
         assert [*row.stages] == [stage for stage, _ in stages]
@@ -362,7 +363,7 @@ def test_weights_must_be_positive(name, hyper, value):
 
 
 def test_unknown_names_list_the_known_ones():
-    with pytest.raises(ValueError, match=r"unknown model 'glff' .*Known: vae, .*zoo/__init__\.py"):
+    with pytest.raises(ValueError, match=r"unknown model 'glff' .*Known: vae, .*zoo/registry\.py"):
         zoo.build("glff", image_shape=SHAPE, nz=NZ)
     with pytest.raises(ValueError, match=r"vae has no hyper-parameter 'gamma'\. Known: beta, recon"):
         zoo.build("vae", image_shape=SHAPE, nz=NZ, gamma=1.0)

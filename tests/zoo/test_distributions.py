@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 from benchmarks.evaluation.metrics import (
     frechet_distance,
     kid,
-    neighbours,
+    knn_metrics,
     prd,
     prd_curve,
     prd_of_histograms,
@@ -98,7 +98,7 @@ def test_kid_is_near_zero_for_one_distribution_and_grows_with_distance():
 def test_neighbours_by_hand():
     """On a line: reals 0, 1, 2; fakes 0.5, 1.5, 9, with k = 1, so every real ball has radius 1."""
     real, fake = np.array([[0.0], [1.0], [2.0]]), np.array([[0.5], [1.5], [9.0]])
-    got = neighbours(real, fake, k=1)
+    got = knn_metrics(real, fake, k=1)
     assert got["precision"] == pytest.approx(2 / 3)  # 9 is in no real ball
     assert got["density"] == pytest.approx((2 + 2 + 0) / 3)
     assert got["coverage"] == 1
@@ -108,7 +108,7 @@ def test_neighbours_by_hand():
 def test_a_collapsed_generator_is_precise_and_recalls_little():
     g = np.random.default_rng(5)
     real = g.normal(size=(500, 2))
-    got = neighbours(real, 0.01 * g.normal(size=(500, 2)))
+    got = knn_metrics(real, 0.01 * g.normal(size=(500, 2)))
     assert got["precision"] == 1
     assert got["recall"] < 0.05
     assert got["coverage"] < 0.2
@@ -120,17 +120,17 @@ def test_neither_order_nor_chunks_matter(seed, chunk):
     g = np.random.default_rng(seed)
     x, y = g.normal(size=(2, 50, 3))
     order = g.permutation(50)
-    assert neighbours(x, y, chunk=chunk) == neighbours(x[order], y[order[::-1]])
+    assert knn_metrics(x, y, chunk_size=chunk) == knn_metrics(x[order], y[order[::-1]])
 
 
 def test_a_set_with_itself():
     x = np.random.default_rng(6).normal(size=(60, 3))
-    got = neighbours(x, x)
+    got = knn_metrics(x, x)
     assert (got["precision"], got["recall"], got["coverage"]) == (1, 1, 1)
     assert kid(x, x, subsets=3)["kid_mean"] < 0.1
 
 
-@pytest.mark.parametrize("metric", [kid, neighbours, lambda a, b: prd(real=a, fake=b)])
+@pytest.mark.parametrize("metric", [kid, knn_metrics, lambda a, b: prd(real=a, fake=b)])
 def test_unfit_features_are_refused(metric):
     x = np.zeros((30, 3))
     nan, flat, narrow = np.full((30, 3), np.nan), np.zeros(30), np.zeros((30, 2))
@@ -156,7 +156,7 @@ def test_a_set_against_itself_in_any_order_is_whole(seed, chunk):
     """With features as a network's: far from the origin, where rounding is largest."""
     g = np.random.default_rng(seed)
     x = 30 + g.normal(size=(60, 20))
-    found = neighbours(x, g.permutation(x), k=3, chunk=chunk)
+    found = knn_metrics(x, g.permutation(x), k=3, chunk_size=chunk)
     assert (found["precision"], found["recall"], found["coverage"]) == (1, 1, 1)
     assert found["density"] == pytest.approx(4 / 3)  # each image lies in its own ball and, on average, in k others
 
@@ -171,18 +171,18 @@ def test_images_that_are_there_twice_count_twice(seed):
         frechet_distance(np.concatenate([x, x, x, x]), y), rel=0.05, abs=0.05
     )
     # Every image's nearest other is its copy: balls of radius zero, which hold their own image alone.
-    found = neighbours(twice, y, k=1)
+    found = knn_metrics(twice, y, k=1)
     assert (found["precision"], found["coverage"]) == (0, 0)
-    assert neighbours(twice, twice, k=1)["precision"] == 1
+    assert knn_metrics(twice, twice, k=1)["precision"] == 1
 
 
-@pytest.mark.parametrize("metric", [lambda a, b: prd(real=a, fake=b, runs=4), neighbours, kid,
+@pytest.mark.parametrize("metric", [lambda a, b: prd(real=a, fake=b, runs=4), knn_metrics, kid,
                                     lambda a, b: {"fd": frechet_distance(a, b)}])  # fmt: skip
 def test_the_order_of_images_does_not_matter(metric):
     g = np.random.default_rng(5)
     a, b = modes(g, range(10), 400), modes(g, range(3, 10), 400)
     one, two = metric(a, b), metric(g.permutation(a), g.permutation(b))
-    loose = {} if metric is neighbours else {"abs": 0.04}  # clusterings and subsets are drawn by position
+    loose = {} if metric is knn_metrics else {"abs": 0.04}  # clusterings and subsets are drawn by position
     assert one == {name: pytest.approx(value, rel=0.05, **loose) for name, value in two.items()}
 
 

@@ -117,13 +117,13 @@ def test_it_learns_latents_much_narrower_than_its_noise():
     """N(0, 0.1^2 I) in 64 dimensions: within 2 % of the scale, 0.5 nats of the optimum (ledger 13)."""
     torch.manual_seed(0)
     flow, d, scale, steps = Flow(64, 64), 64, 0.1, 1500
-    optimiser = torch.optim.Adam(flow.parameters(), lr=2e-3, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    optimizer = torch.optim.Adam(flow.parameters(), lr=2e-3, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
         loss = -flow.log_prob(scale * torch.randn(512, d)).mean()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         schedule.step()
     with torch.no_grad():
         z = flow.sample(20_000, torch.Generator().manual_seed(1))

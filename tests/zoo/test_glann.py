@@ -13,7 +13,7 @@ import zoo
 from benchmarks.data import datasets
 from benchmarks.protocols import protocol
 from benchmarks.training.loop import train
-from benchmarks.training.precision import tf32
+from benchmarks.training.precision import matmul_precision
 from zoo import glann
 from zoo.base import evaluating
 from zoo.glann import nearest
@@ -70,7 +70,7 @@ class Settings(TorchDispatchMode):
 
 
 def test_neighbours_are_never_found_in_tf32():
-    with tf32("tf32"), Settings() as settings:
+    with matmul_precision("tf32"), Settings() as settings:
         nearest(torch.rand(3, 2), torch.rand(4, 2))
         assert torch.backends.cuda.matmul.allow_tf32
         torch.rand(3, 2) @ torch.rand(2, 3)

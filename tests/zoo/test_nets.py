@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 import zoo
-from benchmarks.reporting.architecture import table3
 from zoo.base import evaluating
 from zoo.flows import Flow
 from zoo.nets import Adversary, Decoder, Encoder, GaussianEncoder, SkipMLP, dcgan_widths
@@ -145,12 +144,3 @@ def test_the_backbone_of_celeba_hq():
     assert count(encoder) == convolutions + norms + biases + 16_384 * 64 + 64 == 12_230_048
     norms, biases = 2 * sum(widths[1:]), sum(widths[:-1])
     assert count(decoder) == convolutions + norms + biases + 16_384 * 64 + 16_384 == 12_245_411
-
-
-def test_table_3_counts_what_the_ledger_counted():
-    frame = table3()
-    totals = {(row[0], row[1]): row[2:] for row in frame.itertuples(index=False) if "total" in row[2]}
-    forward = {"MNIST": 13_066_240, "CIFAR-10": 17_629_184, "CelebA": 70_320_128}
-    for label, products in forward.items():
-        assert totals[label, "encoder"][-1] == totals[label, "decoder"][-1] == products
-    assert totals["CIFAR-10", "flow"] == ("total, 4.22% of encoder and decoder", "", 725_504, 720_896)

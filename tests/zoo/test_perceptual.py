@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 import zoo
-from benchmarks import protocols
+from benchmarks.presets import PRESETS
 from benchmarks.protocols import Schedule
 from benchmarks.run import main
 from benchmarks.training.loop import train
@@ -155,8 +155,8 @@ def test_a_broken_file_does_not_hide_a_good_one(hub, random_weights, monkeypatch
 def short(tmp_path, monkeypatch):
     """Preset demo with two rows, one of which needs VGG-16, and two steps."""
     monkeypatch.chdir(tmp_path)
-    rows = replace(protocols.PRESETS["demo"], models=("rae-gmm", "glf-perceptual"), seeds=1, steps=2)
-    monkeypatch.setitem(protocols.PRESETS, "demo", rows)
+    rows = replace(PRESETS["demo"], models=("rae-gmm", "glf-perceptual"), seeds=1, steps=2)
+    monkeypatch.setitem(PRESETS, "demo", rows)
     return ["table1", "--preset", "demo", "--cluster", "inline", "--images", "200"]
 
 
@@ -169,7 +169,7 @@ def test_a_row_that_cannot_run_says_what_it_needs_and_the_others_run(hub, short,
     assert rows[-1] == "| GLF + perceptual loss | — (needs vgg16-397923af.pth) |"
     said = capsys.readouterr().out
     assert "python -m benchmarks.run fetch vgg16" in said
-    assert "1 trainings to run, 0 there already, 1 lacking; " in said
+    assert "1 runs to do, 0 done already, 1 missing weights; " in said
     assert len([*(tmp_path / "results" / "local" / "records").glob("*.json")]) == 1
 
 

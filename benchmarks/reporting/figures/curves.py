@@ -1,28 +1,50 @@
-"""Figures 3 and 4: what happens during training, by β.  Pure functions of the records' epochs."""
+"""Figures 3 and 4: learning curves by β.  Pure functions of the records' epochs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
 from benchmarks.analysis.evidence import Evidence
-from benchmarks.analysis.learning_curves import Panel, bands, curve_protocol, points
-from benchmarks.reporting.figures.palette import colour
+from benchmarks.analysis.learning_curves import (
+    DISTANCE,
+    ENTROPY,
+    NLL,
+    RECON,
+    CurvePanel,
+    curve_bands,
+    curve_points,
+    curve_protocol,
+)
+from benchmarks.reporting.figures.palette import model_color
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# Key of `FigureSpec.panels` -> quantity against epochs
+PANELS: dict[str, CurvePanel] = {"distance": DISTANCE, "entropy": ENTROPY, "reconstruction": RECON, "nll": NLL}
+LABEL_SPACING = 9.5  # points between the labels of two curves, at least
 
-def draw(
-    evidence: Evidence, models: Mapping[str, str], datasets: Mapping[str, str], panels: Sequence[Panel]
+
+class CurveEnd(NamedTuple):
+    """Where a curve ends, in data coordinates, and what is written there."""
+
+    x: float
+    y: float
+    label: str
+    color: str
+
+
+def draw_curves(
+    evidence: Evidence, models: Mapping[str, str], datasets: Mapping[str, str], panels: Sequence[CurvePanel]
 ) -> tuple[Figure, DataFrame]:
-    """Draw the curves, one row of panels per data set.
+    """Draw learning curves, one row of panels per data set.
 
     Args:
         evidence: the records at one preset.
@@ -31,142 +53,160 @@ def draw(
         panels: the columns.
 
     Returns:
-        The figure, and what is drawn in it: `bands`, with a column for the data set.
+        The figure, and the numbers drawn in it: `curve_bands`, with a column for the data set.
     """
-    figure, axes = sheet(len(datasets), len(panels))
-    frames, ends = [], []
-    for line, (dataset, title) in zip(axes, datasets.items(), strict=True):
-        frame = points(evidence, [*models], dataset, panels)
-        band = bands(frame)
+    figure, axes = create_axes(len(datasets), len(panels))
+    frames, axis_ends = [], []
+    for axes_row, (dataset, title) in zip(axes, datasets.items(), strict=True):
+        points = curve_points(evidence, [*models], dataset, panels)
+        band = curve_bands(points)
         frames.append(band.assign(dataset=dataset))
         protocol = curve_protocol(evidence, [*models], dataset)
-        for axis, panel in zip(line, panels, strict=True):
+        for axis, panel in zip(axes_row, panels, strict=True):
             quantity = panel.column or (protocol or ("distance", ""))[0]
-            axis.set_title(title if axis is line[0] else "", loc="left", fontsize=10, fontweight="bold")
+            axis.set_title(title if axis is axes_row[0] else "", loc="left", fontsize=10, fontweight="bold")
             axis.set_xlabel("epoch")
             axis.set_ylabel(panel.label.format(metric=quantity))
-            mine = band["quantity"] == quantity
-            ended = frame[(frame["quantity"] == quantity) & frame["ended"].astype(bool)]
-            ends.append((axis, _panel(axis, band[mine], ended, models, panel.log)))
+            is_quantity = band["quantity"] == quantity
+            divergences = points[(points["quantity"] == quantity) & points["ended"].astype(bool)]
+            axis_ends.append((axis, _draw_panel(axis, band[is_quantity], divergences, models, panel.log)))
     figure.canvas.draw()  # so that limits and sizes are known
-    for axis, names in ends:
-        name_ends(axis, names)
+    for axis, ends in axis_ends:
+        label_curve_ends(axis, ends)
     return figure, pd.concat(frames, ignore_index=True)
 
 
-def _panel(
-    axis: Axes, band: DataFrame, ended: DataFrame, models: Mapping[str, str], log: bool
-) -> list[tuple[float, float, str, str]]:
-    """Draw one panel; returns where each curve ends, its label and colour."""
+def _draw_panel(
+    axis: Axes, band: DataFrame, divergences: DataFrame, models: Mapping[str, str], log: bool
+) -> list[CurveEnd]:
+    """Draw one panel; returns where its curves end.
+
+    Args:
+        axis: to draw on.
+        band: mean, lowest and highest value by model and epoch.
+        divergences: the last finite value of each diverged run.
+        models: name -> label, in order.
+        log: whether the axis is logarithmic if all values are positive.
+    """
     if log and len(band) and (band["low"].dropna() > 0).all():
         axis.set_yscale("log")
-    ends: list[tuple[float, float, str, str]] = []
-    fallen = 0
-    low, high = limits(band, {*ended["model"]}, axis.get_yscale() == "log")
+    ends: list[CurveEnd] = []
+    low, high = axis_limits(band, {*divergences["model"]}, axis.get_yscale() == "log")
     if np.isfinite(low):
         axis.set_ylim(low, high)
     if axis.get_yscale() == "log":
-        name_ticks(axis, (low, high) if np.isfinite(low) else (float(band["low"].min()), float(band["high"].max())))
+        label_log_ticks(
+            axis, (low, high) if np.isfinite(low) else (float(band["low"].min()), float(band["high"].max()))
+        )
+    models_without_curve = 0
     for model, label in models.items():
-        rows, tint = band[(band["model"] == model) & (band["trainings"] > 0)].sort_values("epoch"), colour(model)
+        rows = band[(band["model"] == model) & (band["runs"] > 0)].sort_values("epoch")
+        color = model_color(model)
         if len(rows):
-            axis.plot(rows["epoch"], rows["mean"], color=tint, lw=1.6)
-            axis.fill_between(rows["epoch"], rows["low"], rows["high"], color=tint, alpha=0.18, lw=0)
+            axis.plot(rows["epoch"], rows["mean"], color=color, lw=1.6)
+            axis.fill_between(rows["epoch"], rows["low"], rows["high"], color=color, alpha=0.18, lw=0)
             last = min(max(float(rows["mean"].iloc[-1]), low), high)
-            ends.append((float(rows["epoch"].iloc[-1]), last, label, tint))
-        mine = ended[ended["model"] == model].drop_duplicates(["epoch", "value"])
-        for _, row in mine.iterrows():
-            there = low <= row["value"] <= high
-            at = axis.transData if there else axis.get_xaxis_transform()
-            axis.plot([row["epoch"]], [row["value"] if there else 0.97], "X", color=tint, ms=8, mec="black", mew=0.6,
-                      transform=at, clip_on=False, zorder=5)  # fmt: skip
-        if len(mine) and not len(rows):
-            axis.annotate(f"{label}: diverged", (float(mine["epoch"].max()), 0.97), fontsize=7, color=tint,
-                          xycoords=axis.get_xaxis_transform(), xytext=(6, -2 - 9 * fallen),
+            ends.append(CurveEnd(float(rows["epoch"].iloc[-1]), last, label, color))
+        crosses = divergences[divergences["model"] == model].drop_duplicates(["epoch", "value"])
+        for _, cross in crosses.iterrows():
+            is_inside = low <= cross["value"] <= high
+            transform = axis.transData if is_inside else axis.get_xaxis_transform()
+            axis.plot([cross["epoch"]], [cross["value"] if is_inside else 0.97], "X", color=color, ms=8, mec="black",
+                      mew=0.6, transform=transform, clip_on=False, zorder=5)  # fmt: skip
+        if len(crosses) and not len(rows):
+            axis.annotate(f"{label}: diverged", (float(crosses["epoch"].max()), 0.97), fontsize=7, color=color,
+                          xycoords=axis.get_xaxis_transform(), xytext=(6, -2 - 9 * models_without_curve),
                           textcoords="offset points")  # fmt: skip
-            fallen += 1
+            models_without_curve += 1
     if not len(band):
         axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center", color="0.5")
     return ends
 
 
-def name_ticks(axis: Axes, drawn: tuple[float, float]) -> None:
-    """Numbers on a logarithmic axis: of all ticks over little more than a decade, else of those at 1, 2 and 5."""
+def label_log_ticks(axis: Axes, limits: tuple[float, float]) -> None:
+    """Label the ticks of a logarithmic axis: all of them over little more than a decade, else those at 1, 2 and 5."""
     from matplotlib.ticker import FuncFormatter  # here: it takes a second to import
 
-    wide = drawn[1] > 15 * drawn[0]
+    is_wide = limits[1] > 15 * limits[0]
 
-    def named(value: float, _: object) -> str:
-        return "" if wide and f"{value:e}"[0] not in "125" else f"{value:g}"
+    def label(value: float, _: object) -> str:
+        return "" if is_wide and f"{value:e}"[0] not in "125" else f"{value:g}"
 
-    axis.yaxis.set_major_formatter(FuncFormatter(named))
-    axis.yaxis.set_minor_formatter(FuncFormatter(named))
+    axis.yaxis.set_major_formatter(FuncFormatter(label))
+    axis.yaxis.set_minor_formatter(FuncFormatter(label))
     axis.tick_params(axis="y", which="minor", labelsize=6)
 
 
-def limits(band: DataFrame, diverged: set[str], log: bool = False) -> tuple[float, float]:
-    """Lower and upper end of a panel's axis, or (-inf, inf) where Matplotlib is to choose.
+def axis_limits(band: DataFrame, diverged_models: set[str], log: bool = False) -> tuple[float, float]:
+    """Lower and upper limit of a panel's axis, or (-inf, inf) if Matplotlib is to choose them.
 
-    A diverging training's last values can be of any size: where they would squeeze the other models' curves into less
-    than a third of the panel, the curves leave it.
+    The last values of a diverging run can be of any size.  If they would squeeze the other models' curves into less
+    than a third of the panel, the limits are those of the other curves.
     """
-    drawn = band[band["trainings"] > 0]
-    calm = drawn[~drawn["model"].isin(diverged)]
-    if len(calm) in (0, len(drawn)):
+    drawn = band[band["runs"] > 0]
+    stable = drawn[~drawn["model"].isin(diverged_models)]
+    if len(stable) in (0, len(drawn)):
         return -np.inf, np.inf
-    low, high = float(calm["low"].min()), float(calm["high"].max())
-    if not squeezed((low, high), (float(drawn["low"].min()), float(drawn["high"].max())), log):
+    low, high = float(stable["low"].min()), float(stable["high"].max())
+    if not is_squeezed((low, high), (float(drawn["low"].min()), float(drawn["high"].max())), log):
         return -np.inf, np.inf
     if log:
-        pad = (high / low) ** 0.08
-        return low / pad, high * pad
-    pad = 0.08 * (high - low)
-    return (low - pad if low - pad > 0 or low <= 0 else low / 1.1), high + pad
+        factor = (high / low) ** 0.08
+        return low / factor, high * factor
+    padding = 0.08 * (high - low)
+    return (low - padding if low - padding > 0 or low <= 0 else low / 1.1), high + padding
 
 
-def squeezed(calm: tuple[float, float], drawn: tuple[float, float], log: bool) -> bool:
-    """Whether a panel of all that is drawn would leave less than a third of its height to the calm curves.
+def is_squeezed(stable: tuple[float, float], drawn: tuple[float, float], log: bool) -> bool:
+    """Whether a panel of all curves would leave less than a third of its height to the stable ones.
 
     Args:
-        calm: lowest and highest value of the curves that did not diverge.
+        stable: lowest and highest value of the curves that did not diverge.
         drawn: of all curves.
         log: whether the axis is logarithmic, where all values are positive.
     """
-    (low, high), (bottom, top) = (tuple(math.log(v) for v in ends) if log else ends for ends in (calm, drawn))
-    # Curves that are all one value have no height that could be squeezed
-    return high > low and top - bottom > 3 * (high - low)
+    if log:
+        stable, drawn = (math.log(stable[0]), math.log(stable[1])), (math.log(drawn[0]), math.log(drawn[1]))
+    height = stable[1] - stable[0]
+    # Curves of a single value have no height that could be squeezed
+    return height > 0 and drawn[1] - drawn[0] > 3 * height
 
 
-def name_ends(axis: Axes, ends: list[tuple[float, float, str, str]]) -> None:
-    """Write each curve's label at its end, moved apart where they would overlap.
+def label_curve_ends(axis: Axes, ends: Sequence[CurveEnd]) -> None:
+    """Write each curve's label at its end; labels that would overlap are moved apart.
 
     Args:
         axis: of a figure that has been drawn.
-        ends: (x, y, label, colour) of each.
+        ends: of its curves.
     """
     if not ends:
         return
-    height = axis.get_window_extent().height
-    gap = 9.5 * axis.figure.dpi / 72 / height  # a line of text, as a share of the axis
-    inverse = axis.transAxes.inverted()
-    at = [(inverse.transform(axis.transData.transform((x, y))).tolist(), label, tint) for x, y, label, tint in ends]
-    at.sort(key=lambda item: item[0][1])
-    ys = [item[0][1] for item in at]
-    for i in range(1, len(ys)):  # upwards, then the whole stack down where it leaves the axis
-        ys[i] = max(ys[i], ys[i - 1] + gap)
-    over = max(0.0, ys[-1] - 1.0)
-    ys = [y - over for y in ys]
-    for i in range(len(ys) - 2, -1, -1):
-        ys[i] = min(ys[i], ys[i + 1] - gap)
-    for (where, label, tint), y in zip(at, ys, strict=True):
-        axis.annotate(label, where, xytext=(1.04, y), xycoords="axes fraction", textcoords="axes fraction", fontsize=7,
-                      color=tint, va="center", annotation_clip=False,
+    gap = LABEL_SPACING * axis.figure.dpi / 72 / axis.get_window_extent().height  # as a share of the axis
+    to_axes = axis.transAxes.inverted()
+    place_on_slurm = [(to_axes.transform(axis.transData.transform((end.x, end.y))).tolist(), end) for end in ends]
+    place_on_slurm.sort(key=lambda item: item[0][1])
+    heights = _spread_out([position[1] for position, _ in place_on_slurm], gap)
+    for (position, end), height in zip(place_on_slurm, heights, strict=True):
+        axis.annotate(end.label, position, xytext=(1.04, height), xycoords="axes fraction", textcoords="axes fraction",
+                      fontsize=7, color=end.color, va="center", annotation_clip=False,
                       arrowprops={"arrowstyle": "-", "relpos": (0, 0.5), "color": "0.6", "lw": 0.5, "ls": (0, (2, 2)),
                                   "shrinkA": 0, "shrinkB": 1})  # fmt: skip
 
 
-def sheet(rows: int, columns: int) -> tuple[Figure, Any]:
-    """A figure of panels with room for labels beside each."""
+def _spread_out(heights: Sequence[float], gap: float) -> list[float]:
+    """Sorted heights, moved apart to be at least `gap` from each other and at most 1."""
+    moved = [*heights]
+    for i in range(1, len(moved)):  # upwards, then the whole stack down if it leaves the axis
+        moved[i] = max(moved[i], moved[i - 1] + gap)
+    excess = max(0.0, moved[-1] - 1.0)
+    moved = [height - excess for height in moved]
+    for i in range(len(moved) - 2, -1, -1):
+        moved[i] = min(moved[i], moved[i + 1] - gap)
+    return moved
+
+
+def create_axes(rows: int, columns: int) -> tuple[Figure, Any]:
+    """A figure of panels with room for labels to the right of each."""
     import matplotlib  # here: it takes a second to import
 
     matplotlib.use("Agg")

@@ -1,12 +1,12 @@
-"""One colour per model, in every plot and in the report.
+"""One color per model, in every plot and in the report.
 
-Hues are Okabe and Ito's and Tol's, told apart with any colour vision; variants of a model are shades of its hue, from
-light to dark with β.  All stand out from white and from a dark page.
+Hues are those of Okabe and Ito and of Tol, which can be told apart with any color vision.  Variants of a model are
+shades of its hue, from light to dark with β.  All colors stand out from a white page and from a dark one.
 """
 
 from __future__ import annotations
 
-COLOURS = {
+MODEL_COLORS = {
     "glf": "#d55e00",
     "glf-two-stage": "#f29a6b",
     "glf-perceptual": "#a63603",
@@ -41,9 +41,9 @@ COLOURS = {
     "glf-regularized-400": "#57530f",
     "glf-regularized-bn-eps": "#99924a",
 }
-OTHER = "#3b8ea5"  # a model of the user's
+DEFAULT_COLOR = "#3b8ea5"  # a user's own model
 
 
-def colour(model: str) -> str:
-    """The colour of a model, #rrggbb."""
-    return COLOURS.get(model, OTHER)
+def model_color(model: str) -> str:
+    """The color of a model, #rrggbb."""
+    return MODEL_COLORS.get(model, DEFAULT_COLOR)

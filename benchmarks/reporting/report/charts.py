@@ -1,257 +1,207 @@
-"""Small charts as inline SVG: every training as a dot, and curves against epochs.
+"""Learning curves as inline SVG.
 
-Colours are attributes, not styles, so that the page's content policy can forbid inline styles.  All text is escaped.
+Colors are attributes and not styles, because the page's content policy forbids inline styles.  All text is escaped.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from benchmarks.reporting.figures.curves import squeezed
-from benchmarks.reporting.report.words import minus
-
-WIDTH, HEIGHT = 320, 22  # of a strip, in its own units
-PAD = 8
-
-
-@dataclass(frozen=True)
-class Scale:
-    """From values to places in a strip; logarithmic where they span more than a factor of 15."""
-
-    low: float
-    high: float
-    log: bool
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Scale:
-        """The scale that all strips of a table share."""
-        known = [v for v in values if math.isfinite(v)]
-        if not known:
-            return cls(0, 1, False)
-        low, high = min(known), max(known)
-        if low > 0 and high / low > 15:
-            return cls(low / 1.1, high * 1.1, True)
-        return cls(min(0.0, low), high * 1.05 or 1.0, False)
-
-    def x(self, value: float) -> float:
-        """Place of a value, 0 to WIDTH."""
-        low, high, at = (math.log(v) if self.log else v for v in (self.low, self.high, value))
-        return PAD + (WIDTH - 2 * PAD) * (at - low) / ((high - low) or 1)
-
-    def ticks(self) -> list[float]:
-        """A few round values."""
-        if self.log:
-            tens = range(math.ceil(math.log10(self.low)), math.floor(math.log10(self.high)) + 1)
-            return [10.0**n for n in tens] or [self.low, self.high]
-        step = 10 ** math.floor(math.log10(self.high - self.low or 1))
-        step = next(s for s in (step / 5, step / 2, step, step * 2, step * 5) if (self.high - self.low) / s <= 5)
-        return [float(t) for t in np.arange(math.ceil(self.low / step) * step, self.high + step / 1e6, step)]
-
-
-def strip(values: Mapping[str, float], scale: Scale, tint: str, label: str, published: float | None = None) -> Markup:
-    """One dot for each value, a line at their mean, and a diamond at a published one.
-
-    Args:
-        values: what a dot is -> where it stands.
-        scale: of the table.
-        tint: #rrggbb.
-        label: what a screen reader says.
-        published: of the paper, or None.
-    """
-    parts = [Markup('<line x1="{}" x2="{}" y1="11" y2="11" class="rule"/>').format(PAD, WIDTH - PAD)]
-    if published is not None:
-        x = scale.x(published)
-        parts.append(Markup('<path d="M{} 5l5 6l-5 6l-5-6z" class="paper"><title>paper: {}</title></path>').format(
-            f"{x:.1f}", f"{published:g}"))  # fmt: skip
-    if values:
-        x = scale.x(sum(values.values()) / len(values))
-        parts.append(Markup('<line x1="{0}" x2="{0}" y1="2" y2="20" stroke="{1}" stroke-width="2"/>').format(
-            f"{x:.1f}", tint))  # fmt: skip
-    # An f-string: there are thousands of dots, and Markup.format takes ten times as long
-    colour = escape(tint)
-    parts += [Markup(f'<circle cx="{scale.x(value):.1f}" cy="11" r="4" fill="{colour}" fill-opacity="0.65" '
-                     f'stroke="{colour}"><title>{escape(name)}: {value:.4g}</title></circle>')
-              for name, value in values.items()]  # fmt: skip
-    return Markup('<svg class="strip" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        WIDTH, HEIGHT, label, Markup("").join(parts))  # fmt: skip
-
-
-def axis(scale: Scale) -> Markup:
-    """The ticks above a table's strips."""
-    parts = [Markup('<text x="{}" y="15" text-anchor="middle">{}</text>').format(f"{scale.x(t):.1f}", f"{t:g}")
-             for t in scale.ticks()]  # fmt: skip
-    return Markup('<svg class="strip" viewBox="0 0 {} {}" aria-hidden="true">{}</svg>').format(
-        WIDTH, HEIGHT, Markup("").join(parts))  # fmt: skip
+from benchmarks.reporting.figures.curves import is_squeezed
+from benchmarks.reporting.report.number_format import use_minus_sign
 
 
 @dataclass(frozen=True)
 class Line:
-    """One model's curve: mean over trainings by epoch."""
+    """One model's curve: the mean over runs by epoch."""
 
     label: str
-    tint: str
+    color: str
     epochs: Sequence[int]
     values: Sequence[float]
-    ended: int | None = None  # the last epoch in which a training diverged
+    diverged_at: int | None = None  # the last epoch in which a run diverged
 
 
-class Panel:
-    """Where the values of some curves stand: a logarithmic axis where all are positive and span a factor of 5.
+class ChartPanel:
+    """The axes of a chart; the vertical one is logarithmic if all values are positive and span a factor of 5.
 
     Attributes:
-        low, high: ends of the axis.
-        last: the last epoch, of those in which trainings diverged as well.
-        log: whether it is logarithmic.
+        low, high: ends of the vertical axis.
+        last_epoch: end of the horizontal axis, epochs in which runs diverged included.
+        log: whether the vertical axis is logarithmic.
     """
 
     width, height, left, right, top, bottom = 360, 240, 46, 30, 42, 24
 
     def __init__(self, lines: Sequence[Line], may_log: bool = True) -> None:
-        ys = [v for line in lines for v in line.values]
-        calm = [v for line in lines if line.ended is None for v in line.values]
-        self.log = may_log and _spans(ys)
-        if calm and squeezed((min(calm), max(calm)), (min(ys), max(ys)), self.log):
-            ys, self.log = calm, may_log and _spans(calm)
-        low, high = (min(ys), max(ys)) if ys else (0.0, 1.0)
-        pad = 0.04 * (self._place(high) - self._place(low)) or 0.1
-        self.low, self.high = self._value(self._place(low) - pad), self._value(self._place(high) + pad)
-        # A training may diverge later than the last epoch with a value of any
-        self.last = max((e for line in lines for e in (*line.epochs, line.ended or 1)), default=1)
+        values = [v for line in lines for v in line.values]
+        stable = [v for line in lines if line.diverged_at is None for v in line.values]
+        self.log = may_log and _spans_factor_of_5(values)
+        if stable and is_squeezed((min(stable), max(stable)), (min(values), max(values)), self.log):
+            values, self.log = stable, may_log and _spans_factor_of_5(stable)
+        low, high = (min(values), max(values)) if values else (0.0, 1.0)
+        padding = 0.04 * (self._to_axis(high) - self._to_axis(low)) or 0.1
+        self.low = self._from_axis(self._to_axis(low) - padding)
+        self.high = self._from_axis(self._to_axis(high) + padding)
+        # A run may diverge later than the last epoch that has a value
+        self.last_epoch = max((e for line in lines for e in (*line.epochs, line.diverged_at or 1)), default=1)
 
-    def _place(self, value: float) -> float:
+    def _to_axis(self, value: float) -> float:
         return math.log(value) if self.log else value
 
-    def _value(self, place: float) -> float:
-        return math.exp(place) if self.log else place
+    def _from_axis(self, position: float) -> float:
+        return math.exp(position) if self.log else position
 
     def x(self, epoch: float) -> float:
-        """Place of an epoch, from the left."""
-        return self.left + (self.width - self.left - self.right) * (epoch - 1) / max(self.last - 1, 1)
+        """Position of an epoch, from the left."""
+        return self.left + (self.width - self.left - self.right) * (epoch - 1) / max(self.last_epoch - 1, 1)
 
     def y(self, value: float) -> float:
-        """Place of a value, from the top; that of one outside the panel is outside as well."""
+        """Position of a value, from the top; values outside the axis are outside the panel."""
         if self.log and value <= 0:
             return math.inf
-        low, high = self._place(self.low), self._place(self.high)
-        share = (self._place(value) - low) / (high - low)
+        low, high = self._to_axis(self.low), self._to_axis(self.high)
+        share = (self._to_axis(value) - low) / (high - low)
         return self.height - self.bottom - (self.height - self.top - self.bottom) * share
 
-    def held(self, y: float) -> float:
-        """The place in the panel that is nearest."""
+    def clamp(self, y: float) -> float:
+        """The nearest vertical position inside the panel."""
         return min(max(y, self.top), self.height - self.bottom)
 
     def path(self, line: Line) -> str:
         """An SVG path through a curve's values, broken where they are outside the panel."""
-        places = [(self.x(e), self.y(v)) for e, v in zip(line.epochs, line.values, strict=True)]
-        parts = [f"M{x:.1f} {y:.1f}h0" for x, y in places[:1] if y == self.held(y)]
-        for (x0, y0), (x1, y1) in pairwise(places):
-            inside = [y == self.held(y) for y in (y0, y1)]
-            if not any(inside):
+        points = [(self.x(e), self.y(v)) for e, v in zip(line.epochs, line.values, strict=True)]
+        parts = [f"M{x:.1f} {y:.1f}h0" for x, y in points[:1] if y == self.clamp(y)]
+        for (x0, y0), (x1, y1) in pairwise(points):
+            is_inside = [y == self.clamp(y) for y in (y0, y1)]
+            if not any(is_inside):
                 continue
-            # To the edge, where one of the two is beyond it
-            a, b = (_crossing((x0, y0), (x1, y1), self.held(y)) for y in (y0, y1))
-            parts.append(f"L{b}" if inside[0] and parts else f"M{a}L{b}")
+            # Up to the edge, if one of the two points is beyond it
+            a, b = (_crossing((x0, y0), (x1, y1), self.clamp(y)) for y in (y0, y1))
+            parts.append(f"L{b}" if is_inside[0] and parts else f"M{a}L{b}")
         return "".join(parts)
 
+    def end(self, line: Line) -> tuple[float, float]:
+        """Where a curve ends, at the panel's edge if that is beyond it; at the top if it has no values."""
+        epoch = max([*line.epochs[-1:], line.diverged_at or 1])
+        return self.x(epoch), self.clamp(self.y(line.values[-1])) if line.values else float(self.top)
 
-def _spans(values: Sequence[float]) -> bool:
+
+def _spans_factor_of_5(values: Sequence[float]) -> bool:
     return bool(values) and min(values) > 0 and max(values) / min(values) > 5
 
 
 def _crossing(start: tuple[float, float], end: tuple[float, float], y: float) -> str:
-    """Where the line between two points has a height; at an end that has it, there."""
+    """Where the line between two points crosses a height, as SVG coordinates; at an end that has this height, there."""
     (x0, y0), (x1, y1) = start, end
-    at = next((x for x, own in ((x0, y0), (x1, y1)) if own == y), None)
-    if at is None:  # a point that is infinitely far off leaves the line upright
+    x = next((x for x, height in ((x0, y0), (x1, y1)) if height == y), None)
+    if x is None:  # the line to an infinitely distant point is vertical
         inner = (x0, y0) if math.isinf(y1) else (x1, y1)
-        at = inner[0] if math.isinf(y0) or math.isinf(y1) else x0 + (x1 - x0) * (y - y0) / (y1 - y0)
-    return f"{at:.1f} {y:.1f}"
+        x = inner[0] if math.isinf(y0) or math.isinf(y1) else x0 + (x1 - x0) * (y - y0) / (y1 - y0)
+    return f"{x:.1f} {y:.1f}"
 
 
-def ticks(low: float, high: float, log: bool, most: int = 6) -> list[float]:
-    """Round numbers between two, six at most."""
+def axis_ticks(low: float, high: float, log: bool, max_ticks: int = 6) -> list[float]:
+    """Round numbers between two numbers."""
     if log:
-        tens = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         for steps in ((1, 2, 5), (1, 3), (1,)):
-            found = [t for n in tens for s in steps if low <= (t := float(f"{s}e{n}")) <= high]
-            if 3 <= len(found) <= most:
-                return found
-        if len(found) > most:
-            return found[:: math.ceil(len(found) / most)]
-    power = math.floor(math.log10(high - low))
-    each = (float(f"{m}e{n}") for n in (power - 1, power) for m in (1, 2, 5))
-    step = next(s for s in each if (high - low) / s <= most - 1)
+            ticks = [t for n in exponents for s in steps if low <= (t := float(f"{s}e{n}")) <= high]
+            if 3 <= len(ticks) <= max_ticks:
+                return ticks
+        if len(ticks) > max_ticks:
+            return ticks[:: math.ceil(len(ticks) / max_ticks)]
+    exponent = math.floor(math.log10(high - low))
+    candidates = (float(f"{m}e{n}") for n in (exponent - 1, exponent) for m in (1, 2, 5))
+    step = next(s for s in candidates if (high - low) / s <= max_ticks - 1)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [float(f"{n * step:.12g}") for n in range(first, last + 1)]
 
 
-def curves(lines: Sequence[Line], title: str, unit: str, may_log: bool = True) -> Markup:
-    """Curves with a number at each one's end, and below them which is which, as they end from top to bottom.
+def line_chart(lines: Sequence[Line], title: str, unit: str, may_log: bool = True) -> Markup:
+    """Curves with a number at each one's end, and a legend in the order of the ends from top to bottom.
 
-    A curve that diverged and would squeeze the others into less than a third of the panel leaves it.
+    A curve that diverged leaves the panel if it would squeeze the others into less than a third of it.
 
     Args:
         lines: the curves.
-        title: what they are of.
+        title: what they show.
         unit: of the values.
-        may_log: whether the axis may be logarithmic.
+        may_log: whether the vertical axis may be logarithmic.
     """
-    panel = Panel(lines, may_log)
-    right, foot = panel.width - panel.right, panel.height - panel.bottom
+    panel = ChartPanel(lines, may_log)
     parts = [Markup('<text x="2" y="14" class="title">{}</text><text x="2" y="30">{}{}, by epoch</text>').format(
         title, unit, "; log scale" if panel.log else "")]  # fmt: skip
-    for value in ticks(panel.low, panel.high, panel.log):
+    parts += _axes(panel)
+    for line in lines:
+        parts += _curve(panel, line)
+    order = sorted(lines, key=lambda line: panel.end(line)[1])
+    parts += _end_labels(panel, order)
+    chart = Markup('<svg class="curve" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        panel.width, panel.height, f"{title} by epoch", Markup("").join(parts))  # fmt: skip
+    return chart + Markup('<ol class="legend">{}</ol>').format(Markup("").join(map(_legend_entry, order)))
+
+
+def _axes(panel: ChartPanel) -> list[Markup]:
+    right, foot = panel.width - panel.right, panel.height - panel.bottom
+    parts = []
+    for value in axis_ticks(panel.low, panel.high, panel.log):
         y = f"{panel.y(value):.1f}"
         parts.append(Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" class="rule"/><text x="{}" y="{}" '
                             'text-anchor="end">{}</text>').format(
-            panel.left, right, y, y, panel.left - 5, f"{panel.y(value) + 4:.1f}", minus(f"{value:g}")))  # fmt: skip
-    for epoch in (int(t) for t in ticks(1, panel.last, False) if t == int(t)) if panel.last > 1 else (1,):
+            panel.left, right, y, y, panel.left - 5, f"{panel.y(value) + 4:.1f}",
+            use_minus_sign(f"{value:g}")))  # fmt: skip
+    epochs = [1]
+    if panel.last_epoch > 1:
+        epochs = [int(tick) for tick in axis_ticks(1, panel.last_epoch, False) if tick == int(tick)]
+    for epoch in epochs:
         parts.append(Markup('<line x1="{0}" x2="{0}" y1="{1}" y2="{2}" class="rule"/><text x="{0}" y="{3}" '
                             'text-anchor="middle">{4}</text>').format(
             f"{panel.x(epoch):.1f}", foot, foot + 4, foot + 16, epoch))  # fmt: skip
-    for line in lines:
-        parts.append(Markup('<path d="{}" class="line" stroke="{}"><title>{}</title></path>').format(
-            panel.path(line), line.tint, line.label))  # fmt: skip
-        if line.ended is not None:
-            at, over = panel.x(line.ended) - 4, _end(panel, line)[1] - 4
-            parts.append(Markup('<path d="M{} {}l8 8m0-8l-8 8" class="cross" stroke="{}"><title>{} diverged</title>'
-                                "</path>").format(f"{at:.1f}", f"{over:.1f}", line.tint, line.label))  # fmt: skip
-    order = sorted(lines, key=lambda line: _end(panel, line)[1])
-    ends = [_end(panel, line) for line in order]
-    places = _apart([y for _, y in ends], panel)
-    for n, (line, end, place) in enumerate(zip(order, ends, places, strict=True), 1):
+    return parts
+
+
+def _curve(panel: ChartPanel, line: Line) -> list[Markup]:
+    """A curve, and a cross where it diverged."""
+    parts = [Markup('<path d="{}" class="line" stroke="{}"><title>{}</title></path>').format(
+        panel.path(line), line.color, line.label)]  # fmt: skip
+    if line.diverged_at is not None:
+        x, y = panel.x(line.diverged_at) - 4, panel.end(line)[1] - 4
+        parts.append(Markup('<path d="M{} {}l8 8m0-8l-8 8" class="cross" stroke="{}"><title>{} diverged</title>'
+                            "</path>").format(f"{x:.1f}", f"{y:.1f}", line.color, line.label))  # fmt: skip
+    return parts
+
+
+def _end_labels(panel: ChartPanel, lines: Sequence[Line]) -> list[Markup]:
+    """The number of each line beside its end, in the order of their ends."""
+    right, parts = panel.width - panel.right, []
+    ends = [panel.end(line) for line in lines]
+    heights = _spread_apart([y for _, y in ends], panel)
+    for number, (line, end, y) in enumerate(zip(lines, ends, heights, strict=True), 1):
         parts.append(Markup('<path d="M{:.1f} {:.1f}L{} {:.1f}" class="leader" stroke="{}"/><text x="{}" y="{:.1f}" '
                             'class="name">{}</text>').format(
-            *end, right + 8, place, line.tint, right + 11, place + 3.5, n))  # fmt: skip
-    drawn = Markup('<svg class="curve" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        panel.width, panel.height, f"{title} by epoch", Markup("").join(parts))  # fmt: skip
-    return drawn + Markup('<ol class="legend">{}</ol>').format(Markup("").join(map(_entry, order)))
+            *end, right + 8, y, line.color, right + 11, y + 3.5, number))  # fmt: skip
+    return parts
 
 
-def _end(panel: Panel, line: Line) -> tuple[float, float]:
-    """Where a curve ends, at the panel's edge where that is beyond it; at the top where it has no value at all."""
-    epoch = max([*line.epochs[-1:], line.ended or 1])
-    return panel.x(epoch), panel.held(panel.y(line.values[-1])) if line.values else float(panel.top)
-
-
-def _apart(places: Sequence[float], panel: Panel) -> list[float]:
-    """Rising places moved apart, so that a line of text fits at each, and none below the panel."""
-    found = [*places]
-    step = min(11.0, (panel.height - panel.top) / max(len(found), 1))
-    for i in range(1, len(found)):
-        found[i] = max(found[i], found[i - 1] + step)
+def _spread_apart(heights: Sequence[float], panel: ChartPanel) -> list[float]:
+    """Rising heights moved apart, so that a line of text fits at each one and none is below the panel."""
+    spread = [*heights]
+    step = min(11.0, (panel.height - panel.top) / max(len(spread), 1))
+    for i in range(1, len(spread)):
+        spread[i] = max(spread[i], spread[i - 1] + step)
     foot = panel.height - panel.bottom
-    return [min(at, foot - (len(found) - 1 - i) * step) for i, at in enumerate(found)]
+    return [min(y, foot - (len(spread) - 1 - i) * step) for i, y in enumerate(spread)]
 
 
-def _entry(line: Line) -> Markup:
-    told = [f"{line.values[-1]:.3g}"] if line.values else []
-    told += [f"diverged, epoch {line.ended}"] if line.ended is not None else []
+def _legend_entry(line: Line) -> Markup:
+    notes = [f"{line.values[-1]:.3g}"] if line.values else []
+    notes += [f"diverged, epoch {line.diverged_at}"] if line.diverged_at is not None else []
+    text = use_minus_sign("; ".join(notes))
     return Markup('<li><svg width="14" height="8" aria-hidden="true"><rect width="14" height="8" fill="{}"/></svg> {}: '
-                  "<small>{}</small></li>").format(line.tint, line.label, minus("; ".join(told)))  # fmt: skip
+                  "<small>{}</small></li>").format(line.color, line.label, text)  # fmt: skip

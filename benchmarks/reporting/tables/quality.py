@@ -1,4 +1,4 @@
-"""Tables 1 and 4: sample quality, with the paper's numbers in columns of their own, beside the paper's metric only."""
+"""Tables 1 and 4: sample quality of every model on every data set, beside the paper's numbers."""
 
 from __future__ import annotations
 
@@ -8,71 +8,92 @@ from types import MappingProxyType
 
 from pandas import DataFrame
 
-from benchmarks.execution.grid import Grid
-from benchmarks.paper import Pair, Published, published
-from benchmarks.reporting.tables.against import order_notes, paper_notes, ranking, verdict, with_cited
-from benchmarks.reporting.tables.averages import Evaluations, beside, digits, over_trainings, place, trainings
-from benchmarks.reporting.tables.captions import caption, legend, made_on, measured
-from benchmarks.reporting.tables.cells import Cell, Table
+from benchmarks.execution.requirements import Grid
+from benchmarks.paper import Pair, PublishedValue, published_values
+from benchmarks.reporting.tables.aggregation import (
+    EvaluationIndex,
+    aggregate_runs,
+    decimals_for,
+    make_id_columns,
+    other_means,
+    values_by_run,
+)
+from benchmarks.reporting.tables.captions import (
+    count_measured_runs,
+    distance_caption,
+    environment_notes,
+    legend_notes,
+)
+from benchmarks.reporting.tables.metric_cell import MetricCell
+from benchmarks.reporting.tables.paper_comparison import (
+    compare_cell,
+    paper_notes,
+    rank_column,
+    ranking_notes,
+    rows_with_cited_models,
+)
+from benchmarks.reporting.tables.table import Table
 
-FOURTH = (
+TABLE4_NOTE = (
     "Table 4 is Table 1 with GANs as the paper cites them from Lucic et al., who trained them with other networks; "
     "each is the best of a large search over hyper-parameters."
 )
 
 
-def table1(runs: DataFrame, grid: Grid) -> Table:
+def table1(evaluations: DataFrame, grid: Grid) -> Table:
     """Table 1: sample quality of every model on every data set.
 
+    The best value of a column is the lowest one as printed.
+
     Args:
-        runs: first frame of `records.read`.
-        grid: the rows, columns and training keys that the table should hold.  Without its `decimals`, there is one
-            digit behind the point, and two of the largest number's at least; "best" is judged by what is printed.
+        evaluations: first frame of `records.read`.
+        grid: the rows, columns and run keys that the table should hold.  If its `decimals` is None, numbers have one
+            decimal, or more so that the largest number has two digits.
     """
-    return _quality("table1", runs, grid)
+    return _quality_table("table1", evaluations, grid)
 
 
-def table4(runs: DataFrame, grid: Grid) -> Table:
-    """Table 4: as Table 1, with the GANs that the paper cites.
+def table4(evaluations: DataFrame, grid: Grid) -> Table:
+    """Table 4: Table 1 with the GANs that the paper cites.
 
-    Arguments as `table1`.
+    Arguments as for `table1`.
     """
-    table = _quality("table4", runs, grid)
+    table = _quality_table("table4", evaluations, grid)
     without = " Their distances are not of this metric, so they are not shown." if grid.metric != "fid" else ""
-    return replace(table, notes=(FOURTH + without, *table.notes))
+    return replace(table, notes=(TABLE4_NOTE + without, *table.notes))
 
 
-def _quality(name: str, runs: DataFrame, grid: Grid) -> Table:
-    printed = published(name)
-    # A Fréchet distance on other features than the paper's has another scale: no number to compare it with.
-    paper = printed if grid.metric == "fid" else {}
-    rows = with_cited(grid, paper)
-    evaluations = Evaluations(runs, grid.metric)
+def _quality_table(name: str, evaluations: DataFrame, grid: Grid) -> Table:
+    published = published_values(name)
+    # A Fréchet distance on other features has another scale: the paper's numbers are not comparable.
+    paper = published if grid.metric == "fid" else {}
+    rows = rows_with_cited_models(grid, paper)
+    index = EvaluationIndex(evaluations, grid.metric)
     cells = {
-        (model, dataset): _cell(evaluations, grid, (model, dataset), paper.get((model, dataset)))
+        (model, dataset): _make_cell(index, grid, (model, dataset), paper.get((model, dataset)))
         for model in rows
         for dataset in grid.datasets
     }
-    decimals = digits(cells) if grid.decimals is None else grid.decimals
+    decimals = decimals_for(cells) if grid.decimals is None else grid.decimals
     cells = _mark_best(cells, grid.datasets, decimals)
-    orders = {dataset: ranking(cells, dataset, printed) for dataset in grid.datasets}
+    rankings = {dataset: rank_column(cells, dataset, published) for dataset in grid.datasets}
     notes = (
-        *legend(cells),
+        *legend_notes(cells),
         *grid.protocols,
         *grid.notes,
-        *made_on(runs, cells.values()),
+        *environment_notes(evaluations, cells.values()),
         *paper_notes(name, cells, grid, paper),
-        *order_notes(orders, cells, grid),
+        *ranking_notes(rankings, cells, grid),
     )
     return Table(
         name=name,
-        caption=caption(cells, measured(cells.values()), grid),
+        caption=distance_caption(cells, count_measured_runs(cells.values()), grid),
         notes=notes,
         rows=MappingProxyType(rows),
         columns=grid.datasets,
         cells=MappingProxyType(
             {
-                (model, dataset): replace(cell, ranks=orders[dataset].chances.get(model, ()))
+                (model, dataset): replace(cell, rank_probabilities=rankings[dataset].rank_probabilities.get(model, ()))
                 for (model, dataset), cell in cells.items()
             }
         ),
@@ -82,35 +103,35 @@ def _quality(name: str, runs: DataFrame, grid: Grid) -> Table:
     )
 
 
-def _cell(evaluations: Evaluations, grid: Grid, pair: Pair, paper: Published | None) -> Cell:
+def _make_cell(index: EvaluationIndex, grid: Grid, pair: Pair, paper: PublishedValue | None) -> MetricCell:
     """The samples of one model on one data set."""
-    wanted = grid.keys.get(pair, ())
-    counted = evaluations.of(wanted, "prior", grid.protocol_ids.get(pair[1]), grid.draws)
-    cell = over_trainings(evaluations.ends, wanted, trainings(counted, wanted, grid.metric, grid.draws))
+    keys, protocol_id = grid.keys.get(pair, ()), grid.protocol_ids.get(pair[1])
+    rows = index.select(keys, "prior", protocol_id, grid.draws)
+    cell = aggregate_runs(index.statuses, keys, values_by_run(rows, keys, grid.metric, grid.draws))
     return replace(
         cell,
         paper=paper,
-        aside=f" ({grid.asides[pair]})" if pair in grid.asides else "",
-        more=beside(counted, cell, grid.metric, grid.draws),
-        where=place(*pair, "prior", grid.protocol_ids.get(pair[1])),
-        verdict=verdict(cell, counted, grid, paper),
+        note=f" ({grid.cell_notes[pair]})" if pair in grid.cell_notes else "",
+        other_means=other_means(rows, cell, grid.metric, grid.draws),
+        id_columns=make_id_columns(*pair, "prior", protocol_id),
+        verdict=compare_cell(cell, rows, grid, paper),
     )
 
 
-def _mark_best(cells: Mapping[Pair, Cell], datasets: Mapping[str, str], decimals: int) -> dict[Pair, Cell]:
-    """Mark the lowest trained cells of each column, where there are two or more to compare.
+def _mark_best(cells: Mapping[Pair, MetricCell], datasets: Mapping[str, str], decimals: int) -> dict[Pair, MetricCell]:
+    """Mark the lowest cells of each column that has two or more numbers of ours.
 
-    One that lost a training has none: the trainings that are left may be the luckier ones.
+    A model that lost a run cannot be the best: its remaining runs may be the luckier ones.
     """
     marked = dict(cells)
     for dataset in datasets:
         printed = {
-            pair: float(cell.value(decimals).split(" ± ")[0])
+            pair: float(cell.format_value(decimals).split(" ± ")[0])
             for pair, cell in cells.items()
-            if pair[1] == dataset and cell.mean is not None and not cell.lost
+            if pair[1] == dataset and cell.mean is not None and not cell.lost_runs
         }
         if len(printed) > 1:
             for pair, value in printed.items():
                 if value == min(printed.values()):
-                    marked[pair] = replace(cells[pair], best=True)
+                    marked[pair] = replace(cells[pair], is_best=True)
     return marked

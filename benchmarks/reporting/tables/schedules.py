@@ -1,4 +1,4 @@
-"""Table 2: how many epochs a model trains, and after how many it is nearly as good as it gets."""
+"""Table 2: how many epochs a model trains, and after how many its distance is near its final value."""
 
 from __future__ import annotations
 
@@ -10,103 +10,106 @@ from typing import Any
 
 from pandas import DataFrame
 
-from benchmarks.execution.grid import Grid
-from benchmarks.paper import Published, printed
-from benchmarks.reporting.tables.against import oddities, with_cited
-from benchmarks.reporting.tables.averages import ends, over_trainings, place
-from benchmarks.reporting.tables.captions import ending, legend, measured, spreads
-from benchmarks.reporting.tables.cells import CITED, NOTHING, Cell, Shown, Table
+from benchmarks.execution.requirements import Grid
+from benchmarks.paper import PublishedValue, published_cells
+from benchmarks.reporting.tables.aggregation import aggregate_runs, make_id_columns, run_statuses
+from benchmarks.reporting.tables.captions import (
+    count_measured_runs,
+    describe_budget,
+    describe_spread,
+    legend_notes,
+)
+from benchmarks.reporting.tables.metric_cell import CITED_SUFFIX, MetricCell
+from benchmarks.reporting.tables.paper_comparison import paper_footnotes, rows_with_cited_models
+from benchmarks.reporting.tables.table import MISSING, CellText, Table
 
-NEAR = 0.05  # share of the final distance: from there on, a model is nearly as good as it gets
+CONVERGENCE_TOLERANCE = 0.05  # a distance is near its final value if it exceeds it by at most this share
 
 
 @dataclass(frozen=True)
-class Epochs:
+class ScheduleCell:
     """One cell of Table 2.
 
     Attributes:
-        stages: stage -> epochs of the protocol; empty where the model has none there.
-        reached: epochs of all stages until the distance is near its final value, over trainings.
-        paper: what the paper prints there.
+        stages: stage -> epochs of the training protocol; empty where the model has none for the data set.
+        convergence: epochs, all stages together, until the distance is near its final value, over runs.
+        paper: the paper's epochs, one number per stage.
     """
 
     stages: Mapping[str, int]
-    reached: Cell
-    paper: tuple[Published, ...] = ()
+    convergence: MetricCell
+    paper: tuple[PublishedValue, ...] = ()
 
     @property
-    def where(self) -> Mapping[str, str | None]:
-        """Model and data set."""
-        return self.reached.where
+    def id_columns(self) -> Mapping[str, str | None]:
+        """Model, data set, and the metric protocol of the learning curves."""
+        return self.convergence.id_columns
 
-    def shown(self, decimals: int) -> Mapping[str, Shown]:
-        """Epochs stage by stage, 400/800."""
-        shown = {"": Shown("/".join(map(str, self.stages.values())) or NOTHING)}
+    def render(self, decimals: int) -> Mapping[str, CellText]:
+        """Epochs by stage, 400/800; the paper's; the epochs until convergence."""
+        texts = {"": CellText("/".join(map(str, self.stages.values())) or MISSING)}
         if self.paper:
-            theirs = "/".join(f"{entry.mean:.0f}" for entry in self.paper)
-            shown["paper"] = Shown(theirs + (CITED if self.paper[0].cited else ""))
-        shown["reached"] = Shown(self.reached.value(decimals), self.reached.marks())
-        return shown
+            published = "/".join(f"{value.mean:.0f}" for value in self.paper)
+            texts["paper"] = CellText(published + (CITED_SUFFIX if self.paper[0].is_cited else ""))
+        texts["reached"] = CellText(self.convergence.format_value(decimals), self.convergence.suffix())
+        return texts
 
-    def data(self) -> dict[str, Any]:
-        """All stages together, and what reaching took."""
-        numbers = self.reached.data()
-        kept = ("trainings", "wanted", "diverged", "failed")
+    def value_columns(self) -> dict[str, Any]:
+        """Epochs of all stages together, and until convergence."""
+        counts = self.convergence.run_counts()
         return {
             "epochs": sum(self.stages.values()) if self.stages else None,
-            "stages": "/".join(map(str, self.stages.values())),
-            "reached_mean": numbers["mean"],
-            "reached_std": numbers["std"],
-            **{name: numbers[name] for name in kept},
-            "paper_epochs": sum(entry.mean for entry in self.paper) if self.paper else None,
-            "paper_stages": "/".join(f"{entry.mean:.0f}" for entry in self.paper),
-            "cited": any(entry.cited for entry in self.paper),
+            "epochs_by_stage": "/".join(map(str, self.stages.values())),
+            "convergence_epoch_mean": self.convergence.mean,
+            "convergence_epoch_std": self.convergence.std,
+            **{name: count for name, count in counts.items() if name != "sample_sets"},
+            "paper_epochs": sum(value.mean for value in self.paper) if self.paper else None,
+            "paper_epochs_by_stage": "/".join(f"{value.mean:.0f}" for value in self.paper),
+            "paper_cited": any(value.is_cited for value in self.paper),
         }
 
 
-def table2(runs: DataFrame, epochs: DataFrame, grid: Grid) -> Table:
-    """Table 2: epochs of the protocols, beside the paper's and those that it took to get near the final distance.
+def table2(evaluations: DataFrame, epochs: DataFrame, grid: Grid) -> Table:
+    """Table 2: epochs of the protocols, the paper's, and the epochs until the distance is near its final value.
 
     Args:
-        runs: first frame of `records.read`.
-        epochs: its second one; the column of the grid's metric, where a training has it, is the distance of samples
-            after an epoch.
-        grid: as for `table1`, with `stages`.
+        evaluations: first frame of `records.read`.
+        epochs: its second one; the column of the grid's metric is the distance of samples after an epoch, where it was
+            measured.
+        grid: as for `quality.table1`, with `stages`.
     """
-    paper = printed("table2")
-    rows = with_cited(grid, {pair: entries[0] for pair, entries in paper.items()})
-    curves, ended = _curves(runs, epochs, grid), ends(runs)
+    paper = published_cells("table2")
+    rows = rows_with_cited_models(grid, {pair: values[0] for pair, values in paper.items()})
+    curves, statuses = _learning_curves(evaluations, epochs, grid), run_statuses(evaluations)
     cells = {}
-    first = False  # whether a model was near its end at the first point that there is
+    converged_at_first_point = False
     for model in rows:
         for dataset in grid.datasets:
             pair = model, dataset
-            wanted = grid.keys.get(pair, ())
-            near = {key: reach(curves[key].epochs, curves[key].distances) for key in wanted if key in curves}
-            cell = over_trainings(ended, wanted, {key: [float(epoch)] for key, epoch in near.items()})
-            first |= any(epoch == curves[key].epochs[0] for key, epoch in near.items())
-            where = place(model, dataset, "curve", next((curves[key].protocol_id for key in near), None))
-            cells[pair] = Epochs(grid.stages.get(pair, {}), replace(cell, where=where), paper.get(pair, ()))
-    over = [cell.reached for cell in cells.values()]
-    scales = {cell.where["dataset"]: cell.where["protocol_id"] for cell in over if cell.where["protocol_id"]}
-    notes = [
-        "Epochs of the protocols, 400/800 for two stages; for the paper's, they are those “to obtain the FID scores in "
-        "Table 1”, which are its full schedules.",
-        f"Reached: epochs, of all stages together, until the distance of samples is at most {100 * NEAR:g} % above "
-        f"that after the last epoch ({grid.metric}, at the points measured while training): {spreads(over, 1)}.",
-    ]
-    if scales:
-        named = ", ".join(f"{grid.datasets[str(dataset)]} {identity}" for dataset, identity in scales.items())
-        notes.append(f"Metric protocol of those points, which may be of fewer images than Table 1's: {named}.")
-    if first:
-        notes.append("Where a model is that near at the first point that there is, it may have been so earlier.")
-    if not curves:
-        notes.append(f"{NOTHING}: no training here has distances from while it trained; --progress measures them.")
-    notes += oddities(paper, cells, grid)
+            keys = grid.keys.get(pair, ())
+            epoch_by_run = {
+                key: convergence_epoch(curves[key].epochs, curves[key].distances) for key in keys if key in curves
+            }
+            converged_at_first_point |= any(epoch == curves[key].epochs[0] for key, epoch in epoch_by_run.items())
+            cell = aggregate_runs(statuses, keys, {key: [float(epoch)] for key, epoch in epoch_by_run.items()})
+            protocol_id = next((curves[key].protocol_id for key in epoch_by_run), None)
+            cell = replace(cell, id_columns=make_id_columns(model, dataset, "curve", protocol_id))
+            cells[pair] = ScheduleCell(grid.stages.get(pair, {}), cell, paper.get(pair, ()))
+    convergences = [cell.convergence for cell in cells.values()]
     return Table(
         name="table2",
-        caption=f"Number of training epochs. {ending(measured(over), grid)}",
-        notes=(*notes, *legend({pair: cell.reached for pair, cell in cells.items()}), *grid.notes),
+        caption=f"Number of training epochs. {describe_budget(count_measured_runs(convergences), grid)}",
+        notes=(
+            "Epochs of the protocols, 400/800 for two stages; for the paper's, they are those “to obtain the FID "
+            "scores in Table 1”, which are its full schedules.",
+            f"Reached: epochs, of all stages together, until the distance of samples is at most "
+            f"{100 * CONVERGENCE_TOLERANCE:g} % above that after the last epoch ({grid.metric}, at the points measured "
+            f"while training): {describe_spread(convergences, 1)}.",
+            *_curve_notes(convergences, converged_at_first_point, bool(curves), grid),
+            *paper_footnotes(paper, cells, grid),
+            *legend_notes({pair: cell.convergence for pair, cell in cells.items()}),
+            *grid.notes,
+        ),
         rows=MappingProxyType(rows),
         columns=grid.datasets,
         cells=MappingProxyType(cells),
@@ -116,45 +119,66 @@ def table2(runs: DataFrame, epochs: DataFrame, grid: Grid) -> Table:
     )
 
 
-def reach(epochs: list[int], distances: list[float]) -> int:
-    """The first epoch whose distance is at most `NEAR` above the last one's.
+def _curve_notes(
+    convergences: list[MetricCell], converged_at_first_point: bool, has_curves: bool, grid: Grid
+) -> list[str]:
+    """Notes on the learning curves that the epochs until convergence come from."""
+    notes = []
+    ids = [cell.id_columns for cell in convergences]
+    if protocols := {str(own["dataset"]): own["protocol_id"] for own in ids if own["protocol_id"]}:
+        listed = ", ".join(f"{grid.datasets[dataset]} {protocol_id}" for dataset, protocol_id in protocols.items())
+        notes.append(f"Metric protocol of those points, which may be of fewer images than Table 1's: {listed}.")
+    if converged_at_first_point:
+        notes.append("Where a model is that near at the first point that there is, it may have been so earlier.")
+    if not has_curves:
+        notes.append(f"{MISSING}: no training here has distances from while it trained; --eval-every measures them.")
+    return notes
+
+
+def convergence_epoch(epochs: list[int], distances: list[float]) -> int:
+    """The first epoch whose distance is at most `CONVERGENCE_TOLERANCE` above the last one's.
 
     Args:
-        epochs: how many have been trained at each point, counted over all stages.
+        epochs: epochs trained at each point, counted over all stages.
         distances: at each point; lower is better.
     """
-    near = distances[-1] + NEAR * abs(distances[-1])
-    return next(epoch for epoch, distance in zip(epochs, distances, strict=True) if distance <= near)
+    threshold = distances[-1] + CONVERGENCE_TOLERANCE * abs(distances[-1])
+    return next(epoch for epoch, distance in zip(epochs, distances, strict=True) if distance <= threshold)
 
 
 @dataclass(frozen=True)
-class _Curve:
-    """Distances while a training went on: after how many epochs of all stages, and by which metric protocol."""
+class _LearningCurve:
+    """Distances during training: after how many epochs of all stages, and by which metric protocol."""
 
     epochs: list[int]
     distances: list[float]
     protocol_id: str | None
 
 
-def _curves(runs: DataFrame, epochs: DataFrame, grid: Grid) -> dict[str, _Curve]:
-    """Training key -> its curve, of trainings that were done and have a point after their last epoch."""
-    done = {*runs.loc[runs["status"] == "done", "key"]}
+def _learning_curves(evaluations: DataFrame, epochs: DataFrame, grid: Grid) -> dict[str, _LearningCurve]:
+    """Run key -> its learning curve, for finished runs with a distance after their last epoch."""
+    finished = {*evaluations.loc[evaluations["status"] == "done", "key"]}
     if grid.metric not in epochs:
         return {}
     curves = {}
-    wanted = {key for keys in grid.keys.values() for key in keys} & done
-    for key, rows in epochs[epochs["key"].isin(wanted)].groupby("key", sort=False):
-        there = rows[grid.metric].notna().to_numpy()
-        if there[-1]:
-            identity = rows["protocol_id"].iloc[0] if "protocol_id" in rows else None
-            points = [i + 1 for i, measured in enumerate(there) if measured]
-            curves[str(key)] = _Curve(points, [float(d) for d in rows[grid.metric][there]], identity)
-    # Points of two metric protocols (of fewer images, say) are two scales: on a data set only the commonest counts.
-    kept: dict[str, _Curve] = {}
+    keys = {key for some in grid.keys.values() for key in some} & finished
+    for key, rows in epochs[epochs["key"].isin(keys)].groupby("key", sort=False):
+        is_measured = rows[grid.metric].notna().to_numpy()
+        if is_measured[-1]:
+            protocol_id = rows["protocol_id"].iloc[0] if "protocol_id" in rows else None
+            points = [i + 1 for i, measured in enumerate(is_measured) if measured]
+            distances = [float(distance) for distance in rows[grid.metric][is_measured]]
+            curves[str(key)] = _LearningCurve(points, distances, protocol_id)
+    return _of_commonest_protocol(curves, grid)
+
+
+def _of_commonest_protocol(curves: Mapping[str, _LearningCurve], grid: Grid) -> dict[str, _LearningCurve]:
+    """For each data set, the curves of its commonest metric protocol: those of others have another scale."""
+    chosen: dict[str, _LearningCurve] = {}
     for dataset in grid.datasets:
-        keys = [key for (_, where), some in grid.keys.items() if where == dataset for key in some]
-        mine = {key: curves[key] for key in keys if key in curves}
-        counts = Counter(curve.protocol_id for curve in mine.values())
-        commonest = min(counts, key=lambda identity: (-counts[identity], str(identity)), default=None)
-        kept |= {key: curve for key, curve in mine.items() if curve.protocol_id == commonest}
-    return kept
+        keys = [key for (_, other), some in grid.keys.items() if other == dataset for key in some]
+        own = {key: curves[key] for key in keys if key in curves}
+        counts = Counter(curve.protocol_id for curve in own.values())
+        commonest = min(counts, key=lambda protocol_id: (-counts[protocol_id], str(protocol_id)), default=None)
+        chosen |= {key: curve for key, curve in own.items() if curve.protocol_id == commonest}
+    return chosen

@@ -1,0 +1,94 @@
+"""Every option of the command line, once, and the sets of options that commands share.
+
+Values are text here: a command checks them all and reports all errors at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.presets import PRESETS
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    Attributes:
+        help: one line.
+        metavar: of its value; "" for a flag.
+        default: where the command line does not name it.
+        choices: values that shell completion offers; they are checked by the command, with better messages.
+    """
+
+    help: str
+    metavar: str = ""
+    default: str | None = None
+    choices: tuple[str, ...] = ()
+
+
+PRECISIONS = ("fp32", "tf32", "bf16")
+ENGINES = ("auto", "eager", "compiled", "graph")
+CLUSTERS = ("auto", "inline", "local", "slurm")
+
+# Title of a group in --help -> its options.
+GROUPS: dict[str, dict[str, Option]] = {
+    "what to run": {
+        "only": Option("models, or package.module:Class (default: the preset's)", "A,B"),
+        "on": Option("data sets, or folder:PATH (default: the preset's)", "X,Y"),
+        "name": Option("name of a folder's data set in records", "NAME"),
+        "like": Option("data set whose settings a folder uses; or MODEL; or both", "NAME"),
+        "recon": Option("reconstruction loss: half-sse, sse, bce, perceptual", "LOSS"),
+        "seeds": Option("runs per cell (default: the preset's)", "N"),
+        "force": Option("train again; the old record stays until the new one is done"),
+    },
+    "budget": {
+        "preset": Option("paper, quick or demo (default: paper)", "PRESET", choices=tuple(PRESETS)),
+    },
+    "evaluation": {
+        "features": Option("inception[:FILE], classifier[:NAME], pixels, package.module:Class", "NAME"),
+        "metrics": Option("fd, prd, kid, neighbours (default: fd)", "A,B"),
+        "draws": Option("sample sets per run (default: the preset's)", "D"),
+        "images": Option("images of each kind in a metric (default: 10000)", "N"),
+        "allow-few": Option("accept no more images than features (biased)"),
+        "eval-every": Option("also measure the distance every E epochs", "E"),
+    },
+    "output": {
+        "results": Option("results folder (default: results/local)", "DIR", "results/local"),
+        "format": Option("csv, latex, markdown, html (default: all)", "A,B"),
+        "decimals": Option("digits after the point (default: as needed)", "N"),
+        "margin": Option("share of the paper's number that counts as equal (0.05)", "SHARE"),
+        "keep": Option(
+            "keep weights or only logs of each run (default: weights)", "WHAT", "weights", ("weights", "logs")
+        ),
+    },
+    "where it runs": {
+        "data-root": Option("data folder (default: $AE_BENCH_DATA, or a user cache)", "DIR"),
+        "cluster": Option("auto, inline, local or slurm (default: auto)", "WHERE", "auto", CLUSTERS),
+        "workers": Option("worker processes (default: 1 per core, 1 per GPU)", "K"),
+        "device": Option("auto, cpu, cuda or cuda:N (default: auto)", "DEVICE", "auto"),
+        "precision": Option("fp32; on a GPU also tf32 or bf16 (default: fp32)", "P", "fp32", PRECISIONS),
+        "engine": Option("auto, eager, compiled, graph (default: auto)", "ENGINE", "auto", ENGINES),
+        "no-wait": Option("submit, or start in the background, and return"),
+        "dry-run": Option("print the plan, the settings and the cost; start nothing"),
+        "yes": Option("start a paper-budget run without asking"),
+    },
+    "images to compare": {
+        "real": Option("data set (its test split, or NAME:train), folder, .npz", "WHAT"),
+        "fake": Option("the generated images, likewise", "WHAT"),
+    },
+}
+OPTIONS: dict[str, Option] = {name: option for group in GROUPS.values() for name, option in group.items()}
+
+
+def parameter(name: str) -> str:
+    """The name of an option's value in Python: "dry-run" -> "dry_run"."""
+    return name.replace("-", "_")
+
+
+FIGURE_OPTIONS = (
+    "only", "on", "name", "like", "recon", "seeds", "force", "preset", "features", "metrics", "draws", "images",
+    "allow-few", "eval-every", "results", "keep", "data-root", "cluster", "workers", "device", "precision", "engine",
+    "no-wait", "dry-run", "yes",
+)  # fmt: skip
+TABLE_OPTIONS = (*FIGURE_OPTIONS, "format", "decimals", "margin")

@@ -1,0 +1,162 @@
+"""The parser: one subparser per command, made from the tables of commands and options."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from benchmarks.cli.commands import COMMANDS, GROUPS, Command
+from benchmarks.cli.options import GROUPS as OPTION_GROUPS
+from benchmarks.cli.options import OPTIONS, Option, parameter
+from benchmarks.execution.options import UserErrors
+from zoo.registry import did_you_mean
+
+DESCRIPTION = "Train what is missing, measure it, and write the paper's tables."
+EXIT_CODES = "exit codes: 0 done · 1 some runs failed · 2 error in the command, nothing started · 130 interrupted"
+WIDTH = 100  # columns of the help, at most
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are exceptions, so that they are reported with all others."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print."""
+        raise UserErrors([f"{message}; see {self.prog} --help"])
+
+
+class Version(argparse.Action):
+    """Prints the version of the package; reading it takes time, so only where it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
+        """Print it and exit."""
+        from importlib.metadata import version
+
+        print(f"ae-bench {version('ae-bench')}")
+        parser.exit()
+
+
+def program() -> str:
+    """How this program was started: "ae-bench", or "python -m benchmarks.run"."""
+    return "ae-bench" if os.path.basename(sys.argv[0]).startswith("ae-bench") else "python -m benchmarks.run"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    prog = program()
+    lines = []
+    for title, commands in GROUPS.items():
+        lines += ["", f"{title}:", *(f"  {name:12} {command.summary}" for name, command in commands.items())]
+    parser = Parser(
+        prog=prog,
+        usage=f"{prog} COMMAND [options]",
+        description=DESCRIPTION + "\n" + "\n".join(lines),
+        epilog=f"`{prog} COMMAND --help` lists a command's options\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    parser.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
+    parser.add_argument("--version", action=Version, nargs=0, help=argparse.SUPPRESS)
+    commands_of = parser.add_subparsers(dest="command", metavar="COMMAND", help=argparse.SUPPRESS, prog=prog)
+    for name, command in COMMANDS.items():
+        _add_command(commands_of, prog, name, command)
+    return parser
+
+
+def _add_command(commands: Any, prog: str, name: str, command: Command) -> None:
+    arguments = f" {command.arguments}" if command.arguments else ""
+    parser = commands.add_parser(
+        name,
+        usage=f"{prog} {name}{arguments}" + (" [options]" if command.options else ""),
+        description=f"{command.summary[0].upper()}{command.summary[1:]}.",
+        epilog=f"example: {prog} {command.example}",
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=22, width=_width()),
+        allow_abbrev=False,
+        add_help=False,
+    )
+    if command.arguments:
+        parser.add_argument("names", nargs="*", metavar=command.arguments, help=argparse.SUPPRESS)
+    for title, options in OPTION_GROUPS.items():
+        mine = [option for option in options if option in command.options]
+        group = parser.add_argument_group(title) if mine else None
+        for option in mine:
+            _add_option(group, option, command.help.get(option, OPTIONS[option].help))
+    parser.add_argument_group("help").add_argument("-h", "--help", action="help", help="show this page and exit")
+
+
+def _add_option(group: Any, name: str, text: str) -> None:
+    option: Option = OPTIONS[name]
+    if not option.metavar:
+        group.add_argument(f"--{name}", action="store_true", help=text)
+        return
+    action = group.add_argument(f"--{name}", metavar=option.metavar, default=option.default, help=text)
+    if option.choices:
+        action.completer = lambda **_: option.choices  # for argcomplete; the command checks the value itself
+
+
+def _width() -> int:
+    from shutil import get_terminal_size
+
+    return min(WIDTH, get_terminal_size().columns) - 2
+
+
+def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The command line, and what is wrong with it so far: a command that is not known, and options that it lacks.
+
+    Where the command is not known, the rest is read as that of `table1`, so that all errors are reported at once.
+
+    Raises:
+        Problems: the rest cannot be read either.
+        SystemExit: `--help` or `--version` was printed.
+    """
+    parser = build_parser()
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what may follow
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    words, errors = [*arguments], []
+    if not words:
+        parser.print_help()
+        parser.exit()
+    first = words[0]
+    if first.startswith("-") and first not in ("-h", "--help", "--version"):
+        raise UserErrors([f"the command comes first: {program()} COMMAND [options]; got {first!r}. See --help"])
+    known = first in COMMANDS
+    if not known and not first.startswith("-"):
+        errors.append(f"cannot run {first!r}{did_you_mean(first, COMMANDS)}. Known: {', '.join(COMMANDS)}")
+        words[0] = "table1"
+    args, unknown = parser.parse_known_args(words)
+    args.is_known = known
+    if COMMANDS[args.command].arguments:  # argparse leaves those aside that follow an option
+        args.names += [word for word in unknown if not word.startswith("-")]
+        unknown = [word for word in unknown if word.startswith("-")]
+    errors += _unknown(args.command if known else first, COMMANDS[args.command], unknown)
+    return args, errors
+
+
+def _unknown(name: str, command: Command, words: Sequence[str]) -> list[str]:
+    """One message for each option or argument that a command does not have; a stray option's value is not told."""
+    errors = []
+    stray = False  # whether the word before was an option of another command, whose value this one may be
+    for word in words:
+        option = word.removeprefix("--").partition("=")[0]
+        others = [other for other, row in COMMANDS.items() if option in row.options]
+        if word.startswith("--") and others:
+            shown = ", ".join(others[:4]) + (", ..." if len(others) > 4 else "")
+            errors.append(f"{name} takes no --{option}; these commands do: {shown}")
+            stray = bool(OPTIONS[option].metavar) and "=" not in word
+            continue
+        if not (stray and not word.startswith("-")):
+            close = did_you_mean(word, [f"--{option}" for option in command.options]) if word.startswith("-") else ""
+            errors.append(f"{name} has no option or argument {word!r}{close}; see {program()} {name} --help")
+        stray = False
+    return errors
+
+
+def is_default(args: argparse.Namespace) -> bool:
+    """Whether a command line names no option beside --results."""
+    return all(getattr(args, parameter(name), option.default) in (option.default, False)
+               for name, option in OPTIONS.items() if name != "results")  # fmt: skip

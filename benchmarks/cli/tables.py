@@ -1,0 +1,169 @@
+"""Tables and figures: plan a command, run what is missing, write the result."""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.cli import output
+from benchmarks.cli.commands import DONE
+from benchmarks.cli.plan_display import print_plan
+from benchmarks.execution import launcher, launches, placement
+from benchmarks.execution.options import Options, UserErrors, names
+from benchmarks.execution.plan import Plan
+from benchmarks.execution.planning import make_plan
+from benchmarks.experiments.restart import is_forced
+from benchmarks.reporting.registry import FIGURES, REQUIREMENTS, TABLES
+from benchmarks.reporting.style import TableStyle
+from slurm import CLUSTERS, resolve_cluster
+
+
+def run(args: Namespace) -> int:
+    """Run what a table or figure lacks, then write it; returns the exit code."""
+    options = options_of(args)
+    return _run_plans(args, {args.command if args.is_known else "table1": options}, args.errors)
+
+
+def run_all(args: Namespace) -> int:
+    """The same for every table and figure of the paper, Table 3 among them."""
+    from benchmarks.cli.report import write_table3
+
+    options = options_of(args)
+    errors = list(args.errors)
+    if options.keep != "weights":
+        errors.append("all --keep logs would train the same models again for each table; keep the weights, and delete "
+                      "RESULTS/runs when everything is measured")  # fmt: skip
+    code = _run_plans(args, _tables_and_figures(options), errors)
+    return code if args.dry_run else max(code, write_table3(args))
+
+
+def options_of(args: Namespace) -> Options:
+    """The options of a command that plans runs, with the data root of the environment and the cluster resolved."""
+    given = {field.name: value for field in fields(Options) if (value := getattr(args, field.name, None)) is not None}
+    root = args.data_root or os.environ.get("AE_BENCH_DATA") or None
+    return Options(**{**given, "data_root": root, "cluster": resolve_cluster(args.cluster)})
+
+
+def _tables_and_figures(options: Options) -> dict[str, Options]:
+    """What `all` writes: the paper's tables, and those of its figures whose models the command asks for.
+
+    Figures with learning curves come first: a run that was made without one would have to be made again.
+    """
+    only = None if options.only is None else names(options.only)
+    wanted = {}
+    for name in sorted(REQUIREMENTS, key=lambda name: not REQUIREMENTS[name].learning_curve):
+        if name in TABLES and name.startswith("table"):
+            wanted[name] = options
+        elif name in FIGURES:
+            models = [model for model in FIGURES[name].available_models if only is None or model in only]
+            # Where the command names no models, the plan leaves out those that cannot run here.
+            if models:
+                wanted[name] = options if only is None else replace(options, only=",".join(models))
+    return wanted
+
+
+def _run_plans(args: Namespace, wanted: Mapping[str, Options], errors: Sequence[str]) -> int:
+    """Check everything, then run one table or figure after the other; returns the highest exit code.
+
+    Raises:
+        Problems: with everything that is wrong; nothing was started.
+    """
+    errors = list(errors)
+    options = next(iter(wanted.values()))
+    style = TableStyle.from_options(options, errors)
+    plans: dict[str, Plan] = {}
+    for name, its in wanted.items():
+        try:
+            planned = make_plan(its, CLUSTERS, REQUIREMENTS[name], name, errors)
+            plans[name] = placement.place_on_slurm(planned, its.device)
+            output.refuse_to_replace(name, plans[name])
+        except UserErrors as error:
+            errors += error.errors
+    if errors:
+        raise UserErrors(errors)
+    first = next(iter(plans.values()))
+    if args.no_wait and first.cluster != "slurm" and not args.dry_run:
+        if first.preset == "paper" and not args.yes and (pending := first.pending()):
+            raise UserErrors([_ask_first(len(pending))])
+        return launcher.detach([word for word in args.arguments if word != "--no-wait"], first.results)
+    commands = {name: {"what": name, "options": asdict(replace(wanted[name], cluster=args.cluster))} for name in plans}
+    force = _force_id(next(iter(commands.values())), [*plans.values()]) if args.force else ""
+    codes = [DONE]
+    for name, found in plans.items():
+        if args.dry_run and len(plans) > 1:
+            print(name)
+        command = commands[name] | {"force": force}
+        codes.append(execute(name, with_force(found, force), command, style,
+                             dry_run=args.dry_run, yes=args.yes, wait=not args.no_wait))  # fmt: skip
+    return max(codes)
+
+
+def execute(
+    name: str,
+    found: Plan,
+    command: dict[str, Any],
+    style: TableStyle,
+    *,
+    dry_run: bool,
+    yes: bool,
+    wait: bool = True,
+) -> int:
+    """Run what is missing for one table or figure and write it; returns the exit code.
+
+    Args:
+        name: of the table or figure.
+        found: its plan.
+        command: what makes the same plan again, for `retry`.
+        style: how the table is printed.
+        dry_run: only print the plan.
+        yes: do not ask before runs at the paper's budget.
+        wait: until all runs have ended; else submit them and return.
+
+    Raises:
+        Problems: the paper's budget needs `--yes`, or SLURM refused all runs.
+    """
+    console = Console()
+    pending = found.pending()
+    if dry_run:
+        print_plan(found, console)
+        for line in placement.describe_slurm_arrays(pending) if found.cluster == "slurm" else ():
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        return DONE
+    if pending and found.preset == "paper" and not yes:
+        print_plan(found, console)
+        if not sys.stdin.isatty():
+            raise UserErrors([_ask_first(len(pending))])
+        if input(f"Train {len(pending)} models at the paper's budget? [y/N] ").strip().lower() not in ("y", "yes"):
+            print("nothing started")
+            return DONE
+    launcher.run(found, pending, console, command, wait)
+    if pending and not wait:
+        return DONE
+    return output.write(name, found, style, console)
+
+
+def _ask_first(count: int) -> str:
+    return f"{count} runs at the paper's budget: say --yes to start them"
+
+
+def with_force(found: Plan, force: str) -> Plan:
+    """The plan with all of its runs to be made again, once for each `--force`; "" for none."""
+    return replace(found, jobs=tuple(replace(job, force_id=force) for job in found.jobs))
+
+
+def _force_id(command: dict[str, Any], plans: Sequence[Plan]) -> str:
+    """Names this `--force`, for all tables of the command, so that each run is made again once.
+
+    The same command that was interrupted goes on under its old name: what it has finished is not run again.
+    """
+    last = launches.last_force(plans[0].results, command)
+    if last is not None and any(is_forced(job.run_folder, last) for found in plans for job in found.jobs):
+        return last
+    return uuid.uuid4().hex

@@ -1,0 +1,100 @@
+"""The published data sets that are arrays in files: digits, MNIST, Fashion-MNIST, CIFAR-10."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.data.paths import ROOT, DataError, data_root, find_file, hint, missing
+from benchmarks.data.split import Pixels, Split
+
+
+def _make_split(pixels: Pixels, labels: object = None) -> Split:
+    """A split from pixels (N, C, H, W) and labels."""
+    images = torch.from_numpy(np.ascontiguousarray(pixels))
+    return Split(images, None if labels is None else torch.as_tensor(labels, dtype=torch.int64))
+
+
+def read_digits(root: Path | None = None) -> tuple[Split, Split]:
+    """The digits that come with scikit-learn, (N, 1, 8, 8); they have no published split.
+
+    Test is 50 images of each class, those with the smallest digests: stratified, whatever the order.
+    """
+    from sklearn.datasets import load_digits  # here: importing it takes a second
+
+    digits = load_digits()
+    pixels = np.rint(digits.images * 255 / 16).astype(np.uint8)  # published in 0 ... 16
+    split = _make_split(pixels[:, None], digits.target)
+    order = split.order()
+    labels = digits.target[order]
+    test = np.sort(np.concatenate([order[labels == label][:50] for label in range(10)]))
+    return split.take(np.setdiff1d(np.arange(len(split)), test)), split.take(test)
+
+
+def read_mnist(folder: str, get: str, root: Path | None) -> tuple[Split, Split]:
+    """Read `folder`/raw in torchvision's layout, its four files as they are or gzipped."""
+    splits = []
+    for prefix in ("train", "t10k"):
+        images_name, labels_name = (f"{folder}/raw/{prefix}-{kind}-ubyte" for kind in ("images-idx3", "labels-idx1"))
+        images = read_idx(data_root(root), images_name, 3, get)
+        labels = read_idx(data_root(root), labels_name, 1, get)
+        if images.shape[1:] != (28, 28):
+            height, width = images.shape[1:]
+            raise DataError(f"{ROOT}/{images_name} has images of {height}x{width}, not 28x28. {hint(get)}")
+        if len(images) != len(labels):
+            raise DataError(f"{ROOT}/{images_name} has {len(images)} images but {len(labels)} labels. {hint(get)}")
+        splits.append(_make_split(images[:, None], labels))
+    return splits[0], splits[1]
+
+
+def read_idx(root: Path, name: str, dims: int, get: str) -> Pixels:
+    """Read a file of unsigned bytes in the IDX format, gzipped or not.
+
+    The format: two zero bytes, 8 (unsigned byte), the number of dimensions; each dimension in four bytes, the
+    highest first; the data.
+    """
+    path = find_file(root, name)
+    if path is None:
+        raise DataError(missing(name, get))
+    shown = f"{ROOT}/{path.relative_to(root).as_posix()}"
+    try:
+        raw = path.read_bytes()
+        data = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"cannot read {shown}: {error}. {hint(get)}") from error
+    start = 4 + 4 * dims
+    if len(data) < start or data[:4] != bytes([0, 0, 8, dims]):
+        raise DataError(f"{shown} is not an IDX file of unsigned bytes with {dims} dimensions. {hint(get)}")
+    shape = [int.from_bytes(data[at : at + 4]) for at in range(4, start, 4)]
+    if len(data) - start != math.prod(shape):
+        held = f"{len(data) - start} bytes where its header says {math.prod(shape)}"
+        raise DataError(f"{shown} holds {held}. {hint(get)}")
+    # A copy, because torch wants memory that it may write.
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape).copy()
+
+
+def read_cifar10(get: str, root: Path | None) -> tuple[Split, Split]:
+    """Read cifar-10-batches-py through torchvision.
+
+    The files are pickles, which can run code: torchvision opens them only if their md5 is the published one.
+    """
+    from torchvision.datasets import CIFAR10
+
+    splits = []
+    for train in (True, False):
+        try:
+            cifar = CIFAR10(data_root(root), train=train, download=False)
+        except (RuntimeError, OSError) as error:
+            raise DataError(f"{ROOT}/{CIFAR10.base_folder} is missing or corrupt ({error}). {hint(get)}") from error
+        splits.append(channels_first(cifar.data, cifar.targets))
+    return splits[0], splits[1]
+
+
+def channels_first(pixels: Pixels, labels: object) -> Split:
+    """A split from torchvision's array, (N, H, W, C)."""
+    return _make_split(np.moveaxis(pixels, 3, 1), labels)

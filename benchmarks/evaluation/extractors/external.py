@@ -1,0 +1,46 @@
+"""Extractors that users write: `--features mypackage.mymodule:MyExtractor`."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from benchmarks.data.fingerprint import digest
+from benchmarks.data.preprocessing import Shape
+from benchmarks.evaluation.extractors.base import Extractor
+from zoo import module_sources
+from zoo.external import import_module
+
+
+def make_external_extractor(module: str, name: str, shape: Shape, device: torch.device) -> Extractor:
+    """An extractor from outside the package, checked before any model is trained.
+
+    Its distance column is `fd_` and its dotted name: it cannot use the name of another extractor, nor call itself FID.
+    The source text of its module, and of the modules beside it that it imports, is part of its weights' hash.
+
+    Raises:
+        ValueError: it cannot be imported or made, or is no `Extractor`; says why.
+    """
+    option = f"--features {module}:{name}"
+    try:
+        extractor_class = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{option}: {error}; it must be on the Python path") from error
+    except Exception as error:  # external code may raise anything
+        raise ValueError(f"{option}: {type(error).__name__}: {error}") from error
+    if not (isinstance(extractor_class, type) and issubclass(extractor_class, Extractor)):
+        raise ValueError(f"{option} is no subclass of benchmarks.evaluation.extractors.Extractor")
+    if extractor_class.metric is not Extractor.metric:
+        raise ValueError(f"{option} names its own metric: leave `metric` alone, so that nobody takes it for another's")
+    try:
+        extractor: Extractor = extractor_class(shape, device)  # type: ignore[call-arg]
+        extractor.name, extractor.device = f"{module}:{name}", device
+        # Changed code gives other numbers, whatever the class says of its weights.
+        texts = module_sources.of_class(extractor_class) | module_sources.texts(module)
+        extractor.weights = digest([extractor.weights, *(texts[n].decode(errors="replace") for n in sorted(texts))])
+        probe = extractor(torch.zeros(2, *shape, dtype=torch.uint8))
+    except Exception as error:  # external code may raise anything
+        raise ValueError(f"{option} does not work on images of {shape}: {type(error).__name__}: {error}") from error
+    if not np.isfinite(probe).all():
+        raise ValueError(f"{option} gives features of a black image that are not finite")
+    return extractor

@@ -1,0 +1,61 @@
+"""FEATURES: the built-in extractors by name, and the function that makes what `--features` names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from benchmarks.data.preprocessing import Shape
+from benchmarks.evaluation.extractors.base import Extractor
+from benchmarks.evaluation.extractors.external import make_external_extractor
+from benchmarks.evaluation.extractors.inception import InceptionExtractor
+from benchmarks.evaluation.extractors.simple import ClassifierExtractor, PixelExtractor
+from benchmarks.evaluation.names import FEATURE_FORMS, is_external
+
+
+def _make_classifier(argument: str, dataset: str, shape: Shape, device: torch.device) -> Extractor:
+    name = argument or dataset
+    extractor = ClassifierExtractor(name, device)
+    channels, side = extractor.spec["channels"], extractor.spec["side"]
+    if (channels, side) != (shape[0], shape[1]):
+        raise ValueError(
+            f"the classifier of {name!r} takes {channels}x{side}x{side} images, not {shape}: "
+            f"take --features inception or pixels"
+        )
+    return extractor
+
+
+# name -> function(text after the colon, data set, image shape, device); `names.FEATURE_FORMS` lists their forms
+FEATURES: dict[str, Callable[[str, str, Shape, torch.device], Extractor]] = {
+    "inception": lambda argument, dataset, shape, device: InceptionExtractor(
+        device, Path(argument) if argument else None
+    ),
+    "classifier": _make_classifier,
+    "pixels": lambda argument, dataset, shape, device: PixelExtractor(shape),
+}
+
+
+@lru_cache(maxsize=4)
+def make_extractor(features: str, dataset: str, shape: Shape, device: torch.device) -> Extractor:
+    """The extractor that `--features` names, for a data set.
+
+    Args:
+        features: inception, inception:PATH (a file of weights), classifier, classifier:NAME (the one of
+            another data set), pixels, or package.module:Class (a subclass of `Extractor`).
+        dataset: name of the data set; of a folder, that of the data set that it is like.
+        shape: (C, H, W) of its images.
+        device: where it runs.
+
+    Raises:
+        ValueError: unknown name, missing weights, or images that it cannot take; says what to do.
+    """
+    name, colon, argument = features.partition(":")
+    if name in FEATURES and (argument or not colon) and not (colon and name == "pixels"):
+        return FEATURES[name](argument, dataset, shape, device)
+    if is_external(features):
+        return make_external_extractor(name, argument, shape, device)
+    forms = ", ".join(FEATURE_FORMS)
+    raise ValueError(f"unknown features {features!r}. Known: {forms} (benchmarks/evaluation/extractors)")

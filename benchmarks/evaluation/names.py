@@ -1,0 +1,16 @@
+"""Names that records, tables and the command line share.  This module loads nothing but `re`."""
+
+import re
+
+# Columns of `diagnostics.diagnose`
+DIAGNOSTICS = ("recon_sse", "latent_std", "latent_mean", "prior_mean", "prior_cov", "latent_nll", "posterior_var")
+
+# What `--features` accepts; `extractors.registry.FEATURES` holds the functions that make them
+BUILTIN_FEATURES = ("inception", "classifier", "pixels")
+FEATURE_FORMS = ("inception", "inception:PATH", "classifier", "classifier:NAME", "pixels", "package.module:Class")
+
+
+def is_external(features: str) -> bool:
+    """Whether `--features` names a class outside the package, whose module is to be imported."""
+    name, _, argument = features.partition(":")
+    return name not in BUILTIN_FEATURES and bool(re.fullmatch(r"\w+(\.\w+)*", name)) and argument.isidentifier()

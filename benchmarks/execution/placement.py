@@ -1,0 +1,62 @@
+"""What SLURM gets: resources, paths and devices of each job, and the arrays that would be submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from benchmarks.execution.options import UserErrors
+from benchmarks.execution.plan import Plan
+from benchmarks.experiments.job import Job
+from slurm import Resources, group_items, group_jobs, resources_for
+
+
+def place_on_slurm(plan: Plan, device: str) -> Plan:
+    """A plan for SLURM: paths that nodes know, and a device for each job by what it asks for.
+
+    Args:
+        plan: the plan.
+        device: as `--device` says.
+
+    Raises:
+        UserErrors: resources that cannot be read, or a GPU wanted for jobs that ask for none.
+    """
+    if plan.cluster != "slurm":
+        return plan
+    errors: list[str] = []
+    jobs = []
+    for job in plan.jobs:
+        try:
+            gpus = resources_for(job.trial.model, job.trial.dataset).gpus
+        except ValueError as reason:
+            raise UserErrors([str(reason)]) from None
+        if device == "cuda" and not gpus:
+            errors.append(f"--device cuda, but jobs of {job.trial.model} on {job.trial.dataset} ask for no GPU "
+                         "(slurm/resources.py)")  # fmt: skip
+        where = "cpu" if device == "cpu" or not gpus else "cuda"
+        root = None if job.data_root is None else job.data_root.absolute()
+        jobs.append(replace(job, device=where, data_root=root, results=job.results.absolute()))
+    if errors:
+        raise UserErrors(errors)
+    return replace(plan, jobs=tuple(jobs), results=plan.results.absolute())
+
+
+def resources_of(job: Job) -> Resources:
+    """What the SLURM job of a trial asks for; no GPU where it is to run on the CPU."""
+    row = resources_for(job.trial.model, job.trial.dataset)
+    return replace(row, gpus=0) if job.device == "cpu" else row
+
+
+def group_key(job: Job) -> tuple[str, str]:
+    """What the runs of one SLURM job have in common."""
+    return job.trial.model, job.trial.dataset
+
+
+def describe_slurm_arrays(pending: Sequence[Job]) -> Iterator[str]:
+    """One line for each array that would be submitted."""
+    for row, array in group_jobs(group_items(pending, group_key, resources_of)):
+        runs = sum(map(len, array))
+        where = f"partition {row.partition or 'by default'}" + (f", account {row.account}" if row.account else "")
+        memory = f", {row.memory_gb} GB" if row.memory_gb else ""
+        yield (f"SLURM: {len(array)} jobs with {runs} runs, at most {row.parallel} jobs at a time; each: "
+               f"{where}, {row.minutes} min, {row.gpus} GPUs, {row.cpus} CPUs{memory}")  # fmt: skip

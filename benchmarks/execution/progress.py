@@ -1,0 +1,78 @@
+"""What a launcher shows: progress bars on a terminal, and the outcome of each run in one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from benchmarks.execution import locks
+from benchmarks.experiments.job import Job
+from benchmarks.experiments.new_record import record_failure
+from slurm import Outcome
+
+
+@contextmanager
+def progress_bars(pending: list[Job]) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
+    """A bar over all trainings and one for each that runs."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns) as progress:
+        whole = progress.add_task("steps of all trainings", total=sum(job.trial.steps for job in pending))
+        bars: dict[Path, TaskID] = {}
+        ended: set[Path] = set()
+
+        def poll() -> None:
+            done = 0
+            for job in pending:
+                try:
+                    state = json.loads((job.run_folder / "progress.json").read_text(encoding="utf-8"))
+                except (OSError, ValueError):
+                    if job.run_folder in bars and job.run_folder not in ended:
+                        ended.add(job.run_folder)
+                        progress.update(bars[job.run_folder], visible=False)
+                    done += job.trial.steps if job.run_folder in ended else 0
+                    continue
+                if job.run_folder not in bars:
+                    what = f"{job.trial.model} {job.trial.dataset} seed {job.trial.seed}"
+                    bars[job.run_folder] = progress.add_task(what, total=state["total"])
+                progress.update(bars[job.run_folder], completed=state["done"])
+                done += state["done"]
+            progress.update(whole, completed=done)
+
+        yield poll, lambda line: progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def describe_outcome(outcome: Outcome[Job, dict[str, Any] | None]) -> str:
+    """An outcome in one line; a failure that could not record itself is recorded here."""
+    if outcome.error is None:
+        return _describe_record(outcome.value or {})
+    last_line = outcome.error.strip().splitlines()[-1]
+    if not outcome.ran:
+        return f"not submitted: {last_line}"
+    try:
+        with locks.locked(outcome.item.run_folder) as is_ours:
+            if not is_ours:
+                return f"failed: {last_line}; another launcher runs it now"
+            record_failure(outcome.item, outcome.error)
+    except (OSError, ValueError) as reason:  # a full disk, data that have gone, a record of a newer version
+        return f"failed: {last_line}; not recorded: {reason}"
+    return f"failed: {last_line}"
+
+
+def _describe_record(record: dict[str, Any]) -> str:
+    if record["status"] != "done":
+        return f"{record['status']}: {record['error']['message']}"
+    values: dict[str, list[float]] = {}
+    samples = [evaluation for evaluation in record["evaluations"] if evaluation["source"] == "prior"]
+    for evaluation in samples:
+        if evaluation["protocol_id"] != samples[0]["protocol_id"]:
+            continue  # a variant of the metric protocol: the table shows it
+        for name, value in evaluation["values"].items():
+            values.setdefault(name, []).append(value)
+    seconds = sum(row["seconds"] for row in record["epochs"])
+    numbers = ", ".join(f"{name} {sum(v) / len(v):.2f}" for name, v in values.items())
+    return f"{numbers} ({seconds:.0f} s of training)"

@@ -1,0 +1,198 @@
+"""Train, score and record one trial.
+
+`run_trial` gives the same record for the same trial, bit for bit on any CPU of one kind: one thread, random streams
+from the trial's seed, images in an order that no file system decides.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import zoo
+from benchmarks.data.datasets import Dataset, load_cached
+from benchmarks.evaluation import image_grid
+from benchmarks.evaluation.diagnostics import diagnose
+from benchmarks.evaluation.extractors import make_extractor
+from benchmarks.evaluation.learning_curve import LearningCurve, comparable_epochs, restore_points
+from benchmarks.evaluation.scoring import NonFiniteImages, Scorer
+from benchmarks.evaluation.sources import stream_seed
+from benchmarks.experiments import provenance, records
+from benchmarks.experiments.checkpoint import load_model_if_valid, modification_time, read_state, write_state
+from benchmarks.experiments.job import (
+    Job,
+    has_all_diagnostics,
+    is_finished,
+    needs_learning_curve,
+    requested_evaluations,
+)
+from benchmarks.experiments.log import RunLog, log_attempt
+from benchmarks.experiments.new_record import new_record, utc_now, write_final_record
+from benchmarks.experiments.restart import begin_forced_run, end_forced_run, is_forced
+from benchmarks.experiments.shutdown import graceful_shutdown
+from benchmarks.training.engine import Engine
+from benchmarks.training.loop import Diverged, train
+from benchmarks.training.memory import keep_freed_memory
+from benchmarks.training.precision import matmul_precision, reproducible_arithmetic
+from benchmarks.training.streaming import place_images
+
+SAVE_SECONDS = float(os.environ.get("AE_BENCH_SAVE_SECONDS", "60"))  # seconds between two saved states of a run
+GRID_SIZE = 64  # images in a sample grid
+GRID_SEED = 20  # all models' grids are made from one seed
+
+
+def run_trial(job: Job) -> dict[str, Any]:
+    """Train, measure and record one trial, as far as that has not been done yet.
+
+    Goes on from a saved state; takes kept weights where only measurements are missing.  An error of training
+    or measuring becomes a record with status "failed" and its traceback; a loss that is not finite, one with
+    status "diverged".
+
+    Returns:
+        The record, as written to results/records/KEY.json.
+    """
+    trial, device = job.trial, torch.device(job.device)
+    with reproducible_arithmetic(device):
+        import_model(job)
+        data = load_cached(job.dataset, job.data_root)
+        if data.train.fingerprint != trial.train_fingerprint:
+            raise ValueError(f"{trial.dataset} changed on disk since the trial was planned: run the command again")
+        extractor = make_extractor(job.features, data.row, data.spec.shape, device)
+        scorer = Scorer(data, extractor, job.images, job.allow_few)
+        record = records.find(job.results, trial.key)
+        again = is_forced(job.run_folder, job.force_id)
+        if record is not None and not again and is_finished(record, scorer, job):
+            return record
+        job.run_folder.mkdir(parents=True, exist_ok=True)
+        if again:
+            begin_forced_run(job.run_folder, job.force_id)
+        weights, state = job.run_folder / "weights.pt", job.run_folder / "state.pt"
+        anew = again or (record is not None and needs_learning_curve(record, scorer, job))
+        model = load_model_if_valid(weights) if record is not None and record["epochs"] and not anew else None
+        # Weights that were removed must be trained again before anything new can be measured; until that has
+        # succeeded the finished record stays as it is.
+        old = record if record is not None and record["status"] == "done" and model is None else None
+        if record is None or model is None:
+            record = new_record(trial, data, device)
+            if old is None:
+                weights.unlink(missing_ok=True)
+        record["status"], record["error"] = "done", None
+        resumed_from = modification_time(state)
+        try:
+            if model is None:
+                with matmul_precision(trial.precision), keep_freed_memory(device):
+                    model = train_model(job, data, record, device, job.learning_curve(scorer))
+                zoo.save(model, weights)
+                if old is not None and comparable_epochs(old) == comparable_epochs(record):
+                    record["evaluations"], record["diagnostics"] = old["evaluations"], old["diagnostics"]
+                    restore_points(old, record)
+            model = model.to(device).eval()
+            image_grid.save_grid(model.sample(GRID_SIZE, seed=GRID_SEED), job.run_folder / "samples.png")
+            if not has_all_diagnostics(record):
+                record["diagnostics"] = diagnose(model, data)
+            lacking = scorer.missing_requests(record, requested_evaluations(job), job.metrics)
+            for evaluation in scorer.score_model(model, record, lacking, job.metrics):
+                records.put_evaluation(record, {**evaluation, "provenance": provenance.place(device)})
+                record["provenance"]["finished"] = utc_now()
+                records.write(job.results, record)  # one by one: with Inception a draw takes minutes
+        except Diverged as reason:
+            record["epochs"].append(reason.row)
+            record["status"] = "diverged"
+            place = {"stage": reason.stage, "epoch": reason.epoch, "part": reason.part}
+            record["error"] = {**place, "message": str(reason)}
+        except NonFiniteImages as reason:
+            record["status"] = "diverged"
+            record["error"] = {"stage": "sampling", "epoch": None, "part": "samples", "message": str(reason)}
+        except Exception as reason:  # whatever it is, the record says it and the other trials go on
+            record["status"] = "failed"
+            message = f"{type(reason).__name__}: {reason}"
+            record["error"] = {
+                "message": job.without_paths(message),
+                "traceback": job.without_paths(portable_traceback(reason)),
+            }
+        if old is not None and record["status"] == "failed":
+            (job.run_folder / "progress.json").unlink(missing_ok=True)
+            return record
+        record = write_final_record(job, record)
+        end_forced_run(job.run_folder, job.force_id)
+        if job.keep == "logs" and record["status"] == "done":
+            weights.unlink(missing_ok=True)
+        # A failed training goes on from its last state, unless it came no further than that the last time.
+        if record["status"] != "failed" or modification_time(state) == resumed_from:
+            state.unlink(missing_ok=True)
+        return record
+
+
+def import_model(job: Job) -> None:
+    """Import a model from outside the registry, in a process that has not done so yet.
+
+    Raises:
+        ValueError: it cannot be imported here, or is not what was planned.
+    """
+    try:
+        entry = zoo.entry(job.trial.model)
+    except ValueError:
+        entry = zoo.adopt(job.trial.model, folder=Path(job.code) if job.code else None)
+    if entry.revision != job.trial.revision:
+        raise ValueError(f"{job.trial.model} changed on disk since the trial was planned: run the command again")
+
+
+def train_model(
+    job: Job, data: Dataset, record: dict[str, Any], device: torch.device, curve: LearningCurve | None
+) -> zoo.LatentModel:
+    """Train the trial's model from scratch or from its saved state; fills the record's epochs."""
+    trial = job.trial
+    title = f"{trial.model} on {trial.dataset}, preset {trial.preset}, seed {trial.seed}, key {trial.key}"
+    log = RunLog(job.run_folder, title, trial.steps)
+    torch.manual_seed(stream_seed("train", trial.seed))
+    model = trial.build().to(device)
+    train_part = data.train.canonical(trial.images)
+    x = place_images(train_part.images, device)
+    engine = Engine(job.engine, trial.precision)
+    saved = read_state(job.run_folder / "state.pt")
+    if saved and curve and curve.is_incomplete({**record, **saved_progress(saved)}):
+        saved = None
+    if curve:
+        record["learning_curve"] = curve.to_record()
+    if saved:
+        record |= saved_progress(saved)
+        before = json.loads(saved["provenance"])
+        record["provenance"] |= {"started": before["started"], "resumed": before["resumed"] + 1}
+        record["provenance"]["earlier"] = [*before["before"], before["place"]]
+    ways: dict[str, str] = {}
+    record["provenance"]["engine"] = {"requested": job.engine, "stages": ways}  # of this process's part of the training
+    log.begin(resumed=bool(saved), epochs=record["epochs"])
+    log_attempt(job.run_folder, "resume" if saved else "train")
+    at = time.monotonic()
+    with graceful_shutdown() as shutdown:
+        for epoch in train(model, x, trial.protocol.stages, saved["training"] if saved else None, engine):
+            if curve and curve.is_due(epoch.row):
+                epoch.row.update(curve.score_epoch(model, train_part, trial.seed))
+            record["epochs"].append(epoch.row)
+            ways[epoch.row["stage"]] = epoch.engine_used
+            log.line(epoch.row)
+            if shutdown.asked or time.monotonic() - at > SAVE_SECONDS:
+                write_state(job.run_folder / "state.pt", epoch, record)
+                at = time.monotonic()
+            if shutdown.asked:
+                shutdown.obey()
+    return model.eval()
+
+
+def saved_progress(saved: dict[str, Any]) -> dict[str, Any]:
+    """What a saved state has of its record: the epochs, and what their points are."""
+    curve = json.loads(saved.get("curve", "null"))
+    return {"epochs": json.loads(saved["epochs"])} | ({"learning_curve": curve} if curve else {})
+
+
+def portable_traceback(error: BaseException) -> str:
+    """A traceback without the machine's paths: file names only."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f"{Path(f.filename).name}:{f.lineno} in {f.name}: {f.line}" for f in frames]
+    return "\n".join([*lines, f"{type(error).__name__}: {error}"])

@@ -1,0 +1,119 @@
+"""The claims and their verdicts as data and as a list: RESULTS/tables/claims.csv and claims.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pandas import DataFrame
+
+from benchmarks.analysis.claims import Claim, ClaimVerdict, Finding
+from benchmarks.experiments import records
+from benchmarks.reporting.report.claim_summary import format_effect
+from benchmarks.reporting.report.number_format import dataset_label, format_number
+from benchmarks.reporting.report.sections import PresetSection
+
+# Columns of claims.csv, which has one row per finding: a claim on a data set at a preset
+COLUMNS = {
+    "preset": "preset of the runs",
+    "claim": "number of the claim",
+    "statement": "what the paper claims",
+    "source": "where in the paper",
+    "verdict": "of the claim over all data sets: supported, contradicted or undecided",
+    "dataset": "data set of this finding",
+    "dataset_verdict": "of the claim on this data set",
+    "finding": "the numbers behind it, and what limits it",
+    "test": "statistical test; empty if none was made",
+    "effect": "what the test estimates, with its unit",
+    "value": "estimate of the effect",
+    "ci_low": "lower end of its 95 % interval",
+    "ci_high": "upper end of its 95 % interval",
+    "p_value": "corrected for several comparisons; empty where an interval is compared with a margin",
+    "metric": "column of the distance; empty if the claim is not about one",
+    "protocol_id": "fingerprint of the metric protocol",
+    "runs": "number of runs, as MODEL:N",
+    "runs_used": "number of runs that the finding uses, as MODEL:N",
+    "settings_note": "settings of these runs that are not the paper's",
+}
+MARKDOWN_COLUMNS = ("claim", "statement", "verdict", "finding")  # of claims.md, which has one row per claim
+
+
+def claims_frame(sections: Sequence[PresetSection]) -> DataFrame:
+    """The rows of claims.csv, in `COLUMNS`."""
+    rows = [
+        _row(section.preset, claim, verdict, finding)
+        for section in sections
+        for claim, verdict in section.claims
+        for finding in verdict.findings
+    ]
+    return DataFrame(rows, columns=[*COLUMNS])
+
+
+def _row(preset: str, claim: Claim, verdict: ClaimVerdict, finding: Finding) -> dict[str, Any]:
+    effect = finding.effect
+    return {
+        "preset": preset,
+        "claim": claim.number,
+        "statement": claim.statement,
+        "source": claim.source,
+        "verdict": verdict.answer,
+        "dataset": finding.dataset,
+        "dataset_verdict": finding.answer,
+        "finding": finding.text,
+        "test": finding.test,
+        "effect": finding.effect_name,
+        "value": _six_figures(effect.value if effect else None),
+        "ci_low": _six_figures(effect.low if effect else None),
+        "ci_high": _six_figures(effect.high if effect else None),
+        "p_value": _six_figures(effect.p if effect else None),
+        "metric": finding.metric,
+        "protocol_id": finding.protocol_id,
+        "runs": _format_counts(finding.run_counts or {}),
+        "runs_used": _format_counts(finding.used_counts),
+        "settings_note": finding.settings_note,
+    }
+
+
+def _six_figures(value: float | None) -> str:
+    """A number in six figures, as the last ones differ between versions of SciPy; "" for None and NaN."""
+    return "" if value is None or value != value else f"{value:.6g}"
+
+
+def _format_counts(counts: Mapping[str, int]) -> str:
+    return " ".join(f"{model}:{n}" for model, n in counts.items())
+
+
+def claims_markdown(sections: Sequence[PresetSection]) -> str:
+    """A Markdown table per preset, with a row per claim."""
+    tables = []
+    for section in sections:
+        lines = [f"Claims of the paper at preset {section.preset}: {section.budget}.", "",
+                 f"| {' | '.join(MARKDOWN_COLUMNS)} |", "| ---: | --- | --- | --- |"]  # fmt: skip
+        for claim, verdict in section.claims:
+            findings = "; ".join(map(_describe, verdict.findings))
+            cells = (str(claim.number), claim.statement, verdict.answer, findings)
+            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+        tables.append("\n".join(lines) + "\n")
+    return "\n".join(tables)
+
+
+def _describe(finding: Finding) -> str:
+    """Data set, metric, numbers and effect of a finding."""
+    metric = f" (by {finding.metric})" if finding.metric else ""
+    return f"{dataset_label(finding.dataset)}{metric}: {finding.text}{_describe_effect(finding)}"
+
+
+def _describe_effect(finding: Finding) -> str:
+    value, interval = format_effect(finding)
+    if finding.effect is None or not interval:
+        return ""
+    p_value = "" if finding.effect.p != finding.effect.p else f", p = {format_number(finding.effect.p)}"
+    return f" ({finding.effect_name} {value}, 95 % {interval}{p_value})"
+
+
+def write_claims(sections: Sequence[PresetSection], results: Path) -> list[Path]:
+    """Write both files below RESULTS/tables and return their paths."""
+    csv = claims_frame(sections).to_csv(index=False, lineterminator="\n")
+    texts = {"claims.csv": csv, "claims.md": claims_markdown(sections)}
+    return [records.write_text(results / "tables" / name, text) for name, text in texts.items()]

@@ -1,0 +1,118 @@
+"""How to rerun the cells of the report: commands, commits and durations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.analysis.claims.training_commands import training_command
+from benchmarks.analysis.evidence import Evidence
+from benchmarks.presets import PRESETS
+from benchmarks.reporting.report.number_format import count_runs, format_duration
+
+RERUN_FOLDER = "results/again"  # has no records, so a command with it trains all runs
+
+
+@dataclass(frozen=True)
+class RerunCommand:
+    """How to rerun a cell.
+
+    Attributes:
+        command: makes as many runs as the cell has, in `RERUN_FOLDER`.
+        n_runs: how many runs that makes.
+        seeds_note: which seeds differ, if the command makes other seeds than the cell has; else "".
+        duration: how long a run took, or "".
+        total_seconds: of all runs that the command makes; None if the records do not say.
+        missing_note: how many runs of the preset the cell lacks, or "".
+        missing_command: adds them, or "".
+    """
+
+    command: str
+    n_runs: int
+    seeds_note: str
+    duration: str
+    total_seconds: float | None
+    missing_note: str
+    missing_command: str
+
+
+def rerun_command(evidence: Evidence, model: str, dataset: str, results: str) -> RerunCommand:
+    """How to rerun a cell, and how to add the runs that its preset has and the cell lacks.
+
+    Args:
+        evidence: the records at one preset.
+        model: of the cell.
+        dataset: of the cell.
+        results: the folder of these records, as commands name it.
+    """
+    keys = evidence.keys(model, dataset)
+    seeds = sorted(int(seed) for seed in evidence.runs.loc[[*keys], "seed"])
+    preset_seeds = PRESETS[evidence.preset].seeds if evidence.preset in PRESETS else 0
+    n_runs = len(keys) or preset_seeds or 1
+    seconds = training_seconds(evidence, keys)
+    n_missing = len({*range(preset_seeds)} - {*seeds}) if keys else 0
+    seeds_note = missing_note = missing_command = ""
+    if keys and seeds != [*range(n_runs)]:
+        listed = ", ".join(map(str, seeds[:10])) + (", …" if len(seeds) > 10 else "")
+        seeds_note = f"The seeds of the trainings here are {listed}; the command makes seeds 0 to {n_runs - 1}."
+    if n_missing:
+        missing_note = (
+            f"The preset wants {count_runs(preset_seeds)} of it; this command, in the folder of these records, "
+            f"adds the other {n_missing}:"
+        )
+        missing_command = training_command(evidence, "table1", [model], dataset, preset_seeds, results)
+    return RerunCommand(
+        command=training_command(evidence, "table1", [model], dataset, n_runs, RERUN_FOLDER),
+        n_runs=n_runs,
+        seeds_note=seeds_note,
+        duration=run_duration(evidence, seconds),
+        total_seconds=float(seconds.mean()) * n_runs if len(seconds) else None,
+        missing_note=missing_note,
+        missing_command=missing_command,
+    )
+
+
+def training_seconds(evidence: Evidence, keys: Sequence[str]) -> pd.Series[float]:
+    """Key -> seconds in the epochs of a finished run, without evaluation, for the records that have them."""
+    epochs = evidence.epochs_of([key for key in keys if evidence.runs.at[key, "status"] == "done"])
+    if "seconds" not in epochs:
+        return pd.Series(dtype=float)
+    return epochs.groupby("key")["seconds"].sum(min_count=1).dropna()
+
+
+def run_duration(evidence: Evidence, seconds: pd.Series[float]) -> str:
+    """How long runs took, and on which devices; "" if no record says.
+
+    Args:
+        evidence: the records at one preset.
+        seconds: of `training_seconds`.
+    """
+    if seconds.empty:
+        return ""
+    devices = " or ".join(sorted({str(d) for d in evidence.runs.loc[[*seconds.index], "device"] if pd.notna(d)}))
+    shortest, longest = format_duration(seconds.min()), format_duration(seconds.max())
+    span = shortest if shortest == longest else f"{shortest} to {longest}"
+    return f"{span} in the epochs of each training{f', on {devices}' if devices else ''}; measuring comes on top"
+
+
+def count_commits(evidence: Evidence) -> Counter[str]:
+    """The commits that runs were made at, and the number of runs of each."""
+    commits = evidence.runs[["commit", "dirty"]].itertuples(index=False)
+    return Counter(format_commit(commit, dirty) for commit, dirty in commits)
+
+
+def format_commit(commit: object, dirty: object) -> str:
+    """A commit as the report prints it."""
+    return f"{str(commit)[:10]}{' (changed)' if dirty is True else ''}" if isinstance(commit, str) else "unknown"
+
+
+def display_path(results: Path) -> str:
+    """A results folder as commands on the page name it, without absolute paths."""
+    if not results.is_absolute():
+        return str(results)
+    here = Path.cwd()
+    return str(results.relative_to(here)) if results.is_relative_to(here) else results.name

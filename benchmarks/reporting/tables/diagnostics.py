@@ -1,0 +1,167 @@
+"""Where quality is lost: the costs of Section 2's two criteria, and how latents fit the density that is sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from statistics import fmean, median
+from types import MappingProxyType
+
+from pandas import DataFrame
+
+from benchmarks.analysis.statistics import find_outliers
+from benchmarks.execution.requirements import Grid
+from benchmarks.paper import Pair
+from benchmarks.reporting.tables.aggregation import (
+    EvaluationIndex,
+    aggregate_runs,
+    make_id_columns,
+    run_statuses,
+    values_by_run,
+    with_decimals,
+)
+from benchmarks.reporting.tables.captions import (
+    count_ended_runs,
+    describe_budget,
+    describe_spread,
+    distance_caption,
+    legend_notes,
+)
+from benchmarks.reporting.tables.metric_cell import MetricCell
+from benchmarks.reporting.tables.table import Table
+
+CRITERIA_COLUMNS = {  # source, or criterion -> (label, decimals)
+    "floor": ("training images", 2),
+    "reconstruction": ("reconstructions", 1),
+    "posterior": ("decoded posterior", 1),
+    "prior": ("samples", 1),
+    "a": ("(a) decoder", 1),
+    "b": ("(b) density", 1),
+}
+LATENT_COLUMNS = {  # diagnostic of a record -> (label, decimals)
+    "recon_sse": ("squared error", 1),
+    "latent_std": ("std of latents", 2),
+    "prior_mean": ("mean", 2),
+    "prior_cov": ("covariance", 2),
+    "latent_nll": ("NLL", 1),
+}
+
+
+def criteria_table(evaluations: DataFrame, grid: Grid) -> Table:
+    """What Section 2's two criteria cost for each model on each data set: a poor decoder, or a poor density?
+
+    Arguments as for `quality.table1`.
+    """
+    pairs, rows = _model_dataset_rows(grid)
+    index = EvaluationIndex(evaluations, grid.metric)
+    cells = {}
+    for row, (model, dataset) in pairs.items():
+        keys, protocol_id = grid.keys.get((model, dataset), ()), grid.protocol_ids.get(dataset)
+        values: dict[str, dict[str, list[float]]] = {}
+        for source in ("floor", "reconstruction", "posterior", "prior"):
+            sample_sets = grid.draws if source == "prior" else 1
+            selected = index.select(keys, source, protocol_id, sample_sets)
+            values[source] = values_by_run(selected, keys, grid.metric, sample_sets)
+        values["a"] = _subtract_by_run(values["posterior"], values["floor"])
+        values["b"] = _subtract_by_run(values["prior"], values["posterior"])
+        for column, (_, decimals) in CRITERIA_COLUMNS.items():
+            id_columns = make_id_columns(model, dataset, column, protocol_id)
+            cell = aggregate_runs(index.statuses, keys, values[column])
+            cells[row, column] = replace(cell, id_columns=id_columns, decimals=decimals)
+    cells = with_decimals(cells, grid.decimals)
+    notes = (
+        "Distance to the test part of: training images, which no generator can be expected to undercut; "
+        "reconstructions of the same test images; training images encoded (drawn from q(z|x) where that is a "
+        "distribution) and decoded; samples.",
+        "Section 2: (a), a good decoder for z from the aggregated posterior, costs decoded posterior − training "
+        "images; (b), a match of that posterior and the model's density, costs samples − decoded posterior.",
+        *(f"On {grid.datasets[d]} there are only {n} images to decode, which biases (b) down and (a) either way."
+          for d, n in _datasets_with_few_images(evaluations, grid).items()),
+    )  # fmt: skip
+    ended_runs = count_ended_runs(evaluations, grid)
+    return Table(
+        name="criteria",
+        caption=distance_caption(cells, ended_runs, grid, lead="Which of Section 2's criteria costs how much. "),
+        notes=(*notes, *legend_notes(cells), *grid.protocols, *grid.notes),
+        rows=MappingProxyType(rows),
+        columns=MappingProxyType({name: label for name, (label, _) in CRITERIA_COLUMNS.items()}),
+        cells=MappingProxyType(cells),
+        metric=grid.metric,
+        preset=grid.preset,
+    )
+
+
+def latents_table(evaluations: DataFrame, grid: Grid) -> Table:
+    """How the latents of test images fit the density that models sample from, and how well they are decoded.
+
+    Arguments as for `quality.table1`.
+    """
+    pairs, rows = _model_dataset_rows(grid)
+    statuses = run_statuses(evaluations)
+    finished = evaluations[evaluations["status"] == "done"].drop_duplicates("key")
+    cells = {}
+    for row, (model, dataset) in pairs.items():
+        keys = grid.keys.get((model, dataset), ())
+        own = finished[finished["key"].isin(keys)]
+        for name, (_, decimals) in LATENT_COLUMNS.items():
+            known = own.dropna(subset=[name]) if name in own else own.iloc[:0]
+            values = {key: [float(v)] for key, v in zip(known["key"], known.get(name, ()), strict=True)}
+            cells[row, name] = replace(
+                aggregate_runs(statuses, keys, values),
+                id_columns=make_id_columns(model, dataset, name, None),
+                decimals=decimals if grid.decimals is None else grid.decimals,
+            )
+    has_several_runs = any(cell.runs_wanted > 1 for cell in cells.values())
+    spread = f": {describe_spread(cells.values(), 1)}" if has_several_runs else ""
+    budget = describe_budget(count_ended_runs(evaluations, grid), grid)
+    notes = (
+        "Squared error of reconstructed test images, summed over pixels; standard deviation of their latents over "
+        "images, mean over dimensions.",
+        "The latents' mean and covariance against the density that is sampled, whitened by its moments: norm of the "
+        "mean, relative Frobenius distance of the covariance to the identity; 0 is a match.",
+        "NLL: of the latents under that density, in nats; its zero depends on the latents' scale.",
+        *_outlier_notes(cells, rows),
+    )
+    return Table(
+        name="latents",
+        caption=f"Latents and the density they are sampled from{spread}. {budget}",
+        notes=(*notes, *legend_notes(cells), *grid.notes),
+        rows=MappingProxyType(rows),
+        columns=MappingProxyType({name: label for name, (label, _) in LATENT_COLUMNS.items()}),
+        cells=MappingProxyType(cells),
+        metric="diagnostics",
+        preset=grid.preset,
+    )
+
+
+def _outlier_notes(cells: Mapping[tuple[str, str], MetricCell], rows: Mapping[str, str]) -> Iterator[str]:
+    """Notes on cells whose mean is dominated by one or two runs far off the others."""
+    for (row, name), cell in cells.items():
+        if outliers := find_outliers(cell.run_means):
+            label, decimals = LATENT_COLUMNS[name]
+            yield (f"{rows[row]}: the {label} of {len(outliers)} of {len(cell.run_means)} trainings is far off the "
+                   f"others ({max(outliers.values(), key=abs):.2g}); the median is "
+                   f"{median(cell.run_means.values()):.{decimals}f}.")  # fmt: skip
+
+
+def _model_dataset_rows(grid: Grid) -> tuple[dict[str, Pair], dict[str, str]]:
+    """One row for each model on each data set: row -> (model, data set), row -> label."""
+    pairs = {f"{model} on {dataset}": (model, dataset) for dataset in grid.datasets for model in grid.models}
+    has_several = len(grid.datasets) > 1
+    return pairs, {r: grid.models[m] + (f", {grid.datasets[d]}" if has_several else "") for r, (m, d) in pairs.items()}
+
+
+def _subtract_by_run(a: Mapping[str, list[float]], b: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    """Run key -> mean of a over sample sets, minus that of b; for runs that have both."""
+    return {key: [fmean(a[key]) - fmean(b[key])] for key in a if key in b}
+
+
+def _datasets_with_few_images(evaluations: DataFrame, grid: Grid) -> dict[str, int]:
+    """Data sets with fewer images to decode than there are samples -> how many they have."""
+    counts = {}
+    for dataset, protocol_id in grid.protocol_ids.items():
+        is_own = (evaluations["protocol_id"] == protocol_id) & (evaluations["source"] == "posterior")
+        own = evaluations[is_own].dropna(subset=["n"])
+        if len(own) and (own["n"] < own["n_fake"]).any():
+            counts[dataset] = int(own["n"].min())
+    return counts

@@ -1,0 +1,172 @@
+"""Items as SLURM jobs, submitted in arrays by submitit, which also requeues them and keeps their logs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shlex
+import sys
+import traceback
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import submitit
+
+from slurm import scheduler
+from slurm.resources import OVERRIDES_VARIABLE, Resources
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MAX_ARRAY_SIZE = 1000  # jobs in an array: SLURM's own default limit
+
+
+@dataclass(frozen=True)
+class SlurmOptions(Generic[T, R]):
+    """How items become jobs, and how the outcome of an item is known.
+
+    Attributes:
+        folder: for submitit's files and the jobs' logs; nodes must see it under the same path.
+        group_key: item -> what items that may share a job have in common, such as model and data set.
+        resources_of: item -> what its job asks for; one answer for all items of a group.
+        find_result: what the item's work has left behind, or None where there is nothing yet.
+        is_running: whether some process works on the item at this moment, in one of these jobs or elsewhere.
+        on_submitted: called with new jobs, job id -> its items; if it raises, the jobs are cancelled.
+        existing_jobs: item's place in the sequence -> the job that an earlier launcher has submitted for it.
+        wait: False: only submit.
+        report: takes lines for people.
+    """
+
+    folder: Path
+    group_key: Callable[[T], Hashable]
+    resources_of: Callable[[T], Resources]
+    find_result: Callable[[T], R | None]
+    is_running: Callable[[T], bool]
+    on_submitted: Callable[[Mapping[str, Sequence[T]]], None]
+    existing_jobs: Mapping[int, str]
+    wait: bool = True
+    report: Callable[[str], None] = print
+
+
+@dataclass(frozen=True)
+class JobTask(Generic[T]):
+    """What one job runs: some items, one after the other."""
+
+    fn: Callable[[T], Any]
+    items: tuple[T, ...]
+    requeues: int  # how often it may still go on after a time limit or a pre-emption
+
+    def __call__(self) -> None:
+        """Call the function on all items; a raising one does not keep the others from their turn."""
+        failed = 0
+        for item in self.items:
+            try:
+                self.fn(item)
+            except Exception:
+                traceback.print_exc()
+                failed += 1
+        if failed:
+            raise RuntimeError(f"{failed} of {len(self.items)} items failed; see above")
+
+    def checkpoint(self) -> submitit.helpers.DelayedSubmission | None:
+        """submitit asks for this before it requeues the job; None means not to."""
+        # Our own count: submitit's is of time-outs, takes every pre-emption of a short job for one, and is 3.
+        if self.requeues < 1:
+            return None
+        return submitit.helpers.DelayedSubmission(replace(self, requeues=self.requeues - 1))
+
+
+def group_items(
+    items: Sequence[T], group_key: Callable[[T], Hashable], resources_of: Callable[[T], Resources]
+) -> list[tuple[Resources, list[int]]]:
+    """Jobs: what each asks for and the places of its items, in the order of their first ones."""
+    by_key: dict[Hashable, list[int]] = {}
+    for index, item in enumerate(items):
+        by_key.setdefault(group_key(item), []).append(index)
+    jobs = []
+    for indices in by_key.values():
+        requested = resources_of(items[indices[0]])
+        jobs += [(requested, indices[at : at + requested.seeds]) for at in range(0, len(indices), requested.seeds)]
+    return sorted(jobs, key=lambda job: job[1][0])
+
+
+def group_jobs(jobs: Sequence[tuple[Resources, list[int]]]) -> list[tuple[Resources, list[list[int]]]]:
+    """Jobs that ask for the same are one array, of at most `MAX_ARRAY_SIZE` jobs."""
+    by_resources: dict[Resources, list[list[int]]] = {}
+    for needs, indices in jobs:
+        by_resources.setdefault(needs, []).append(indices)
+    return [
+        (needs, tasks[at : at + MAX_ARRAY_SIZE])
+        for needs, tasks in by_resources.items()
+        for at in range(0, len(tasks), MAX_ARRAY_SIZE)
+    ]
+
+
+def submit(
+    fn: Callable[[T], Any],
+    items: Sequence[T],
+    options: SlurmOptions[T, Any],
+    environment: Mapping[str, str],
+    alone: bool = False,
+) -> tuple[dict[int, str], dict[int, str]]:
+    """Submit all items; `alone`: each in a job of its own.
+
+    Returns:
+        item's place -> job id; item's place -> why SLURM refused it.
+    """
+    jobs: dict[int, str] = {}
+    refused: dict[int, str] = {}
+
+    def needed(item: T) -> Resources:
+        return replace(options.resources_of(item), seeds=1) if alone else options.resources_of(item)
+
+    for needs, array in group_jobs(group_items(items, options.group_key, needed)):
+        tasks = [JobTask(fn, tuple(items[index] for index in indices), needs.requeues) for indices in array]
+        try:
+            executor = submitit.SlurmExecutor(options.folder, max_num_timeout=sys.maxsize)  # `JobTask` counts
+            executor.update_parameters(**submitit_parameters(needs, environment))
+            with contextlib.redirect_stderr(io.StringIO()):  # the error says it too
+                ids = [job.job_id for job in executor.submit_array(tasks)]
+        except Exception as reason:  # submitit's, subprocess's, or a full disk
+            message = " ".join(str(reason).replace("sbatch: error: ", "").split()) or type(reason).__name__
+            refused |= {index: refusal_message(message, needs) for indices in array for index in indices}
+            continue
+        try:
+            options.on_submitted(
+                {job: [items[index] for index in indices] for job, indices in zip(ids, array, strict=True)}
+            )
+        except BaseException as reason:  # a full disk, or `cancel`: nobody would know of these jobs
+            scheduler.cancel_jobs(ids)
+            if not isinstance(reason, OSError):
+                raise
+            refused |= {index: f"the jobs cannot be noted: {reason}" for indices in array for index in indices}
+            continue
+        jobs |= {index: job for job, indices in zip(ids, array, strict=True) for index in indices}
+    return jobs, refused
+
+
+def refusal_message(why: str, needs: Resources) -> str:
+    """Why SLURM refused a job, what the job asked for, and where to change it."""
+    requested = ", ".join(f"{name} {getattr(needs, name)!r}" for name in ("partition", "account", "minutes", "gpus"))
+    return f"SLURM refused the job: {why} (asked for {requested}; slurm/resources.py, or {OVERRIDES_VARIABLE})"
+
+
+def submitit_parameters(needs: Resources, environment: Mapping[str, str]) -> dict[str, Any]:
+    """The parameters that submitit takes for a job."""
+    parameters: dict[str, Any] = {
+        "job_name": scheduler.JOB_NAME,
+        "time": needs.minutes,
+        "cpus_per_task": needs.cpus,
+        "signal_delay_s": needs.signal_s,
+        "array_parallelism": needs.parallel,
+        "stderr_to_stdout": True,
+        # srun does not take it over from sbatch since SLURM 22.05
+        "srun_args": [f"--cpus-per-task={needs.cpus}"],
+        "setup": [f"export {name}={shlex.quote(value)}" for name, value in environment.items()],
+        "additional_parameters": {"requeue": True},  # clusters may have it off by default
+    }
+    parameters |= {n: getattr(needs, n) for n in ("partition", "account", "qos", "constraint") if getattr(needs, n)}
+    parameters |= {"mem": f"{needs.memory_gb}GB"} if needs.memory_gb else {}
+    return parameters | ({"gpus_per_node": needs.gpus} if needs.gpus else {})

@@ -1,0 +1,115 @@
+"""A claim's verdict: its scope, the models of its findings, its commands, and what limits it."""
+
+import shlex
+from itertools import chain
+
+import numpy as np
+import pandas as pd
+import pytest
+from claim_cases import CASES, VARIANCES, first_finding
+from fake_evidence import (
+    beta_sweep,
+    distance_evidence,
+    fake_evaluation,
+    make_evidence,
+    moved_to_digits,
+    regularized_endings,
+    with_diverged,
+)
+
+from benchmarks.analysis.claims import CONTRADICTED, SUPPORTED, UNDECIDED, claim_by_number
+
+
+@pytest.mark.parametrize(("number", "evidence"), [
+    pytest.param(number, evidence, id=f"{number}-{i}")
+    for number, by_answer in CASES.items() for i, evidence in enumerate(chain.from_iterable(by_answer))
+])  # fmt: skip
+def test_a_finding_counts_the_models_that_it_uses_and_would_train(number, evidence):
+    for finding in claim_by_number(number).verdict(evidence).findings:
+        used = {evidence.runs.at[key, "model"] for key in finding.keys}
+        assert used <= {*finding.run_counts}
+        assert sum(finding.used_counts.values()) == len(finding.keys)
+        assert all(n <= finding.run_counts[model] for model, n in finding.used_counts.items())
+        if finding.command:
+            words = shlex.split(finding.command)
+            assert used <= {*words[words.index("--only") + 1].split(",")} == {*finding.run_counts}
+
+
+@pytest.mark.parametrize(("number", "winner"), [(1, "glf"), (3, "vae"), (5, "glf"), (15, "glf")])
+def test_a_model_cannot_win_by_the_runs_that_did_not_diverge(number, winner):
+    """Evidence that supports the claim, but one run of the winner diverged; the finding counts it."""
+    evidence = CASES[number].supporting[0]
+    assert claim_by_number(number).verdict(evidence).answer == SUPPORTED
+    findings = claim_by_number(number).verdict(with_diverged(evidence, winner, 1)).findings
+    assert {f.answer for f in findings} == {UNDECIDED}
+    assert all("1 diverged" in f.text and not f.command for f in findings)
+
+
+def test_enough_runs_that_do_not_decide_call_for_more():
+    equal = {n: distance_evidence(("mnist",), glf=10.0, vae_flow_prior=10.0, n=n) for n in (5, 12)}
+    assert "--seeds 10" in first_finding(5, equal[5]).command
+    assert "--seeds 24" in first_finding(5, equal[12]).command
+
+
+def test_each_diverged_run_is_replaced_by_another_seed():
+    evidence = distance_evidence(("mnist",), glf=10.0, vae_flow_prior=20.0, n=12)
+    assert "--seeds 14" in first_finding(5, with_diverged(evidence, "glf", 11)).command
+    assert first_finding(5, with_diverged(evidence, "glf")).command == ""
+
+
+@pytest.mark.parametrize(("number", "helps"), [(5, True), (8, False), (9, True), (14, False)])
+def test_no_command_is_given_if_no_run_at_the_preset_would_decide(number, helps):
+    """Neither if there is a run of one of its models, nor if there is none."""
+    models = claim_by_number(number).models
+    for model in (*models[:1], "glann"):
+        evidence = make_evidence([fake_evaluation(model, "mnist", 0, 1.0, preset="quick")], preset="quick")
+        finding = first_finding(number, evidence)
+        assert (finding.answer, finding.dataset, bool(finding.command)) == (UNDECIDED, "mnist", helps)
+
+
+@pytest.mark.parametrize("number", [8, 9, 11])
+def test_a_shortened_budget_contradicts_no_claim_of_values(number):
+    for evidence in CASES[number].contradicting:
+        frames = (frame.assign(preset="quick") for frame in (evidence.evaluations, evidence.epochs))
+        verdict = claim_by_number(number).verdict(make_evidence(*frames, preset="quick"))
+        assert verdict.answer in (UNDECIDED, SUPPORTED)
+        assert all("paper’s budget" in f.text for f in verdict.findings)
+        assert not any(f.command for f in verdict.findings if "to contradict" in f.text), "more would not help"
+
+
+def test_what_a_contradiction_would_take_of_the_papers_setting_is_named():
+    evidence = regularized_endings(one="done", ten="done")
+    frames = (
+        frame.assign(dataset="letters")
+        for frame in (evidence.evaluations.assign(protocol_row="mnist"), evidence.epochs)
+    )
+    finding = first_finding(9, make_evidence(*frames))
+    assert finding.text.endswith("other images can do this alone: it takes the paper’s images to contradict")
+    assert first_finding(9, moved_to_digits(evidence)).text.endswith(
+        "another budget or other images can do this alone: it takes the paper’s budget and images to contradict"
+    )
+
+
+@pytest.mark.parametrize("number", [1, 5, 6, 8, 9, 10, 11, 14])
+def test_a_claim_is_judged_on_other_data_sets_if_there_are_no_others(number):
+    """Digits have a full budget, too, but it is ours: it can contradict no claim of values or times."""
+    claim = claim_by_number(number)
+    support, contradict, _ = ([claim.verdict(moved_to_digits(one)) for one in pieces] for pieces in CASES[number])
+    assert {f.dataset for verdict in (*support, *contradict) for f in verdict.findings} == {"digits"}
+    assert {v.answer for v in support} == {UNDECIDED if number in (8, 14) else SUPPORTED}
+    assert (CONTRADICTED in {v.answer for v in contradict}) is (number not in (8, 9, 11, 14))
+
+
+def test_a_claim_is_judged_on_the_papers_data_sets_if_there_are_any():
+    evaluations = beta_sweep(VARIANCES, "posterior_var").evaluations
+    digits = evaluations.assign(dataset="digits", key=evaluations["key"] + "d")
+    findings = claim_by_number(8).verdict(make_evidence(pd.concat([evaluations, digits]))).findings
+    assert {f.dataset for f in findings} == {"cifar10"}
+
+
+@pytest.mark.parametrize("number", [3, 13, 15])
+def test_an_interval_that_is_compared_with_a_margin_has_no_p_value(number):
+    """The p-value of "no difference" would answer another question."""
+    for evidence in (CASES[number].supporting[0], CASES[number].contradicting[0]):
+        for finding in claim_by_number(number).verdict(evidence).findings:
+            assert np.isnan(finding.effect.p)

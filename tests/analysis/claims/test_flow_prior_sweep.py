@@ -1,0 +1,75 @@
+"""Claims about the β of the VAE with a flow prior: what decides is what is shown."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from claim_cases import CASES, FALLING, RISING, VARIANCES, first_finding
+from fake_evidence import beta_sweep, moved_to_digits, with_diverged
+
+from benchmarks.analysis.claims import CONTRADICTED, UNDECIDED
+from benchmarks.analysis.claims.finding import FLOW_PRIORS
+from benchmarks.analysis.evidence import Evidence
+from benchmarks.analysis.statistics import welch_t_test
+
+
+@pytest.mark.parametrize(("glf", "beta", "value"), [(20.0, 400, -8.0), (99.0, 1, -69.0)])
+def test_a_gap_of_the_other_sign_is_shown_if_it_decides(glf, beta, value):
+    """The gap shrinks significantly all the same: neither its test nor its p-value is shown."""
+    finding = first_finding(6, beta_sweep(FALLING, glf=glf))
+    assert finding.answer == CONTRADICTED
+    assert finding.text.endswith(f"; at β = {beta} the gap is the other way round")
+    assert f"β = {beta} against GLF" in finding.test
+    assert (finding.effect.value, finding.effect_name) == (pytest.approx(value), "gap to GLF")
+    assert finding.effect.high < 0
+    assert 0 < finding.effect.p < 0.05
+
+
+def test_a_gap_is_judged_by_all_its_comparisons_together():
+    """Three runs whose change is significant by itself (p < 0.05), and not among seven comparisons."""
+    evidence = beta_sweep((20.0, 19.0, 18.0, 17.0, 16.0), glf=10.0, n=3)
+    evaluations = evidence.evaluations.copy()
+    is_end = evaluations["model"].isin([FLOW_PRIORS[1], FLOW_PRIORS[400]])
+    evaluations.loc[is_end, "fid"] = evaluations.loc[is_end, "fid"] + np.tile([-1.4, 0.0, 1.4], 2)
+    finding = first_finding(6, replace(evidence, evaluations=evaluations))
+    large, one = (evaluations.loc[evaluations["model"].eq(FLOW_PRIORS[beta]), "fid"] for beta in (400, 1))
+    assert welch_t_test(large, one).p < 0.05 < finding.effect.p
+    assert (finding.answer, finding.effect_name) == (UNDECIDED, "change of the gap")
+    assert "Holm over 7" in finding.test
+
+
+@pytest.mark.parametrize(("number", "evidence", "winner"), [
+    (6, beta_sweep(FALLING), FLOW_PRIORS[400]),
+    (6, beta_sweep(FALLING), "glf"),
+    (6, beta_sweep(RISING), FLOW_PRIORS[1]),
+    (6, beta_sweep(FALLING, glf=20.0), FLOW_PRIORS[400]),
+    (7, beta_sweep(FALLING, learned=40.0), FLOW_PRIORS[400]),
+    (7, beta_sweep(FALLING, learned=11.0), "vae-flow-prior-learned"),
+])  # fmt: skip
+def test_no_beta_wins_by_the_runs_that_did_not_diverge(number, evidence, winner):
+    assert first_finding(number, evidence).answer != UNDECIDED
+    finding = first_finding(number, with_diverged(evidence, winner, 1))
+    assert (finding.answer, finding.command) == (UNDECIDED, "")
+    assert "wins by the trainings that did not diverge" in finding.text
+
+
+@pytest.mark.parametrize("values", [VARIANCES, VARIANCES[::-1], (1e-3,) * 5])
+def test_a_variance_whose_value_cannot_be_judged_supports_nothing(values):
+    finding = first_finding(8, moved_to_digits(beta_sweep(values, "posterior_var")))
+    assert (finding.answer, finding.command) == (UNDECIDED, "")
+    assert ("that it falls is shown" in finding.text) is (values == VARIANCES)
+    assert "takes the paper’s budget on CIFAR-10 to judge" in finding.text
+
+
+def test_the_part_of_the_variance_claim_that_decides_is_shown():
+    rising, wrong_value = (first_finding(8, evidence) for evidence in CASES[8].contradicting)
+    assert rising.effect_name == "τ"
+    assert wrong_value.effect_name == "logarithm at β = 400, less −4"
+    assert wrong_value.effect.low > 0.5
+
+
+def test_a_beta_that_a_row_of_settings_scales_is_noted():
+    evidence = beta_sweep(VARIANCES, "posterior_var")
+    assert "11 times" not in first_finding(8, evidence).text
+    digits = evidence.evaluations.assign(dataset="digits", protocol_row="digits", preset="demo")
+    assert "11 times" in first_finding(8, Evidence(digits, evidence.epochs, "demo")).text

@@ -1,0 +1,42 @@
+"""Claims about the β of regularized GLF: what decides is what is shown, and what would decide is named."""
+
+from dataclasses import replace
+
+from claim_cases import first_finding
+from fake_evidence import moved_to_digits, nll_evidence, oscillating_curves, regularized_endings
+
+from benchmarks.analysis.claims import SUPPORTED, UNDECIDED
+from benchmarks.analysis.claims.finding import FLOW_PRIORS
+from benchmarks.analysis.statistics import paired_t_test
+
+
+def test_diverging_runs_that_do_not_decide_call_for_more_if_more_would():
+    """On CIFAR-10 none of six would contradict.  On digits nothing can, nor support if no run at a β diverges."""
+    half = regularized_endings(one="diverged", ten="done", n=3)
+    finding = first_finding(9, half)
+    assert "none of six at one of them contradict" in finding.text
+    assert "--seeds 10" in finding.command
+    digits = first_finding(9, moved_to_digits(half))
+    assert (digits.answer, digits.command) == (UNDECIDED, "")
+    assert "can only be supported" in digits.text
+    assert "six" not in digits.text
+    few = first_finding(9, moved_to_digits(regularized_endings(one="diverged", ten="diverged", n=2)))
+    assert "--seeds 10" in few.command
+
+
+def test_the_sign_that_contradicts_is_shown():
+    evidence = nll_evidence(-50.0, -20.0)
+    finding = first_finding(11, evidence)
+    name, beta = finding.effect_name.rsplit(" ", 1)
+    assert name == "nats, VAE + flow prior at β ="
+    assert finding.effect.high < 0
+    nlls = evidence.last_values("nll", evidence.keys(FLOW_PRIORS[int(beta)], "cifar10"))
+    assert finding.effect.p >= paired_t_test(nlls.values).p
+
+
+def test_a_curve_is_named_by_its_own_metric_and_protocol():
+    """Distances are by FID under p, the curves by the classifier under c."""
+    evidence = oscillating_curves(0.01, 0.2)
+    curves = evidence.epochs.rename(columns={"fid": "fd_classifier"})
+    finding = first_finding(10, replace(evidence, epochs=curves))
+    assert (finding.answer, finding.metric, finding.protocol_id) == (SUPPORTED, "fd_classifier", "c")

@@ -1,0 +1,49 @@
+"""Which runs count: one kind per cell, at one preset."""
+
+from dataclasses import replace
+
+import pytest
+from claim_cases import first_finding
+from fake_evidence import distance_evidence, fake_evaluation, make_evidence, with_diverged
+
+from benchmarks.analysis.claims import SUPPORTED, UNDECIDED, claim_by_number
+from benchmarks.analysis.evidence import presets_with_runs
+
+
+def test_other_presets_revisions_and_precisions_change_nothing():
+    """A shortened run, an older revision, and tf32 besides fp32."""
+    base = distance_evidence(("mnist",), glf=10.0, vae_flow_prior=20.0).evaluations.to_dict("records")
+    others = [fake_evaluation("glf", "mnist", seed, 99.0, preset="quick") for seed in range(9)]
+    others += [fake_evaluation("glf", "mnist", seed, 99.0, revision=0, key=f"old {seed}") for seed in range(5)]
+    others += [fake_evaluation("glf", "mnist", seed, 99.0, precision="tf32", key=f"tf32 {seed}") for seed in range(5)]
+    both = make_evidence([*base, *others])
+    finding = first_finding(5, both)
+    assert (finding.answer, finding.run_counts["glf"]) == (SUPPORTED, 5)
+    assert presets_with_runs(both.evaluations) == ["paper", "quick"]
+    assert claim_by_number(5).verdict(replace(both, preset="quick")).answer == UNDECIDED
+
+
+def test_fp32_comes_before_other_precisions_whatever_their_names():
+    rows = [fake_evaluation("glf", "mnist", seed, 10.0, precision=precision, key=f"{precision} {seed}")
+            for precision in ("bf16", "tf32", "fp32") for seed in range(4)]  # fmt: skip
+    assert {*make_evidence(rows).runs["precision"]} == {"fp32"}
+    assert {*make_evidence(rows[:8]).runs["precision"]} == {"tf32"}
+
+
+@pytest.mark.parametrize(
+    "other", [{"revision": 0}, {"precision": "bf16"}, {"train_fingerprint": "cut"}, {"protocol_row": "fashion"}]
+)
+def test_a_cell_has_one_revision_precision_row_and_training_images(other):
+    """Seeds that only another kind of run has are excluded and counted, not mixed in."""
+    rows = [fake_evaluation("glf", "mnist", seed, 10.0) for seed in range(4)]
+    rows += [fake_evaluation("glf", "mnist", seed, 99.0, key=f"other {seed}", **other) for seed in range(2, 5)]
+    evidence = make_evidence(rows)
+    assert evidence.distance("glf", "mnist").values.tolist() == [10.0] * 4
+    assert evidence.n_excluded_runs("glf", "mnist") == 3
+
+
+def test_diverged_runs_have_no_distance():
+    evidence = with_diverged(distance_evidence(("mnist",), glf=10.0, vae_flow_prior=20.0, n=4), "glf", 2)
+    finding = first_finding(5, evidence)
+    assert finding.answer == UNDECIDED
+    assert "GLF: 2" in finding.text

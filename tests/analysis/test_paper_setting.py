@@ -1,0 +1,25 @@
+"""What differs from the paper's setting is named."""
+
+from fake_evidence import fake_evaluation, make_evidence
+
+from benchmarks.analysis.paper_setting import differences_from_paper, full_budget_note, matches_paper
+
+
+def test_differences_from_the_paper_are_named():
+    """A reduced budget, images that the paper does not have on its budget, and CelebA-HQ, which it has."""
+    rows = [fake_evaluation("glf", "digits", 0), fake_evaluation("glf", "letters", 0, protocol_row="mnist"),
+            fake_evaluation("glf", "celeba-hq", 0), fake_evaluation("glf", "small", 0, protocol_row="digits"),
+            fake_evaluation("glf", "fashion", 0, protocol_row="mnist")]  # fmt: skip
+    evidence = make_evidence(rows)
+    assert {d: differences_from_paper(evidence, d) for d in evidence.datasets} == {
+        "celeba-hq": (), "digits": ("budget", "images"), "fashion": (), "letters": ("images",),
+        "small": ("budget", "images"),
+    }  # fmt: skip
+    assert {d: full_budget_note(evidence, d) for d in evidence.datasets if not matches_paper(evidence, d)} == {
+        "digits": "which the paper has not, all images and schedules of our own",
+        "letters": "which the paper has not, all images and Appendix B’s schedules for MNIST",
+        "small": "which the paper has not, all images and schedules of our own",
+    }
+    quick = make_evidence([row | {"preset": "quick"} for row in rows], preset="quick")
+    assert differences_from_paper(quick, "celeba-hq") == ("budget",)
+    assert {full_budget_note(quick, d) for d in quick.datasets} == {""}

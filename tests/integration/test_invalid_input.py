@@ -1,0 +1,137 @@
+"""Invalid input is one clear error, and nothing is started."""
+
+import re
+
+import pytest
+
+from benchmarks.run import main
+
+pytestmark = pytest.mark.usefixtures("empty_home")
+
+
+def errors_of(capsys, tmp_path, *arguments):
+    """Run a command that must be refused before it starts anything, and return its errors."""
+    before = {*tmp_path.iterdir()}
+    assert main([*arguments]) == 2
+    printed = capsys.readouterr()
+    assert {*tmp_path.iterdir()} - {tmp_path / "cache"} == before, "something was started"
+    assert "Traceback" not in printed.err + printed.out
+    lines = printed.err.strip().splitlines()
+    assert all(line.startswith("error: ") for line in lines)
+    return lines
+
+
+ERRORS = {
+    ("tableX",): r"cannot run 'tableX' .*. Known: table1, ",
+    ("table1", "--only", "glff"): r"unknown model 'glff' .*. Known: vae, .*zoo/registry.py",
+    ("table1", "--on", "minst"): r"unknown data set 'minst' .*. Known: digits, mnist, .*folder:PATH",
+    ("table1", "--preset", "fast"): r"unknown preset 'fast'. Known: paper, quick, demo",
+    ("table1", "--device", "tpu"): r"unknown device 'tpu'. Known: auto, cpu, cuda, cuda:N",
+    ("table1", "--device", "cuda:99"): r"there is no device 'cuda:99' here: torch sees \d+ GPU",
+    ("table1", "--data-root", "/no/such/folder"): r"the data root /no/such/folder is not a folder",
+    ("table1", "--seeds", "0"): r"--seeds must be a whole number from 1 on, got '0'",
+    ("table1", "--seeds", "two"): r"--seeds must be a whole number from 1 on, got 'two'",
+    ("table1", "--draws", "-1"): r"--draws must be a whole number",
+    ("table1", "--workers", "0"): r"--workers must be a whole number",
+    ("table1", "--features", "vgg"): r"unknown features 'vgg'. Known: inception, inception:PATH, classifier",
+    ("table1", "--features", "no.such:Thing"): r"--features no.such:Thing: No module named 'no'; it must be on the",
+    ("table1", "--metrics", "fd,is"): r"unknown metric 'is'. Known: fd, prd, kid, neighbours",
+    ("table1", "--eval-every", "0"): r"--eval-every must be a whole number from 1 on",
+    ("table1", "--format", "csv,pdf"): r"unknown format 'pdf'. Known: csv, latex, markdown, html",
+    ("table1", "--decimals", "12"): r"--decimals must be a digit from 0 to 9, got '12'",
+    ("table1", "--margin", "5%"): r"--margin must be a share of the paper's number between 0 and 1, got '5%'",
+    ("table1", "--margin", "nan"): r"--margin must be a share of the paper's number between 0 and 1, got 'nan'",
+    ("all", "--only", "glff"): r"unknown model 'glff' \(did you mean 'glf'\?\). Known: vae, ",
+    ("tabel1",): r"cannot run 'tabel1' \(did you mean 'table1'\?\). Known: table1, ",
+    ("table1", "--preset", "quik"): r"unknown preset 'quik' \(did you mean 'quick'\?\). Known: paper, quick, demo",
+    ("table1", "--images", "0"): r"--images must be a whole number from 1 on",
+    ("table1", "--images", "32", "--on", "digits"): r"digits has 32 real images to compare .* classifier:digits 32",
+    ("sensitivity", "--only", "glff"): r"unknown model 'glff'",
+    (
+        "all",
+        "--keep",
+        "logs",
+        "--preset",
+        "demo",
+        "--on",
+        "digits",
+    ): r"would train the same models again for each table",
+    ("table1", "--keep", "log"): r"--keep log: unknown \(did you mean 'logs'\?\). Known: weights, logs",
+    ("table1", "--precision", "fp8"): r"unknown precision 'fp8'. Known: fp32, tf32",
+    ("table1", "--precision", "tf32", "--device", "cpu"): r"tf32 needs a GPU",
+    ("table1", "--precision", "bf16", "--device", "cpu"): r"bf16 needs a GPU: many CPUs are ten times slower",
+    ("table1", "--only", "vae-bce", "--on", "digits", "--precision", "bf16", "--cluster", "slurm"): (
+        r"vae-bce cannot be trained at --precision bf16: its reconstruction loss, bce, needs fp32 or tf32"
+    ),
+    ("table1", "--engine", "fast"): r"unknown engine 'fast'. Known: auto, eager, compiled, graph",
+    ("table1", "--engine", "graph", "--device", "cpu"): r"--engine graph needs a GPU",
+    ("table1", "--cluster", "moon"): r"unknown cluster 'moon'. Known: auto, inline, local",
+    ("table1", "--bogus"): r"table1 has no option or argument '--bogus'",
+    ("table1", "extra"): r"table1 has no option or argument 'extra'",
+    ("table1", "--name", "x"): r"--name belongs to --on folder:PATH",
+    ("table1", "--on", "folder:/none"): r"needs --name NAME and --like LIKE",
+    ("table1", "--on", "folder:/none", "--name", "a", "--like", "mnist"): r"/none",
+    ("table1", "--on", "folder:/none", "--name", "mnist", "--like", "mnist"): r"belongs to a published data set",
+    ("table1", "--on", "mnist"): r"MNIST/raw/train-images-idx3-ubyte is missing. Get it: .*fetch mnist",
+    ("table1", "--only", "vae", "--on", "celeba-hq"): r"no protocol for 'vae' on 'celeba-hq'; rows: ",
+    ("table1", "--features", "pixels", "--on", "celeba"): r"celeba/img_align_celeba is missing",
+    ("fetch", "imagenet"): r"cannot fetch 'imagenet'. Known: mnist, fashion, cifar10, celeba, inception, vgg16",
+    ("fetch",): r"nothing to fetch. Known: mnist",
+    ("status", "--seeds", "1"): r"status takes no --seeds",
+    ("sample", "glf"): r"sample takes MODEL DATASET, got glf",
+    ("sample", "glf", "digits"): r"no finished glf on 'digits' with weights in .*: trainings there: none",
+}
+
+
+@pytest.mark.parametrize("arguments", ERRORS, ids=" ".join)
+def test_an_error_has_a_clear_message(capsys, tmp_path, arguments):
+    more = [] if "--preset" in arguments or arguments[0] not in ("table1", "sensitivity") else ["--preset", "demo"]
+    lines = errors_of(capsys, tmp_path, *arguments, *more)
+    assert any(re.search(ERRORS[arguments], line) for line in lines), lines
+
+
+def test_an_error_causes_no_other_errors(capsys, tmp_path):
+    """Consequences of an unknown name, and defaults, are not reported."""
+    assert len(errors_of(capsys, tmp_path, "tabel1")) == 1
+    assert len(errors_of(capsys, tmp_path, "table1", "--preset", "quik")) == 1
+
+
+def test_all_errors_are_reported_at_once(capsys, tmp_path):
+    lines = errors_of(capsys, tmp_path, "table9", "--only", "glff,vaee", "--on", "minst", "--preset", "x",
+                    "--device", "tpu", "--seeds", "0", "--data-root", "/no/such/folder", "--what")  # fmt: skip
+    for text in ("table9", "glff", "vaee", "minst", "'x'", "tpu", "--seeds", "/no/such/folder", "--what"):
+        assert any(text in line for line in lines), text
+
+
+def test_a_missing_option_value_is_an_error(capsys, tmp_path):
+    assert main(["table1", "--seeds"]) == 2
+    assert "expected one argument" in capsys.readouterr().err
+
+
+def test_a_file_in_place_of_the_results_folder_is_an_error(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert main(["table1", "--preset", "demo", "--results", str(tmp_path / "file")]) == 2
+    assert "there is a file of that name" in capsys.readouterr().err
+
+
+def test_list_reports_an_unknown_option_alone(capsys, tmp_path):
+    assert errors_of(capsys, tmp_path, "list", "--nope") == [
+        "error: list has no option or argument '--nope'; see python -m benchmarks.run list --help"
+    ]
+
+
+def test_options_that_a_command_does_not_use_are_errors(capsys, tmp_path):
+    for arguments, word in [
+        (["table3", "--dry-run"], "table3 takes no --dry-run"),
+        (["list", "--seeds", "0"], "list takes no --seeds"),
+        (["fetch", "mnist", "--dry-run"], "fetch takes no --dry-run"),
+        (["protocols", "--preset", "x"], "protocols takes no --preset"),
+        (["table1", "--preset", "demo", "--real", "x"], "table1 takes no --real"),
+    ]:
+        assert main(arguments) == 2
+        assert word in capsys.readouterr().err
+
+
+def test_the_papers_budget_needs_yes(capsys, tmp_path):
+    lines = errors_of(capsys, tmp_path, "table1", "--on", "digits", "--features", "classifier", "--only", "glf")
+    assert lines == ["error: 10 runs at the paper's budget: say --yes to start them"]

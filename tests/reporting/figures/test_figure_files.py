@@ -1,0 +1,48 @@
+"""Figures are pure functions of records and kept images; what is missing or diverged is shown as such."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from curve_cases import curves_evidence
+from fake_evidence import fake_evaluation, make_evidence
+from PIL import Image
+
+import zoo
+from benchmarks.reporting.figures.writer import write_figure
+from benchmarks.reporting.registry import FIGURES
+
+DIGITS = {"digits": "digits"}
+
+
+def test_a_figure_is_written_with_its_numbers_and_says_what_is_missing(tmp_path):
+    records = curves_evidence()
+    models = {m: zoo.MODELS[m].label for m in ("glf", "glf-regularized-1", "glf-regularized", "glf-regularized-400")}
+    paths = write_figure("figure4", records, models, DIGITS, tmp_path)
+    assert [path.name for path in paths] == ["figure4.png", "figure4.pdf", "figure4.md", "figure4.csv"]
+    assert np.asarray(Image.open(paths[0])).std() > 5
+    assert paths[1].read_bytes().startswith(b"%PDF")
+    caption = paths[2].read_text(encoding="utf-8")
+    assert "Not trained: Regularized GLF, β = 400 on digits." in caption
+    assert "fid, metric protocol c" in caption
+    frame = pd.read_csv(paths[3])
+    assert set(frame["dataset"]) == {"digits"}
+    before = [path.read_bytes() for path in paths]
+    again = write_figure("figure4", records, models, DIGITS, tmp_path)
+    assert [path.read_bytes() for path in again] == before
+
+
+@pytest.mark.parametrize("name", [name for name, spec in FIGURES.items() if spec.available_models])
+def test_a_figure_without_records_says_so(name, tmp_path):
+    models = {model: model for model in FIGURES[name].available_models}
+    paths = write_figure(name, make_evidence([]), models, DIGITS, tmp_path)
+    assert "Not trained" in paths[2].read_text(encoding="utf-8")
+
+
+def test_a_figure_shows_the_image_grids_that_were_kept(tmp_path):
+    records = make_evidence([fake_evaluation("glf", "digits", 0, 1.0), fake_evaluation("glf", "mnist", 0, 1.0)])
+    (tmp_path / "figures").mkdir()
+    Image.fromarray(np.full((8, 8), 200, np.uint8)).save(tmp_path / "figures" / "samples-digits-glf.png")
+    paths = write_figure("figure2", records, {"glf": "GLF"}, {"digits": "digits", "mnist": "MNIST"}, tmp_path)
+    caption = paths[2].read_text(encoding="utf-8")
+    assert "GLF, MNIST: samples: its weights were removed" in caption
+    assert "GLF, digits: samples" not in caption.split("Not shown")[1]

@@ -1,0 +1,17 @@
+"""A claim in one line."""
+
+import re
+
+from report_pages import ParsedPage
+
+from benchmarks.analysis.claims import CLAIMS
+
+
+def test_a_summary_has_effect_runs_and_metric(demo_html):
+    rows = demo_html.split("at a glance: digits")[1].split("</table>")[0].split("<tr>")[2:]
+    assert len(rows) == len(CLAIMS)
+    first, twelfth = (" ".join(ParsedPage(rows[i]).text) for i in (0, 11))
+    assert re.search(r"difference of mean distances \d\.\d+ +\(\d\.\d+ to \d\.\d+\)", first)
+    assert re.search(r"15\s+used\s+fd_classifier, digits", first)
+    assert "counted" in twelfth
+    assert "those of claim 12 are counted from the modules" in demo_html

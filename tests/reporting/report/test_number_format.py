@@ -1,0 +1,23 @@
+"""Numbers that are printed together have the same decimals."""
+
+import re
+
+from report_pages import section_html
+
+from benchmarks.reporting.report.number_format import format_together
+
+
+def test_numbers_that_are_printed_together_have_the_same_decimals():
+    assert format_together(3.0941, 4.56) == ["3.09", "4.56"]
+    assert format_together(-0.0236, 0.332) == ["−0.024", "0.332"]
+    assert format_together(0.0, 12345.6) == ["0", "12346"]
+    assert format_together(0.004, 4.56) == ["0.004", "4.560"], "an end that is not zero does not look like it"
+    assert format_together(1e-9, 2e-9) == ["1e-09", "2e-09"]
+
+
+def test_intervals_have_the_decimals_of_their_table(demo_html):
+    intervals = re.findall(r">([\d.]+) to ([\d.]+)</td>", section_html(demo_html, "demo-digits", "</table>"))
+    assert len(intervals) == 5
+    assert {len(end.split(".")[1]) for pair in intervals for end in pair} == {1}
+    cell = section_html(demo_html, "demo-digits-glf", "</details>")
+    assert re.findall(r'<tr><td class="num">([^<]*)</td>', cell) == ["0", "1", "2"], "seeds are whole numbers"

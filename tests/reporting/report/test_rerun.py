@@ -1,0 +1,22 @@
+"""The commands that rerun a cell, and those that complete it."""
+
+from report_pages import cell_text, remove_runs, report_html, results_folder
+
+
+def test_the_command_of_a_cell_makes_as_many_runs_as_the_cell_has(tmp_path):
+    """In the same folder, with the preset's number of seeds, it would train the others."""
+    results = results_folder(tmp_path, "digits-demo")
+    removed = {("glf", 2), ("vae", 0), ("wae-gan", 1), ("wae-gan", 2)}
+    remove_runs(results, lambda model, seed: (model, seed) in removed)
+    html = report_html(results)
+    glf, vae, gan, whole = (cell_text(html, f"demo-digits-{m}") for m in ("glf", "vae", "wae-gan", "rae-gmm"))
+    assert "--only glf --seeds 2 --results results/again" in glf
+    assert "GLF on digits: 2 trainings (the preset: 3)" in glf
+    assert "The seeds" not in glf
+    assert "adds the other 1:" in glf
+    assert "--only glf --seeds 3 --results results" in glf
+    assert "The seeds of the trainings here are 1, 2; the command makes seeds 0 to 1." in vae
+    assert "WAE-GAN on digits: 1 training (the preset: 3)" in gan
+    assert "RAE + GMM on digits: 3 trainings" in whole
+    assert "the preset" not in whole
+    assert "adds the" not in whole

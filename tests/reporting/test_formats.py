@@ -1,0 +1,309 @@
+"""Every file format of a table: what it looks like, that any text survives in it, and that LaTeX sets it."""
+
+import itertools
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas import DataFrame
+from table_cases import (
+    EVALUATION_COLUMNS,
+    PAPER_TABLES,
+    SMALL,
+    SMALL_GRID,
+    large_table,
+    make_grid,
+    paper_csv,
+    paper_table,
+    table_of_paper_size,
+    variants_grid,
+)
+
+from benchmarks.experiments import records
+from benchmarks.reporting.formats.html import to_html, to_standalone_html
+from benchmarks.reporting.formats.latex import escape_latex, to_latex, to_standalone_latex
+from benchmarks.reporting.formats.markdown import to_markdown
+from benchmarks.reporting.formats.writer import RENDERERS, TIDY_SUFFIX, write_table
+from benchmarks.reporting.registry import FORMATS, TABLES
+from benchmarks.reporting.tables import build_table
+from benchmarks.reporting.tables.quality import table1
+from benchmarks.reporting.tables.timing import REQUIRED_COLUMNS
+
+# --- a small table in every format
+
+
+def test_small_table_as_csv(tmp_path):
+    paths = write_table(table1(SMALL, SMALL_GRID), tmp_path)
+    assert [path.name for path in paths] == [
+        *("table1.csv", "table1-tidy.csv", "table1.tex", "table1-alone.tex", "table1.md", "table1.html")
+    ]
+    assert paths[0].read_bytes().decode() == (
+        'model,MNIST\nGLF,12.5 ± 0.5\n"VAE, β = 1",21.0 ± 1.4 (2/3) [1 diverged]\n'
+    )
+    assert paths[1].read_bytes().decode() == (
+        "model,dataset,source,protocol_id,metric,preset,mean,std,std_sample_sets,runs,sample_sets,runs_wanted,"
+        "runs_diverged,runs_failed,recon_sse,latent_std,paper_mean,paper_std,paper_cited,ci_low,ci_high,delta,"
+        "delta_ci_low,delta_ci_high,margin,p_value,verdict,verdict_reason\n"
+        # ± t(0.975, 2) 0.5 / sqrt(3) and ± t(0.975, 1) sqrt(2) / sqrt(2)
+        "glf,mnist,prior,0123456789abcdef,fd_classifier,demo,12.5,0.5,,3,1,3,0,0,4.5,,,,False,"  # one has a latent_std
+        "11.257931,13.742069,,,,,,,another metric than the paper's\n"
+        "vae,mnist,prior,0123456789abcdef,fd_classifier,demo,21.0,1.4142135623730951,,2,1,3,1,0,,,,,False,"
+        "8.2937953,33.706205,,,,,,,another metric than the paper's\n"
+    )
+    assert set((tmp_path / "tables").iterdir()) == {*paths}
+
+
+def test_small_table_as_latex():
+    assert to_latex(table1(SMALL, SMALL_GRID)) == (
+        r"""% needs \usepackage{booktabs}
+\begin{table}
+  \centering
+  \caption{Fréchet distance (column fd\_classifier) between generated and real images, lower is better: mean $\pm$ """
+        r"""standard deviation over 3 trainings. Preset demo, a shorter budget than the paper's.}
+  \label{tab:table1}
+  \small
+  \begin{tabular}{lr}
+    \toprule
+    Model & MNIST \\
+    \midrule
+    GLF & 12.5 $\pm$ 0.5 \\
+    VAE, $\beta$ = 1 & 21.0 $\pm$ 1.4 (2/3) [1 diverged] \\
+    \bottomrule
+  \end{tabular}
+  \par\smallskip
+  \begin{minipage}{\linewidth}\footnotesize
+    (m/n): m of the n wanted trainings are done.
+    [n diverged]: trainings that ended in a number that is not finite.
+    100 \% of n\_real = 100 images.
+  \end{minipage}
+\end{table}
+"""
+    )
+
+
+def test_small_table_as_markdown():
+    assert to_markdown(table1(SMALL, SMALL_GRID)) == (
+        "Fréchet distance (column fd_classifier) between generated and real images, lower is better: mean ± standard "
+        "deviation over 3 trainings. Preset demo, a shorter budget than the paper's. "
+        "(m/n): m of the n wanted trainings are done. [n diverged]: trainings that ended in a number that is not "
+        "finite. 100 % of n_real = 100 images.\n"
+        "\n"
+        "| Model | MNIST |\n"
+        "| --- | ---: |\n"
+        "| GLF | 12.5 ± 0.5 |\n"
+        "| VAE, β = 1 | 21.0 ± 1.4 (2/3) [1 diverged] |\n"
+    )
+
+
+def test_the_standalone_document_holds_the_fragment():
+    table = table1(SMALL, SMALL_GRID)
+    document = to_standalone_latex(table)
+    assert to_latex(table) in document
+    assert document.startswith(r"\documentclass")
+    assert document.endswith("\\end{document}\n")
+    assert r"\input" not in document
+    assert {*re.findall(r"\\usepackage\{(\w+)\}", document)} <= {"booktabs", "siunitx", "multirow", "threeparttable"}
+
+
+def test_bytes_are_deterministic(tmp_path):
+    written = [[path.read_bytes() for path in write_table(table1(SMALL, SMALL_GRID), tmp_path / name)] for name in "ab"]
+    assert written[0] == written[1]
+    for one, other in itertools.combinations(written[0], 2):
+        assert one != other
+
+
+def test_every_format_has_its_renderers():
+    assert [*RENDERERS] == [".csv", TIDY_SUFFIX, *(s for name, own in FORMATS.items() if name != "csv" for s in own)]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_without_records_can_be_written_in_all_formats(name, tmp_path):
+    evaluations, epochs = records.read(tmp_path)
+    assert "no training wanted" in table1(evaluations, make_grid({}, draws=2)).caption
+    frames = {"evaluations": evaluations, "epochs": epochs, "speed": DataFrame(columns=[*REQUIRED_COLUMNS])}
+    table = build_table(name, frames, variants_grid())
+    ours = [text.value for row in table.rows for column in table.columns
+            for subcolumn, text in table.cells[row, column].render(1).items() if subcolumn != "paper"]  # fmt: skip
+    assert {*ours} == {"—"}
+    assert len(write_table(table, tmp_path)) == 6
+
+
+@pytest.mark.parametrize("name", PAPER_TABLES)
+def test_decimals_are_a_choice(name):
+    numbers = re.findall(r"\d+\.(\d+)", paper_table(name, decimals=2).frame().iloc[:, 0].str.cat())
+    assert {len(digits) for digits in numbers} <= {2}
+    decimals = {len(digits) for digits in re.findall(r"\d\.(\d+)", paper_csv("table6", decimals=4))}
+    assert decimals == {3, 4}  # 3: the paper's
+
+
+# --- any text
+
+
+ESCAPE_COMMAND = r"\\text(?:backslash|asciicircum|asciitilde)\{\}|\\texttt\{U\+[0-9A-F]{4,6}\}|\\dots\{\}|\{\}"
+ESCAPED = re.compile(rf"\\[{{}}$&#%_]|{ESCAPE_COMMAND}|\$(?:\\[A-Za-z]+|\^\d|[<>|-])\$")
+SPECIAL = st.text("\\{}$&#%_^~<>|\"'`-[]*±²³×—–βλγΩ−…\n\tÄéあ\u00ad\u0301 aZ0", max_size=30)
+
+
+@given(SPECIAL | st.text(max_size=20))
+def test_latex_has_no_unescaped_special_character(plain):
+    rest = ESCAPED.sub("", escape_latex(plain))
+    assert not set(rest) & set('\\{}$&#%_^~<>|"\n')
+    # pdflatex has the other characters in its standard fonts
+    assert all(character.isascii() or "À" <= character <= "ÿ" for character in rest)
+
+
+@pytest.mark.parametrize(
+    ("plain", "escaped"),
+    [
+        ("50% of n_real", r"50\% of n\_real"),
+        ("8 × 8, σ² ≤ 1 ± 0", r"8 $\times$ 8, $\sigma$$^2$ $\leq$ 1 $\pm$ 0"),
+        ("β, λ, γ, Γ, Λ", r"$\beta$, $\lambda$, $\gamma$, $\Gamma$, $\Lambda$"),
+        ("a — b – c", "a --- b -- c"),
+        ("--like mnist", "-{}-like mnist"),
+        ("C:\\x~^{}", r"C:\textbackslash{}x\textasciitilde{}\textasciicircum{}\{\}"),
+        ("“a” & #1 $", r"``a'' \& \#1 \$"),
+        ("two\n\nparagraphs", "two paragraphs"),
+        ("[x]", "[x]"),
+        ("Fréchet 画", r"Fréchet \texttt{U+753B}"),
+    ],
+)
+def test_latex_escapes(plain, escaped):
+    assert escape_latex(plain) == escaped
+
+
+def test_every_format_survives_a_hostile_label():
+    label = 'a|b_c & *50%* \\ <b> "q"\n[x](y)'
+    grid = make_grid({}, models={"glf": label}, datasets={"mnist": label}, notes=(label,))
+    table = table1(DataFrame(columns=EVALUATION_COLUMNS), grid)
+    body = to_markdown(table).splitlines()
+    assert len(body) == 5
+    assert [len(re.findall(r"(?<!\\)\|", line)) for line in body[2:]] == [3, 3, 3]
+    rows = [line for line in to_latex(table).splitlines() if line.endswith(r"\\")]
+    assert [len(re.findall(r"(?<!\\)&", line)) for line in rows] == [1, 1]
+
+
+@pytest.mark.parametrize("label", ["[x]", "*", " [x"])
+def test_a_row_never_begins_with_an_argument(label):
+    table = table1(DataFrame(columns=EVALUATION_COLUMNS), make_grid({}, models={"glf": label}))
+    assert rf"    {{}}{label.strip()} & --- \\" in to_latex(table).splitlines()
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text("\\{}$&#%_^~<>|\"'`-[]*±²×—βλ…\n\tÄéあ aZ0", max_size=20))
+def test_names_in_latex_change_no_column(name):
+    text = to_latex(paper_table("table1", models={"glf": name}, datasets={"mnist": name, "celeba": name}))
+    body = text[text.index(r"\midrule") : text.index(r"\bottomrule")].splitlines()[1:]
+    rows = [line for line in body if line.strip()]
+    assert all(len(re.findall(r"(?<!\\)&", row)) == 3 for row in rows)
+    assert all(row.endswith(r" \\") for row in rows)
+    assert text.count(r"\begin{") == text.count(r"\end{") == 3
+
+
+class CellParser(HTMLParser):
+    """What a browser would show: the text of each cell, and every tag with its attributes."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.texts, self.tags = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "colgroup"):
+            self.open.append(tag)
+        if tag in ("td", "th"):
+            self.texts.append("")
+
+    def handle_endtag(self, tag):
+        while self.open and self.open.pop() != tag:
+            pass
+
+    def handle_data(self, data):
+        if {"td", "th"} & {*self.open}:
+            self.texts[-1] += data
+
+
+def parse_html(text):
+    parser = CellParser()
+    parser.feed(text)
+    parser.close()
+    return parser
+
+
+def test_html_of_table1():
+    html = to_html(paper_table("table1"))
+    parsed = parse_html(html)
+    assert parsed.texts == [
+        "Model", "MNIST", "CelebA", "ours", "paper", "ours", "paper",
+        "Two-Stage VAE", "13.0 ± 0.1 >", "10.9 ± 0.7", "65.2 ± 5.2 ?", "65.2 ± 0.8",
+        "GLF", "8.2 ± 0.1 ≈", "8.2 ± 0.1", "50.5 ± 0.7 (2/3) [1 diverged] ?", "53.2 ± 0.2",
+        "GLANN with perceptual loss", "—", "8.6 ± 0.1 (cited)", "—", "46.3 ± 0.1 (cited)",
+    ]  # fmt: skip
+    assert [tag for tag, _ in parsed.tags].count("caption") == 1
+    scopes = [attributes["scope"] for tag, attributes in parsed.tags if tag == "th"]
+    assert scopes == ["col", *["colgroup"] * 2, *["col"] * 4, *["row"] * 3]
+    assert "<strong>8.2 ± 0.1</strong> ≈" in html
+    assert not re.search(r"https?:|src=|<script", to_standalone_html(paper_table("table1")))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text("<>&\"'`/=abcé±\n\u2028\x00", min_size=1, max_size=20))
+def test_names_in_html_stay_text(name):
+    harmless = to_html(paper_table("table1", models={"glf": "x"}, datasets={"mnist": "y"}, notes=("z",)))
+    hostile = to_html(paper_table("table1", models={"glf": name}, datasets={"mnist": name}, notes=(name,)))
+    assert parse_html(hostile).tags == parse_html(harmless).tags
+    assert len(parse_html(hostile).texts) == len(parse_html(harmless).texts)
+
+
+# --- what LaTeX says
+
+NEEDS_PDFLATEX = pytest.mark.skipif(
+    shutil.which("pdflatex") is None, reason="no pdflatex (Debian: texlive-latex-recommended)"
+)
+
+
+def run_pdflatex(folder, document):
+    """The log of pdflatex for a document that it must be able to set."""
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", document]
+    completed = subprocess.run(command, cwd=folder, capture_output=True, timeout=120, check=False)
+    log = completed.stdout.decode(errors="replace")
+    assert completed.returncode == 0, log[-3000:]
+    assert (folder / f"{document}.pdf").stat().st_size > 1000
+    return log
+
+
+@pytest.mark.slow
+@NEEDS_PDFLATEX
+@pytest.mark.parametrize("make_table", [paper_table, large_table])
+@pytest.mark.parametrize("name", TABLES)
+def test_pdflatex_sets_every_table(name, make_table, tmp_path):
+    write_table(make_table(name), tmp_path, ["latex"])
+    run_pdflatex(tmp_path / "tables", f"{name}-alone")
+
+
+@pytest.mark.slow
+@NEEDS_PDFLATEX
+@pytest.mark.parametrize("name", PAPER_TABLES)
+def test_the_papers_tables_are_no_wider_than_the_page(name, tmp_path):
+    write_table(table_of_paper_size(name), tmp_path, ["latex"])
+    assert "Overfull" not in run_pdflatex(tmp_path / "tables", f"{name}-alone")
+
+
+@pytest.mark.slow
+@NEEDS_PDFLATEX
+def test_the_fragments_stand_in_a_users_document(tmp_path):
+    """With the packages that their first lines name, and no others."""
+    packages = set()
+    for name in TABLES:
+        write_table(paper_table(name), tmp_path, ["latex"])
+        first = (tmp_path / "tables" / f"{name}.tex").read_text().splitlines()[0]
+        assert first.startswith("% needs ")
+        packages |= {*re.findall(r"\\usepackage\{(\w+)\}", first)}
+    assert packages <= {"booktabs", "siunitx", "multirow", "threeparttable"}
+    lines = [r"\documentclass{article}", *(rf"\usepackage{{{package}}}" for package in packages), r"\begin{document}",
+             *(rf"\input{{{name}}}" for name in TABLES), r"\end{document}"]  # fmt: skip
+    (tmp_path / "tables" / "own.tex").write_text("\n".join(lines))
+    run_pdflatex(tmp_path / "tables", "own")

@@ -1,0 +1,401 @@
+"""Models that come from elsewhere: named by their place, checked before anything is trained, the same everywhere."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import zoo
+from benchmarks import protocols
+from benchmarks.execution import launches
+from benchmarks.experiments import records
+from benchmarks.run import main
+from zoo import registry
+
+ROOT = Path(__file__).resolve().parents[2]
+
+MODEL = """
+import torch
+from torch import nn
+from benchmarks.protocols import Protocol, Schedule
+from zoo import LatentModel, Stage, Update
+from zoo.base import standard_normal
+from zoo.losses import reconstruction
+from zoo.nets import Decoder, Encoder
+
+class Plain(LatentModel):
+    label = "Plain & simple"
+    def __init__(self, image_shape, nz, recon="half-sse", weight=1.0):
+        super().__init__(image_shape, nz)
+        self.recon, self.weight = reconstruction(recon), weight
+        self.encoder, self.decoder = Encoder(image_shape, nz), Decoder(image_shape, nz)
+    def loss(self, x):
+        recon = self.recon(x, self.decoder(self.encoder(x)))
+        return self.weight * recon, {"recon": recon}
+    def stages(self, x):
+        yield Stage("train", lambda: (x,), [Update(self.loss, {"ae": [*self.parameters()]})])
+    def sample_latent(self, n, generator):
+        return standard_normal(n, self.nz, generator, self.device)
+
+class Own(Plain):
+    protocols = {"digits": Protocol({"train": Schedule(1, 64, 1e-3)}, {"weight": 2.0}, source="mine")}
+
+class OddRows(Plain):
+    protocols = {"digits": {"epochs": 1}}
+
+class NoRows(Plain):
+    protocols = 5
+
+class Vague(Plain):
+    def __init__(self, image_shape, nz, weight):
+        super().__init__(image_shape, nz)
+
+class Refusing(Plain):
+    def __init__(self, image_shape, nz):
+        raise RuntimeError("not today")
+
+class OtherStage(Plain):
+    def stages(self, x):
+        yield Stage("fit", lambda: (x,), [Update(self.loss, {"ae": [*self.parameters()]})])
+
+class Unfinished(Plain):
+    def loss(self, x):
+        return self.decoder(x), {}
+
+class Lonely(LatentModel):
+    def sample_latent(self, n, generator):
+        return None
+
+class Nothing:
+    pass
+
+def function(image_shape, nz):
+    return Own(image_shape, nz)
+"""
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """A module of this test alone, in the current folder; its name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(registry, "ADOPTED", {})
+    name = "stranger_" + str(abs(hash(str(tmp_path))))
+    (tmp_path / f"{name}.py").write_text(MODEL)
+    yield name
+    sys.modules.pop(name, None)
+
+
+def refused(capsys, *words):
+    """Problems of a command that must be refused before anything is started."""
+    assert main(["table1", "--preset", "demo", *words]) == 2
+    assert not Path("results").exists()
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    return err.strip().splitlines()
+
+
+MISTAKES = {
+    "nowhere_at_all:Model": "nowhere_at_all:Model: No module named 'nowhere_at_all'; it must be in the current folder",
+    "M:Absent": "has no attribute 'Absent'",
+    "M:function": "is no class but of type function",
+    "M:Nothing": r"is no subclass of zoo.LatentModel \(zoo/README.md\)",
+    "M:Lonely": "lacks stages, which every model has",
+    "M:Vague": "its hyper-parameter weight needs a default that is a number",
+    "M:Refusing": r"does not work on images of \(1, 8, 8\): RuntimeError: not today",
+    "M:OtherStage": "no schedule for its stage 'fit'; its row has train",
+    "M:Unfinished": r"does not work on images of \(1, 8, 8\): ValueError: expected",
+    "M:OddRows": "its attribute protocols must map data sets to benchmarks.protocols.Protocol",
+    "M:NoRows": "its attribute protocols must map data sets to benchmarks.protocols.Protocol",
+    "broken:Model": "broken:Model: SyntaxError",
+    "leaving:Model": "leaving:Model: SystemExit: bye",
+    "M:Own+l1": "unknown reconstruction loss 'l1'. Known: half-sse, sse, bce, perceptual",
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_clear_error_before_training(module, capsys, name):
+    Path("broken.py").write_text("def")
+    Path("leaving.py").write_text("raise SystemExit('bye')")
+    like = [] if "Rows" in name else ["--like", "rae-gmm"]
+    (line,) = refused(capsys, "--only", name.replace("M:", f"{module}:"), *like)
+    assert re.search(MISTAKES[name], line), line
+
+
+def test_a_missing_row_says_where_it_may_come_from(module, capsys):
+    (line,) = refused(capsys, "--only", f"{module}:Plain")
+    assert line.endswith("Add one to its class attribute protocols, or borrow another model's by --like MODEL")
+
+
+def test_all_mistakes_are_told_at_once(module, capsys):
+    only = f"{module}:Nothing,{module}:Refusing,{module}:OtherStage,glff"
+    lines = refused(capsys, "--only", only, "--like", "rae-gmm")
+    assert len(lines) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["--like", "glf"], "--like glf lends its protocol rows to a class of your own"),
+     (["--only", "M:Plain", "--like", "glf,vae"], "--like names a data set, a model, or one of each"),
+     (["--only", "M:Plain", "--like", "glff"], "--like glff: neither a data set"),
+     (["--only", "M:Plain", "--like", "glf", "--on", "folder:x", "--name", "n"], "needs --like LIKE")],
+)  # fmt: skip
+def test_what_like_cannot_mean(module, capsys, words, said):
+    lines = refused(capsys, *(word.replace("M:", f"{module}:") for word in words))
+    assert any(said in line for line in lines), lines
+
+
+def test_no_model_and_no_data_set_share_a_name():
+    from benchmarks.data.datasets import DATASETS
+
+    assert not {*zoo.MODELS} & {*DATASETS}
+
+
+@pytest.mark.slow
+def test_it_runs_with_its_own_rows_in_worker_processes(module, tmp_path):
+    """As a user runs it: another process, which has worker processes."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = ["table1", "--preset", "demo", "--only", f"{module}:Own", "--seeds", "1", "--cluster", "local",
+             "--workers", "1", "--images", "200"]  # fmt: skip
+    done = subprocess.run([sys.executable, "-m", "benchmarks.run", *words], cwd=tmp_path, env=environment,
+                          capture_output=True, text=True, timeout=300)  # fmt: skip
+    assert done.returncode == 0, done.stderr + done.stdout
+    found = [json.loads(path.read_text()) for path in (tmp_path / "results/local/records").glob("*.json")]
+    assert {record["status"] for record in found} == {"done"}
+    assert found[0]["settings"]["hyper"] == {"recon": "half-sse", "weight": 2.0}
+    assert found[0]["label"] == "Plain & simple"
+    assert records.read_evaluations(tmp_path / "results/local")["revision"].nunique() == 1
+    table = (tmp_path / "results/local/tables/table1.md").read_text()
+    assert "Settings of Plain & simple on digits: mine." in table
+    assert (tmp_path / f"results/local/figures/samples-digits-{module}.Own.png").is_file()
+
+
+def test_a_folder_a_model_and_an_extractor_of_ones_own_in_one_table(module, tmp_path, capsys):
+    for i, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (900, 8, 8), np.uint8)):
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+    (tmp_path / f"{module}_features.py").write_text(
+        "import torch\nfrom benchmarks.evaluation.extractors import Extractor\n"
+        "class Means(Extractor):\n    name, weights, dims = 'means', 'none', 2\n"
+        "    def __init__(self, image_shape, device):\n        self.device = device\n"
+        "    def features(self, x):\n        return torch.stack([x.mean((1, 2, 3)), x.std((1, 2, 3))], 1)\n"
+    )
+    words = ["table1", "--preset", "demo", "--only", f"{module}:Plain,rae-gmm", "--on", f"folder:{tmp_path}", "--name",
+             "noise", "--like", "digits,rae-gmm", "--features", f"{module}_features:Means", "--seeds", "1"]  # fmt: skip
+    assert main([*words, "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "Settings of Plain & simple on noise: borrowed from rae-gmm; ours: MNIST's epochs" in out
+    assert f"{module}_features:Means (2-d" in out
+
+
+def test_a_borrowed_row_leaves_out_what_the_class_lacks(module):
+    name = f"{module}:Plain"
+    zoo.adopt(name, like="rae-gmm")
+    borrowed = protocols.protocol(name, "digits", "demo", 1297)
+    assert borrowed.stages == protocols.protocol("rae-gmm", "digits", "demo", 1297).stages
+    assert borrowed.resolve(name).hyper == {"recon": "half-sse", "weight": 1.0}
+    zoo.adopt(name, like="two-stage-vae")  # and what presets set for its lender holds
+    quick = protocols.protocol(name, "mnist", "quick", 10_000)
+    assert quick.stages == protocols.protocol("two-stage-vae", "mnist", "quick", 10_000).stages
+
+
+def test_a_changed_text_is_another_revision_and_a_base_classes_too(module, tmp_path):
+    def revision(name, text, of="Model"):
+        (tmp_path / f"{name}.py").write_text(text)
+        return zoo.adopt(f"{name}:{of}").revision
+
+    child = f"from {module} import Plain\nclass Model(Plain):\n    pass\n"
+    first = revision(f"{module}_a", child)
+    assert first == revision(f"{module}_b", child)
+    assert first != revision(f"{module}_c", child + "# another\n")
+    (tmp_path / f"{module}_base.py").write_text(MODEL + "\n# another\n")
+    assert first != revision(f"{module}_d", child.replace(module, f"{module}_base"))
+    assert 0 < first < 2**48
+
+
+def test_a_file_cannot_have_a_module_imported(module, tmp_path):
+    name = f"{module}:Plain"
+    with pytest.raises(ValueError, match=r"was not imported here: zoo\.adopt"):
+        zoo.build(name, image_shape=(1, 8, 8), nz=8)
+    zoo.adopt(name)
+    zoo.save(zoo.build(name, image_shape=(1, 8, 8), nz=8), tmp_path / "w.pt")
+    assert zoo.load(tmp_path / "w.pt").sample(2, seed=0).shape == (2, 1, 8, 8)
+    registry.ADOPTED.clear()
+    sys.modules.pop(module)
+    with pytest.raises(ValueError, match="where its text is trusted"):
+        zoo.load(tmp_path / "w.pt")
+    assert module not in sys.modules
+
+
+def anew(name):
+    """The row as another process finds it."""
+    for loaded in [*sys.modules]:
+        if loaded.startswith("stranger_") or loaded in ("mine_helper", "mine_late", "mine", "mine.part"):
+            sys.modules.pop(loaded)
+    return zoo.adopt(name)
+
+
+def test_a_changed_module_beside_it_that_it_imports_is_another_revision(module, tmp_path):
+    (tmp_path / "mine").mkdir()  # a package without an __init__.py
+    files = {name: tmp_path / name for name in ("mine_helper.py", "mine_late.py", "mine/part.py", "mine_other.py")}
+    for path in files.values():
+        path.write_text("A = 1\n")
+    files["mine_helper.py"].write_text("from mine import part\n")
+    late = "\ndef later():\n    import mine_late\n"
+    (tmp_path / f"{module}.py").write_text(MODEL + "\nimport mine_helper\n" + late)
+    first = anew(f"{module}:Plain").revision
+    assert anew(f"{module}:Plain").revision == first
+    found = {first}
+    for name, path in files.items():
+        path.write_text(path.read_text() + "B = 2\n")
+        found.add(anew(f"{module}:Plain").revision)
+        assert (len(found) - 1) == min([*files].index(name) + 1, 3), name  # nobody imports mine_other
+
+
+def test_a_revision_does_not_depend_on_what_else_was_imported(module, tmp_path):
+    """As in a worker, which runs one model of several."""
+    (tmp_path / f"{module}_b.py").write_text(f"from {module} import Plain\nclass Model(Plain):\n    pass\n")
+    alone = anew(f"{module}:Plain").revision
+    anew(f"{module}_b:Model")
+    assert zoo.adopt(f"{module}:Plain").revision == alone
+
+
+def test_a_subclass_has_the_revision_of_our_model_in_its_own(module, tmp_path, monkeypatch):
+    (tmp_path / f"{module}_b.py").write_text("from zoo.glf import GLF\nclass Model(GLF):\n    pass\n")
+    names = f"{module}:Plain", f"{module}_b:Model"
+    before = [zoo.adopt(name).revision for name in names]
+    monkeypatch.setitem(zoo.MODELS, "one-more-variant", zoo.MODELS["glf"])
+    assert [zoo.adopt(name).revision for name in names] == before
+    monkeypatch.setitem(zoo.MODELS, "glf", replace(zoo.MODELS["glf"], revision=1000))
+    after = [zoo.adopt(name).revision for name in names]
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+
+
+@pytest.mark.parametrize("edited", ["", "_helper"])
+def test_old_code_is_not_taken_for_the_new_text(module, tmp_path, edited):
+    (tmp_path / f"{module}_helper.py").write_text("A = 1\n")
+    (tmp_path / f"{module}.py").write_text(MODEL + f"\nimport {module}_helper\n")
+    first = zoo.adopt(f"{module}:Plain")
+    assert zoo.adopt(f"{module}:Plain").revision == first.revision
+    with (tmp_path / f"{module}{edited}.py").open("a") as file:
+        file.write("# another\n")
+    with pytest.raises(ValueError, match=f"{module}{edited} has changed since it was imported: start Python anew"):
+        zoo.adopt(f"{module}:Plain")
+    assert anew(f"{module}:Plain").revision != first.revision
+
+
+def test_the_users_folder_comes_before_what_is_installed(module, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / f"{module}.py").write_text("class Plain:\n    pass\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "elsewhere"), *sys.path, str(tmp_path)])
+    monkeypatch.chdir("/")  # as a job on a node
+    assert zoo.adopt(f"{module}:Plain", folder=tmp_path).code == str(tmp_path)
+
+
+def test_a_module_that_is_a_link_is_found_by_its_own_name(module, tmp_path, monkeypatch):
+    (tmp_path / "store").mkdir()
+    (tmp_path / f"{module}.py").rename(tmp_path / "store" / "version_3.py")
+    (tmp_path / f"{module}.py").symlink_to(tmp_path / "store" / "version_3.py")
+    row = zoo.adopt(f"{module}:Plain")
+    assert row.code == str(tmp_path)
+    monkeypatch.chdir("/")
+    sys.modules.pop(module)
+    assert zoo.adopt(f"{module}:Plain", folder=Path(row.code)).revision == row.revision
+
+
+def launched(**options):
+    """Note a launch in the results folder, as its file would say or as a stranger may have written it."""
+    command = {"what": "table1", "force": "", "options": {"preset": "demo", "cluster": "inline", **options}}
+    with launches.record_launch(Path("results/local"), "inline", None, command, {}):
+        pass
+
+
+def test_retry_imports_only_what_its_own_command_line_names(module, tmp_path, capsys):
+    Path(f"{module}_features.py").write_text("open('imported', 'w')\n")
+    launched(only=f"{module}:Own+sse,rae-gmm")
+    launched(only="rae-gmm", features=f"{module}_features:Means")
+    launched(only="rae-gmm", seeds="1")
+    assert main(["retry", "--dry-run"]) == 2
+    out, err = capsys.readouterr()
+    errors = err.strip().splitlines()
+    assert len(errors) == 2
+    assert all("table1: its launch file would have this code imported: " in line for line in errors)
+    assert errors[0].endswith(f"If it is yours, allow it by: python -m benchmarks.run retry --only {module}:Own")
+    assert errors[1].endswith(f"retry --features {module}_features:Means")
+    assert out.count("rae-gmm on digits") == 1  # the launch that names nothing strange
+    assert module not in sys.modules
+    assert not Path("imported").exists()
+    assert main(["retry", "--dry-run", "--only", f"{module}:Own"]) == 2
+    assert f"{module}:Own+sse on digits" in capsys.readouterr().out
+    assert module in sys.modules
+    assert not Path("imported").exists()
+
+
+@pytest.mark.parametrize("words", [["--only", "other:Class"], ["--only", "rae-gmm"], ["--features", "pixels"]])
+def test_retry_does_not_choose(module, capsys, words):
+    launched(only="rae-gmm")
+    assert main(["retry", *words]) == 2
+    assert f"retry {words[0]} {words[1]}: no launch in results/local names such a class" in capsys.readouterr().err
+
+
+def test_a_process_elsewhere_imports_what_was_planned_or_nothing(module, tmp_path, monkeypatch):
+    """As a job on a node does, which has another current folder."""
+    from benchmarks.execution.options import Options
+    from benchmarks.execution.planning import make_plan
+    from benchmarks.experiments.run_trial import import_model
+
+    job = make_plan(Options("demo", only=f"{module}:Own"), ["auto"]).jobs[0]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    def forget():
+        registry.ADOPTED.clear()
+        sys.modules.pop(module)
+        sys.path.remove(str(tmp_path))
+
+    forget()
+    import_model(job)
+    assert zoo.entry(job.trial.model).revision == job.trial.revision
+    forget()
+    (tmp_path / f"{module}.py").write_text(MODEL + "# another")
+    with pytest.raises(ValueError, match="changed on disk since the trial was planned"):
+        import_model(job)
+
+
+@pytest.mark.parametrize(
+    ("name", "recon", "found"),
+    [("glf", "perceptual", "glf-perceptual"), ("vae", "bce", "vae-bce"), ("vae", "half-sse", "vae"),
+     ("glf", "mse", "glf"), ("vae-bce", "mse", "vae"), ("glann", "mse", "glann-mse"),
+     ("glann-mse", "perceptual", "glann"), ("vae", "perceptual", "vae+perceptual"),
+     ("glf-regularized", "bce", "glf-regularized+bce")],
+)  # fmt: skip
+def test_another_reconstruction_loss_is_another_model_or_one_that_is_there(name, recon, found):
+    assert zoo.variant(name, recon) == found
+    assert zoo.entry(found).model is zoo.entry(name).model
+    assert protocols.rows(found) is protocols.rows(name)
+
+
+def test_a_loss_behind_a_plus_is_that_of_the_option(capsys):
+    assert main(["table1", "--preset", "demo", "--only", "vae+bce,vae+mse,glf+sse", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"{name} on digits" in out for name in ("vae-bce", "vae", "glf+sse"))
+    assert "vae+" not in out
+
+
+def test_the_loss_is_in_the_label_and_in_the_settings(capsys):
+    assert main(["table1", "--preset", "demo", "--only", "vae-flow-prior", "--recon", "bce", "--dry-run"]) == 0
+    assert "recon bce" in capsys.readouterr().out
+    assert zoo.entry("vae-flow-prior+bce").label == "VAE + flow prior, BCE"
+    assert zoo.hyper_parameters("vae-flow-prior+bce")["recon"] == "bce"
+
+
+def test_a_model_without_a_choice_says_which_have_one():
+    with pytest.raises(ValueError, match=r"rae-gmm has no choice of reconstruction loss .* these have: vae, "):
+        zoo.variant("rae-gmm", "perceptual")

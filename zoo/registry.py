@@ -1,0 +1,204 @@
+"""The models by name.  `MODELS` is the registry: adding a model is one file and one row here.
+
+Importing this module imports no torch: a row names its class, which is imported on first use.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.base import LatentModel
+
+Scalar = float | int | str | bool
+DATASET_ARGUMENTS = ("image_shape", "nz", "k")  # of a model's class: the data set gives them
+RECON_LABELS = {
+    "half-sse": "MSE",
+    "sse": "β SSE",
+    "bce": "BCE",
+    "perceptual": "perceptual loss",
+}  # as tables print them
+RECON_ALIASES = {"mse": "half-sse"}  # another name -> the loss's name
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the registry.
+
+    Attributes:
+        source: "module:Class" in this package, imported on first use; or the class itself.
+        label: as tables print it.
+        revision: raised when the model's mathematics changes, so that old records do not count as new ones.
+        hyper: what makes this row a variant of its class; JSON scalars.
+        like: the model whose protocol rows it borrows; "" for its own.
+        code: folder that an external class was imported from; "" for this package.
+    """
+
+    source: str | type[LatentModel]
+    label: str
+    revision: int = 1
+    hyper: Mapping[str, Scalar] = field(default_factory=dict)
+    like: str = ""
+    code: str = ""
+
+    @cached_property
+    def model(self) -> type[LatentModel]:
+        """The class; called with image_shape, nz, k (where its signature has it) and hyper-parameters."""
+        if not isinstance(self.source, str):
+            return self.source
+        module, _, name = self.source.partition(":")
+        found: type[LatentModel] = getattr(importlib.import_module(f"zoo.{module}"), name)
+        return found
+
+
+# One row per line, in the order of the paper's tables.
+# fmt: off
+MODELS: dict[str, Entry] = {
+    # Table 1's rows
+    "vae":                        Entry("vae:VAE",               "VAE"),
+    "wae-gan":                    Entry("wae:WAEGAN",            "WAE-GAN"),
+    "two-stage-vae":              Entry("two_stage:TwoStageVAE", "Two-Stage VAE"),
+    "rae-gmm":                    Entry("rae:RAE",               "RAE + GMM"),
+    "vae-flow-prior":             Entry("vae:FlowPriorVAE",      "VAE + flow prior"),
+    "vae-flow-posterior":         Entry("vae:FlowPosteriorVAE",  "VAE + flow posterior"),
+    "glf":                        Entry("glf:GLF",               "GLF"),
+    "glann":                      Entry("glann:GLANN",           "GLANN with perceptual loss"),
+    "glf-perceptual":             Entry("glf:GLF",               "GLF + perceptual loss", hyper={"recon": "perceptual"}),
+    # named in the text
+    "wae-mmd":                    Entry("wae:WAEMMD",            "WAE-MMD"),
+    "glf-two-stage":              Entry("glf:TwoStageGLF",       "GLF, two stages"),
+    "glann-mse":                  Entry("glann:GLANN",           "GLANN, MSE", hyper={"recon": "half-sse"}),
+    # Figure 4: regularized GLF
+    "glf-regularized":            Entry("glf:GLF",               "Regularized GLF, β = 100", hyper={"stop_gradient": False, "beta": 100.0}),
+    "glf-regularized-1":          Entry("glf:GLF",               "Regularized GLF, β = 1",   hyper={"stop_gradient": False, "beta": 1.0}),
+    "glf-regularized-10":         Entry("glf:GLF",               "Regularized GLF, β = 10",  hyper={"stop_gradient": False, "beta": 10.0}),
+    "glf-regularized-50":         Entry("glf:GLF",               "Regularized GLF, β = 50",  hyper={"stop_gradient": False, "beta": 50.0}),
+    "glf-regularized-400":        Entry("glf:GLF",               "Regularized GLF, β = 400", hyper={"stop_gradient": False, "beta": 400.0}),
+    # Figure 3: the decoder's precision
+    "vae-flow-prior-10":          Entry("vae:FlowPriorVAE",      "VAE + flow prior, β = 10",  hyper={"beta": 10.0}),
+    "vae-flow-prior-50":          Entry("vae:FlowPriorVAE",      "VAE + flow prior, β = 50",  hyper={"beta": 50.0}),
+    "vae-flow-prior-100":         Entry("vae:FlowPriorVAE",      "VAE + flow prior, β = 100", hyper={"beta": 100.0}),
+    "vae-flow-prior-400":         Entry("vae:FlowPriorVAE",      "VAE + flow prior, β = 400", hyper={"beta": 400.0}),
+    "vae-flow-prior-learned":     Entry("vae:FlowPriorVAE",      "VAE + flow prior, learned γ", hyper={"learn_gamma": True}),
+    # other readings of the paper, and its ancestors' variants
+    "vae-flow-posterior-conditional": Entry("vae:FlowPosteriorVAE",  "VAE + flow posterior given x", hyper={"conditional": True}),
+    "rae-l2-gmm":                 Entry("rae:RAE",               "RAE (L2) + GMM",  hyper={"decoder_l2": 1e-7}),  # Ghosh et al.: 1e-7
+    "rae-sn-gmm":                 Entry("rae:RAE",               "RAE (SN) + GMM",  hyper={"spectral_norm": True}),
+    "vae-bce":                    Entry("vae:VAE",               "VAE, BCE",        hyper={"recon": "bce"}),
+    "vae-full-sse":               Entry("vae:VAE",               "VAE, β SSE",      hyper={"recon": "sse"}),
+    "vae-learned":                Entry("vae:VAE",               "VAE, learned γ",  hyper={"learn_gamma": True}),
+    "vae-flow-prior-full-sse":    Entry("vae:FlowPriorVAE",      "VAE + flow prior, β SSE", hyper={"recon": "sse"}),
+    "glf-4-couplings":            Entry("glf:GLF",               "GLF, 4 couplings",         hyper={"blocks": 2}),
+    "glf-bounded":                Entry("glf:GLF",               "GLF, |s| ≤ 1",             hyper={"bound": 1.0}),
+    "glf-bn-eps":                 Entry("glf:GLF",               "GLF, batch norm ε = 1e-3", hyper={"bn_eps": 1e-3}),
+    "glf-regularized-bn-eps":     Entry("glf:GLF",               "Regularized GLF, β = 100, ε = 1e-3", hyper={"stop_gradient": False, "beta": 100.0, "bn_eps": 1e-3}),
+}
+# fmt: on
+
+ADOPTED: dict[str, Entry] = {}  # external classes that this process was told to import, by `adopt`
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """For a message about an unknown name: the known one that is like it, " (did you mean 'glf'?)", or nothing."""
+    close = difflib.get_close_matches(name, known, 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def is_external(name: str) -> bool:
+    """Whether a name is of the form package.module:Class, maybe with a loss: package.module:Class+bce."""
+    return re.fullmatch(r"\w+(\.\w+)*:\w+(\+.*)?", name) is not None
+
+
+def entry(name: str) -> Entry:
+    """The row of a model: of the registry, of a variant such as "vae+perceptual", or of a class that was adopted.
+
+    Raises:
+        ValueError: unknown; lists the known names.
+    """
+    if name in MODELS or name in ADOPTED:
+        return MODELS.get(name) or ADOPTED[name]
+    base, plus, recon = name.rpartition("+")
+    if plus and (base in MODELS or base in ADOPTED):
+        return _with_recon(base, recon)
+    if is_external(name):
+        raise ValueError(f"{name} was not imported here: zoo.adopt({name!r}) does it, where its text is trusted")
+    known = f"{', '.join(MODELS)} (zoo/registry.py), package.module:Class"
+    raise ValueError(f"unknown model {name!r}{did_you_mean(name, MODELS)}. Known: {known}")
+
+
+def adopt(name: str, like: str = "", folder: Path | None = None) -> Entry:
+    """`entry`, but a name of the form package.module:Class is imported: its module's code runs.
+
+    Args:
+        name: as `entry` takes it.
+        like: a model whose protocol rows such a class borrows; "" for its own, in its class attribute `protocols`.
+        folder: where to look for its module before the Python path; None is the current folder.
+
+    Raises:
+        ValueError: unknown, not importable, or no model; says why.
+    """
+    base = name.partition("+")[0]
+    if is_external(base):
+        from zoo.external import import_external  # imports torch
+
+        ADOPTED[base] = import_external(base, MODELS, like, folder)
+    return entry(name)
+
+
+def variant(name: str, recon: str) -> str:
+    """The name of a model with another reconstruction loss: "vae" -> "vae+perceptual", "glf" -> "glf-perceptual".
+
+    Raises:
+        ValueError: unknown model or loss, or the model has no such choice.
+    """
+    wanted = _with_recon(name, recon)
+
+    def resolved(row: Entry) -> dict[str, Scalar]:
+        return {**defaults(row), **row.hyper}
+
+    rows = {name: entry(name), **MODELS}
+    same = (other for other, row in rows.items() if row.model is wanted.model and resolved(row) == resolved(wanted))
+    return next(same, f"{name}+{RECON_ALIASES.get(recon, recon)}")
+
+
+def _with_recon(name: str, recon: str) -> Entry:
+    row, recon = entry(name), RECON_ALIASES.get(recon, recon)
+    if recon not in RECON_LABELS:
+        raise ValueError(f"unknown reconstruction loss {recon!r}. Known: {', '.join(RECON_LABELS)} (zoo/losses.py)")
+    if "recon" not in defaults(row):
+        having = ", ".join(other for other, its in MODELS.items() if "recon" in defaults(its) and not its.hyper)
+        raise ValueError(f"{name} has no choice of reconstruction loss (a hyper-parameter recon); these have: {having}")
+    return replace(row, label=f"{row.label}, {RECON_LABELS[recon]}", hyper={**row.hyper, "recon": recon})
+
+
+def defaults(entry: Entry) -> dict[str, Any]:
+    """Hyper-parameters of a row's class and their defaults."""
+    parameters = inspect.signature(entry.model).parameters.values()
+    return {p.name: p.default for p in parameters if p.name not in DATASET_ARGUMENTS}
+
+
+def hyper_parameters(name: str, **hyper: Scalar) -> dict[str, Scalar]:
+    """All hyper-parameters of a model, defaults included: what a record says it was trained with.
+
+    Raises:
+        ValueError: unknown model, or a hyper-parameter that it does not have.
+    """
+    row = entry(name)
+    known = defaults(row)
+    given = {**row.hyper, **hyper}
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise ValueError(
+            f"{name} has no hyper-parameter {', '.join(map(repr, unknown))}. Known: {', '.join(known) or 'none'}"
+        )
+    # 10 and 10.0 are the same training: they must not differ in its key.
+    floats = {name: float(value) for name, value in given.items() if isinstance(known[name], float)}
+    return {**known, **given, **floats}
