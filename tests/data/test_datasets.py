@@ -303,7 +303,7 @@ def test_celeba_follows_the_partition_file_in_the_order_of_names(tmp_path):
     with Image.open(tmp_path / "celeba/img_align_celeba/000002.jpg") as image:
         expected = np.asarray(celeba.crop_celeba(image.convert("RGB")))
     assert (faces.test.images[0].permute(1, 2, 0).numpy() == expected).all()
-    assert any("the published one 162,770" in line for line in celeba.warnings)
+    assert any("the published one 162,770" in line for line in faces.warnings)
 
 
 def test_celeba_crop_is_central_and_antialiased():

@@ -43,7 +43,7 @@ def test_from_files_to_tables(celeba, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("AE_BENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
     random_inception(tmp_path / "hub" / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth")
-    extractors.extractor.cache_clear()
+    extractors.make_extractor.cache_clear()
     # One step instead of hundreds: the networks are CelebA's own.
     monkeypatch.setitem(PRESETS, "demo", replace(PRESETS["demo"], steps=1))
     out = tmp_path / "out"
@@ -74,4 +74,4 @@ def test_from_files_to_tables(celeba, tmp_path, monkeypatch, capsys):
                        ("base", "input-bicubic"), ("base", "stretched"), ("base", "train")]:  # fmt: skip
         assert abs(values[one] - values[other]) > 1e-6 * values[one], (one, other)
     assert len(records.read(out)[0].drop_duplicates("key")) == 1
-    extractors.extractor.cache_clear()
+    extractors.make_extractor.cache_clear()

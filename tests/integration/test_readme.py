@@ -41,12 +41,16 @@ EVERY = ",".join((
     "glf-4-couplings,glf-bn-eps",
 ))  # fmt: skip
 BOTH = "--preset quick --on mnist,fashion --only glf,two-stage-vae --draws 3"
+# Runs of a GPU: a plan for SLURM asks for no GPU on this machine, and nothing is left to be submitted
+PAPER = "--preset paper --on mnist --features classifier --precision tf32 --cluster slurm"
 COMMANDS = {
     "digits": [f"table1 {OWN}", f"table2 {OWN}", f"criteria {OWN} --only {EVERY}", f"latents {OWN} --only {EVERY}",
                f"sensitivity {OWN} --only glf,two-stage-vae", f"figure3 {OWN}", f"figure4 {OWN}", "report"],
     "digits-demo": [f"table1 {DIGITS}", f"criteria {DIGITS}", f"latents {DIGITS}",
                     f"sensitivity {DIGITS} --only glf,two-stage-vae"],
     "fashion-quick": ["table1 --preset quick --on fashion"],
+    "mnist-paper": [f"table1 {PAPER} --seeds 1 --only vae,wae-gan,rae-gmm,vae-flow-prior,vae-flow-posterior,glf",
+                    f"criteria {PAPER} --seeds 3 --only rae-gmm,glf", "report"],
     "mnist-quick": ["table1 --preset quick --on mnist --seeds 3", "report"],
     "mnist-quick-variants": ["table1 --preset quick --on mnist --only wae-mmd,glf-two-stage,glf-regularized-1,"
                              "glf-regularized-10,glf-regularized,rae-l2-gmm,rae-sn-gmm,vae-flow-posterior-conditional,"

@@ -56,7 +56,7 @@ def square(x: int, folder: Path) -> int | None:
 @pytest.fixture
 def results(cluster, tmp_path, monkeypatch):
     """A folder for items; jobs can import these functions, and squeue is asked often."""
-    monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parent}:{ROOT}")
+    monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parent}:{ROOT / 'tests' / 'support'}:{ROOT}")
     monkeypatch.setattr("slurm.follow.QUEUE_SECONDS", 1.0)
     return tmp_path
 
@@ -239,7 +239,7 @@ def test_status_cancel_and_retry_of_submitted_trainings(results, short_demo, mon
 def test_dry_run_tells_what_slurm_would_get(results, capsys):
     assert main([*DEMO, "--cluster", "slurm", "--dry-run", "--results", str(results / "out")]) == 0
     out = capsys.readouterr().out
-    assert "SLURM: 4 jobs with 4 trainings" in out
+    assert "SLURM: 4 jobs with 4 runs" in out
     assert "60 min, 0 GPUs, 1 CPUs" in out
     assert not (results / "out").exists()
 
@@ -249,7 +249,7 @@ def test_a_partition_that_takes_nothing_is_a_mistake_of_the_command(results, mon
     monkeypatch.setenv("AE_BENCH_RESOURCES", str(results / "resources.toml"))
     assert main([*DEMO, "--cluster", "slurm", "--results", str(results / "out")]) == 2
     printed = capsys.readouterr()
-    assert "SLURM accepts none of 4 trainings" in printed.err
+    assert "SLURM accepts none of 4 runs" in printed.err
     assert "invalid partition" in printed.out
     assert not [*(results / "out").glob("records/*")]
 

@@ -214,7 +214,7 @@ def test_what_other_weights_made_is_in_no_table(random_vgg, short, tmp_path, mon
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(VGG16, "digest", "397923af")
         assert main([*short, "--dry-run"]) == 0
-        assert "1 lacking" in capsys.readouterr().out
+        assert "1 missing weights" in capsys.readouterr().out
     # What is there is shown where the weights are not.
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "empty"))
     monkeypatch.delenv("AE_BENCH_DATA", raising=False)
