@@ -1,7 +1,10 @@
-"""Who trains what at this moment: a file in runs/KEY with an owner and a heartbeat, taken over when it is stale.
+"""The lock of a run: a file in runs/KEY with its owner and a heartbeat. A stale lock is taken over.
 
-Two launchers on one results folder, a worker that was killed and its successor, a requeued job on another node:
-all that they share is a file system, so all that they say to each other is this file.
+Launchers, workers and requeued jobs on several nodes share only a file system, so the lock is a file there. filelock
+does not replace it. Its FileLock relies on flock, which some cluster file systems lack or keep to one node, and a
+suspended owner holds it for ever. Its SoftFileLock needs no flock, but was still held 80 s after its owner was killed.
+This lock is free at once after a kill on the same host, and after `STALE_SECONDS` in all other cases (60 s measured for
+an owner on another host, killed or suspended).
 """
 
 from __future__ import annotations

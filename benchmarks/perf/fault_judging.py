@@ -26,19 +26,17 @@ def numbers(record: Mapping[str, Any]) -> Any:
     return record["status"], epochs, [e["values"] for e in record["evaluations"]], record["diagnostics"]
 
 
-def undisturbed_results(whole: Path, folder: Path, seeds: int) -> tuple[bytes, dict[str, Any]]:
-    """The table as it should be, and the numbers of its records.
+def undisturbed_results(results: Path, seeds: int) -> tuple[bytes, dict[str, Any]]:
+    """Run what is missing of an undisturbed launch; return its Table 1 as CSV and the numbers of its records by key.
 
     Args:
-        whole: results of an undisturbed run with `MORE_SEEDS` trainings of each model.
-        folder: for the results of a run with fewer.
-        seeds: how many.
+        results: results folder of the undisturbed runs. It may hold runs of more seeds.
+        seeds: number of seeds per model.
     """
-    some = Launcher(folder / f"undisturbed-{seeds}", seeds, "inline")
-    shutil.copytree(whole / "records", some.results / "records", dirs_exist_ok=True)
-    some.finish()
-    found = {path.stem: numbers(json.loads(read_text(path))) for path in some.results.glob("records/*.json")}
-    return (some.results / "tables" / "table1.csv").read_bytes(), found
+    launcher = Launcher(results, seeds, "inline")
+    launcher.finish()
+    expected = {path.stem: numbers(json.loads(read_text(path))) for path in results.glob("records/*.json")}
+    return (results / "tables" / "table1.csv").read_bytes(), expected
 
 
 def judge_fault(name: str, run: Launcher, table: bytes, expected: Mapping[str, Any], seconds: float) -> dict[str, Any]:

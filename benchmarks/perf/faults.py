@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.perf.fault_definitions import FAULTS, MANY_SEEDS, FaultUnavailable, Launcher
+from benchmarks.perf.fault_definitions import FAULTS, FaultUnavailable
 from benchmarks.perf.fault_judging import COLUMNS, judge_fault, undisturbed_results, write
 
 
@@ -35,16 +35,16 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="ae-bench-faults-"))
     rows: list[dict[str, Any]] = []
     unfinished: list[str] = []
-    if args.undisturbed is None:
-        Launcher(folder / "undisturbed", MANY_SEEDS, "inline").finish()
-    whole = args.undisturbed or folder / "undisturbed"
+    undisturbed = folder / "undisturbed"
+    if args.undisturbed:
+        shutil.copytree(args.undisturbed / "records", undisturbed / "records")
     print(" ".join(f"{name:>21}" if name == "fault" else f"{name:>13}" for name in COLUMNS), flush=True)
     for name in names:
         results, started = folder / name, time.monotonic()
         try:
             run = FAULTS[name](results, args.kills)
             seconds = time.monotonic() - started
-            row = judge_fault(name, run, *undisturbed_results(whole, folder, run.seeds), seconds)
+            row = judge_fault(name, run, *undisturbed_results(undisturbed, run.seeds), seconds)
         except FaultUnavailable as why:
             print(f"{name:>21} skipped: {why}", flush=True)
             continue

@@ -1,4 +1,4 @@
-"""The README and the pages in docs/ are true: tables are the committed ones, files exist, commands and code run."""
+"""README.md, CONTRIBUTING.md and docs/ are true: tables are the committed ones, files exist, commands and code run."""
 
 import os
 import re
@@ -25,7 +25,10 @@ from benchmarks.training.loop import train
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+PAGES = {
+    path: path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+}
 ALL = "\n".join(PAGES.values())
 CODE = re.findall(r"```python\n(.*?)```", README, re.S)
 # faults/ is no table's: what it holds is benchmarks.perf.faults' own
@@ -101,7 +104,7 @@ def test_linked_files_exist(page):
 
 
 def test_mentioned_files_exist():
-    files = re.findall(r"`((?:zoo|benchmarks|slurm|docs)/[\w/]+\.\w+)`", ALL)
+    files = re.findall(r"`((?:zoo|benchmarks|slurm|docs|tests)/[\w/]+\.\w+)`", ALL)
     assert len(files) > 8
     assert not [f for f in files if not (ROOT / f).is_file()]
 
@@ -137,6 +140,7 @@ def test_commands_are_understood(command, tmp_path, capsys, monkeypatch, letters
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "gaussian_ae.py").write_text(CODE[0], encoding="utf-8")
+    (tmp_path / "my_file.py").write_text(CODE[0].replace("GaussianAE", "MyModel"), encoding="utf-8")
     monkeypatch.delenv("AE_BENCH_DATA", raising=False)
     words = [word.replace("PATH", str(letters)) for word in shlex.split(command) if word != "--yes"]
     if words[0] == "fetch":

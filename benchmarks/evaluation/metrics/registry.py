@@ -23,9 +23,8 @@ class Metric:
 
     Attributes:
         columns: column of each value in records -> "lower" or "higher", whichever is better, or "spread".
-        parameters: its parameters in words.  Records store them beside the values.  Change them whenever the
-        computation
-            changes: stored values with other parameters are computed again.
+        parameters: its parameters in words. Records store them beside the values. Change them whenever the
+            computation changes: stored values with other parameters are computed again.
         compute: (reference images, generated images) -> values by column, and the number of numerical fallbacks.
     """
 
