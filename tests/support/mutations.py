@@ -52,13 +52,13 @@ MUTATIONS = {
         "benchmarks/evaluation/metrics/features.py",
         "np.cov(x, rowvar=False)",
         "np.cov(x.T[:, : x.shape[1]], rowvar=False)",
-        ("tests/evaluation/test_metrics.py",),
+        ("tests/evaluation/metrics/test_frechet.py",),
     ),
     "f8-and-f1/8-swapped": Mutation(
         "benchmarks/evaluation/metrics/precision_recall.py",
         '{"f8": _f_beta(precision, recall, 8.0), "f1/8": _f_beta(precision, recall, 1 / 8)}',
         '{"f8": _f_beta(precision, recall, 1 / 8), "f1/8": _f_beta(precision, recall, 8.0)}',
-        ("tests/evaluation/test_metrics.py",),
+        ("tests/evaluation/metrics/test_precision_recall.py",),
     ),
     "schedule-one-epoch-late": Mutation(
         "benchmarks/protocols.py",
