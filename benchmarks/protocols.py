@@ -91,18 +91,18 @@ class Protocol:
     scale: Mapping[str, float] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
-        """As JSON: what a record stores and a training's key is made of."""
+        """As JSON: what a record stores and a run's key is a hash of."""
         stages = {name: _plain(asdict(schedule)) for name, schedule in self.stages.items()}
         return {"stages": stages, "hyper": dict(self.hyper), "source": self.source}
 
     def resolve(self, model: str) -> Protocol:
         """The same with all hyper-parameters of a model named."""
-        # What makes a variant is stronger than what a data set sets; what it multiplies holds for variants too.
+        # A variant's values override those of the data set's row; factors of the row apply to variants, too.
         row = zoo.entry(model)
         known = zoo.hyper_parameters(model)
-        # Who borrows another model's rows need not have all of its hyper-parameters.
-        given = {name: value for name, value in self.hyper.items() if name in known or not row.like}
-        hyper = zoo.hyper_parameters(model, **{**given, **row.hyper})
+        # A model that borrows the rows of another one need not have all of its hyper-parameters.
+        hyper_here = {name: value for name, value in self.hyper.items() if name in known or not row.like}
+        hyper = zoo.hyper_parameters(model, **{**hyper_here, **row.hyper})
         scaled = {
             name: float(hyper[name]) * factor for name, factor in self.scale.items() if name in known or not row.like
         }
@@ -254,10 +254,10 @@ def protocol(model: str, dataset: str, preset: str, n: int) -> Protocol:
     """
     if preset not in PRESETS:
         raise ValueError(f"unknown preset {preset!r}. Known: {', '.join(PRESETS)} (benchmarks/presets.py)")
-    found, budget, lender = rows(model)[row(model, dataset)], PRESETS[preset], zoo.entry(model).like
+    base, budget, lender = rows(model)[row(model, dataset)], PRESETS[preset], zoo.entry(model).like
     rates = budget.lr.get(lender or model, {})
-    stages = {name: _resolve(name, s, budget.steps, rates.get(name), n) for name, s in found.stages.items()}
-    return replace(found, stages=stages, source=found.source + (f", borrowed from {lender}" if lender else ""))
+    stages = {name: _resolve(name, s, budget.steps, rates.get(name), n) for name, s in base.stages.items()}
+    return replace(base, stages=stages, source=base.source + (f", borrowed from {lender}" if lender else ""))
 
 
 def _resolve(name: str, schedule: Schedule, cap: int | None, lr: PerGroup | None, n: int) -> Schedule:
@@ -280,12 +280,12 @@ def _resolve(name: str, schedule: Schedule, cap: int | None, lr: PerGroup | None
 
 def own_rows(model: str, dataset: str, preset: str) -> str | None:
     """What a caption must say of a row that is not the paper's, or None."""
-    found, lender = rows(model)[row(model, dataset)], zoo.entry(model).like
+    base, lender = rows(model)[row(model, dataset)], zoo.entry(model).like
     parts = [f"borrowed from {lender}"] if lender else []
-    if found.source.startswith(OURS) or (zoo.is_external(model) and not lender):
-        parts.append(found.source or "its own")
+    if base.source.startswith(OURS) or (zoo.is_external(model) and not lender):
+        parts.append(base.source or "its own")
     own = PRESETS[preset].lr.get(lender or model, {})
-    parts += [f"lr {show(lr)} in stage {stage}" for stage, lr in own.items() if lr != found.stages[stage].lr]
+    parts += [f"lr {show(lr)} in stage {stage}" for stage, lr in own.items() if lr != base.stages[stage].lr]
     return "; ".join(parts) or None
 
 

@@ -24,27 +24,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done, 1 some runs failed, 2 an error in the command (nothing started), 130 interrupted.
     """
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
-    words = sys.argv[1:] if arguments is None else [*arguments]
+    argument_list = sys.argv[1:] if arguments is None else [*arguments]
     try:
-        args, errors = parse(words)
+        args, errors = parse(argument_list)
         command = COMMANDS[args.command]
         # Only the commands that plan runs have more to check, and report their errors with these.
         if errors and (command.function.partition(":")[0] != "tables" or (not args.is_known and is_default(args))):
             raise UserErrors(errors)
-        args.errors, args.arguments = errors, words
+        args.errors, args.arguments = errors, argument_list
         return command.run(args)
     except UserErrors as error:
-        for problem in error.errors:
-            print(f"error: {problem}", file=sys.stderr)
+        for message in error.errors:
+            print(f"error: {message}", file=sys.stderr)
         return USER_ERROR
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output has gone: no complaint at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of the output is gone: print no error at exit
         return FAILED
     except OSError as error:  # a full disk: what was finished is written
         print(f"error: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        print("interrupted: finished runs are kept; the same command goes on with the rest", file=sys.stderr)
+        print("interrupted: finished runs are kept; run the same command again to continue", file=sys.stderr)
         return INTERRUPTED
 
 

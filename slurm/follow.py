@@ -1,7 +1,7 @@
-"""Following SLURM jobs by what they leave behind.
+"""Follow SLURM jobs until every item has an outcome.
 
-Whether an item is done is asked of the caller, whether its job lives of squeue.  submitit's own answer comes from
-sacct, and on a cluster without accounting it waits for ever for a job that was killed.
+The caller says whether an item is done, and squeue whether its job still exists. submitit asks sacct instead, and on a
+cluster without accounting waits forever for a killed job.
 """
 
 from __future__ import annotations
@@ -17,60 +17,60 @@ from slurm.outcome import Outcome
 T = TypeVar("T")
 R = TypeVar("R")
 
-POLL_SECONDS = 0.5  # between two looks at what jobs have left behind
+POLL_SECONDS = 0.5  # between two checks of the items' results
 QUEUE_SECONDS = 5.0  # between two calls of squeue in the first five minutes,
 QUIET_QUEUE_SECONDS = 30.0  # and after them, as a busy controller should not be asked often
-MAX_SILENCE_SECONDS = 1800.0  # without any answer from squeue, and without results, before giving up
+MAX_SILENCE_SECONDS = 1800.0  # without an answer from squeue and without a result, after which following stops
 
 
 class QueueMonitor(Generic[T, R]):
-    """SLURM's queue, looked at now and then: which jobs are gone, which will never start, which are held."""
+    """Checks SLURM's queue from time to time: which jobs are gone, will never start, or are held."""
 
     def __init__(self, options: SlurmOptions[T, R]):
         self.options = options
-        self.started = self.answered = time.monotonic()
-        self.looked = 0.0
-        self.absent: dict[int, int] = {}  # item -> looks in a row that did not find its job
+        self.started = self.last_answer = time.monotonic()
+        self.last_check = 0.0
+        self.missed_checks: dict[int, int] = {}  # item -> checks in a row that did not find its job
         self.held_jobs: set[str] = set()  # jobs that somebody holds
 
     def note_result(self) -> None:
-        """An item has come to its end: all is well, though SLURM may not answer."""
-        self.answered = time.monotonic()
+        """Note that an item has ended: jobs run, even if SLURM does not answer."""
+        self.last_answer = time.monotonic()
 
     def is_due(self) -> bool:
-        """Whether it is time to look."""
+        """Whether the next check is due."""
         now = time.monotonic()
-        return now - self.looked >= (QUEUE_SECONDS if now - self.started < 300 else QUIET_QUEUE_SECONDS)
+        return now - self.last_check >= (QUEUE_SECONDS if now - self.started < 300 else QUIET_QUEUE_SECONDS)
 
     def check(self, jobs: Mapping[int, str], items: Sequence[T]) -> tuple[dict[int, str], list[int]]:
         """Ask SLURM for the jobs of items.
 
         Args:
-            jobs: item's place -> its job.
+            jobs: item's index -> its job.
             items: all items.
 
         Returns:
-            item's place -> why its job will never start; places of items whose jobs are gone.
+            item's index -> why its job will never start; indices of items whose jobs are gone.
 
         Raises:
             OSError: it has not answered for a long time.
         """
-        self.looked = time.monotonic()
+        self.last_check = time.monotonic()
         queue = scheduler.list_jobs()
         if queue is None:
-            if self.looked - self.answered > MAX_SILENCE_SECONDS:
+            if self.last_check - self.last_answer > MAX_SILENCE_SECONDS:
                 raise OSError("SLURM has not answered for half an hour; submitted jobs are followed by the same "
                               "command, run again")  # fmt: skip
             return {}, []
-        self.answered = self.looked
+        self.last_answer = self.last_check
         states = {index: queue.get(job, scheduler.GONE) for index, job in jobs.items()}
-        useless = {
+        dead_jobs = {
             jobs[index]
-            for index, s in states.items()
-            if scheduler.can_never_start(s) or scheduler.was_requeued_and_held(s)
+            for index, state in states.items()
+            if scheduler.can_never_start(state) or scheduler.was_requeued_and_held(state)
         }
-        if useless:  # nobody waits for these any longer, and what goes again has a job of its own
-            scheduler.cancel_jobs(useless)
+        if dead_jobs:  # they must not start later: their items are given up, or get new jobs
+            scheduler.cancel_jobs(dead_jobs)
         impossible = {}
         for index, state in states.items():
             job, item = jobs[index], items[index]
@@ -81,10 +81,10 @@ class QueueMonitor(Generic[T, R]):
                 self.options.report(f"SLURM job {job} is held: {state}; `scontrol release {job}` lets it go")
             is_gone = state == scheduler.GONE or scheduler.was_requeued_and_held(state)
             is_gone = is_gone and not self.options.is_running(item)
-            self.absent[index] = self.absent.get(index, 0) + 1 if is_gone else 0
-        # Two looks: a job may have been between two states, and its record on its way through a file system.
-        lost = [index for index in jobs if self.absent[index] >= 2]
-        self.absent |= dict.fromkeys(lost, 0)
+            self.missed_checks[index] = self.missed_checks.get(index, 0) + 1 if is_gone else 0
+        # Two checks: a job may change its state, and its record may take time to appear on a shared file system.
+        lost = [index for index in jobs if self.missed_checks[index] >= 2]
+        self.missed_checks |= dict.fromkeys(lost, 0)
         return impossible, lost
 
 
@@ -96,30 +96,30 @@ def submit_and_follow(
     retries: int,
     poll: Callable[[], None] | None,
 ) -> Generator[Outcome[T, R], None, None]:
-    """Submit what has no job yet, and yield each item's outcome as soon as it is known.
+    """Submit the items that have no job yet, and yield each item's outcome as soon as it is known.
 
-    An item whose job is gone without having left anything behind is submitted again, at most `retries` times.
+    If a job is gone without a result, its item is submitted again, at most `retries` times.
     """
     options.folder.mkdir(parents=True, exist_ok=True)
     jobs = dict(options.existing_jobs)
     unsubmitted = [index for index in range(len(items)) if index not in jobs]
 
-    def send(indices: list[int], alone: bool = False) -> list[Outcome[T, R]]:
-        sent, refused = submit(fn, [items[index] for index in indices], options, environment, alone)
-        jobs.update({indices[at]: job for at, job in sent.items()})
-        return [Outcome(items[indices[at]], None, why, ran=False) for at, why in refused.items()]
+    def submit_items(selected: list[int], separately: bool = False) -> list[Outcome[T, R]]:
+        submitted, refused = submit(fn, [items[index] for index in selected], options, environment, separately)
+        jobs.update({selected[position]: job for position, job in submitted.items()})
+        return [Outcome(items[selected[position]], None, reason, ran=False) for position, reason in refused.items()]
 
     unfinished = dict.fromkeys(range(len(items)))  # in order
-    places = {id(items[index]): index for index in unfinished}
-    outcomes = send(unsubmitted) if unsubmitted else []
+    indices = {id(items[index]): index for index in unfinished}
+    outcomes = submit_items(unsubmitted) if unsubmitted else []
     for outcome in outcomes:
-        del unfinished[places[id(outcome.item)]]
+        del unfinished[indices[id(outcome.item)]]
     yield from outcomes
     if not options.wait:
         return
 
     monitor = QueueMonitor(options)
-    tries: dict[int, int] = {}
+    retries_used: dict[int, int] = {}
     while unfinished:
         for index in [*unfinished]:
             value = options.find_result(items[index])
@@ -129,26 +129,26 @@ def submit_and_follow(
                 yield Outcome(items[index], value, None)
         if unfinished and monitor.is_due():
             impossible, gone = monitor.check({index: jobs[index] for index in unfinished}, items)
-            for index, why in impossible.items():
+            for index, reason in impossible.items():
                 del unfinished[index]
-                yield Outcome(items[index], None, why, ran=False)
+                yield Outcome(items[index], None, reason, ran=False)
             lost = [index for index in gone if options.find_result(items[index]) is None]
-            # Whose fault it was is known only where an item had its job for itself.
+            # An item is to blame only if it did not share its job.
             shared = {index for index in lost if sum(job == jobs[index] for job in jobs.values()) > 1}
-            again = [index for index in lost if index in shared or tries.get(index, 0) < retries]
+            resubmitted = [index for index in lost if index in shared or retries_used.get(index, 0) < retries]
             for index in lost:
-                tries[index] = tries.get(index, 0) + (index not in shared)
-                how = scheduler.how_it_ended(jobs[index])
-                if index in again:
-                    options.report(f"SLURM job {jobs[index]} ended without a record ({how}): submitted again")
+                retries_used[index] = retries_used.get(index, 0) + (index not in shared)
+                how_it_ended = scheduler.describe_end(jobs[index])
+                if index in resubmitted:
+                    options.report(f"SLURM job {jobs[index]} ended without a record ({how_it_ended}): submitted again")
                 else:
                     del unfinished[index]
-                    why = f"SLURM job {jobs[index]} ended without a record ({how})"
-                    # The log may name a host: its last line is shown, and does not enter the record.
-                    options.report(why + _last_log_line(options, jobs[index]))
-                    yield Outcome(items[index], None, why)
-            for outcome in send(again, alone=True) if again else []:
-                del unfinished[places[id(outcome.item)]]
+                    reason = f"SLURM job {jobs[index]} ended without a record ({how_it_ended})"
+                    # The log may name a host: its last line is printed, but is not part of the outcome.
+                    options.report(reason + _last_log_line(options, jobs[index]))
+                    yield Outcome(items[index], None, reason)
+            for outcome in submit_items(resubmitted, separately=True) if resubmitted else []:
+                del unfinished[indices[id(outcome.item)]]
                 yield outcome
         if poll:
             poll()
@@ -162,4 +162,4 @@ def _last_log_line(options: SlurmOptions[T, R], job: str) -> str:
         lines = (options.folder / f"{job}_0_log.out").read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
         return ""
-    return f"; its last words: {lines[-1][:200]}" if lines else ""
+    return f"; the last line of its log: {lines[-1][:200]}" if lines else ""

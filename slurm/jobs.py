@@ -1,4 +1,4 @@
-"""Items as SLURM jobs, submitted in arrays by submitit, which also requeues them and keeps their logs."""
+"""Submit items as SLURM jobs, in arrays, through submitit, which also requeues them and keeps their logs."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ MAX_ARRAY_SIZE = 1000  # jobs in an array: SLURM's own default limit
 
 @dataclass(frozen=True)
 class SlurmOptions(Generic[T, R]):
-    """How items become jobs, and how the outcome of an item is known.
+    """How items become jobs, and how an item's outcome is found.
 
     Attributes:
-        folder: for submitit's files and the jobs' logs; nodes must see it under the same path.
-        group_key: item -> what items that may share a job have in common, such as model and data set.
-        resources_of: item -> what its job asks for; one answer for all items of a group.
-        find_result: what the item's work has left behind, or None where there is nothing yet.
-        is_running: whether some process works on the item at this moment, in one of these jobs or elsewhere.
+        folder: folder of submitit's files and the jobs' logs; it must have the same path on all nodes.
+        group_key: item -> a key; only items with equal keys share a job.
+        resources_of: item -> resources of its job; the same for all items of a group.
+        find_result: item -> its result, or None if there is none yet.
+        is_running: item -> whether a process works on it now, in one of these jobs or elsewhere.
         on_submitted: called with new jobs, job id -> its items; if it raises, the jobs are cancelled.
-        existing_jobs: item's place in the sequence -> the job that an earlier launcher has submitted for it.
-        wait: False: only submit.
-        report: takes lines for people.
+        existing_jobs: item's index -> the job that an earlier launcher has submitted for it.
+        wait: whether to wait for outcomes; False: only submit.
+        report: is called with each message.
     """
 
     folder: Path
@@ -56,10 +56,14 @@ class JobTask(Generic[T]):
 
     fn: Callable[[T], Any]
     items: tuple[T, ...]
-    requeues: int  # how often it may still go on after a time limit or a pre-emption
+    requeues: int  # how often the job may still be requeued
 
     def __call__(self) -> None:
-        """Call the function on all items; a raising one does not keep the others from their turn."""
+        """Call the function on all items, even if it raises for some.
+
+        Raises:
+            RuntimeError: it raised for at least one item.
+        """
         failed = 0
         for item in self.items:
             try:
@@ -72,7 +76,7 @@ class JobTask(Generic[T]):
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission | None:
         """submitit asks for this before it requeues the job; None means not to."""
-        # Our own count: submitit's is of time-outs, takes every pre-emption of a short job for one, and is 3.
+        # submitit's own limit is 3 time-outs, and it counts every pre-emption of a short job as one.
         if self.requeues < 1:
             return None
         return submitit.helpers.DelayedSubmission(replace(self, requeues=self.requeues - 1))
@@ -81,26 +85,28 @@ class JobTask(Generic[T]):
 def group_items(
     items: Sequence[T], group_key: Callable[[T], Hashable], resources_of: Callable[[T], Resources]
 ) -> list[tuple[Resources, list[int]]]:
-    """Jobs: what each asks for and the places of its items, in the order of their first ones."""
+    """Group items into jobs: each job's resources and the indices of its items, in the order of their first items."""
     by_key: dict[Hashable, list[int]] = {}
     for index, item in enumerate(items):
         by_key.setdefault(group_key(item), []).append(index)
     jobs = []
     for indices in by_key.values():
         requested = resources_of(items[indices[0]])
-        jobs += [(requested, indices[at : at + requested.seeds]) for at in range(0, len(indices), requested.seeds)]
+        jobs += [
+            (requested, indices[start : start + requested.seeds]) for start in range(0, len(indices), requested.seeds)
+        ]
     return sorted(jobs, key=lambda job: job[1][0])
 
 
 def group_jobs(jobs: Sequence[tuple[Resources, list[int]]]) -> list[tuple[Resources, list[list[int]]]]:
-    """Jobs that ask for the same are one array, of at most `MAX_ARRAY_SIZE` jobs."""
+    """Group jobs with equal resources into arrays of at most `MAX_ARRAY_SIZE` jobs."""
     by_resources: dict[Resources, list[list[int]]] = {}
     for needs, indices in jobs:
         by_resources.setdefault(needs, []).append(indices)
     return [
-        (needs, tasks[at : at + MAX_ARRAY_SIZE])
+        (needs, tasks[start : start + MAX_ARRAY_SIZE])
         for needs, tasks in by_resources.items()
-        for at in range(0, len(tasks), MAX_ARRAY_SIZE)
+        for start in range(0, len(tasks), MAX_ARRAY_SIZE)
     ]
 
 
@@ -109,25 +115,25 @@ def submit(
     items: Sequence[T],
     options: SlurmOptions[T, Any],
     environment: Mapping[str, str],
-    alone: bool = False,
+    separately: bool = False,
 ) -> tuple[dict[int, str], dict[int, str]]:
-    """Submit all items; `alone`: each in a job of its own.
+    """Submit all items; `separately`: each in its own job.
 
     Returns:
-        item's place -> job id; item's place -> why SLURM refused it.
+        item's index -> job id; item's index -> why SLURM refused it.
     """
     jobs: dict[int, str] = {}
     refused: dict[int, str] = {}
 
-    def needed(item: T) -> Resources:
-        return replace(options.resources_of(item), seeds=1) if alone else options.resources_of(item)
+    def resources_needed(item: T) -> Resources:
+        return replace(options.resources_of(item), seeds=1) if separately else options.resources_of(item)
 
-    for needs, array in group_jobs(group_items(items, options.group_key, needed)):
+    for needs, array in group_jobs(group_items(items, options.group_key, resources_needed)):
         tasks = [JobTask(fn, tuple(items[index] for index in indices), needs.requeues) for indices in array]
         try:
             executor = submitit.SlurmExecutor(options.folder, max_num_timeout=sys.maxsize)  # `JobTask` counts
             executor.update_parameters(**submitit_parameters(needs, environment))
-            with contextlib.redirect_stderr(io.StringIO()):  # the error says it too
+            with contextlib.redirect_stderr(io.StringIO()):  # the exception has the same message
                 ids = [job.job_id for job in executor.submit_array(tasks)]
         except Exception as reason:  # submitit's, subprocess's, or a full disk
             message = " ".join(str(reason).replace("sbatch: error: ", "").split()) or type(reason).__name__
@@ -137,7 +143,7 @@ def submit(
             options.on_submitted(
                 {job: [items[index] for index in indices] for job, indices in zip(ids, array, strict=True)}
             )
-        except BaseException as reason:  # a full disk, or `cancel`: nobody would know of these jobs
+        except BaseException as reason:  # a full disk, or `cancel`: these jobs would be noted nowhere
             scheduler.cancel_jobs(ids)
             if not isinstance(reason, OSError):
                 raise
@@ -147,10 +153,10 @@ def submit(
     return jobs, refused
 
 
-def refusal_message(why: str, needs: Resources) -> str:
+def refusal_message(reason: str, needs: Resources) -> str:
     """Why SLURM refused a job, what the job asked for, and where to change it."""
     requested = ", ".join(f"{name} {getattr(needs, name)!r}" for name in ("partition", "account", "minutes", "gpus"))
-    return f"SLURM refused the job: {why} (asked for {requested}; slurm/resources.py, or {OVERRIDES_VARIABLE})"
+    return f"SLURM refused the job: {reason} (asked for {requested}; slurm/resources.py, or {OVERRIDES_VARIABLE})"
 
 
 def submitit_parameters(needs: Resources, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -162,7 +168,7 @@ def submitit_parameters(needs: Resources, environment: Mapping[str, str]) -> dic
         "signal_delay_s": needs.signal_s,
         "array_parallelism": needs.parallel,
         "stderr_to_stdout": True,
-        # srun does not take it over from sbatch since SLURM 22.05
+        # since SLURM 22.05 srun does not inherit it from sbatch
         "srun_args": [f"--cpus-per-task={needs.cpus}"],
         "setup": [f"export {name}={shlex.quote(value)}" for name, value in environment.items()],
         "additional_parameters": {"requeue": True},  # clusters may have it off by default

@@ -32,7 +32,7 @@ def launch(
     poll: Callable[[], None] | None = None,
     slurm: SlurmOptions[T, R] | None = None,
 ) -> Generator[Outcome[T, R], None, None]:
-    """Call ``fn`` on every item and yield each outcome as soon as it is there.
+    """Call ``fn`` on every item and yield each outcome as soon as it is known.
 
     Arguments are checked at once; work starts with the first ``next``. Closing the generator, or an exception
     such as KeyboardInterrupt while it waits, ends the workers, so ``fn`` must write its files by rename.
@@ -42,17 +42,17 @@ def launch(
             processes are daemonic: it may use threads and ``subprocess``, but not ``multiprocessing``.
         items: its arguments, one per call.
         cluster: "inline" is a plain map in this process; "local" uses worker processes; "slurm" submits jobs;
-            "auto" is as `resolve_cluster` says: never "inline", so that a crash does not take this process down.
+            "auto" is what `resolve_cluster` returns; never "inline", so that a crash does not end this process.
         workers: number of processes, for "local".
-        slots: for "local", variables of each worker of its own, such as its GPU in CUDA_VISIBLE_DEVICES; as many
-            as there are workers, or none.
-        environment: variables that workers have before they import anything, such as OMP_NUM_THREADS. Inline,
-            they are set during each call, too late for libraries that are already loaded.
-        retries: how often an item goes again when its worker has died, or its SLURM job is gone.
-        worker_lost: for "local", the exit code by which ``fn`` ends a worker that can do nothing more, such as one
-            that lost its GPU: a new worker takes the item, which counts as none of its retries.
+        slots: for "local", environment variables of each worker, such as CUDA_VISIBLE_DEVICES; one entry per worker, or
+            none at all.
+        environment: variables that are set before workers import anything, such as OMP_NUM_THREADS. Inline, they
+            are set during each call, too late for libraries that are already loaded.
+        retries: how often an item is retried after its worker has died, or its SLURM job is gone.
+        worker_lost: for "local", the exit code with which ``fn`` ends a worker that cannot continue, for example
+            without its GPU. A new worker takes the item, and this does not count as a retry.
         poll: called a few times a second while waiting (inline: before every item).
-        slurm: for "slurm", how items become jobs and how their outcomes are known.
+        slurm: for "slurm", how items become jobs and how their outcomes are found.
 
     Returns:
         Outcomes in order of completion, one per item.
@@ -71,19 +71,19 @@ def launch(
     cluster = resolve_cluster(cluster) if slurm or cluster != "auto" else "local"
     if cluster == "inline":
         return _run_inline(fn, items, environment, poll)
-    _check_that_it_pickles(fn, "fn", "Use a function at the top level of a module, or functools.partial of one")
+    _check_picklable(fn, "fn", "Use a function at the top level of a module, or functools.partial of one")
     for number, item in enumerate(items):
-        _check_that_it_pickles(item, f"item {number}", "Items should be plain values")
+        _check_picklable(item, f"item {number}", "Items should be plain values")
     if cluster == "local":
-        each = [{**environment, **slot} for slot in slots or [{}] * workers]
-        return run_in_workers(fn, items, each, retries, worker_lost, poll)
+        worker_environments = [{**environment, **slot} for slot in slots or [{}] * workers]
+        return run_in_workers(fn, items, worker_environments, retries, worker_lost, poll)
     if slurm is None:
-        raise ValueError("cluster 'slurm' needs `slurm`: what jobs ask for, and how an item's outcome is known")
+        raise ValueError("cluster 'slurm' needs `slurm`: resources of jobs, and how an item's outcome is found")
     return submit_and_follow(fn, items, slurm, environment, retries, poll)
 
 
 def resolve_cluster(cluster: str) -> str:
-    """What "auto" means here: "slurm" where sbatch and a controller answer, outside of jobs; else "local"."""
+    """The cluster that "auto" selects: "slurm" if jobs can be submitted here, otherwise "local"."""
     if cluster != "auto":
         return cluster
     return "slurm" if scheduler.is_available() else "local"
@@ -93,7 +93,7 @@ def gpu_slots(count: int, workers: int) -> list[dict[str, str]]:
     """One GPU for each worker, in turn; several workers share a GPU where there are more workers than GPUs.
 
     Args:
-        count: GPUs that this process sees; where CUDA_VISIBLE_DEVICES names them, those names are handed on.
+        count: GPUs that this process sees; if CUDA_VISIBLE_DEVICES is set, its names are used.
         workers: number of processes.
     """
     names = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
@@ -112,9 +112,9 @@ def _run_inline(
         yield Outcome(item, value, error)
 
 
-def _check_that_it_pickles(thing: object, name: str, advice: str) -> None:
+def _check_picklable(value: object, name: str, advice: str) -> None:
     try:
-        pickle.dumps(thing)
+        pickle.dumps(value)
     except Exception as reason:  # __reduce__ may raise anything
-        message = f"{name} cannot be sent to a worker process: {thing!r}: {reason}. {advice}."
+        message = f"{name} cannot be sent to a worker process: {value!r}: {reason}. {advice}."
         raise TypeError(message) from reason

@@ -1,4 +1,4 @@
-"""What became of one item, wherever it ran."""
+"""The outcome of one item, wherever it ran."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Outcome(Generic[T, R]):
-    """What became of one item: ``value`` is what the function returned, unless ``error`` tells why not."""
+    """The outcome of one item: the function's ``value``, or an ``error``."""
 
     item: T
     value: R | None
-    error: str | None  # a traceback, or how the worker process or the SLURM job ended; None when done
+    error: str | None  # a traceback, or how the worker process or the SLURM job ended
     ran: bool = True  # False where SLURM refused the item's job

@@ -1,4 +1,4 @@
-"""Worker processes that may crash: each takes items one after the other, and dies with at most one of them.
+"""Worker processes that take items one after the other. A crash costs at most the item that the worker has.
 
 When the caller dies, its workers end too.
 """
@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from slurm.outcome import Outcome
 
@@ -27,9 +27,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 POLL_SECONDS = 0.2  # between two calls of poll()
-GRACE_SECONDS = 60.0  # a worker gets to save and end before it is killed; a second Ctrl-C cuts them short
+GRACE_SECONDS = 60.0  # for a worker to save and end before it is killed; a second Ctrl-C ends the wait
 MAX_FAILED_STARTS = 3  # in a row; after these no further worker is started
-READY = b"ready"  # a worker's first message: its imports are over and it waits for an item
+READY = b"ready"  # a worker's first message: it has imported everything and waits for an item
 
 
 def run_in_workers(
@@ -44,81 +44,29 @@ def run_in_workers(
 
     Args:
         fn: as `launch` takes it.
-        items: likewise.
+        items: as `launch` takes them.
         slots: the environment variables of each worker.
         retries: as `launch` takes it.
-        worker_lost: likewise.
-        poll: likewise.
+        worker_lost: as `launch` takes it.
+        poll: as `launch` takes it.
     """
-    pending = deque(range(len(items)))
-    free_slots = deque(slots)  # variables of workers that may be started
-    deaths = [0] * len(items)
-    busy: list[_Worker] = []  # each of these has an item
-    idle: list[_Worker] = []  # told to end, as nothing is left for them
-    failed_starts = 0
-    polled = -math.inf
-
-    def start_worker() -> None:
-        with _sigint_held():  # Ctrl-C between the start of a process and the append would lose it
-            busy.append(_start_worker(pending.popleft(), free_slots.popleft()))
-
-    def assign(worker: _Worker) -> None:
-        # A worker that has died meanwhile is noticed by the next wait.
-        with contextlib.suppress(OSError):
-            worker.pipe.send_bytes(pickle.dumps((fn, items[worker.index])))
-
+    pool = _WorkerPool(fn, items, slots, retries, worker_lost)
+    last_poll = -math.inf
     try:
         for _ in range(min(len(slots), len(items))):
-            start_worker()
-        while busy:
-            # The sentinels as well: a process that fn has left behind may hold a dead worker's pipe open.
-            awake = set(wait([end for w in busy for end in (w.pipe, w.process.sentinel)], POLL_SECONDS))
-            outcomes: list[Outcome[T, R]] = []
-            for worker in [w for w in busy if w.pipe in awake or w.process.sentinel in awake]:
-                message = _receive(worker.pipe)
-                if message is None:
-                    how_it_died = _how_it_died(worker)
-                    busy.remove(worker)
-                    free_slots.append(worker.slot)
-                    deaths[worker.index] += not worker.has_answered or worker.process.exitcode != worker_lost
-                    if deaths[worker.index] <= retries:
-                        pending.appendleft(worker.index)  # to a new worker: another may be what it died of
-                    else:
-                        outcomes.append(Outcome(items[worker.index], None, how_it_died))
-                    failed_starts = 0 if worker.is_ready else failed_starts + 1
-                    if failed_starts >= MAX_FAILED_STARTS:
-                        outcomes += [Outcome(items[index], None, how_it_died) for index in pending]
-                        pending.clear()
-                    if pending:
-                        start_worker()
-                elif not worker.is_ready:
-                    worker.is_ready = True
-                    failed_starts = 0
-                    assign(worker)
-                else:
-                    # The worker goes on before the caller has the outcome, who may take a while over it.
-                    index = worker.index
-                    worker.has_answered = True
-                    if pending:
-                        worker.index = pending.popleft()
-                        assign(worker)
-                    else:
-                        idle.append(worker)
-                        busy.remove(worker)
-                        free_slots.append(worker.slot)
-                        worker.pipe.close()
-                    value, error = _unpickle_reply(message)
-                    outcomes.append(Outcome(items[index], value, error))
-            if poll and time.monotonic() - polled >= POLL_SECONDS:
+            pool.start_worker()
+        while pool.busy:
+            outcomes = pool.wait()
+            if poll and time.monotonic() - last_poll >= POLL_SECONDS:
                 poll()
-                polled = time.monotonic()
+                last_poll = time.monotonic()
             yield from outcomes
     except BaseException:  # KeyboardInterrupt and GeneratorExit are not Exceptions
-        for worker in busy + idle:
+        for worker in pool.busy + pool.idle:
             worker.process.terminate()
         raise
     finally:
-        _join(busy + idle)
+        _join(pool.busy + pool.idle)
 
 
 @dataclass
@@ -127,8 +75,89 @@ class _Worker:
     pipe: Connection
     index: int  # of its item
     slot: Mapping[str, str]  # variables that it was started with
-    is_ready: bool = False  # it has started well enough to ask for that item
-    has_answered: bool = False  # it has answered before
+    is_ready: bool = False  # it has sent `READY`
+    has_answered: bool = False  # it has sent a reply before
+
+
+class _WorkerPool(Generic[T, R]):
+    """The workers of one call of `run_in_workers`, and the items that are left for them."""
+
+    def __init__(
+        self,
+        fn: Callable[[T], R],
+        items: Sequence[T],
+        slots: Sequence[Mapping[str, str]],
+        retries: int,
+        worker_lost: int | None,
+    ):
+        self.fn, self.items, self.retries, self.worker_lost = fn, items, retries, worker_lost
+        self.pending = deque(range(len(items)))  # indices of items
+        self.free_slots = deque(slots)  # variables of workers that may be started
+        self.deaths = [0] * len(items)  # of workers at this item
+        self.busy: list[_Worker] = []  # each of these has an item
+        self.idle: list[_Worker] = []  # about to end, as nothing is left for them
+        self.failed_starts = 0  # in a row
+
+    def start_worker(self) -> None:
+        """Start a worker for the next item."""
+        with _sigint_held():  # Ctrl-C between the start of a process and the append would lose it
+            self.busy.append(_start_worker(self.pending.popleft(), self.free_slots.popleft()))
+
+    def wait(self) -> list[Outcome[T, R]]:
+        """Wait for messages or deaths of workers, at most `POLL_SECONDS`; return the outcomes of items that ended."""
+        # The sentinels as well: a process that fn has left behind may hold a dead worker's pipe open.
+        awake = set(wait([end for w in self.busy for end in (w.pipe, w.process.sentinel)], POLL_SECONDS))
+        outcomes: list[Outcome[T, R]] = []
+        for worker in [w for w in self.busy if w.pipe in awake or w.process.sentinel in awake]:
+            message = _receive(worker.pipe)
+            if message is None:
+                outcomes += self._replace_dead(worker)
+            elif not worker.is_ready:
+                worker.is_ready = True
+                self.failed_starts = 0
+                self._assign(worker)
+            else:
+                outcomes.append(self._take_reply(worker, message))
+        return outcomes
+
+    def _assign(self, worker: _Worker) -> None:
+        # A worker that has died meanwhile is noticed by the next wait.
+        with contextlib.suppress(OSError):
+            worker.pipe.send_bytes(pickle.dumps((self.fn, self.items[worker.index])))
+
+    def _replace_dead(self, worker: _Worker) -> list[Outcome[T, R]]:
+        """Retry a dead worker's item or give it up, and start a worker in its place if items are left."""
+        outcomes: list[Outcome[T, R]] = []
+        how_it_died = _how_it_died(worker)
+        self.busy.remove(worker)
+        self.free_slots.append(worker.slot)
+        self.deaths[worker.index] += not worker.has_answered or worker.process.exitcode != self.worker_lost
+        if self.deaths[worker.index] <= self.retries:
+            self.pending.appendleft(worker.index)  # to a new process, as the state of this one may have been the cause
+        else:
+            outcomes.append(Outcome(self.items[worker.index], None, how_it_died))
+        self.failed_starts = 0 if worker.is_ready else self.failed_starts + 1
+        if self.failed_starts >= MAX_FAILED_STARTS:
+            outcomes += [Outcome(self.items[index], None, how_it_died) for index in self.pending]
+            self.pending.clear()
+        if self.pending:
+            self.start_worker()
+        return outcomes
+
+    def _take_reply(self, worker: _Worker, message: bytes) -> Outcome[T, R]:
+        """Return the outcome of a worker's item, and give the worker its next item before the caller handles it."""
+        index = worker.index
+        worker.has_answered = True
+        if self.pending:
+            worker.index = self.pending.popleft()
+            self._assign(worker)
+        else:
+            self.idle.append(worker)
+            self.busy.remove(worker)
+            self.free_slots.append(worker.slot)
+            worker.pipe.close()
+        value, error = _unpickle_reply(message)
+        return Outcome(self.items[index], value, error)
 
 
 def _start_worker(index: int, environment: Mapping[str, str]) -> _Worker:
@@ -173,7 +202,7 @@ def _join(workers: Sequence[_Worker]) -> None:
 
 
 def _serve(pipe: Connection) -> None:
-    """What a worker does: answer each (fn, item) with (value, error) until the pipe ends."""
+    """Run in a worker: answer each (fn, item) with (value, error) until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -209,7 +238,7 @@ def call_safely(fn: Callable[[T], R], item: T) -> tuple[R | None, str | None]:
 
 
 def _end_with_parent() -> None:
-    """End this process with its parent, even amid a long call: a killed parent terminates nobody."""
+    """End this process when its parent ends, even during a long call: a killed parent cannot terminate it."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -218,7 +247,7 @@ def _end_with_parent() -> None:
 
 @contextlib.contextmanager
 def environment_variables(environment: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables, and put back what was there."""
+    """Set environment variables in the block, and restore them afterwards."""
     before = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)
     try:
@@ -233,10 +262,10 @@ def environment_variables(environment: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _sigint_held() -> Iterator[None]:
-    """Hold back Ctrl-C; a process started meanwhile inherits that, until it can ignore the signal.
+    """Delay Ctrl-C in the block. A process that is started in it inherits this, until it can ignore the signal.
 
-    Where this process has other threads, one of those may take it all the same. A worker lost that way ends
-    with its pipe, by itself, and leaves one more traceback on the screen.
+    If this process has other threads, one of them may receive the signal. A worker that is lost in this way ends when
+    its pipe is closed, and prints one more traceback.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield

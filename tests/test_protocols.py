@@ -149,7 +149,7 @@ def test_captions_say_which_rows_are_ours():
     assert protocols.own_rows("vae", "digits", "demo").startswith("ours: MNIST's epochs, batch 64, β x 11")
 
 
-def test_mistakes_list_what_there_is():
+def test_errors_list_what_there_is():
     with pytest.raises(ValueError, match=r"unknown preset 'fast'\. Known: paper, quick, demo"):
         protocol("glf", "mnist", "fast", 60_000)
     with pytest.raises(ValueError, match=r"no protocol for 'wae-gan' on 'celeba-hq'; rows: mnist, cifar10, celeba"):

@@ -44,5 +44,5 @@ def __getattr__(name: str) -> Any:
     """Import a name that needs torch (PEP 562)."""
     if name not in LAZY:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
-    found = globals()[name] = getattr(importlib.import_module(LAZY[name]), name)
-    return found
+    value = globals()[name] = getattr(importlib.import_module(LAZY[name]), name)
+    return value

@@ -1,9 +1,8 @@
 """What the models have in common: a latent space, a decoder, and a list of training stages.
 
-A model differs from another in how it is trained and in where its latents come from (Section 2 of the
-paper), so a model declares just that: `stages`, a generator, and `sample_latent`.  Sampling, encoding and
-reconstructing are written once, here.  Nothing in a model knows epochs, learning rates or devices: those
-are the protocol's and the loop's.
+Models differ in how they are trained and in where their latents come from (Section 2 of the paper), so a model
+defines only two things: `stages`, a generator, and `sample_latent`. Sampling, encoding and reconstructing are here.
+Epochs, learning rates and devices belong to the protocol and the loop, not to a model.
 
 Symbols, as in the paper: `x` image, `z` latent, `nz` its size (the paper's d), `eps` noise of the base
 distribution N(0, I), `f` the flow from z to eps, `k` the width of its networks, `mu`, `sigma`, `logvar` the
@@ -31,7 +30,7 @@ BATCH = 500  # images per forward pass outside training: about 50 MB of activati
 
 @dataclass(frozen=True)
 class Update:
-    """One optimiser and what it minimises: one step on every mini-batch.
+    """A loss and the parameters that minimize it, with one optimizer; it takes one step on every mini-batch.
 
     Attributes:
         loss: called as `loss(*batch)` with one slice of each tensor of the stage's data.
@@ -49,7 +48,7 @@ class Stage:
 
     Attributes:
         name: finds its schedule in the protocol.
-        data: asked at the start of *every* epoch; the first axis of each tensor is the example.
+        data: called at the start of *every* epoch; the first axis of each tensor is the example.
             uint8 tensors are pixels and reach the loss as floats in [0, 1]; others arrive as they are.
         updates: carried out in order, on every mini-batch.
     """
@@ -65,8 +64,8 @@ class LatentModel(nn.Module, ABC):
     A model is a subclass with `stages` and `sample_latent`.  Four rules let one loop train, cut, resume and
     store all of them:
 
-    1. Code between two yields may depend only on weights that later stages leave alone: resuming runs it
-       again, with the random state that it had.
+    1. Code between two yields may depend only on weights that later stages do not change: a resumed run executes it
+       again, with the same random state.
     2. Stage and group names are what the protocol's rows use.
     3. `sample_latent` raises `NotFitted` as long as there is no density to sample from.
     4. Every tensor that is learned is a parameter or a buffer.  Those with one row per training example are
@@ -80,7 +79,7 @@ class LatentModel(nn.Module, ABC):
 
     decoder: nn.Module
     per_example: tuple[str, ...] = ()
-    spec: Mapping[str, Any] | None = None  # what zoo.build was asked for; zoo.save stores it
+    spec: Mapping[str, Any] | None = None  # the arguments of zoo.build; zoo.save stores them
 
     def __init__(self, image_shape: Sequence[int], nz: int):
         super().__init__()
@@ -90,7 +89,7 @@ class LatentModel(nn.Module, ABC):
 
     @abstractmethod
     def stages(self, x: Tensor) -> Iterator[Stage]:
-        """Yield the stages of training; what stands after a `yield` runs when that stage has been trained.
+        """Yield the stages of training; the code after a `yield` runs when that stage has been trained.
 
         Args:
             x: the training images, (N, C, H, W) uint8, on the model's device.
@@ -228,7 +227,7 @@ class LatentModel(nn.Module, ABC):
         for name in self.per_example:
             if name in state_dict:
                 old, shape = getattr(self, name), state_dict[name].shape
-                if old.shape == shape:  # optimisers hold on to the tensor: keep it
+                if old.shape == shape:  # optimizers hold references to the tensor: keep it
                     continue
                 new = torch.empty(shape, dtype=old.dtype, device=old.device)
                 setattr(self, name, nn.Parameter(new) if isinstance(old, nn.Parameter) else new)
@@ -258,7 +257,7 @@ def line(start: Tensor, end: Tensor, t: Tensor) -> Tensor:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; afterwards each module is in the mode in which it was."""
+    """Evaluate a model without gradients in the block; afterwards each module is in its earlier mode again."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -270,26 +269,26 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def check_sizes(image_shape: Sequence[int], nz: int, k: int | None = None) -> None:
-    """Raise ValueError, with all that is wrong, for sizes that the shared networks cannot have (Table 3)."""
-    wrong = []
+    """Raise ValueError, with all errors, for sizes that the shared networks cannot have (Table 3)."""
+    errors = []
     if len(image_shape) != 3:
-        wrong.append(f"image_shape must be (C, H, W), got {tuple(image_shape)}")
+        errors.append(f"image_shape must be (C, H, W), got {tuple(image_shape)}")
     else:
         c, h, w = image_shape
         if c not in (1, 3):
-            wrong.append(f"images have 1 or 3 channels, got {c}")
+            errors.append(f"images have 1 or 3 channels, got {c}")
         if h != w or h < 4 or h % 4:
-            wrong.append(f"images are square with a side divisible by 4 (two strides of 2), got {h}x{w}")
+            errors.append(f"images are square with a side divisible by 4 (two strides of 2), got {h}x{w}")
     if nz < 2 or nz % 2:
-        wrong.append(f"nz must be even and positive (a coupling splits it in halves), got {nz}")
+        errors.append(f"nz must be even and positive (a coupling splits it in halves), got {nz}")
     if k is not None and k < 1:
-        wrong.append(f"k, the width of the flow's networks, must be positive, got {k}")
-    if wrong:
-        raise ValueError("; ".join(wrong))
+        errors.append(f"k, the width of the flow's networks, must be positive, got {k}")
+    if errors:
+        raise ValueError("; ".join(errors))
 
 
 def check_positive(**values: float) -> None:
     """Raise ValueError for hyper-parameters that must be above zero and finite."""
-    wrong = [f"{name} must be positive, got {value}" for name, value in values.items() if not 0 < value < inf]
-    if wrong:
-        raise ValueError("; ".join(wrong))
+    errors = [f"{name} must be positive, got {value}" for name, value in values.items() if not 0 < value < inf]
+    if errors:
+        raise ValueError("; ".join(errors))

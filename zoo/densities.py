@@ -13,7 +13,7 @@ from zoo.base import NotFitted
 class GaussianMixture(nn.Module):
     """A mixture of full-covariance Gaussians: fitted by scikit-learn, kept as buffers, sampled by torch.
 
-    Ten components, tol 1e-3 and at most 2000 iterations, on float64 latents (RAE's code; ledger 5.9).
+    Ten components, tol 1e-3 and at most 2000 iterations, on float64 latents (RAE's code).
 
     Args:
         nz: size of the latents.
@@ -52,11 +52,11 @@ class GaussianMixture(nn.Module):
         """
         if not self.fitted:
             raise NotFitted("the mixture cannot be sampled before it is fitted")
-        which = torch.multinomial(self.weights.cpu(), n, replacement=True, generator=generator)
+        component = torch.multinomial(self.weights.cpu(), n, replacement=True, generator=generator)
         eps = torch.randn(n, self.means.shape[1], generator=generator, dtype=torch.float64)
         draws = torch.empty_like(eps)
         for i, (mean, factor) in enumerate(zip(self.means.cpu(), self.cholesky.cpu(), strict=True)):
-            chosen = which == i  # one product per component: a factor per draw would be n * nz^2 numbers
+            chosen = component == i  # one product per component: a factor per draw would be n * nz^2 numbers
             draws[chosen] = mean + eps[chosen] @ factor.T
         return draws
 
@@ -64,7 +64,7 @@ class GaussianMixture(nn.Module):
         """Log-density in nats: (B, nz) -> (B,) float64."""
         parts = []
         for weight, mean, factor in zip(self.weights, self.means, self.cholesky, strict=True):
-            white = torch.linalg.solve_triangular(factor, (z.double() - mean).T, upper=False)
+            whitened = torch.linalg.solve_triangular(factor, (z.double() - mean).T, upper=False)
             logdet = factor.diagonal().log().sum()
-            parts.append(weight.log() - 0.5 * white.square().sum(0) - logdet - 0.5 * len(mean) * log(2 * pi))
+            parts.append(weight.log() - 0.5 * whitened.square().sum(0) - logdet - 0.5 * len(mean) * log(2 * pi))
         return torch.logsumexp(torch.stack(parts), dim=0)

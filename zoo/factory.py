@@ -30,7 +30,7 @@ def build(name: str, *, image_shape: Sequence[int], nz: int, k: int | None = Non
     if "k" in inspect.signature(row.model).parameters:
         if k is None:
             raise ValueError(f"{name} has a flow: give its width k (the paper has 64 for MNIST, 256 for CIFAR-10)")
-        check_sizes(image_shape, nz, k)  # with k, so that all sizes that are wrong are told at once
+        check_sizes(image_shape, nz, k)  # with k, so that all wrong sizes are reported at once
         values["k"] = k
     model = row.model(image_shape=tuple(image_shape), nz=nz, **values)
     model.spec = {"model": name, "image_shape": list(image_shape), "nz": nz, "k": k, "hyper": dict(hyper)}
@@ -49,14 +49,14 @@ def save(model: LatentModel, path: str | os.PathLike[str]) -> None:
             os.fsync(file.fileno())  # or a power cut may leave a renamed file with holes
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)  # half a file must not fill a disk that is full already
+        temporary.unlink(missing_ok=True)  # a partial file must not stay on a full disk
 
 
 def load(path: str | os.PathLike[str]) -> LatentModel:
     """The model that `save` wrote, on the CPU, in evaluation mode.  Runs nothing that is in the file.
 
     Raises:
-        ValueError: its class is from outside the registry and was not adopted: a file must not choose what is imported.
+        ValueError: its class is external and was not adopted: a file must not decide what is imported.
     """
     content = torch.load(path, map_location="cpu", weights_only=True)
     spec = content["spec"]

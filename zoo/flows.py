@@ -86,7 +86,7 @@ class Flow(nn.Module):
     Departs: the product of eq. (1)'s determinant runs to d in the paper; it must run to D - d.  No switch: they
     are equal here.
 
-    A flow is computed in fp32 or finer, whatever the precision of a training: it says so by `fp32_only`.
+    A flow is computed in fp32 or finer, whatever the precision of training; its attribute `fp32_only` says so.
 
     Args:
         nz: size of the latent, even.
@@ -171,12 +171,12 @@ def check_coverage(layers: list[Coupling | Permutation], nz: int) -> None:
 
     One that is not would be modelled as N(0, 1) whatever its distribution is.
     """
-    at, count = torch.arange(nz), torch.zeros(nz, dtype=torch.long)  # at[i]: which input is in place i now
+    input_at, count = torch.arange(nz), torch.zeros(nz, dtype=torch.long)  # input_at[i]: the input that is at i now
     for layer in layers:
         if isinstance(layer, Coupling):
-            count[at[nz // 2 :]] += 1
+            count[input_at[nz // 2 :]] += 1
         else:
-            at = at[layer.index]
+            input_at = input_at[layer.index]
     if (count == 0).any():
         missed = (count == 0).nonzero().flatten().tolist()
         raise ValueError(f"the flow transforms every dimension but {missed}: use more blocks")

@@ -1,7 +1,7 @@
 """GLANN: a code for each training image, then a mapping from noise to codes (Hoshen, Li & Malik).
 
 The first stage is GLO (Bojanowski et al.): codes and decoder are trained together, without an encoder.  The second is
-IMLE (Li & Malik): noise is mapped near to every code, by nearest neighbours that are found anew every epoch.
+IMLE (Li & Malik): noise is mapped near to every code, by nearest neighbors that are searched again in every epoch.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ DRAWS = 128  # per forward pass of the matching, as in training: the mapping's b
 BLOCK = 1 << 24  # distances at a time: 64 MB
 
 
-def nearest(points: Tensor, among: Tensor) -> Tensor:
-    """Index of the nearest of `among`, (M, d), to each of `points`, (N, d): (N,), on their device.
+def nearest(points: Tensor, candidates: Tensor) -> Tensor:
+    """Index of the nearest of `candidates`, (M, d), to each of `points`, (N, d): (N,), on their device.
 
     By |a|^2 - 2 a.p, which is |a - p|^2 without what is the same for all a, in chunks of `BLOCK` distances, never in
     TF32: its ten bits cannot tell near ones apart.
     """
-    half = 0.5 * among.square().sum(1)
-    chunks = points.split(max(1, BLOCK // len(among)))
-    with all_digits():
-        return torch.cat([(half - part @ among.T).argmin(1) for part in chunks])
+    half = 0.5 * candidates.square().sum(1)
+    chunks = points.split(max(1, BLOCK // len(candidates)))
+    with without_tf32():
+        return torch.cat([(half - part @ candidates.T).argmin(1) for part in chunks])
 
 
 @contextmanager
-def all_digits() -> Iterator[None]:
-    """Matrix products of float32 in float32, whatever a training is set to; put back afterwards."""
+def without_tf32() -> Iterator[None]:
+    """Compute matrix products in float32 in the block, even if training uses TF32."""
     before = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = False
     try:
@@ -87,7 +87,9 @@ class GLANN(LatentModel):
     def glo_loss(self, x: Tensor, index: Tensor) -> Loss:
         """The reconstruction loss of images (B, C, H, W) from their codes, which are scaled to length 1."""
         z = self.codes[index]
-        recon = self.recon(x, self.decoder(z / length(z).detach()))  # the length gets no gradient, as in the original
+        recon = self.recon(
+            x, self.decoder(z / row_norms(z).detach())
+        )  # the length gets no gradient, as in the original
         return recon, {"recon": recon}
 
     def imle_loss(self, e: Tensor, z: Tensor) -> Loss:
@@ -97,8 +99,8 @@ class GLANN(LatentModel):
 
     @torch.no_grad()
     def project(self) -> None:
-        """Scale all codes to length 1, in place: optimisers hold on to the parameter."""
-        self.codes.div_(length(self.codes))
+        """Scale all codes to length 1, in place: optimizers hold references to the parameter."""
+        self.codes.div_(row_norms(self.codes))
 
     @torch.no_grad()
     def match(self) -> tuple[Tensor, Tensor]:
@@ -113,33 +115,33 @@ class GLANN(LatentModel):
         """Codes and decoder; then the mapping, matched anew every epoch."""
         if len(self.codes) != len(x):
             self.codes = nn.Parameter(0.01 * torch.randn(len(x), self.nz, device=self.device))
-        index = torch.arange(len(x), device=self.device)  # the images themselves may lie elsewhere
+        index = torch.arange(len(x), device=self.device)  # the images may be on another device
 
-        def indexed() -> tuple[Tensor, Tensor]:
-            if self.trained:  # small as they begin, the codes find their places within the first epoch
+        def indexed_images() -> tuple[Tensor, Tensor]:
+            if self.trained:  # not before the first epoch, in which the codes are still small
                 self.project()
             self.trained.fill_(True)
             return x, index
 
         groups = {"codes": [self.codes], "decoder": [*self.decoder.parameters()]}
-        yield Stage("glo", indexed, [Update(self.glo_loss, groups)])
+        yield Stage("glo", indexed_images, [Update(self.glo_loss, groups)])
         self.project()
         self.begun.fill_(True)
         yield Stage("imle", self.match, [Update(self.imle_loss, {"mapping": [*self.mapping.parameters()]})])
 
-    def place(self, e: Tensor) -> Tensor:
+    def to_sphere(self, e: Tensor) -> Tensor:
         """Noise, (B, noise), on the sphere of codes: (B, nz)."""
         z: Tensor = self.mapping(e)
-        return z / length(z)
+        return z / row_norms(z)
 
     def sample_latent(self, n: int, generator: torch.Generator) -> Tensor:
         """e ~ N(0, I), mapped and scaled to length 1: (n, nz)."""
-        return self.place(self.draw_noise(n, generator))
+        return self.to_sphere(self.draw_noise(n, generator))
 
     def latent_path(self, n: int, t: Tensor, generator: torch.Generator) -> Tensor:
         """Lines that are straight in the noise: (n, T, nz)."""
         e = line(self.draw_noise(n, generator), self.draw_noise(n, generator), t)
-        z: Tensor = self.place(e.flatten(0, 1)).unflatten(0, (n, len(t)))
+        z: Tensor = self.to_sphere(e.flatten(0, 1)).unflatten(0, (n, len(t)))
         return z
 
     def draw_noise(self, n: int, generator: torch.Generator) -> Tensor:
@@ -153,7 +155,7 @@ class GLANN(LatentModel):
         return standard_normal(n, self.noise, generator, self.device)
 
 
-def length(z: Tensor) -> Tensor:
+def row_norms(z: Tensor) -> Tensor:
     """Norms of vectors, (B, d) -> (B, 1); not below 1e-12."""
-    found: Tensor = z.norm(dim=1, keepdim=True)
-    return found.clamp_min(1e-12)
+    norms: Tensor = z.norm(dim=1, keepdim=True)
+    return norms.clamp_min(1e-12)

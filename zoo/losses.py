@@ -68,7 +68,7 @@ def draw_gaussian(mu: Tensor, logvar: Tensor) -> Tensor:
     return mu + (0.5 * logvar).exp() * torch.randn_like(mu)
 
 
-def adversary_says(logits: Tensor, label: float) -> Tensor:
+def binary_loss(logits: Tensor, label: float) -> Tensor:
     """Binary cross-entropy of logits (B, 1) against one label, mean over the batch."""
     return nn.functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
 

@@ -1,4 +1,4 @@
-"""What a module of the user's is made of: its text, and the texts of the modules of its own folder that it imports."""
+"""The source of an external module, and of the modules of its folder that it imports: they identify its version."""
 
 from __future__ import annotations
 
@@ -14,60 +14,60 @@ from pathlib import Path
 from types import ModuleType
 from weakref import WeakKeyDictionary
 
-# Whose text is no part of a stranger's model.
-OURS = ("zoo", "benchmarks", "slurm", "torch", "builtins", "abc", "typing", "collections")
+# Packages whose source is not part of an external model.
+EXCLUDED = ("zoo", "benchmarks", "slurm", "torch", "builtins", "abc", "typing", "collections")
 
-# Digest of the text that a module's code was made from, as far as this process has looked at it.
-READ: WeakKeyDictionary[ModuleType, str] = WeakKeyDictionary()
+# Module -> digest of its source when this process first read it.
+DIGESTS: WeakKeyDictionary[ModuleType, str] = WeakKeyDictionary()
 
 
-def texts(module: str) -> dict[str, bytes]:
-    """Name -> text of an imported module, and of all modules of its folder that these import, sorted by name.
+def module_sources(module: str) -> dict[str, bytes]:
+    """Name -> source of an imported module and of all modules of its folder that it imports, sorted by name.
 
-    By the import statements, not by `sys.modules`: what another model has imported here must not count, or a worker
-    process would find another text than the plan did.  An import by a name that is made at run time is not seen.
-    (ModuleFinder of the standard library fails at packages without an __init__.py.)
+    Imports are found by import statements, not in `sys.modules`: modules that another model imported must not count, or
+    a worker process would find other sources than the plan did. Imports by a name that is computed are not found.
+    (ModuleFinder of the standard library fails for packages without an __init__.py.)
 
     Raises:
-        OSError, TypeError: the module's own text cannot be read.
-        ValueError: one of them has changed since it was imported: the code in memory is not the text on the disk.
+        OSError, TypeError: the source of the module cannot be read.
+        ValueError: a file has changed since it was imported, so the code in memory is not the code on the disk.
     """
-    place = folder(module)
-    found: dict[str, bytes] = {}
-    left = [module]
-    while left:
-        name = left.pop()
+    root = folder(module)
+    sources: dict[str, bytes] = {}
+    pending = [module]
+    while pending:
+        name = pending.pop()
         top = name.split(".")[0]
-        path = _file(name, place)
-        # Around an installed package lie everybody's.
-        if path is None or name in found or top in OURS or (installed(place) and top != module.split(".")[0]):
+        path = _file(name, root)
+        # Next to an installed package are packages of others.
+        if path is None or name in sources or top in EXCLUDED or (is_installed(root) and top != module.split(".")[0]):
             continue
-        found[name] = path.read_bytes()
-        left += _imports(name, path, found[name])
-    if module not in found:  # it has a loader of its own
-        found[module] = inspect.getsource(sys.modules[module]).encode()
-    for name, text in found.items():
+        sources[name] = path.read_bytes()
+        pending += _imports(name, path, sources[name])
+    if module not in sources:  # it has its own loader
+        sources[module] = inspect.getsource(sys.modules[module]).encode()
+    for name, text in sources.items():
         if (loaded := sys.modules.get(name)) is not None:
             digest = hashlib.sha256(text).hexdigest()
-            if READ.setdefault(loaded, digest) != digest:
-                raise ValueError(f"the module {name} has changed since it was imported: start Python anew")
-    return dict(sorted(found.items()))
+            if DIGESTS.setdefault(loaded, digest) != digest:
+                raise ValueError(f"the module {name} has changed since it was imported: start Python again")
+    return dict(sorted(sources.items()))
 
 
-def of_class(found: type) -> dict[str, bytes]:
-    """Name -> text of all that makes a class of the user's what it is: its module's, and those of its base classes.
+def class_sources(model_class: type) -> dict[str, bytes]:
+    """Name -> source of the module of an external class, and of those of its base classes.
 
-    Raises as `texts`.
+    Raises as `module_sources`.
     """
-    modules = (part.__module__ for part in found.__mro__ if part.__module__.split(".")[0] not in OURS)
-    whole: dict[str, bytes] = {}
+    modules = (part.__module__ for part in model_class.__mro__ if part.__module__.split(".")[0] not in EXCLUDED)
+    sources: dict[str, bytes] = {}
     for name in dict.fromkeys(modules):
-        whole |= texts(name)
-    return dict(sorted(whole.items()))
+        sources |= module_sources(name)
+    return dict(sorted(sources.items()))
 
 
 def folder(module: str) -> Path:
-    """The folder on the Python path that a module was imported from; a link there is not followed, as it has the name.
+    """The folder on the Python path that a module was imported from. Symbolic links are not followed.
 
     Raises:
         TypeError: it has no file.
@@ -76,34 +76,34 @@ def folder(module: str) -> Path:
     return path.parents[module.count(".") + (path.name == "__init__.py")]
 
 
-def installed(place: Path) -> bool:
-    """Whether a folder is one of Python's own, where packages are installed."""
+def is_installed(root: Path) -> bool:
+    """Whether a folder is one where Python or its packages are installed."""
     python = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return place in python or bool({"site-packages", "dist-packages"} & {*place.parts})
+    return root in python or bool({"site-packages", "dist-packages"} & {*root.parts})
 
 
-def _file(name: str, place: Path) -> Path | None:
-    base = place.joinpath(*name.split("."))
+def _file(name: str, root: Path) -> Path | None:
+    base = root.joinpath(*name.split("."))
     return next((path for path in (base / "__init__.py", base.with_name(f"{base.name}.py")) if path.is_file()), None)
 
 
 def _imports(name: str, path: Path, text: bytes) -> Iterator[str]:
-    """Names of modules that a text may import, with the packages that they are in; some name no module."""
+    """Names of modules, and of their packages, that a source may import; some are names of no module."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     try:
         nodes = [*ast.walk(ast.parse(text))]
-    except (SyntaxError, ValueError):  # nobody has imported it yet: it will fail where it is
+    except (SyntaxError, ValueError):  # it was not imported yet, and its import will fail
         return
     for node in nodes:
-        dotted: list[str] = []
+        dotted_names: list[str] = []
         if isinstance(node, ast.Import):
-            dotted = [alias.name for alias in node.names]
+            dotted_names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             try:
                 base = importlib.util.resolve_name("." * node.level + (node.module or ""), package or None)
             except ImportError:  # above the top
                 continue
-            dotted = [f"{base}.{alias.name}" for alias in node.names]
-        for one in dotted:
-            parts = one.split(".")
+            dotted_names = [f"{base}.{alias.name}" for alias in node.names]
+        for dotted_name in dotted_names:
+            parts = dotted_name.split(".")
             yield from (".".join(parts[:n]) for n in range(1, len(parts) + 1))

@@ -17,14 +17,16 @@ from torch import Tensor, nn
 
 FC = 1024  # Table 3: width of the fully connected layers
 EPS = 1e-5  # batch norm's; PyTorch's default
-LARGEST = 64  # side of the largest images that Table 3's networks are for
-WIDEST = 16  # side at DCGAN's smallest size, at most: with 1024 channels and nz 64, 17 million weights in one layer
-DEEPEST = 1024  # DCGAN: channels at the smallest size, halved with every doubling of the side
+MAX_INFOGAN_SIDE = 64  # side of the largest images that Table 3's networks are for
+MAX_SMALLEST_SIDE = (
+    16  # side at DCGAN's smallest size, at most: with 1024 channels and nz 64, 17 million weights in one layer
+)
+MAX_CHANNELS = 1024  # DCGAN: channels at the smallest size, halved with every doubling of the side
 
 
 def trunk(image_shape: Sequence[int], eps: float = EPS) -> tuple[list[nn.Module], int]:
     """An encoder without its last layer, (B, C, H, W) in [0, 1] -> (B, width), and its width."""
-    return (_infogan_trunk if image_shape[1] <= LARGEST else _dcgan_trunk)(image_shape, eps)
+    return (_infogan_trunk if image_shape[1] <= MAX_INFOGAN_SIDE else _dcgan_trunk)(image_shape, eps)
 
 
 def _infogan_trunk(image_shape: Sequence[int], eps: float) -> tuple[list[nn.Module], int]:
@@ -44,17 +46,19 @@ def dcgan_widths(side: int) -> list[int]:
     The side is halved as often as it stays whole and at least 4.
 
     Raises:
-        ValueError: that ends above `WIDEST`, as the side has too few factors of two; names the next side that has more.
+        ValueError: the smallest side would be above `MAX_SMALLEST_SIDE`; names the next side that works.
     """
     halvings = _halvings(side)
-    if side >> halvings > WIDEST:
-        good = next(other for other in range(side + 4, 2 * side + 1, 4) if other >> _halvings(other) <= WIDEST)
+    if side >> halvings > MAX_SMALLEST_SIDE:
+        next_side = next(
+            other for other in range(side + 4, 2 * side + 1, 4) if other >> _halvings(other) <= MAX_SMALLEST_SIDE
+        )
         raise ValueError(
             f"images of {side}x{side} can be halved only to {side >> halvings}x{side >> halvings}, too large for the "
-            f"linear layer there (at most {WIDEST}x{WIDEST}, zoo/nets.py); the next larger size that works is "
-            f"{good}x{good}"
+            f"linear layer there (at most {MAX_SMALLEST_SIDE}x{MAX_SMALLEST_SIDE}, zoo/nets.py); the next larger "
+            f"size that works is {next_side}x{next_side}"
         )
-    return [DEEPEST >> (halvings - n) for n in range(1, halvings + 1)]
+    return [MAX_CHANNELS >> (halvings - n) for n in range(1, halvings + 1)]
 
 
 def _halvings(side: int) -> int:
@@ -64,10 +68,10 @@ def _halvings(side: int) -> int:
 def _dcgan_trunk(image_shape: Sequence[int], eps: float) -> tuple[list[nn.Module], int]:
     """DCGAN's discriminator without its last layer: leaky ReLU 0.2, batch norm on all layers but the first."""
     c, side = image_shape[0], image_shape[1]
-    first, *others = widths = dcgan_widths(side)
+    first, *later_widths = widths = dcgan_widths(side)
     layers: list[nn.Module] = [nn.Conv2d(c, first, 4, 2, 1), nn.LeakyReLU(0.2)]
-    for before, after in zip(widths, others, strict=False):
-        layers += [nn.Conv2d(before, after, 4, 2, 1), nn.BatchNorm2d(after, eps), nn.LeakyReLU(0.2)]
+    for n_in, n_out in zip(widths, later_widths, strict=False):
+        layers += [nn.Conv2d(n_in, n_out, 4, 2, 1), nn.BatchNorm2d(n_out, eps), nn.LeakyReLU(0.2)]
     return [*layers, nn.Flatten()], widths[-1] * (side >> len(widths)) ** 2
 
 
@@ -120,7 +124,7 @@ class Decoder(nn.Sequential):
     """
 
     def __init__(self, image_shape: Sequence[int], nz: int, eps: float = EPS):
-        super().__init__(*(_infogan if image_shape[1] <= LARGEST else _dcgan)(image_shape, nz, eps))
+        super().__init__(*(_infogan if image_shape[1] <= MAX_INFOGAN_SIDE else _dcgan)(image_shape, nz, eps))
 
 
 def _infogan(image_shape: Sequence[int], nz: int, eps: float) -> list[nn.Module]:
@@ -138,13 +142,13 @@ def _infogan(image_shape: Sequence[int], nz: int, eps: float) -> list[nn.Module]
 def _dcgan(image_shape: Sequence[int], nz: int, eps: float) -> list[nn.Module]:
     """DCGAN's generator: batch norm and ReLU on all layers but the last."""
     c, side = image_shape[0], image_shape[1]
-    first, *others = widths = dcgan_widths(side)[::-1]
+    first, *later_widths = widths = dcgan_widths(side)[::-1]
     small = side >> len(widths)
     layers: list[nn.Module] = [
         nn.Linear(nz, first * small**2), nn.Unflatten(1, (first, small, small)), nn.BatchNorm2d(first, eps), nn.ReLU(),
     ]  # fmt: skip
-    for before, after in zip(widths, others, strict=False):
-        layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.BatchNorm2d(after, eps), nn.ReLU()]
+    for n_in, n_out in zip(widths, later_widths, strict=False):
+        layers += [nn.ConvTranspose2d(n_in, n_out, 4, 2, 1), nn.BatchNorm2d(n_out, eps), nn.ReLU()]
     return [*layers, nn.ConvTranspose2d(widths[-1], c, 4, 2, 1), nn.Sigmoid()]
 
 
@@ -162,7 +166,7 @@ class SkipMLP(nn.Module):
     """Second-stage network of Two-Stage VAE: three layers of 1024, the input joined to the last of them.
 
     (B, nz) -> one (B, nz) tensor per head; heads are linear on concat(input, hidden).  No batch norm.
-    Source: daib13/TwoStageVAE (ledger 5.8).
+    Source: daib13/TwoStageVAE.
     """
 
     def __init__(self, nz: int, heads: int, width: int = 1024):

@@ -1,6 +1,6 @@
 """The perceptual loss of NAM (Hoshen & Wolf), which the paper uses (Appendix B.1): L1 distances in VGG-16's features.
 
-The pretrained network is a tool, not a part of any model: it is in no `state_dict`, no optimiser and no checkpoint, and
+The pretrained network is a tool, not a part of any model: it is in no `state_dict`, no optimizer and no checkpoint, and
 is loaded when the first loss is asked for, so that a trained model is loaded and sampled without it.
 """
 
@@ -23,18 +23,18 @@ class Weights:
     Attributes:
         name: of the file, as torch.hub keeps it.
         digest: first digits of its sha256.
-        get: the command that downloads it.
+        download_command: the command that downloads it.
     """
 
     name: str
     digest: str
-    get: str
+    download_command: str
 
     @property
     def path(self) -> Path | None:
         """The published file, in torch hub's cache or in the folder AE_BENCH_DATA; else one of its name, or None."""
         files = [*self._files().values()]
-        return next((path for path in files if self._fits(path)), files[0] if files else None)
+        return next((path for path in files if self._is_published(path)), files[0] if files else None)
 
     @property
     def sha256(self) -> str:
@@ -46,21 +46,25 @@ class Weights:
         """Why no file can be used here, and what to do; None where one can."""
         files = self._files()
         if not files:
-            return f"needs {self.name} in torch hub's cache or in the folder AE_BENCH_DATA: {self.get}"
-        if any(map(self._fits, files.values())):
+            return f"needs {self.name} in torch hub's cache or in the folder AE_BENCH_DATA: {self.download_command}"
+        if any(map(self._is_published, files.values())):
             return None
-        found = " and ".join(f"that in {place} has sha256 {_hash(path)[:8]}..." for place, path in files.items())
-        return (f"needs {self.name}, but of the files of that name {found}, not {self.digest}...: remove "
-                f"{'it' if len(files) == 1 else 'them'}, and {self.get}")  # fmt: skip
+        mismatches = " and ".join(
+            f"that in {location} has sha256 {_hash(path)[:8]}..." for location, path in files.items()
+        )
+        return (f"needs {self.name}, but of the files of that name {mismatches}, not {self.digest}...: remove "
+                f"{'it' if len(files) == 1 else 'them'}, and {self.download_command}")  # fmt: skip
 
     def _files(self) -> dict[str, Path]:
-        """Place, in words (tables tell it, which have no paths of this machine) -> file of this name there."""
+        """Description of a folder, without paths, as it is shown in tables -> file of this name there."""
         data = os.environ.get("AE_BENCH_DATA")
-        places = {"torch hub's cache": Path(torch.hub.get_dir()) / "checkpoints"}
-        places |= {"the folder AE_BENCH_DATA": Path(data)} if data else {}
-        return {words: place / self.name for words, place in places.items() if (place / self.name).is_file()}
+        folders = {"torch hub's cache": Path(torch.hub.get_dir()) / "checkpoints"}
+        folders |= {"the folder AE_BENCH_DATA": Path(data)} if data else {}
+        return {
+            description: folder / self.name for description, folder in folders.items() if (folder / self.name).is_file()
+        }
 
-    def _fits(self, path: Path) -> bool:
+    def _is_published(self, path: Path) -> bool:
         return _hash(path).startswith(self.digest)
 
 
@@ -103,31 +107,31 @@ def perceptual(x: Tensor, y: Tensor) -> Tensor:
 
 def _prepare(x: Tensor) -> Tensor:
     """(B, 1 or 3, H, W) in [0, 1] -> (B, 3, at least 32, at least 32) in [-1, 1]."""
-    lacking = max(0, SMALLEST - x.shape[-1])
-    x = nn.functional.pad(x, (lacking // 2, lacking - lacking // 2) * 2)
+    padding = max(0, SMALLEST - x.shape[-1])
+    x = nn.functional.pad(x, (padding // 2, padding - padding // 2) * 2)
     return 2 * x.expand(-1, 3, -1, -1) - 1
 
 
 def _taps(layers: nn.Sequential, x: Tensor, levels: int) -> list[Tensor]:
     """Features at the first taps: after the ReLU that follows, but for the last one."""
     last = TAPS[levels - 1]
-    at = {tap + 1 for tap in TAPS[: levels - 1]} | {last}
-    found = []
+    compared = {tap + 1 for tap in TAPS[: levels - 1]} | {last}
+    features = []
     for number, layer in enumerate(layers[: last + 1]):
         x = layer(x)
-        if number in at:
-            found.append(x)
-    return found
+        if number in compared:
+            features.append(x)
+    return features
 
 
 def _hash(path: Path) -> str:
     """Hash of a file's bytes; 500 MB take a second, so it is kept while the file stays as it is."""
-    about = path.stat()
-    return _sha256(path, about.st_mtime_ns, about.st_size)
+    status = path.stat()
+    return _sha256(path, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=4)
-def _sha256(path: Path, changed: int, size: int) -> str:
+def _sha256(path: Path, mtime_ns: int, size: int) -> str:
     with path.open("rb") as content:
         return file_digest(content, "sha256").hexdigest()
 
@@ -138,8 +142,8 @@ def vgg16(device: torch.device) -> nn.Sequential:
     Raises:
         ValueError: the weights are not there, not the published ones, or cannot be read.
     """
-    if said := VGG16.problem:
-        raise ValueError(f"the perceptual loss {said}")
+    if problem := VGG16.problem:
+        raise ValueError(f"the perceptual loss {problem}")
     assert VGG16.path is not None  # else there would be a problem
     return _load(VGG16.path, VGG16.sha256, device)
 
@@ -155,5 +159,7 @@ def _load(path: Path, digest: str, device: torch.device) -> nn.Sequential:
         features = {name.removeprefix("features."): t for name, t in state.items() if name.startswith("features.")}
         net.load_state_dict(features, assign=True)
     except Exception as error:  # torch raises many kinds for a broken file, and advises to execute it
-        raise ValueError(f"{path.name} is not a file of VGG-16's weights: remove it, and {VGG16.get}") from error
+        raise ValueError(
+            f"{path.name} is not a file of VGG-16's weights: remove it, and {VGG16.download_command}"
+        ) from error
     return net.to(device).eval().requires_grad_(False)

@@ -55,8 +55,8 @@ class Entry:
         if not isinstance(self.source, str):
             return self.source
         module, _, name = self.source.partition(":")
-        found: type[LatentModel] = getattr(importlib.import_module(f"zoo.{module}"), name)
-        return found
+        model_class: type[LatentModel] = getattr(importlib.import_module(f"zoo.{module}"), name)
+        return model_class
 
 
 # One row per line, in the order of the paper's tables.
@@ -103,13 +103,13 @@ MODELS: dict[str, Entry] = {
 }
 # fmt: on
 
-ADOPTED: dict[str, Entry] = {}  # external classes that this process was told to import, by `adopt`
+ADOPTED: dict[str, Entry] = {}  # external classes that `adopt` has imported in this process
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """For a message about an unknown name: the known one that is like it, " (did you mean 'glf'?)", or nothing."""
-    close = difflib.get_close_matches(name, known, 1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    """The end of a message about an unknown name: " (did you mean 'glf'?)", or "" if no known name is similar."""
+    matches = difflib.get_close_matches(name, known, 1)
+    return f" (did you mean {matches[0]!r}?)" if matches else ""
 
 
 def is_external(name: str) -> bool:
@@ -129,7 +129,7 @@ def entry(name: str) -> Entry:
     if plus and (base in MODELS or base in ADOPTED):
         return _with_recon(base, recon)
     if is_external(name):
-        raise ValueError(f"{name} was not imported here: zoo.adopt({name!r}) does it, where its text is trusted")
+        raise ValueError(f"{name} was not imported here: zoo.adopt({name!r}) does it, if its code is trusted")
     known = f"{', '.join(MODELS)} (zoo/registry.py), package.module:Class"
     raise ValueError(f"unknown model {name!r}{did_you_mean(name, MODELS)}. Known: {known}")
 
@@ -159,13 +159,15 @@ def variant(name: str, recon: str) -> str:
     Raises:
         ValueError: unknown model or loss, or the model has no such choice.
     """
-    wanted = _with_recon(name, recon)
+    requested = _with_recon(name, recon)
 
     def resolved(row: Entry) -> dict[str, Scalar]:
         return {**defaults(row), **row.hyper}
 
     rows = {name: entry(name), **MODELS}
-    same = (other for other, row in rows.items() if row.model is wanted.model and resolved(row) == resolved(wanted))
+    same = (
+        other for other, row in rows.items() if row.model is requested.model and resolved(row) == resolved(requested)
+    )
     return next(same, f"{name}+{RECON_ALIASES.get(recon, recon)}")
 
 
@@ -174,8 +176,10 @@ def _with_recon(name: str, recon: str) -> Entry:
     if recon not in RECON_LABELS:
         raise ValueError(f"unknown reconstruction loss {recon!r}. Known: {', '.join(RECON_LABELS)} (zoo/losses.py)")
     if "recon" not in defaults(row):
-        having = ", ".join(other for other, its in MODELS.items() if "recon" in defaults(its) and not its.hyper)
-        raise ValueError(f"{name} has no choice of reconstruction loss (a hyper-parameter recon); these have: {having}")
+        supported = ", ".join(m for m, its in MODELS.items() if "recon" in defaults(its) and not its.hyper)
+        raise ValueError(
+            f"{name} has no choice of reconstruction loss (a hyper-parameter recon); these have: {supported}"
+        )
     return replace(row, label=f"{row.label}, {RECON_LABELS[recon]}", hyper={**row.hyper, "recon": recon})
 
 
@@ -193,12 +197,12 @@ def hyper_parameters(name: str, **hyper: Scalar) -> dict[str, Scalar]:
     """
     row = entry(name)
     known = defaults(row)
-    given = {**row.hyper, **hyper}
-    unknown = sorted(set(given) - set(known))
+    values = {**row.hyper, **hyper}
+    unknown = sorted(set(values) - set(known))
     if unknown:
         raise ValueError(
             f"{name} has no hyper-parameter {', '.join(map(repr, unknown))}. Known: {', '.join(known) or 'none'}"
         )
-    # 10 and 10.0 are the same training: they must not differ in its key.
-    floats = {name: float(value) for name, value in given.items() if isinstance(known[name], float)}
-    return {**known, **given, **floats}
+    # 10 and 10.0 are the same setting: they must give the same key.
+    floats = {name: float(value) for name, value in values.items() if isinstance(known[name], float)}
+    return {**known, **values, **floats}

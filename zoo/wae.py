@@ -10,34 +10,36 @@ from torch import Tensor, nn
 
 from zoo.base import LatentModel, Loss, Stage, Update, check_positive, standard_normal
 from zoo.flows import log_normal
-from zoo.losses import adversary_says, imq_mmd, sse
+from zoo.losses import binary_loss, imq_mmd, sse
 from zoo.nets import Adversary, Decoder, Encoder
 
-NOISE = 0.01  # standard deviation of the noise on the encoder's input while training (tolstikhin/wae)
-CUT = 2.0  # standard deviations at which it is truncated (TensorFlow's truncated_normal)
+NOISE_STD = 0.01  # standard deviation of the noise on the encoder's input while training (tolstikhin/wae)
+TRUNCATION = 2.0  # it is truncated at so many standard deviations (TensorFlow's truncated_normal)
 RECON = 0.05  # weight of the squared error in tolstikhin/wae, from whose units lambda = 10 is quoted
 
 
 def truncated_normal(u: Tensor) -> Tensor:
-    """N(0, 1) truncated at +-`CUT`, by the inverse of its distribution function at u in [0, 1], of any shape."""
-    return (sqrt(2) * torch.erfinv((2 * u - 1) * erf(CUT / sqrt(2)))).clamp(-CUT, CUT)
+    """N(0, 1) truncated at +-`TRUNCATION`, by the inverse of its distribution function at u in [0, 1], of any shape."""
+    return (sqrt(2) * torch.erfinv((2 * u - 1) * erf(TRUNCATION / sqrt(2)))).clamp(-TRUNCATION, TRUNCATION)
 
 
 def truncated_noise(x: Tensor) -> Tensor:
-    """N(0, NOISE^2), truncated at `CUT` deviations, like x, from the device's global generator (training only).
+    """N(0, NOISE_STD^2), truncated at `TRUNCATION` deviations, like x, from the global generator of the device.
 
     From 2.12 on PyTorch's function draws by rejection, and asks the device at every step whether all were accepted: a
     GPU would be waited for.  On a CPU it stays, as the committed records were made with its random numbers.
     """
     if x.device.type == "cpu":
-        return nn.init.trunc_normal_(torch.empty_like(x), std=NOISE, a=-CUT * NOISE, b=CUT * NOISE)
-    return NOISE * truncated_normal(torch.rand_like(x))
+        return nn.init.trunc_normal_(
+            torch.empty_like(x), std=NOISE_STD, a=-TRUNCATION * NOISE_STD, b=TRUNCATION * NOISE_STD
+        )
+    return NOISE_STD * truncated_normal(torch.rand_like(x))
 
 
 def covariance(z: Tensor) -> Tensor:
     """Of latents (n, nz): (nz, nz), to the last bit that of torch.cov, which asks the device whether n is enough."""
-    centred = z.T - z.T.sum(1, keepdim=True) / len(z)
-    return centred @ centred.T / (len(z) - 1)
+    centered = z.T - z.T.sum(1, keepdim=True) / len(z)
+    return centered @ centered.T / (len(z) - 1)
 
 
 class WAE(LatentModel):
@@ -127,13 +129,13 @@ class WAEGAN(WAE):
         # Kept for the adversary: encoding the batch again would move batch norm's statistics twice.
         self._z = z.detach()
         recon = sse(x, self.decoder(z))
-        penalty = adversary_says(self.adversary(z), 1.0)
+        penalty = binary_loss(self.adversary(z), 1.0)
         return self.recon_weight * recon + self.lam * penalty, {"recon": recon, "penalty": penalty}
 
     def adversary_loss(self, x: Tensor) -> Loss:
         """lambda * (BCE(adversary(prior), 1) + BCE(adversary(z), 0)) on the latents of the same batch."""
         prior, z = self.draw_prior(len(x)), self._z
-        bce = adversary_says(self.adversary(prior), 1.0) + adversary_says(self.adversary(z), 0.0)
+        bce = binary_loss(self.adversary(prior), 1.0) + binary_loss(self.adversary(z), 0.0)
         return self.lam * bce, {"adversary": bce}
 
     def stages(self, x: Tensor) -> Iterator[Stage]:

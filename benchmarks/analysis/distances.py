@@ -19,7 +19,7 @@ from benchmarks.evaluation.protocol import BASE_VARIANT, ROUNDED, UNCHANGED, VAR
 
 # What a table's own protocol does to images; older records do not say so, and did this
 DEFAULT_COLUMNS = {"real_transform": UNCHANGED, "fake_transform": UNCHANGED, "split": "test", "quantization": ROUNDED}
-# These differ between data sets and extractors; the values in VARIANT_VALUES are used by `run sensitivity` only
+# These differ between data sets and extractors; the values in VARIANT_VALUES are used by the command `sensitivity` only
 PREPROCESSING_COLUMNS = ("input", "crop", "resize")
 VARIANT_VALUES = {
     name: {variant.changes[name] for variant in VARIANTS.values() if name in variant.changes}

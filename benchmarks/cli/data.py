@@ -1,4 +1,4 @@
-"""Downloads, and lists of what there is: models, data sets, presets, metrics, features, protocols."""
+"""Commands that download data, and that list models, data sets, presets, metrics, features and protocols."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ def data_root(args: Namespace) -> Path | None:
 
 
 def fetch(args: Namespace) -> int:
-    """Download data sets and weights; 1 where something could not be downloaded.
+    """Download data sets and weights; return 1 if a download failed.
 
     Raises:
-        Problems: a name is not known, or none is given.
+        UserErrors: a name is not known, or none is given.
     """
     from benchmarks.data import download
 
     unknown = [name for name in args.names if name not in download.FETCH]
     if unknown or not args.names:
-        what = f"cannot fetch {', '.join(map(repr, unknown))}" if unknown else "nothing to fetch"
-        raise UserErrors([f"{what}. Known: {', '.join(download.FETCH)} (benchmarks/data/download.py)"])
-    done, problems = download.fetch(args.names, data_root(args), say=print)
+        message = f"cannot fetch {', '.join(map(repr, unknown))}" if unknown else "nothing to fetch"
+        raise UserErrors([f"{message}. Known: {', '.join(download.FETCH)} (benchmarks/data/download.py)"])
+    done, errors = download.fetch(args.names, data_root(args), report=print)
     for line in done:
         print(line)
-    for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
-    return FAILED if problems else DONE
+    for error in errors:
+        print(f"error: {error}", file=sys.stderr)
+    return FAILED if errors else DONE
 
 
 def show_names(args: Namespace) -> int:
-    """Print the models, data sets, presets, metrics and features that there are."""
+    """Print the known models, data sets, presets, metrics and features."""
     import zoo
     from benchmarks.data.registry import DATASETS
     from benchmarks.evaluation.metrics import METRICS
@@ -72,7 +72,7 @@ def show_names(args: Namespace) -> int:
     for name, metric in METRICS.items():
         sheet.add_row(name, ", ".join(f"{column} ({better})" for column, better in metric.columns.items()))
     console.print(sheet)
-    console.print(f"features (benchmarks/evaluation/extractors.py): {', '.join(FEATURE_FORMS)}")
+    console.print(f"features (benchmarks/evaluation/extractors/registry.py): {', '.join(FEATURE_FORMS)}")
     return DONE
 
 
@@ -97,5 +97,5 @@ def show_protocols(args: Namespace) -> int:
 
 
 def _console() -> Console:
-    """A console whose tables are not squeezed into 80 columns where there is no terminal."""
+    """A console that is wide if the output is not a terminal."""
     return Console(width=None if sys.stdout.isatty() else 200)

@@ -17,7 +17,7 @@ def run(args: Namespace) -> int:
     """Print the metrics of --fake against --real, as a table and, last, as one line of JSON.
 
     Raises:
-        Problems: with everything that is wrong.
+        UserErrors: all errors.
     """
     from benchmarks.cli.output import wide_console
     from benchmarks.evaluation import compare
@@ -30,24 +30,24 @@ def run(args: Namespace) -> int:
         raise UserErrors(errors)
     metrics = tuple(METRICS) if args.metrics is None else tuple(names(args.metrics))
     try:
-        found = compare.compare(
+        comparison = compare.compare(
             args.real, args.fake, args.features or "inception", data_root(args), device,
             metrics=metrics, images=images or None, allow_few=args.allow_few,
         )  # fmt: skip
     except ValueError as error:
         raise UserErrors([str(error)]) from None
-    protocol = found.protocol
-    title = " + ".join("moments of unknown images" if n is None else f"{n:,} images" for n in found.n)
+    protocol = comparison.protocol
+    title = " + ".join("moments of unknown images" if n is None else f"{n:,} images" for n in comparison.n)
     if protocol is not None:
         title += f", {protocol.extractor} ({protocol.dims}-d), metric protocol {protocol.id}"
     sheet = Sheet("metric", "value", "better", title=title)
     better = {column: direction for row in METRICS.values() for column, direction in row.columns.items()}
-    for column, value in found.values.items():
+    for column, value in comparison.values.items():
         sheet.add_row(column, f"{value:.6g}", better.get(column, "lower"))
     wide_console().print(sheet)
-    about: dict[str, Any] = {"n_real": found.n[0], "n_fake": found.n[1]}
+    description: dict[str, Any] = {"n_real": comparison.n[0], "n_fake": comparison.n[1]}
     if protocol is not None:
-        about |= {"extractor": protocol.extractor, "weights": protocol.weights}
-        about |= {"protocol_id": protocol.id, "protocol": protocol.plain()}
-    print(json.dumps({**about, **found.values}))
+        description |= {"extractor": protocol.extractor, "weights": protocol.weights}
+        description |= {"protocol_id": protocol.id, "protocol": protocol.plain()}
+    print(json.dumps({**description, **comparison.values}))
     return DONE

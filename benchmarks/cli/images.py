@@ -14,7 +14,7 @@ def draw(args: Namespace) -> int:
     """Draw a picture from a finished run and print its path.
 
     Raises:
-        Problems: no such run, or its weights are gone.
+        UserErrors: there is no such run, or its weights were removed.
     """
     if len(args.names) != 2:
         raise UserErrors([f"{args.command} takes MODEL DATASET, got {' '.join(args.names) or 'nothing'}"])

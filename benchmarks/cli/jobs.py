@@ -1,20 +1,21 @@
-"""Commands on runs that were launched: status, retry, cancel."""
+"""Commands for launched runs: status, retry, cancel."""
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cli.commands import DONE, USER_ERROR
+from benchmarks.cli.commands import DONE, FAILED, USER_ERROR
 from benchmarks.cli.parser import program
 from benchmarks.execution.options import Options, UserErrors, names
-from slurm import CLUSTERS, cluster_name, list_jobs, resolve_cluster
+from slurm import CLUSTERS, cancel_jobs, cluster_name, list_jobs, resolve_cluster
 
-# Options of launch files that older versions wrote -> their names today.
+# Options in launch files of older versions -> their current names
 RENAMED = {"progress": "eval_every"}
 
 
@@ -27,35 +28,60 @@ def status(args: Namespace) -> int:
 
 
 def cancel(args: Namespace) -> int:
-    """Stop everything that runs for a results folder; 1 where SLURM did not answer."""
-    from benchmarks.execution.cancel import cancel_launches
+    """Stop everything that runs for a results folder, wherever it runs; return 1 if SLURM did not answer."""
+    from benchmarks.execution import launches
 
-    return cancel_launches(Path(args.results))
+    results = Path(args.results)
+    code, count = DONE, 0
+    queue: Mapping[str, str] | None = None
+    name: str | None = None
+    for path, launch in launches.launches(results).items():
+        if launch["jobs"] and queue is None:
+            queue, name = list_jobs(), cluster_name()
+        # Without an answer from SLURM the jobs may still be there.
+        jobs = [*launch["jobs"]] if queue is None else [j for j in launches.jobs(launch, name) if j in queue]
+        # A cancelled launch may still have jobs: SLURM may not have answered then.
+        if not jobs and (launch["cancelled"] or not launches.is_launcher_alive(path, launch)):
+            continue
+        launches.cancel(path)
+        count += 1
+        # Read again: the launcher may have submitted more before it saw that it was cancelled.
+        later = launches.launches(results)[path]
+        jobs += [job for job in later["jobs"] if job not in launch["jobs"]]
+        # Without an answer the job numbers may belong to others by now: they are not reported as cancelled.
+        if jobs and (queue is None or not cancel_jobs(jobs)):
+            print(f"error: SLURM did not answer: its jobs {', '.join(jobs[:5])} may still run; cancel again where it "
+                  "answers", file=sys.stderr)  # fmt: skip
+            code = FAILED
+        where = f"{len(jobs)} SLURM jobs" if jobs else f"the launcher on {launch['owner']['host']}"
+        print(f"cancelled: {where}, started {time.strftime('%Y-%m-%d %H:%M', time.localtime(launch['at']))}")
+    print("finished runs are kept; `retry` goes on with the rest" if count else "nothing is running")
+    return code
 
 
 def retry(args: Namespace) -> int:
-    """Run every command again that was launched into a results folder: what failed, is missing or was lost.
+    """Run the launched commands of a results folder again: runs that failed, are missing or were lost.
 
-    A launch that names classes of the user's own has their modules imported.  Whoever can write into the folder can
-    write such a name, so this command line must name each of them, too.
+    If a launch names external classes, their modules are imported. Anyone who can write into the folder can add such a
+    name, so the command line of `retry` must name each of them, too.
 
     Raises:
-        Problems: it names a class that no launch names.
+        UserErrors: the command line names a class that no launch names.
     """
     from benchmarks.execution.launches import launches
 
     commands = {json.dumps(launch["command"]): launch["command"] for launch in launches(Path(args.results)).values()}
     allowed = _external_classes(vars(args))
-    launched = set().union(*(_external_classes(command["options"]) for command in commands.values()))
+    launched_classes = set().union(*(_external_classes(command["options"]) for command in commands.values()))
     named = {("--only", name) for name in names(args.only or "") if name}
     named |= {("--features", args.features)} if args.features else set()
-    if errors := sorted(named - launched):
+    if errors := sorted(named - launched_classes):
         raise UserErrors([f"retry {' '.join(pair)}: no launch in {args.results} names such a class of your own; retry "
                         "takes these options to allow what is imported, not to choose" for pair in errors])  # fmt: skip
     codes = [DONE]
     for command in commands.values():
         if refused := sorted(_external_classes(command["options"]) - allowed):
-            _print_errors(command, [f"its launch file would have this code imported: "
+            _print_errors(command, [f"its launch file would import this code: "
                                     f"{', '.join(name for _, name in refused)}. If it is yours, allow it by: "
                                     f"{program()} retry {_as_options(refused)}"])  # fmt: skip
             codes.append(USER_ERROR)
@@ -77,23 +103,23 @@ def _retry(args: Namespace, command: dict[str, Any]) -> int | None:
     from benchmarks.reporting.style import TableStyle
 
     name = command["what"]
-    where = resolve_cluster(command["options"]["cluster"] if args.cluster == "auto" else args.cluster)
-    given = {RENAMED.get(option, option): value for option, value in command["options"].items()}
-    known = {option: value for option, value in given.items() if option in Options.__dataclass_fields__}
-    options = Options(**{**known, "results": args.results, "cluster": where})
+    cluster = resolve_cluster(command["options"]["cluster"] if args.cluster == "auto" else args.cluster)
+    renamed = {RENAMED.get(option, option): value for option, value in command["options"].items()}
+    known = {option: value for option, value in renamed.items() if option in Options.__dataclass_fields__}
+    options = Options(**{**known, "results": args.results, "cluster": cluster})
     errors: list[str] = []
     style = TableStyle.from_options(options, errors)
     try:
-        found = placement.place_on_slurm(make_plan(options, CLUSTERS, REQUIREMENTS[name], name, errors), options.device)
-        output.refuse_to_replace(name, found)
+        plan = placement.place_on_slurm(make_plan(options, CLUSTERS, REQUIREMENTS[name], name, errors), options.device)
+        output.refuse_to_replace(name, plan)
     except UserErrors as error:  # the other commands go on
         _print_errors(command, error.errors)
         return USER_ERROR
-    found = with_force(found, command.get("force", ""))
-    if not found.pending():
+    plan = with_force(plan, command.get("force", ""))
+    if not plan.pending():
         return None
-    wait = not args.no_wait or where != "slurm"
-    return execute(name, found, command, style, dry_run=args.dry_run, yes=True, wait=wait)
+    wait = not args.no_wait or cluster != "slurm"
+    return execute(name, plan, command, style, dry_run=args.dry_run, yes=True, wait=wait)
 
 
 def _print_errors(command: Mapping[str, Any], errors: Sequence[str]) -> None:
@@ -102,19 +128,19 @@ def _print_errors(command: Mapping[str, Any], errors: Sequence[str]) -> None:
 
 
 def _external_classes(options: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """The classes from outside that options would have imported, each with the option that names it."""
+    """The external classes that options would import, each with its option."""
     import zoo
     from benchmarks.evaluation import names as feature_names
 
     models = {name.partition("+")[0] for name in names(str(options.get("only") or ""))}
     features = str(options.get("features") or "")
-    found = {("--only", model) for model in models if zoo.is_external(model)}
-    return found | ({("--features", features)} if feature_names.is_external(features) else set())
+    classes = {("--only", model) for model in models if zoo.is_external(model)}
+    return classes | ({("--features", features)} if feature_names.is_external(features) else set())
 
 
 def _as_options(classes: Sequence[tuple[str, str]]) -> str:
-    """Classes as a command line names them."""
+    """The command-line options that name these classes."""
     by_option: dict[str, list[str]] = {}
     for option, name in classes:
         by_option.setdefault(option, []).append(name)
-    return " ".join(f"{option} {','.join(listed)}" for option, listed in by_option.items())
+    return " ".join(f"{option} {','.join(class_names)}" for option, class_names in by_option.items())

@@ -27,15 +27,15 @@ from benchmarks.reporting.tables import build_table
 
 
 def wide_console() -> Console:
-    """A console whose tables are not squeezed into 80 columns where there is no terminal."""
+    """A console that is wide if the output is not a terminal."""
     return Console(width=None if sys.stdout.isatty() else 200)
 
 
 def refuse_to_replace(name: str, plan: Plan) -> None:
-    """A table or figure of the paper's setting is not overwritten by one of a shortened preset.
+    """Check that a table or figure of preset paper is not overwritten by one of another preset.
 
     Raises:
-        Problems: it would be.
+        UserErrors: it would be.
     """
     is_figure = name in FIGURES
     path = plan.results / (f"figures/{name}.md" if is_figure else f"tables/{name}-tidy.csv")
@@ -77,10 +77,10 @@ def write(name: str, plan: Plan, style: TableStyle, console: Console) -> int:
 
 
 def _write_figure(name: str, plan: Plan, console: Console) -> list[Path]:
-    """Draw a figure of the plan's own runs, and print its caption."""
-    grid, (runs, epochs) = plan.grid(), records.read(plan.results)
+    """Draw a figure of the plan's runs, and print its caption."""
+    grid, (evaluations, epochs) = plan.grid(), records.read(plan.results)
     keys = {job.trial.key for job in plan.jobs}
-    evidence = Evidence(runs[runs["key"].isin(keys)], epochs[epochs["key"].isin(keys)], plan.preset)
+    evidence = Evidence(evaluations[evaluations["key"].isin(keys)], epochs[epochs["key"].isin(keys)], plan.preset)
     paths = write_figure(name, evidence, grid.models, grid.datasets, plan.results)
     console.print(paths[2].read_text(encoding="utf-8").strip(), highlight=False, markup=False, soft_wrap=True)
     return paths

@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class Version(argparse.Action):
-    """Prints the version of the package; reading it takes time, so only where it is asked for."""
+    """Prints the version of the package; reading it takes time, so it is read only on request."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
         """Print it and exit."""
@@ -80,9 +80,9 @@ def _add_command(commands: Any, prog: str, name: str, command: Command) -> None:
     if command.arguments:
         parser.add_argument("names", nargs="*", metavar=command.arguments, help=argparse.SUPPRESS)
     for title, options in OPTION_GROUPS.items():
-        mine = [option for option in options if option in command.options]
-        group = parser.add_argument_group(title) if mine else None
-        for option in mine:
+        own_options = [option for option in options if option in command.options]
+        group = parser.add_argument_group(title) if own_options else None
+        for option in own_options:
             _add_option(group, option, command.help.get(option, OPTIONS[option].help))
     parser.add_argument_group("help").add_argument("-h", "--help", action="help", help="show this page and exit")
 
@@ -104,16 +104,16 @@ def _width() -> int:
 
 
 def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """The command line, and what is wrong with it so far: a command that is not known, and options that it lacks.
+    """The parsed command line, and its errors: an unknown command, and options that the command does not have.
 
-    Where the command is not known, the rest is read as that of `table1`, so that all errors are reported at once.
+    The rest of an unknown command is parsed as that of `table1`, so that all errors are reported at once.
 
     Raises:
-        Problems: the rest cannot be read either.
+        UserErrors: the command line cannot be parsed.
         SystemExit: `--help` or `--version` was printed.
     """
     parser = build_parser()
-    if "_ARGCOMPLETE" in os.environ:  # a shell asks what may follow
+    if "_ARGCOMPLETE" in os.environ:  # the shell requests completions
         import argcomplete
 
         argcomplete.autocomplete(parser)
@@ -124,35 +124,37 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     first = words[0]
     if first.startswith("-") and first not in ("-h", "--help", "--version"):
         raise UserErrors([f"the command comes first: {program()} COMMAND [options]; got {first!r}. See --help"])
-    known = first in COMMANDS
-    if not known and not first.startswith("-"):
+    is_known = first in COMMANDS
+    if not is_known and not first.startswith("-"):
         errors.append(f"cannot run {first!r}{did_you_mean(first, COMMANDS)}. Known: {', '.join(COMMANDS)}")
         words[0] = "table1"
     args, unknown = parser.parse_known_args(words)
-    args.is_known = known
-    if COMMANDS[args.command].arguments:  # argparse leaves those aside that follow an option
+    args.is_known = is_known
+    if COMMANDS[args.command].arguments:  # argparse does not accept arguments after an option
         args.names += [word for word in unknown if not word.startswith("-")]
         unknown = [word for word in unknown if word.startswith("-")]
-    errors += _unknown(args.command if known else first, COMMANDS[args.command], unknown)
+    errors += _unknown(args.command if is_known else first, COMMANDS[args.command], unknown)
     return args, errors
 
 
 def _unknown(name: str, command: Command, words: Sequence[str]) -> list[str]:
-    """One message for each option or argument that a command does not have; a stray option's value is not told."""
+    """One message for each option or argument that a command does not have; values of such options get none."""
     errors = []
-    stray = False  # whether the word before was an option of another command, whose value this one may be
+    is_foreign_value = False  # whether this word may be the value of an option of another command
     for word in words:
         option = word.removeprefix("--").partition("=")[0]
-        others = [other for other, row in COMMANDS.items() if option in row.options]
-        if word.startswith("--") and others:
-            shown = ", ".join(others[:4]) + (", ..." if len(others) > 4 else "")
+        commands_with_it = [other for other, row in COMMANDS.items() if option in row.options]
+        if word.startswith("--") and commands_with_it:
+            shown = ", ".join(commands_with_it[:4]) + (", ..." if len(commands_with_it) > 4 else "")
             errors.append(f"{name} takes no --{option}; these commands do: {shown}")
-            stray = bool(OPTIONS[option].metavar) and "=" not in word
+            is_foreign_value = bool(OPTIONS[option].metavar) and "=" not in word
             continue
-        if not (stray and not word.startswith("-")):
-            close = did_you_mean(word, [f"--{option}" for option in command.options]) if word.startswith("-") else ""
-            errors.append(f"{name} has no option or argument {word!r}{close}; see {program()} {name} --help")
-        stray = False
+        if not (is_foreign_value and not word.startswith("-")):
+            suggestion = (
+                did_you_mean(word, [f"--{option}" for option in command.options]) if word.startswith("-") else ""
+            )
+            errors.append(f"{name} has no option or argument {word!r}{suggestion}; see {program()} {name} --help")
+        is_foreign_value = False
     return errors
 
 

@@ -1,4 +1,4 @@
-"""What `--dry-run` prints: the grid with its states, the settings of each row, and what is left to do."""
+"""The output of `--dry-run`: the states of all runs, the settings of each row, and the work that is left."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ STATES = (
 
 
 def print_plan(plan: Plan, console: Console) -> None:
-    """Print a plan; it starts nothing."""
+    """Print a plan."""
     if plan.fixed_grid is not None:
-        console.print("nothing to run: what benchmarks.perf.speed has measured fills it, no training", soft_wrap=True)
+        console.print("nothing to run: this table is made from measurements of benchmarks.perf.speed", soft_wrap=True)
         return
     console.print(_grid(plan))
     for model, dataset, jobs in plan.cells():
@@ -48,9 +48,9 @@ def _summary(plan: Plan) -> str:
     """How many runs are left, and how long they take by the records of the results folder."""
     pending = plan.pending()
     if not pending:
-        missing = sum(plan.state(job) in plan.SKIPPED for job in plan.jobs)
+        skipped = sum(plan.state(job) in plan.SKIPPED for job in plan.jobs)
         return "nothing to run: " + (
-            f"{missing} runs cannot be made here, the others are done" if missing else "every run is done")  # fmt: skip
+            f"{skipped} runs cannot be made here, the others are done" if skipped else "every run is done")  # fmt: skip
     cost = seconds_per_step(plan.results)
     seconds = 0.0
     for job in pending:

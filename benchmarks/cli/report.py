@@ -1,4 +1,4 @@
-"""What is written without running anything: the HTML report and Table 3."""
+"""Commands that write the HTML report and Table 3; they train nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def write_report(args: Namespace) -> int:
     """Write the HTML report of all records and print its files.
 
     Raises:
-        Problems: there are no records.
+        UserErrors: there are no records.
     """
     results = Path(args.results)
     if not (results / "records").is_dir():
@@ -28,7 +28,7 @@ def write_report(args: Namespace) -> int:
 
 
 def write_table3(args: Namespace) -> int:
-    """Print and write Table 3, the architecture, as the modules themselves tell it."""
+    """Print and write Table 3, the architecture, measured from the modules."""
     from rich.table import Table as Sheet
 
     from benchmarks.cli.output import wide_console

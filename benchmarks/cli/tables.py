@@ -26,13 +26,13 @@ from slurm import CLUSTERS, resolve_cluster
 
 
 def run(args: Namespace) -> int:
-    """Run what a table or figure lacks, then write it; returns the exit code."""
+    """Run what is missing for a table or figure, then write it; returns the exit code."""
     options = options_of(args)
     return _run_plans(args, {args.command if args.is_known else "table1": options}, args.errors)
 
 
 def run_all(args: Namespace) -> int:
-    """The same for every table and figure of the paper, Table 3 among them."""
+    """Run and write every table and figure of the paper, including Table 3."""
     from benchmarks.cli.report import write_table3
 
     options = options_of(args)
@@ -46,9 +46,9 @@ def run_all(args: Namespace) -> int:
 
 def options_of(args: Namespace) -> Options:
     """The options of a command that plans runs, with the data root of the environment and the cluster resolved."""
-    given = {field.name: value for field in fields(Options) if (value := getattr(args, field.name, None)) is not None}
+    values = {field.name: value for field in fields(Options) if (value := getattr(args, field.name, None)) is not None}
     root = args.data_root or os.environ.get("AE_BENCH_DATA") or None
-    return Options(**{**given, "data_root": root, "cluster": resolve_cluster(args.cluster)})
+    return Options(**{**values, "data_root": root, "cluster": resolve_cluster(args.cluster)})
 
 
 def _tables_and_figures(options: Options) -> dict[str, Options]:
@@ -57,32 +57,32 @@ def _tables_and_figures(options: Options) -> dict[str, Options]:
     Figures with learning curves come first: a run that was made without one would have to be made again.
     """
     only = None if options.only is None else names(options.only)
-    wanted = {}
+    requested = {}
     for name in sorted(REQUIREMENTS, key=lambda name: not REQUIREMENTS[name].learning_curve):
         if name in TABLES and name.startswith("table"):
-            wanted[name] = options
+            requested[name] = options
         elif name in FIGURES:
             models = [model for model in FIGURES[name].available_models if only is None or model in only]
             # Where the command names no models, the plan leaves out those that cannot run here.
             if models:
-                wanted[name] = options if only is None else replace(options, only=",".join(models))
-    return wanted
+                requested[name] = options if only is None else replace(options, only=",".join(models))
+    return requested
 
 
-def _run_plans(args: Namespace, wanted: Mapping[str, Options], errors: Sequence[str]) -> int:
+def _run_plans(args: Namespace, requested: Mapping[str, Options], errors: Sequence[str]) -> int:
     """Check everything, then run one table or figure after the other; returns the highest exit code.
 
     Raises:
-        Problems: with everything that is wrong; nothing was started.
+        UserErrors: all errors; nothing was started.
     """
     errors = list(errors)
-    options = next(iter(wanted.values()))
+    options = next(iter(requested.values()))
     style = TableStyle.from_options(options, errors)
     plans: dict[str, Plan] = {}
-    for name, its in wanted.items():
+    for name, table_options in requested.items():
         try:
-            planned = make_plan(its, CLUSTERS, REQUIREMENTS[name], name, errors)
-            plans[name] = placement.place_on_slurm(planned, its.device)
+            plan = make_plan(table_options, CLUSTERS, REQUIREMENTS[name], name, errors)
+            plans[name] = placement.place_on_slurm(plan, table_options.device)
             output.refuse_to_replace(name, plans[name])
         except UserErrors as error:
             errors += error.errors
@@ -93,21 +93,23 @@ def _run_plans(args: Namespace, wanted: Mapping[str, Options], errors: Sequence[
         if first.preset == "paper" and not args.yes and (pending := first.pending()):
             raise UserErrors([_ask_first(len(pending))])
         return launcher.detach([word for word in args.arguments if word != "--no-wait"], first.results)
-    commands = {name: {"what": name, "options": asdict(replace(wanted[name], cluster=args.cluster))} for name in plans}
+    commands = {
+        name: {"what": name, "options": asdict(replace(requested[name], cluster=args.cluster))} for name in plans
+    }
     force = _force_id(next(iter(commands.values())), [*plans.values()]) if args.force else ""
     codes = [DONE]
-    for name, found in plans.items():
+    for name, plan in plans.items():
         if args.dry_run and len(plans) > 1:
             print(name)
         command = commands[name] | {"force": force}
-        codes.append(execute(name, with_force(found, force), command, style,
+        codes.append(execute(name, with_force(plan, force), command, style,
                              dry_run=args.dry_run, yes=args.yes, wait=not args.no_wait))  # fmt: skip
     return max(codes)
 
 
 def execute(
     name: str,
-    found: Plan,
+    plan: Plan,
     command: dict[str, Any],
     style: TableStyle,
     *,
@@ -118,52 +120,52 @@ def execute(
     """Run what is missing for one table or figure and write it; returns the exit code.
 
     Args:
-        name: of the table or figure.
-        found: its plan.
-        command: what makes the same plan again, for `retry`.
+        name: name of the table or figure.
+        plan: its plan.
+        command: the command as launch files store it, for `retry`.
         style: how the table is printed.
         dry_run: only print the plan.
         yes: do not ask before runs at the paper's budget.
         wait: until all runs have ended; else submit them and return.
 
     Raises:
-        Problems: the paper's budget needs `--yes`, or SLURM refused all runs.
+        UserErrors: the paper's budget needs `--yes`, or SLURM refused all runs.
     """
     console = Console()
-    pending = found.pending()
+    pending = plan.pending()
     if dry_run:
-        print_plan(found, console)
-        for line in placement.describe_slurm_arrays(pending) if found.cluster == "slurm" else ():
+        print_plan(plan, console)
+        for line in placement.describe_slurm_arrays(pending) if plan.cluster == "slurm" else ():
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         return DONE
-    if pending and found.preset == "paper" and not yes:
-        print_plan(found, console)
+    if pending and plan.preset == "paper" and not yes:
+        print_plan(plan, console)
         if not sys.stdin.isatty():
             raise UserErrors([_ask_first(len(pending))])
         if input(f"Train {len(pending)} models at the paper's budget? [y/N] ").strip().lower() not in ("y", "yes"):
             print("nothing started")
             return DONE
-    launcher.run(found, pending, console, command, wait)
+    launcher.run(plan, pending, console, command, wait)
     if pending and not wait:
         return DONE
-    return output.write(name, found, style, console)
+    return output.write(name, plan, style, console)
 
 
 def _ask_first(count: int) -> str:
     return f"{count} runs at the paper's budget: say --yes to start them"
 
 
-def with_force(found: Plan, force: str) -> Plan:
-    """The plan with all of its runs to be made again, once for each `--force`; "" for none."""
-    return replace(found, jobs=tuple(replace(job, force_id=force) for job in found.jobs))
+def with_force(plan: Plan, force: str) -> Plan:
+    """The plan with all of its runs to be restarted for the `--force` with this id; "" for none."""
+    return replace(plan, jobs=tuple(replace(job, force_id=force) for job in plan.jobs))
 
 
 def _force_id(command: dict[str, Any], plans: Sequence[Plan]) -> str:
-    """Names this `--force`, for all tables of the command, so that each run is made again once.
+    """The id of this `--force`, for all tables of the command, so that each run is restarted once.
 
-    The same command that was interrupted goes on under its old name: what it has finished is not run again.
+    If the same command was interrupted, its id is used again, and the runs that it has finished are not restarted.
     """
-    last = launches.last_force(plans[0].results, command)
-    if last is not None and any(is_forced(job.run_folder, last) for found in plans for job in found.jobs):
-        return last
+    last_id = launches.last_force(plans[0].results, command)
+    if last_id is not None and any(is_forced(job.run_folder, last_id) for plan in plans for job in plan.jobs):
+        return last_id
     return uuid.uuid4().hex

@@ -20,7 +20,7 @@ def read_celeba(get: str, root: Path | None, preprocessing: Preprocessing = CELE
     """Read CelebA's aligned faces in torchvision's layout, in the order of file names.
 
     Departs: the paper crops to 160 and resizes to 64 (B) without naming the filter; ours is bilinear and antialiased.
-    To switch: `run sensitivity` scores against real images cropped and resized in other ways.
+    To switch: the command `sensitivity` scores against real images cropped and resized in other ways.
     """
     images = "celeba/img_align_celeba"
     names: dict[str, list[str]] = {"0": [], "1": [], "2": []}  # train, validation, test
@@ -37,15 +37,15 @@ def read_celeba(get: str, root: Path | None, preprocessing: Preprocessing = CELE
         if len(fields) != 2 or fields[1] not in names or "/" in fields[0]:
             raise DataError(f"{listing}, line {line_number}: {line!r} is not 'NAME.jpg' and 0, 1 or 2. {hint(get)}")
         names[fields[1]].append(fields[0])
-    wanted = sorted(names["0"] + names["2"])
+    expected = sorted(names["0"] + names["2"])
     if not names["0"] or not names["2"]:
         raise DataError(f"{listing} lists {len(names['0'])} training and {len(names['2'])} test images. {hint(get)}")
     folder, preprocess = data_root(root) / images, partial(crop_celeba, preprocessing=preprocessing)
     present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    absent = [name for name in wanted if name not in present]
+    absent = [name for name in expected if name not in present]
     if absent:
         raise DataError(
-            f"{len(absent):,} of {len(wanted):,} listed images are missing; the first is {ROOT}/{images}/{absent[0]}. "
+            f"{len(absent):,} of {len(expected):,} listed images are missing; first: {ROOT}/{images}/{absent[0]}. "
             + hint(get)
         )
     try:

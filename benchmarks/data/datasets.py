@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
-from benchmarks.data.folders import find_folder_errors, read_given
+from benchmarks.data.folders import find_folder_errors, read_user_folder
 from benchmarks.data.paths import DataError, data_root, find_file, missing
 from benchmarks.data.preprocessing import NO_PREPROCESSING, Preprocessing
 from benchmarks.data.registry import DATASETS, TENTH, DatasetSpec
@@ -27,7 +27,7 @@ __all__ = [
     "load_cached",
 ]
 
-HERE = "benchmarks/data/registry.py"
+REGISTRY_FILE = "benchmarks/data/registry.py"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class ImageFolder:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Loaded images; `row` is the row of `DATASETS` whose protocols they use, `root` where they lie."""
+    """Loaded images; `row` is the row of `DATASETS` whose protocols they use, `root` the data root."""
 
     name: str
     spec: DatasetSpec
@@ -56,14 +56,16 @@ class Dataset:
 
         Raises:
             ValueError: an unknown split, or a preprocessing that this data set does not offer.
-            DataError: its files have gone.
+            DataError: its files were removed.
         """
         if name not in ("train", "test"):
             raise ValueError(f"unknown split {name!r} of {self.name}. Known: train, test")
         if preprocessing is None or preprocessing == self.spec.preprocessing:
             return self.train if name == "train" else self.test
         if self.spec.read_with is None:
-            raise ValueError(f"{self.name} comes in one size: it cannot be preprocessed by {preprocessing} ({HERE})")
+            raise ValueError(
+                f"{self.name} comes in one size: it cannot be preprocessed by {preprocessing} ({REGISTRY_FILE})"
+            )
         return self.spec.read_with(self.root, preprocessing)[name == "test"]
 
 
@@ -77,8 +79,10 @@ def dataset_spec(dataset: str | ImageFolder) -> DatasetSpec:
     if row not in DATASETS:
         known = ", ".join(DATASETS)
         if isinstance(dataset, ImageFolder):
-            raise ValueError(f"unknown data set {row!r} in --like. Known: {known} ({HERE})")
-        raise ValueError(f"unknown data set {row!r}{did_you_mean(row, DATASETS)}. Known: {known}, folder:PATH ({HERE})")
+            raise ValueError(f"unknown data set {row!r} in --like. Known: {known} ({REGISTRY_FILE})")
+        raise ValueError(
+            f"unknown data set {row!r}{did_you_mean(row, DATASETS)}. Known: {known}, folder:PATH ({REGISTRY_FILE})"
+        )
     if not isinstance(dataset, ImageFolder):
         return DATASETS[row]
     if dataset.name in DATASETS:
@@ -90,7 +94,7 @@ def dataset_spec(dataset: str | ImageFolder) -> DatasetSpec:
     return replace(
         like,
         label=dataset.name,
-        read=partial(read_given, dataset.path, like.shape),
+        read=partial(read_user_folder, dataset.path, like.shape),
         preprocessing=NO_PREPROCESSING,
         read_with=None,
         split="as given: train/ and test/" if (dataset.path / "train").is_dir() else TENTH,
@@ -107,7 +111,7 @@ def load(dataset: str | ImageFolder, root: Path | None) -> Dataset:
 
     Args:
         dataset: name of a row of `DATASETS`, or a folder.
-        root: data root; None is `default_root()`.
+        root: data root; None is the default of `paths.data_root`.
 
     Raises:
         ValueError: unknown data set.
@@ -120,10 +124,10 @@ def load(dataset: str | ImageFolder, root: Path | None) -> Dataset:
         if row.known is not None and split.fingerprint != row.known[index]:
             warnings.append(
                 f"pixels of the {name} split are not the published ones: fingerprint {split.fingerprint}, "
-                f"published {row.known[index]} ({HERE})"
+                f"published {row.known[index]} ({REGISTRY_FILE})"
             )
         if row.counts is not None and len(split) != row.counts[index]:
-            published = f"{row.counts[index]:,} ({HERE})"
+            published = f"{row.counts[index]:,} ({REGISTRY_FILE})"
             warnings.append(f"the {name} split has {len(split):,} images, the published one {published}")
     if isinstance(dataset, ImageFolder):
         return Dataset(dataset.name, row, train, test, tuple(warnings), dataset.like, root)
@@ -131,18 +135,18 @@ def load(dataset: str | ImageFolder, root: Path | None) -> Dataset:
 
 
 def find_errors(dataset: str | ImageFolder, root: Path | None) -> list[str]:
-    """What `load` would stumble over, as far as names of files tell; [] if it can be expected to work."""
+    """Errors of a data set that names of files tell, before any is read; [] if there are none."""
     try:
         row = dataset_spec(dataset)
     except ValueError as error:
         return [str(error)]
     if isinstance(dataset, ImageFolder):
         return find_folder_errors(dataset.path)
-    found = [missing(name, row.get) for name in row.needs if find_file(data_root(root), name) is None]
-    return row.check(data_root(root)) if row.check is not None and not found else found
+    errors = [missing(name, row.get) for name in row.needs if find_file(data_root(root), name) is None]
+    return row.check(data_root(root)) if row.check is not None and not errors else errors
 
 
 @lru_cache(maxsize=2)
 def load_cached(dataset: str | ImageFolder, root: Path | None) -> Dataset:
-    """A data set, kept for the process's next trial."""
+    """As `load`, cached for the next run of this process."""
     return load(dataset, root)

@@ -22,13 +22,13 @@ from torchvision.models import VGG16_Weights
 
 from benchmarks.data.paths import data_root
 
-HERE = "benchmarks/data/download.py"
+THIS_FILE = "benchmarks/data/download.py"
 TIMEOUT = 30  # seconds without an answer
 CHUNK = 1 << 20  # bytes
 
 
 class FetchError(Exception):
-    """A file could not be had; the message says which one and why."""
+    """A file could not be downloaded; the message says which one and why."""
 
 
 @dataclass(frozen=True)
@@ -83,33 +83,33 @@ FETCH: dict[str, list[File]] = {
 
 
 def fetch(
-    names: Iterable[str], root: Path | None, say: Callable[[str], None] = lambda line: None
+    names: Iterable[str], root: Path | None, report: Callable[[str], None] = lambda line: None
 ) -> tuple[list[str], list[str]]:
     """Download data sets and weights.
 
     Args:
         names: keys of `FETCH`.
         root: data root; None is the default one.
-        say: called with one line before each download, which may take minutes.
+        report: called with one line before each download, which may take minutes.
 
     Returns:
-        What was done, a line for each file; and what went wrong, likewise.
+        What was done and what failed, each with one line per file.
     """
-    done, problems = [], []
+    done, errors = [], []
     for name in names:
         if name not in FETCH:
-            problems.append(f"nothing known to fetch for {name!r}. Known: {', '.join(FETCH)} ({HERE})")
+            errors.append(f"nothing known to fetch for {name!r}. Known: {', '.join(FETCH)} ({THIS_FILE})")
             continue
         jobs = [partial(fetch_file, file) for file in FETCH[name]] or [partial(fetch_celeba)]
         for job in jobs:
             try:
-                done.append(f"{name}: {job(data_root(root), say)}")
+                done.append(f"{name}: {job(data_root(root), report)}")
             except FetchError as error:
-                problems.append(f"{name}: {error}")
-    return done, problems
+                errors.append(f"{name}: {error}")
+    return done, errors
 
 
-def fetch_file(file: File, root: Path, say: Callable[[str], None] = lambda line: None) -> str:
+def fetch_file(file: File, root: Path, report: Callable[[str], None] = lambda line: None) -> str:
     """Download one file, unless it is there; unpack it if it is an archive.
 
     Returns:
@@ -122,15 +122,15 @@ def fetch_file(file: File, root: Path, say: Callable[[str], None] = lambda line:
     try:
         if file.members and all(matches(root / path, checksum) for path, checksum in file.members):
             return f"{file.name} was already unpacked in {root}"
-        there = matches(target, file.checksum)
-        if not there:
+        is_present = matches(target, file.checksum)
+        if not is_present:
             target.parent.mkdir(parents=True, exist_ok=True)
-            _download(file, target, say)
+            _download(file, target, report)
         if file.members:
             _unpack(file, target, root)
     except OSError as error:
         raise FetchError(f"cannot write {target}: {error}") from error
-    return f"{target} was already there" if there else f"downloaded {target}"
+    return f"{target} was already there" if is_present else f"downloaded {target}"
 
 
 def matches(path: Path, checksum: str) -> bool:
@@ -146,13 +146,13 @@ def _digest(path: Path, checksum: str) -> str:
         ).hexdigest()
 
 
-def _download(file: File, target: Path, say: Callable[[str], None]) -> None:
+def _download(file: File, target: Path, report: Callable[[str], None]) -> None:
     """Write `target` from the first mirror that has the right file, by rename: never half of it."""
     errors = []
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as folder:
         part = Path(folder) / "part"
         for url in file.urls:
-            say(f"{file.name}: downloading {url}")
+            report(f"{file.name}: downloading {url}")
             try:
                 _copy(url, part)
             # A mirror that breaks off raises HTTPException; a malformed address, ValueError.
@@ -172,8 +172,8 @@ def _download(file: File, target: Path, say: Callable[[str], None]) -> None:
 
 def _copy(url: str, path: Path) -> None:
     request = urllib.request.Request(url, headers={"User-Agent": "ae-bench"})  # some mirrors refuse Python's own
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer, path.open("wb") as part:
-        shutil.copyfileobj(answer, part, CHUNK)
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as response, path.open("wb") as part:
+        shutil.copyfileobj(response, part, CHUNK)
 
 
 def _unpack(file: File, archive: Path, root: Path) -> None:
@@ -182,14 +182,14 @@ def _unpack(file: File, archive: Path, root: Path) -> None:
             tar.extractall(root, filter="data")  # refuses paths outside the folder, devices and links
     except tarfile.TarError as error:
         raise FetchError(f"cannot unpack {archive}: {error}") from error
-    wrong = [path for path, checksum in file.members if not matches(root / path, checksum)]
-    if wrong:
-        raise FetchError(f"{archive} unpacked, but {', '.join(wrong)} are missing or have another checksum")
+    broken = [path for path, checksum in file.members if not matches(root / path, checksum)]
+    if broken:
+        raise FetchError(f"{archive} unpacked, but {', '.join(broken)} are missing or have another checksum")
 
 
-def fetch_celeba(root: Path, say: Callable[[str], None] = lambda line: None) -> str:
+def fetch_celeba(root: Path, report: Callable[[str], None] = lambda line: None) -> str:
     """Download CelebA from Google Drive, through torchvision and gdown, which check and unpack it."""
-    say("celeba: downloading 1.4 GB from Google Drive")
+    report("celeba: downloading 1.4 GB from Google Drive")
     try:
         CelebA(root, split="all", download=True)
     # gdown and its HTTP library raise types of their own, which cannot be named where they are not installed.
@@ -200,7 +200,7 @@ def fetch_celeba(root: Path, say: Callable[[str], None] = lambda line: None) -> 
         ) from error
     # torchvision takes the folder for complete if it exists.
     listed = len((root / "celeba" / "list_eval_partition.txt").read_text().split()) // 2
-    there = sum(1 for _ in (root / "celeba" / "img_align_celeba").iterdir())
-    if there < listed:
-        raise FetchError(f"celeba/img_align_celeba has {there:,} of {listed:,} images: remove it and fetch again")
+    present = sum(1 for _ in (root / "celeba" / "img_align_celeba").iterdir())
+    if present < listed:
+        raise FetchError(f"celeba/img_align_celeba has {present:,} of {listed:,} images: remove it and fetch again")
     return f"{root / 'celeba'} is complete"

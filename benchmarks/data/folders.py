@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.data.paths import ROOT, DataError, data_root, hint
 from benchmarks.data.preprocessing import Shape
-from benchmarks.data.readers import exactly, read_images
+from benchmarks.data.readers import read_images, require_size
 from benchmarks.data.registry import PUT_HQ
 from benchmarks.data.split import Split
 
@@ -26,21 +26,21 @@ def find_images(folder: Path) -> Iterator[str]:
     macOS writes a `._x.jpg`, which is no image, beside each x.jpg.
     """
     seen = {os.path.realpath(folder)}
-    for here, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
-        kept = []
+    for current, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
+        subfolders = []
         for name in sorted(folders):
-            real = os.path.realpath(os.path.join(here, name))
+            real = os.path.realpath(os.path.join(current, name))
             if not name.startswith(".") and real not in seen:
                 seen.add(real)
-                kept.append(name)
-        folders[:] = kept
+                subfolders.append(name)
+        folders[:] = subfolders
         for name in files:
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS:
-                yield Path(here, name).relative_to(folder).as_posix()
+                yield Path(current, name).relative_to(folder).as_posix()
 
 
 def _refuse(error: OSError) -> None:
-    # os.walk would leave the folder out without a word.
+    # os.walk would skip the folder silently.
     raise DataError(f"cannot read the folder {error.filename}: {error.strerror}") from error
 
 
@@ -50,44 +50,46 @@ def read_folder(folder: Path, shape: Shape, shown: str = "") -> tuple[Split, Spl
     With train/ and test/ these are the splits; otherwise test is the tenth with the smallest digests (at least one
     image). If all images lie in subfolders, these are the classes, numbered in the order of their names.
     """
-    found = find_folder_errors(folder, shown)
-    if found:
-        raise DataError(found[0])
-    halves = (folder / "train").is_dir()
-    if halves:
+    errors = find_folder_errors(folder, shown)
+    if errors:
+        raise DataError(errors[0])
+    has_splits = (folder / "train").is_dir()
+    if has_splits:
         names = [f"{half}/{name}" for half in ("test", "train") for name in sorted(find_images(folder / half))]
     else:
         names = sorted(find_images(folder))
-    paths = [name.split("/")[1 if halves else 0 :] for name in names]
+    paths = [name.split("/")[1 if has_splits else 0 :] for name in names]
     labels = None
     if all(len(path) > 1 for path in paths):
         number = {name: index for index, name in enumerate(sorted({path[0] for path in paths}))}
         labels = torch.tensor([number[path[0]] for path in paths])
-    everything = Split(read_images(folder, names, shape, exactly(shape), "none", shown), labels)
-    if not halves:
+    everything = Split(read_images(folder, names, shape, require_size(shape), "none", shown), labels)
+    if not has_splits:
         order = everything.order()
-        tests = max(1, len(everything) // 10)
-        return everything.take(np.sort(order[tests:])), everything.take(np.sort(order[:tests]))
+        n_test = max(1, len(everything) // 10)
+        return everything.take(np.sort(order[n_test:])), everything.take(np.sort(order[:n_test]))
     # Slices share the memory.
-    tests = sum(name.startswith("test/") for name in names)
+    n_test = sum(name.startswith("test/") for name in names)
     return (
-        Split(everything.images[tests:], None if labels is None else labels[tests:]),
-        Split(everything.images[:tests], None if labels is None else labels[:tests]),
+        Split(everything.images[n_test:], None if labels is None else labels[n_test:]),
+        Split(everything.images[:n_test], None if labels is None else labels[:n_test]),
     )
 
 
 def find_folder_errors(folder: Path, shown: str = "") -> list[str]:
-    """What is wrong with a folder of images, as far as names tell."""
+    """Errors of a folder of images that names tell, before any image is read."""
     name = shown.rstrip("/") or str(folder)
     if not folder.is_dir():
         return [f"{name} is {'not a folder' if folder.exists() else 'missing'}: it must be a folder of images"]
-    halves = [half for half in ("train", "test") if (folder / half).is_dir()]
-    if len(halves) == 1:
-        return [f"{name} has {halves[0]}/ alone: it must have both train/ and test/, or neither"]
+    has_splits = [half for half in ("train", "test") if (folder / half).is_dir()]
+    if len(has_splits) == 1:
+        return [f"{name} has {has_splits[0]}/ alone: it must have both train/ and test/, or neither"]
     needed = f"supported are {' '.join(sorted(EXTENSIONS))}"
     try:
-        if halves:
-            return [f"no images in {name}/{half}: {needed}" for half in halves if not any(find_images(folder / half))]
+        if has_splits:
+            return [
+                f"no images in {name}/{half}: {needed}" for half in has_splits if not any(find_images(folder / half))
+            ]
         images = list(itertools.islice(find_images(folder), 2))
     except DataError as error:
         return [str(error)]
@@ -96,13 +98,13 @@ def find_folder_errors(folder: Path, shown: str = "") -> list[str]:
     return []
 
 
-def read_given(folder: Path, shape: Shape, root: Path | None) -> tuple[Split, Split]:
-    """Read a user's folder, which lies where it lies: the data root does not matter."""
+def read_user_folder(folder: Path, shape: Shape, root: Path | None) -> tuple[Split, Split]:
+    """Read a user's folder, as `DatasetSpec.read` does; the data root is not used."""
     return read_folder(folder, shape)
 
 
 def read_celeba_hq(root: Path | None) -> tuple[Split, Split]:
-    """Read the folder celeba-hq under the data root, as any folder."""
+    """Read the folder celeba-hq under the data root."""
     try:
         return read_folder(data_root(root) / "celeba-hq", (3, 256, 256), f"{ROOT}/celeba-hq/")
     except DataError as error:
@@ -110,5 +112,5 @@ def read_celeba_hq(root: Path | None) -> tuple[Split, Split]:
 
 
 def check_celeba_hq(root: Path) -> list[str]:
-    """Whether the folder celeba-hq can be read as one of images."""
+    """Errors of the folder celeba-hq under the data root."""
     return find_folder_errors(root / "celeba-hq", f"{ROOT}/celeba-hq/")

@@ -15,9 +15,9 @@ class DataError(ValueError):
 
 
 def cache_folder() -> Path:
-    """Where this project keeps files that it can make again: $AE_BENCH_CACHE, or the user's cache folder."""
-    given = os.environ.get("AE_BENCH_CACHE")
-    return Path(given) if given else user_cache_path("ae-bench", appauthor=False)
+    """The cache folder of this project: $AE_BENCH_CACHE, or a folder in the user's cache."""
+    from_environment = os.environ.get("AE_BENCH_CACHE")
+    return Path(from_environment) if from_environment else user_cache_path("ae-bench", appauthor=False)
 
 
 def data_root(root: Path | None) -> Path:

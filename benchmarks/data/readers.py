@@ -30,8 +30,8 @@ FORMAT = 1  # of a prepared file: raise it when decoding or preprocessing change
 BLOCK = 64  # images per task: 180,000 tasks of one would cost memory
 
 
-def exactly(shape: Shape) -> Preprocess:
-    """Preprocessing that leaves the pixels alone and wants their size to be right."""
+def require_size(shape: Shape) -> Preprocess:
+    """Preprocessing that changes nothing, but raises a ValueError for images of another size."""
     _, height, width = shape
 
     def check(image: Image.Image) -> Image.Image:
@@ -45,7 +45,7 @@ def exactly(shape: Shape) -> Preprocess:
 def read_images(
     folder: Path, names: Sequence[str], shape: Shape, preprocess: Preprocess, preprocessing: str, shown: str = ""
 ) -> Tensor:
-    """Decode image files, or read the array that an earlier call has kept.
+    """Decode image files, or read the array that an earlier call has cached.
 
     Args:
         folder: where the files are.
@@ -62,41 +62,41 @@ def read_images(
         DataError: a file is missing, unreadable, or not of the right size.
     """
     prepared = cache_folder() / "prepared" / f"{_key(folder, names, shape, preprocessing, shown)}.npy"
-    kept = _kept(prepared, (len(names), *shape))
-    if kept is None:
+    cached = _read_cache(prepared, (len(names), *shape))
+    if cached is None:
         pixels = _decode(folder, names, shape, preprocess, shown)
-        _keep(pixels, prepared)
+        _write_cache(pixels, prepared)
         # Mapped from the disk, gigabytes of pixels are shared by all processes of this machine.
-        kept = _kept(prepared, pixels.shape)
-        kept = pixels if kept is None else kept
-    return torch.from_numpy(kept)
+        cached = _read_cache(prepared, pixels.shape)
+        cached = pixels if cached is None else cached
+    return torch.from_numpy(cached)
 
 
 def _key(folder: Path, names: Sequence[str], shape: Shape, preprocessing: str, shown: str) -> str:
-    # The place is in the key: two folders unpacked from archives may agree in all names, sizes and times.
+    # The path is in the key: two folders unpacked from archives may agree in all names, sizes and times.
     key = hashlib.sha256(json.dumps([FORMAT, os.path.realpath(folder), shape, preprocessing]).encode())
     for name in names:
         try:
-            about = os.stat(folder / name)
+            status = os.stat(folder / name)
         except OSError as error:
             raise DataError(f"cannot read {shown}{name}: {error.strerror}") from error
-        key.update(json.dumps([name, about.st_size, about.st_mtime_ns]).encode())
+        key.update(json.dumps([name, status.st_size, status.st_mtime_ns]).encode())
     return key.hexdigest()
 
 
-def _kept(path: Path, shape: tuple[int, ...]) -> Pixels | None:
-    """The kept array; None if there is none, or a broken one."""
+def _read_cache(path: Path, shape: tuple[int, ...]) -> Pixels | None:
+    """The cached array; None if there is none, or a broken one."""
     try:
-        # "c": a change of the tensor stays in memory.
+        # "c": changes of the tensor stay in memory.
         pixels = np.load(path, mmap_mode="c", allow_pickle=False)
     except (OSError, ValueError, EOFError, OverflowError):
         return None
-    good = isinstance(pixels, np.ndarray) and pixels.shape == shape and pixels.dtype == np.uint8
-    return pixels if good else None
+    is_valid = isinstance(pixels, np.ndarray) and pixels.shape == shape and pixels.dtype == np.uint8
+    return pixels if is_valid else None
 
 
-def _keep(pixels: Pixels, path: Path) -> None:
-    """Write by rename, so that nobody reads half a file; a cache that cannot be written is no error."""
+def _write_cache(pixels: Pixels, path: Path) -> None:
+    """Write by rename. A cache that cannot be written is not an error."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
@@ -127,15 +127,15 @@ def _read(folder: Path, name: str, shape: Shape, preprocess: Preprocess, shown: 
         with Image.open(folder / name) as opened:
             mode = opened.mode
             image = opened.convert("L" if shape[0] == 1 else "RGB")  # transparency is dropped
-    except UnidentifiedImageError as error:  # its own text holds the path of this machine
+    except UnidentifiedImageError as error:  # its message contains a path of this machine
         raise DataError(f"cannot read {shown}{name}: not an image that Pillow knows") from error
     # Broken files raise all of these.
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise DataError(f"cannot read {shown}{name}: {error}") from error
-    if mode not in EIGHT_BIT:  # Pillow has clipped 16 bits to 255 without a word
+    if mode not in EIGHT_BIT:  # Pillow has clipped 16 bits to 255 silently
         raise DataError(f"{shown}{name} has pixels of mode {mode}, needed are 8 bits a channel")
     try:
-        done = preprocess(image)
+        preprocessed = preprocess(image)
     except ValueError as error:
         raise DataError(f"{shown}{name} {error}") from error
-    return np.asarray(done, np.uint8).reshape(*shape[1:], shape[0]).transpose(2, 0, 1)
+    return np.asarray(preprocessed, np.uint8).reshape(*shape[1:], shape[0]).transpose(2, 0, 1)

@@ -51,7 +51,7 @@ class Split:
     def fingerprint(self) -> str:
         """64 hexadecimal digits that name the images, whatever their order.
 
-        Digests are added, not xor-ed: an image that is there twice must count twice.
+        Digests are added, not xor-ed: an image that occurs twice must count twice.
         """
         total = sum(int.from_bytes(digest.tobytes()) for digest in self.digests) % 2**256
         return hashlib.sha256(f"{total:064x} {tuple(self.images.shape)}".encode()).hexdigest()

@@ -64,29 +64,29 @@ def _block(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 def train_classifier(data: datasets.Dataset, width: int, epochs: int = EPOCHS, seed: int = 0) -> dict[str, Any]:
-    """Train on the train part and test on the test part; the content of a weights file.
+    """Train and test a classifier on the two splits, and return the content of a weights file.
 
     Images are taken in canonical order, so the order of files does not matter.
 
     Returns:
-        spec (arguments of `Classifier`), state (weights), accuracy on the test part in [0, 1], and where from.
+        spec (arguments of `Classifier`), state (weights), accuracy on the test split in [0, 1], and trained (settings).
     """
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    part, test = data.train.canonical(), data.test
-    if part.labels is None or test.labels is None:
+    train, test = data.train.canonical(), data.test
+    if train.labels is None or test.labels is None:
         raise ValueError(f"{data.name} has no labels to train a classifier on")
-    spec = {"channels": part.images.shape[1], "side": part.images.shape[2], "width": width, "classes": 10}
+    spec = {"channels": train.images.shape[1], "side": train.images.shape[2], "width": width, "classes": 10}
     net = Classifier(**spec)
-    steps = len(part) // BATCH_SIZE
+    steps = len(train) // BATCH_SIZE
     optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=epochs * steps)
     for epoch in range(epochs):
         net.train()
-        order = torch.randperm(len(part))
+        order = torch.randperm(len(train))
         for step in range(steps):
             index = order[step * BATCH_SIZE : (step + 1) * BATCH_SIZE]
-            loss = nn.functional.cross_entropy(net(part.images[index].float() / 255), part.labels[index])
+            loss = nn.functional.cross_entropy(net(train.images[index].float() / 255), train.labels[index])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -1,4 +1,4 @@
-"""Comparing two sets of images that need no model: `run evaluate`."""
+"""Compare any two sets of images: the command `evaluate`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ NO_DATASET = "images that are no data set"
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was compared, and how.
+    """The result of a comparison.
 
     Attributes:
         protocol: everything that the values depend on besides the generated images; None if a side was given by its
-            moments, because nobody knows how they were made.
+            moments, which do not say how they were made.
         n: numbers of reference and of generated images; None for a side that was given by its moments.
         values: metric -> value; the Fréchet distance is named after the features.
     """
@@ -52,7 +52,7 @@ def compare(
 
     Both sides are cut to the same number of images, those with the smallest digests.  A side may also be an .npz file
     of moments as pytorch-fid saves them (`mu`, `sigma`).  Then only the Fréchet distance is available.  It is called
-    `fd_moments`, because nobody knows what features the moments are of.
+    `fd_moments`, because the file does not say of which features.
 
     Args:
         real: a data set's name (its test split; NAME:train for the other), a folder of images, or an .npz file.
@@ -74,9 +74,9 @@ def compare(
     sides = [load_images(real, root), load_images(fake, root)]
     dataset = next((text.partition(":")[0] for text in (real, fake) if is_dataset(text)), NO_DATASET)
     if any(isinstance(side, Moments) for side in sides):
-        if metrics and {*metrics} not in ({FD}, {*METRICS}):  # all metrics are the default, which nobody asked for
+        if metrics and {*metrics} not in ({FD}, {*METRICS}):  # all metrics are the default
             unavailable = ", ".join(name for name in metrics if name != FD)
-            raise ValueError(f"{unavailable} cannot be had from moments: they need images on both sides")
+            raise ValueError(f"{unavailable} cannot be computed from moments: they need images on both sides")
         return _compare_moments((real, fake), sides, features, dataset, device, images, allow_few)
     a, b = _match_shapes((real, fake), [side for side in sides if isinstance(side, Split)])
     n = min(len(a), len(b)) if images is None else min(images, len(a), len(b))
@@ -91,34 +91,34 @@ def compare(
     return Comparison(comparison_protocol(real, a, extractor), (n, n), by_column)
 
 
-def _image_shape(part: Split) -> Shape:
-    c, h, w = part.images.shape[1:]
+def _image_shape(images: Split) -> Shape:
+    c, h, w = images.images.shape[1:]
     return int(c), int(h), int(w)
 
 
-def _match_shapes(names: tuple[str, str], parts: list[Split]) -> tuple[Split, Split]:
+def _match_shapes(names: tuple[str, str], sets: list[Split]) -> tuple[Split, Split]:
     """Two sets of images of one shape; RGB images with equal channels become gray if the other side is gray."""
-    a, b = (_image_shape(part) for part in parts)
+    a, b = (_image_shape(images) for images in sets)
     if a[1:] == b[1:] and a[0] != b[0]:
-        parts = [_to_gray_if_equal(part) if part.images.shape[1] == 3 else part for part in parts]
-        a, b = (_image_shape(part) for part in parts)
+        sets = [_to_gray_if_equal(images) if images.images.shape[1] == 3 else images for images in sets]
+        a, b = (_image_shape(images) for images in sets)
     if a != b:
         reason = "resize one of them" if a[1:] != b[1:] else "the one is gray, the other is not"
         raise ValueError(f"{names[0]} has images of {a}, {names[1]} of {b} (C, H, W): {reason}")
-    return parts[0], parts[1]
+    return sets[0], sets[1]
 
 
-def _to_gray_if_equal(part: Split) -> Split:
+def _to_gray_if_equal(images: Split) -> Split:
     """RGB images as gray ones if all their channels are equal."""
-    rgb = part.images
+    rgb = images.images
     is_gray = torch.equal(rgb[:, 0], rgb[:, 1]) and torch.equal(rgb[:, 0], rgb[:, 2])
-    return Split(rgb[:, :1].contiguous(), part.labels) if is_gray else part
+    return Split(rgb[:, :1].contiguous(), images.labels) if is_gray else images
 
 
-def comparison_protocol(real: str, part: Split, extractor: Extractor) -> MetricProtocol:
+def comparison_protocol(real: str, images: Split, extractor: Extractor) -> MetricProtocol:
     """The metric protocol of a comparison with these reference images, all of which are used."""
     name, _, split = real.partition(":")
-    preparation = datasets.DATASETS[name].preprocessing if is_dataset(real) else NO_PREPROCESSING
+    preprocessing = datasets.DATASETS[name].preprocessing if is_dataset(real) else NO_PREPROCESSING
     return MetricProtocol(
         metric=extractor.metric,
         extractor=extractor.name,
@@ -127,24 +127,24 @@ def comparison_protocol(real: str, part: Split, extractor: Extractor) -> MetricP
         backend=extractor.backend,
         input=extractor.default_input,
         split=(split or "test") if is_dataset(real) else "as given",
-        real_fingerprint=part.fingerprint,
-        n_real=len(part),
-        n_fake=len(part),
-        crop=preparation.crop,
-        resize=preparation.resize,
+        real_fingerprint=images.fingerprint,
+        n_real=len(images),
+        n_fake=len(images),
+        crop=preprocessing.crop,
+        resize=preprocessing.resize,
     )
 
 
-def cached_reference_features(part: Split, extractor: Extractor, allow_few: bool) -> FeatureSet:
+def cached_reference_features(images: Split, extractor: Extractor, allow_few: bool) -> FeatureSet:
     """Features of reference images, from the cache if they were computed before."""
-    return cached_features(reference_key(part, extractor), extractor, lambda: extractor(part.images), allow_few)
+    return cached_features(reference_key(images, extractor), extractor, lambda: extractor(images.images), allow_few)
 
 
-def reference_key(part: Split, extractor: Extractor) -> dict[str, Any]:
+def reference_key(images: Split, extractor: Extractor) -> dict[str, Any]:
     """The cache's `image_key` of reference images."""
     return {
-        "split": part.fingerprint,
-        "n": len(part),
+        "split": images.fingerprint,
+        "n": len(images),
         "real_transform": UNCHANGED,
         "input": extractor.default_input,
     }

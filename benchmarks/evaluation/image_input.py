@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmarks.data import datasets
 from benchmarks.data.folders import find_images
 from benchmarks.data.paths import DataError
-from benchmarks.data.readers import exactly, read_images
+from benchmarks.data.readers import read_images, require_size
 from benchmarks.data.split import Split
 from benchmarks.evaluation.metrics import Moments
 
@@ -60,7 +60,7 @@ def read_image_folder(folder: Path) -> Tensor:
             reason = "not an image that Pillow knows" if isinstance(error, UnidentifiedImageError) else error
             raise DataError(f"cannot read {name}: {reason}") from error
     shape = (1 if all_gray else 3, size[1], size[0])
-    return read_images(folder, names, shape, exactly(shape), "none")
+    return read_images(folder, names, shape, require_size(shape), "none")
 
 
 def read_npz(path: Path) -> Split | Moments:

@@ -1,8 +1,8 @@
 """The learning curve: the distance of a model's samples while it trains, for Figures 3 and 4 and epochs-to-reach.
 
-A curve is an evaluation, not a setting: it changes neither the key of a run nor its bits.  The weights of an epoch are
-gone when the next one ends, so a record that lacks points must be trained again.  This happens only if somebody asks
-for the curve (`--eval-every`, the figures), gives the same losses, and keeps everything that was measured before.
+A curve is an evaluation, not a setting: it changes neither the key of a run nor its bits. The weights of an epoch are
+not kept, so a run whose record lacks points must be trained again. This happens only if the curve is requested
+(`--eval-every`, the figures). It gives the same losses, and everything that was measured before is kept.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import torch
 from benchmarks.data.datasets import Split
 from benchmarks.evaluation.metrics import FD
 from benchmarks.evaluation.protocol import MetricProtocol
-from benchmarks.evaluation.scoring import EvaluationRequest, NonFiniteImages, Scorer
+from benchmarks.evaluation.requests import EvaluationRequest
+from benchmarks.evaluation.scoring import NonFiniteImages, Scorer
 from benchmarks.evaluation.sources import stream_seed
 from benchmarks.protocols import Schedule
 from benchmarks.training.precision import matmul_precision

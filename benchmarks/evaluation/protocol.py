@@ -2,7 +2,7 @@
 
 A protocol names the reference images, how many images of each side are compared, how images become features, and the
 weights of the feature network.  Every record stores it, and a table cell never mixes two.  `VARIANTS` holds other
-protocols in use: `run sensitivity` scores the same samples under each.
+protocols in use: the command `sensitivity` scores the same samples under each.
 
 This module loads no torch.  `image_ops` implements the transforms that are named here.
 """

@@ -92,9 +92,9 @@ def _write(path: Path, features: FeatureSet, image_key: dict[str, Any]) -> None:
 def _file_lock(path: Path) -> Iterator[None]:
     """Hold a lock, or none if the file system or the machine has no locks: then two processes may compute the same.
 
-    The kernel releases the lock when its process ends, however that ends.  `filelock` calls the same flock(2), but
-    polls for it.  On file systems without flock, its versions differ: they raise an error, or leave a marker file that
-    outlives a killed process.  Guarding against both takes as much code as this.
+    The kernel releases the lock when its process ends, however that ends. The package filelock calls the same flock(2),
+    but polls for it. On file systems without flock its versions differ: they raise an error, or leave a marker file
+    that outlives a killed process. Guarding against both takes as much code as this.
     """
     try:
         import fcntl  # not on Windows

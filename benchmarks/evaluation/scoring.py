@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.data.datasets import Dataset, Split
-from benchmarks.data.fingerprint import digest
 from benchmarks.data.preprocessing import Preprocessing
 from benchmarks.evaluation import image_ops
 from benchmarks.evaluation.extractors import Extractor, check_images
 from benchmarks.evaluation.metrics import FD, METRICS, FeatureSet
 from benchmarks.evaluation.protocol import BASE_VARIANT, MAX_IMAGES, ROUNDED, UNCHANGED, VARIANTS, MetricProtocol
 from benchmarks.evaluation.reference_cache import cached_features
+from benchmarks.evaluation.requests import EvaluationRequest, evaluation_key
 from benchmarks.evaluation.sources import SOURCES, stream_seed
 from zoo import LatentModel
 
@@ -30,40 +30,13 @@ class NonFiniteImages(RuntimeError):
 
 
 @dataclass(frozen=True)
-class EvaluationRequest:
-    """One set of images to score, and the protocol variant to score it under."""
-
-    source: str = "prior"
-    draw: int = 0
-    variant: str = BASE_VARIANT
-
-
-def evaluation_requests(
-    draws: int, sources: Sequence[str] = ("prior",), variants: Sequence[str] = (BASE_VARIANT,)
-) -> list[EvaluationRequest]:
-    """All combinations; a source that no seed decides has one draw."""
-    return [
-        EvaluationRequest(source, draw, variant)
-        for source in sources
-        for draw in range(draws if SOURCES[source].is_random else 1)
-        for variant in variants
-    ]
-
-
-def evaluation_key(key: str, request: EvaluationRequest, protocol: MetricProtocol) -> str:
-    """Key of one evaluation: a hash of the run's key, the source, the draw and the metric protocol."""
-    source = [] if request.source == "prior" else [request.source]
-    return digest([key, *source, request.draw, protocol.id])
-
-
-@dataclass(frozen=True)
 class Scorer:
     """Scores models against a data set's reference images, by one feature extractor.
 
     Departs: the paper does not say which real images it compares with; ours are of the test part, as in the GAN
-    numbers that it cites.  To switch: `run sensitivity` scores against the training part, too.
+    numbers that it cites.  To switch: the command `sensitivity` scores against the training part, too.
     Departs: B.4 blames JPEG files for a rival's numbers; that code also stretches the contrast of each generated image.
-    Ours does neither: pixels become round(255 x), and nothing else.  To switch: `run sensitivity` does both.
+    Ours does neither: pixels become round(255 x), and nothing else.  To switch: the command `sensitivity` does both.
 
     Attributes:
         data: the data set.
@@ -80,7 +53,7 @@ class Scorer:
     @cached_property
     def base_protocol(self) -> MetricProtocol:
         """The protocol of the tables."""
-        preparation = self.data.spec.preprocessing
+        preprocessing = self.data.spec.preprocessing
         return MetricProtocol(
             metric=self.extractor.metric,
             extractor=self.extractor.name,
@@ -92,8 +65,8 @@ class Scorer:
             real_fingerprint=self.data.test.fingerprint,
             n_real=min(self.max_images, len(self.data.test)),
             n_fake=self.max_images,
-            crop=preparation.crop,
-            resize=preparation.resize,
+            crop=preprocessing.crop,
+            resize=preprocessing.resize,
         )
 
     @cached_property
@@ -104,19 +77,19 @@ class Scorer:
             if not variant.is_available(self.data, self.extractor):
                 continue
             protocol = self._with_changes(variant.changes)
-            enough = self.allow_few or min(protocol.n_real, protocol.n_fake) > self.extractor.dims
-            if enough and protocol not in protocols.values():  # "5k" of at most 5k images equals the base
+            has_enough_images = self.allow_few or min(protocol.n_real, protocol.n_fake) > self.extractor.dims
+            if has_enough_images and protocol not in protocols.values():  # "5k" of at most 5k images equals the base
                 protocols[name] = protocol
         return protocols
 
     def _with_changes(self, changes: Mapping[str, Any]) -> MetricProtocol:
         """The base protocol with some fields changed, and no more images than there are."""
         changed = replace(self.base_protocol, **changes)
-        part = self.data.split(changed.split)
+        reference_split = self.data.split(changed.split)
         return replace(
             changed,
-            real_fingerprint=part.fingerprint,
-            n_real=min(changed.n_real, self.max_images, len(part)),
+            real_fingerprint=reference_split.fingerprint,
+            n_real=min(changed.n_real, self.max_images, len(reference_split)),
             n_fake=min(changed.n_fake, self.max_images),
         )
 
@@ -302,13 +275,13 @@ def _recorded_parameters(evaluation: Mapping[str, Any]) -> dict[str, str]:
 @lru_cache(maxsize=16)
 def _reference_features(scorer: Scorer, protocol: MetricProtocol) -> FeatureSet:
     own = scorer.data.spec.preprocessing
-    preparation = Preprocessing(protocol.crop, protocol.resize)
+    preprocessing = Preprocessing(protocol.crop, protocol.resize)
 
     def compute() -> NDArray[np.float32]:
-        part = scorer.data.split(protocol.split, preparation)
+        reference_split = scorer.data.split(protocol.split, preprocessing)
         # The same images in every variant: the first ones in the data set's own preprocessing.
-        chosen = scorer.data.split(protocol.split).order()[: protocol.n_real]
-        images = image_ops.REAL_TRANSFORMS[protocol.real_transform](part.take(chosen).images)
+        indices = scorer.data.split(protocol.split).order()[: protocol.n_real]
+        images = image_ops.REAL_TRANSFORMS[protocol.real_transform](reference_split.take(indices).images)
         return scorer.extractor(images, protocol.input)
 
     image_key = {
@@ -316,6 +289,6 @@ def _reference_features(scorer: Scorer, protocol: MetricProtocol) -> FeatureSet:
         "n": protocol.n_real,
         "real_transform": protocol.real_transform,
         "input": protocol.input,
-        "preprocessing": "own" if preparation == own else str(preparation),
+        "preprocessing": "own" if preprocessing == own else str(preprocessing),
     }
     return cached_features(image_key, scorer.extractor, compute, scorer.allow_few)

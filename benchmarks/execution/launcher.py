@@ -93,8 +93,8 @@ def _run(
                     ended += 1
                     refused += not outcome.ran
                     trial = outcome.item.trial
-                    at = f"[{ended}/{len(pending)} {time.monotonic() - started:6.0f} s]"
-                    report(f"{at} {trial.model} {trial.dataset} seed {trial.seed}: {describe_outcome(outcome)}")
+                    prefix = f"[{ended}/{len(pending)} {time.monotonic() - started:6.0f} s]"
+                    report(f"{prefix} {trial.model} {trial.dataset} seed {trial.seed}: {describe_outcome(outcome)}")
                 jobs = _wait_for_unlocked(elsewhere, check)
                 elsewhere = [job for job in elsewhere if job not in jobs]
     except KeyboardInterrupt as reason:
@@ -112,10 +112,10 @@ def _summary(plan: Plan, pending: Sequence[Job]) -> str:
     states = [plan.state(job) for job in plan.jobs]
     skipped = {state: states.count(state) for state in plan.SKIPPED if state in states}
     done = len(plan.jobs) - len(pending) - sum(skipped.values())
-    others = "".join(f", {count} {state}" for state, count in skipped.items())
+    skipped_text = "".join(f", {count} {state}" for state, count in skipped.items())
     workers = min(plan.workers, len(pending))
-    where = "in SLURM jobs" if plan.cluster == "slurm" else f"{workers} at a time on {pending[0].device}"
-    return f"{len(pending)} runs to do, {done} done already{others}; {where}"
+    location = "in SLURM jobs" if plan.cluster == "slurm" else f"{workers} at a time on {pending[0].device}"
+    return f"{len(pending)} runs to do, {done} done already{skipped_text}; {location}"
 
 
 def _cells(pending: Sequence[Job]) -> dict[str, dict[str, Any]]:
@@ -132,9 +132,9 @@ def _submitted_before(results: Path, scheduler: str | None, command: Mapping[str
     """
     queue = list_jobs()
     submitted: dict[str, str] = {}
-    for launched in launches.launches(results).values():
-        if launches.is_same_command(launched["command"], command):
-            submitted |= launches.pending_jobs(launched, scheduler, queue)
+    for launch_record in launches.launches(results).values():
+        if launches.is_same_command(launch_record["command"], command):
+            submitted |= launches.pending_jobs(launch_record, scheduler, queue)
     return submitted
 
 
@@ -159,10 +159,10 @@ def _launch(
 ) -> Iterator[RunOutcome]:
     """Run jobs, and yield their outcomes; a job that another launcher runs has neither a value nor an error."""
     since = locks.clock(path.parent)
-    places = {job.trial.key: index for index, job in enumerate(jobs)}
+    indices = {job.trial.key: index for index, job in enumerate(jobs)}
 
     def record_jobs(new: Mapping[str, Sequence[Job]]) -> None:
-        launches.add_jobs(path, {number: [job.trial.key for job in of_job] for number, of_job in new.items()})
+        launches.add_jobs(path, {number: [job.trial.key for job in group] for number, group in new.items()})
         _stop_if_cancelled(path)
 
     def find_result(job: Job) -> dict[str, Any] | None:
@@ -175,7 +175,7 @@ def _launch(
         find_result=find_result,
         is_running=lambda job: locks.is_locked(job.run_folder),
         on_submitted=record_jobs,
-        existing_jobs={places[key]: number for key, number in submitted.items() if key in places},
+        existing_jobs={indices[key]: number for key, number in submitted.items() if key in indices},
         wait=wait,
         report=report,
     )

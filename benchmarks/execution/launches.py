@@ -1,7 +1,7 @@
-"""What has been launched into a results folder: one file per launch, for whoever asks later, from anywhere.
+"""The launches of a results folder, one file each: which command started which runs, where, and whether it has ended.
 
-It is no truth about trainings, which records and claims are: it says which were wanted, by which command, and who
-can be told to stop.  Unlike records it holds hosts and paths, and is of no use elsewhere: it does not travel.
+`status`, `cancel` and `retry` read these files, on any host. They do not say what is done or running: records and locks
+do. They hold host names and paths, so they are not shared with the records.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Launch = dict[str, Any]
 
 
 def folder(results: Path) -> Path:
-    """Where the launches of a results folder are noted; SLURM's logs lie there too."""
+    """The folder of the launch files and of SLURM's logs."""
     return results / "jobs"
 
 
@@ -34,17 +34,17 @@ def record_launch(
     command: Mapping[str, Any],
     cells: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[Path]:
-    """Note a launch before anything starts, that its launcher lives while the block runs, and its end.
+    """Write a launch file before anything starts, keep its heartbeat while the block runs, and note its end.
 
     Args:
         results: results folder.
         cluster: where it runs: local, slurm, ...
         scheduler: name of the SLURM cluster, as job numbers mean something only there.
         command: what makes the same plan again.
-        cells: training key -> model, dataset, preset, seed, steps and draws.
+        cells: run key -> model, dataset, preset, seed, steps and draws.
 
     Yields:
-        The launch's file, for `submitted`.
+        The launch's file, for `add_jobs`.
     """
     owner = {name: value for name, value in process_identity().items() if name != "job"}
     path = folder(results) / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}.launch"
@@ -56,19 +56,19 @@ def record_launch(
     finally:
         launch = _read(path)
         if launch is not None:
-            with suppress(OSError):  # a full disk: the process is gone, which `live` sees for itself
+            with suppress(OSError):  # a full disk: the process is gone, as `is_launcher_alive` finds out
                 _write(path, launch | {"ended": True})
 
 
 def add_jobs(path: Path, jobs: Mapping[str, Sequence[str]]) -> None:
-    """Note new SLURM jobs: job id -> training keys."""
+    """Add SLURM jobs to a launch file: job id -> run keys."""
     launch = _read(path)
     if launch is not None:
         _write(path, launch | {"jobs": launch["jobs"] | {job: [*keys] for job, keys in jobs.items()}})
 
 
 def cancel(path: Path) -> None:
-    """Ask a launcher to stop; it looks at `is_cancelled` every few seconds, from whatever machine it was asked."""
+    """Ask a launcher, on whatever host, to stop; it checks `is_cancelled` every few seconds."""
     path.with_suffix(".cancelled").touch()
 
 
@@ -78,37 +78,37 @@ def is_cancelled(path: Path) -> bool:
 
 
 def launches(results: Path) -> dict[Path, Launch]:
-    """All launches, in the order in which they began; what cannot be read is passed over."""
-    found = [(path, launch) for path in folder(results).glob("*.launch") if (launch := _read(path)) is not None]
-    found.sort(key=lambda one: (one[1]["at"], one[0]))
-    return {path: launch | {"cancelled": is_cancelled(path)} for path, launch in found}
+    """All launches, in the order in which they began; unreadable files are skipped."""
+    readable = [(path, launch) for path in folder(results).glob("*.launch") if (launch := _read(path)) is not None]
+    readable.sort(key=lambda entry: (entry[1]["at"], entry[0]))
+    return {path: launch | {"cancelled": is_cancelled(path)} for path, launch in readable}
 
 
 def jobs(launch: Launch, scheduler: str | None) -> list[str]:
-    """The SLURM jobs of a launch, if the cluster of this name is where it was; older launches say none."""
+    """The SLURM jobs of a launch, if it ran on the cluster of this name; older launch files name no cluster."""
     return [*launch["jobs"]] if launch.get("scheduler") in (None, scheduler) else []
 
 
-def pending_jobs(launch: Launch, scheduler: str | None, listed: Mapping[str, str] | None) -> dict[str, str]:
-    """Training key -> its SLURM job, of the jobs that SLURM still lists."""
-    queued = [job for job in jobs(launch, scheduler) if listed and job in listed]
+def pending_jobs(launch: Launch, scheduler: str | None, queue: Mapping[str, str] | None) -> dict[str, str]:
+    """Run key -> its SLURM job, for the jobs that are still in SLURM's queue."""
+    queued = [job for job in jobs(launch, scheduler) if queue and job in queue]
     return {key: job for job in queued for key in launch["jobs"][job]}
 
 
 def is_same_command(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two commands ask for the same runs and measurements, wherever they run and whatever they print."""
-    other_things = ("cluster", "workers", "device", "engine", "results", "data_root", "format", "decimals", "margin",
+    ignored = ("cluster", "workers", "device", "engine", "results", "data_root", "format", "decimals", "margin",
                     "keep")  # fmt: skip
-    wanted = [{**c["options"], **dict.fromkeys(other_things), "what": c["what"], "force": c.get("force", "")}
+    compared = [{**c["options"], **dict.fromkeys(ignored), "what": c["what"], "force": c.get("force", "")}
              for c in (one, other)]  # fmt: skip
-    return wanted[0] == wanted[1]
+    return compared[0] == compared[1]
 
 
 def last_force(results: Path, command: Mapping[str, Any]) -> str | None:
-    """The word of the last launch of the same command that was to train anew."""
+    """The force id of the last launch of the same command with --force."""
     earlier = [launch["command"] for launch in launches(results).values() if launch["command"].get("force")]
-    words = [c["force"] for c in earlier if is_same_command({**command, "force": c["force"]}, c)]
-    return words[-1] if words else None
+    force_ids = [c["force"] for c in earlier if is_same_command({**command, "force": c["force"]}, c)]
+    return force_ids[-1] if force_ids else None
 
 
 def is_launcher_alive(path: Path, launch: Launch, now: float | None = None) -> bool:
@@ -118,14 +118,14 @@ def is_launcher_alive(path: Path, launch: Launch, now: float | None = None) -> b
 
 def _read(path: Path) -> Launch | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        launch = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if _is_valid(found) else None
+    return launch if _is_valid(launch) else None
 
 
 def _is_valid(launch: Any) -> bool:
-    """Whether a file holds what `record_launch` writes; whoever can write into the folder can write anything."""
+    """Whether a file has the form that `record_launch` writes."""
     shape = {"cluster": str, "command": dict, "owner": dict, "at": int | float, "cells": dict, "jobs": dict,
              "ended": bool}  # fmt: skip
     if not isinstance(launch, dict) or not all(isinstance(launch.get(name), type_) for name, type_ in shape.items()):

@@ -53,7 +53,7 @@ def names(text: str) -> list[str]:
 
 
 def parse_count(option: str, text: str | None, default: int, errors: list[str]) -> int:
-    """The whole number of an option; what is wrong with it is added to `wrong`."""
+    """The whole number of an option; what is wrong with it is added to `errors`."""
     if text is None:
         return default
     if not text.isascii() or not text.isdigit() or int(text) < 1:
@@ -63,7 +63,7 @@ def parse_count(option: str, text: str | None, default: int, errors: list[str]) 
 
 
 def parse_device(text: str, errors: list[str]) -> torch.device | None:
-    """The device of `--device`; what is wrong with it is added to `wrong`."""
+    """The device of `--device`; what is wrong with it is added to `errors`."""
     import torch  # here: it takes seconds to import
 
     if text == "auto":

@@ -33,9 +33,9 @@ def place_on_slurm(plan: Plan, device: str) -> Plan:
         if device == "cuda" and not gpus:
             errors.append(f"--device cuda, but jobs of {job.trial.model} on {job.trial.dataset} ask for no GPU "
                          "(slurm/resources.py)")  # fmt: skip
-        where = "cpu" if device == "cpu" or not gpus else "cuda"
+        device_type = "cpu" if device == "cpu" or not gpus else "cuda"
         root = None if job.data_root is None else job.data_root.absolute()
-        jobs.append(replace(job, device=where, data_root=root, results=job.results.absolute()))
+        jobs.append(replace(job, device=device_type, data_root=root, results=job.results.absolute()))
     if errors:
         raise UserErrors(errors)
     return replace(plan, jobs=tuple(jobs), results=plan.results.absolute())
@@ -56,7 +56,7 @@ def describe_slurm_arrays(pending: Sequence[Job]) -> Iterator[str]:
     """One line for each array that would be submitted."""
     for row, array in group_jobs(group_items(pending, group_key, resources_of)):
         runs = sum(map(len, array))
-        where = f"partition {row.partition or 'by default'}" + (f", account {row.account}" if row.account else "")
+        device_type = f"partition {row.partition or 'by default'}" + (f", account {row.account}" if row.account else "")
         memory = f", {row.memory_gb} GB" if row.memory_gb else ""
         yield (f"SLURM: {len(array)} jobs with {runs} runs, at most {row.parallel} jobs at a time; each: "
-               f"{where}, {row.minutes} min, {row.gpus} GPUs, {row.cpus} CPUs{memory}")  # fmt: skip
+               f"{device_type}, {row.minutes} min, {row.gpus} GPUs, {row.cpus} CPUs{memory}")  # fmt: skip

@@ -50,8 +50,8 @@ class Plan:
     def state(self, job: Job) -> str:
         """The state of a run: done, diverged, failed, pending, unreadable or missing weights.
 
-        Unreadable: there is a record that must be neither used nor replaced.  Missing weights: not done, and not to be
-        done here, as its loss needs weights that are not on this machine.
+        Unreadable: there is a record that must be neither used nor replaced. Missing weights: the run is not done, and
+        cannot be done here, because its loss needs weights that are not on this machine.
         """
         state = self._state(job)
         has_weights = (job.run_folder / "weights.pt").is_file() and not is_forced(job.run_folder, job.force_id)
@@ -117,10 +117,10 @@ class Plan:
         ]
 
     def _notes(self) -> Iterator[str]:
-        budget = PRESETS[self.preset]
-        if budget.images or budget.steps:
-            images = f"at most {budget.images:,} training images, " if budget.images else ""
-            yield f"Budget: {images}at most {budget.steps:,} steps in each stage, schedules shortened in proportion."
+        preset = PRESETS[self.preset]
+        if preset.images or preset.steps:
+            images = f"at most {preset.images:,} training images, " if preset.images else ""
+            yield f"Budget: {images}at most {preset.steps:,} steps in each stage, schedules shortened in proportion."
         for name, scorer in self.scorers.items():
             for warning in scorer.data.warnings:
                 yield f"{name}: {warning}."

@@ -5,37 +5,25 @@ All errors are collected and reported at once.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 
 import torch
 
 import zoo
 from benchmarks.data import datasets
+from benchmarks.data.datasets import ImageFolder
 from benchmarks.evaluation.extractors import make_extractor
-from benchmarks.evaluation.metrics import METRICS
-from benchmarks.evaluation.protocol import MAX_IMAGES
 from benchmarks.evaluation.scoring import Scorer
 from benchmarks.execution import models
-from benchmarks.execution.options import Options, UserErrors, names, parse_count, parse_device
+from benchmarks.execution.options import Options, UserErrors
 from benchmarks.execution.plan import Plan
+from benchmarks.execution.request import Request, parse_request
 from benchmarks.execution.requirements import Requirements
-from benchmarks.execution.selection import (
-    default_datasets,
-    default_models,
-    find_feature_errors,
-    find_missing_protocols,
-    grid_without_runs,
-    parse_datasets,
-)
-from benchmarks.experiments.job import KEEP, Job
+from benchmarks.execution.selection import find_feature_errors, find_missing_protocols, grid_without_runs
+from benchmarks.experiments.job import Job
 from benchmarks.experiments.trial import Trial
-from benchmarks.presets import PRESETS
-from benchmarks.training.engine import find_engine_errors
 from benchmarks.training.precision import find_loss_errors
-from zoo.registry import did_you_mean
+from zoo.perceptual import Weights
 
 DEFAULT = Requirements()  # those of Table 1
 
@@ -47,123 +35,123 @@ def make_plan(
     name: str = "table1",
     known_errors: Sequence[str] = (),
 ) -> Plan:
-    """Check a command and lay out its trials.  Reads data sets and records; trains and writes nothing.
+    """Check a command and list its runs. Reads data sets and records; trains and writes nothing.
 
     Args:
         options: the command.
-        clusters: where trials can run.
-        needs: what must be measured of each training.
-        name: of the table or figure, for messages.
-        known_errors: what else is wrong with the command.
+        clusters: where runs can be made.
+        needs: what must be measured of each run.
+        name: name of the table or figure, for messages.
+        known_errors: errors of the command that were found before.
 
     Raises:
-        Problems: with everything that is wrong.
+        UserErrors: all errors of the command.
     """
     errors = [*known_errors]
-    if options.preset not in PRESETS:
-        told = f"unknown preset {options.preset!r}{did_you_mean(options.preset, PRESETS)}"
-        errors.append(f"{told}. Known: {', '.join(PRESETS)} (benchmarks/presets.py)")
-    preset = PRESETS.get(options.preset)
-    only = names(options.only) if options.only is not None else [*default_models(needs, preset)]
-    if not only and preset:
-        errors.append(f"{name} is of {', '.join(needs.models or ())}, which this version does not have")
-    given = names(options.like) if options.like is not None else []
-    like, lender = models.lenders(given, only, "folder:" in (options.on or ""), errors)
-    rows = models.chosen(only, lender, options.recon, errors)
-    results = Path(options.results)
-    nearest = next(path for path in (results, *results.absolute().parents) if path.exists())
-    if not nearest.is_dir():
-        errors.append(f"--results {options.results}: there is a file of that name")
-    elif not os.access(nearest, os.W_OK):
-        errors.append(f"--results {options.results}: there is no right to write in {nearest}")
-    root = Path(options.data_root) if options.data_root and needs.trains else None
-    if root is not None and not root.is_dir():
-        errors.append(f"the data root {options.data_root} is not a folder; give another --data-root (or AE_BENCH_DATA)")
-    seeds = parse_count("--seeds", options.seeds, preset.seeds if preset else 1, errors)
-    draws = parse_count("--draws", options.draws, preset.draws if preset else 1, errors)
-    images = parse_count("--images", options.images, MAX_IMAGES, errors)
-    curved = needs.learning_curve and preset
-    progress = parse_count("--eval-every", options.eval_every, preset.eval_every if curved and preset else 0, errors)
-    metrics = tuple(names(options.metrics or "fd"))
-    if unknown := [repr(name) for name in metrics if name not in METRICS]:
-        errors.append(
-            f"unknown metric {', '.join(unknown)}. Known: {', '.join(METRICS)} (benchmarks/evaluation/metrics.py)"
-        )
-    else:
-        metrics = tuple(dict.fromkeys((*needs.metrics, *metrics)))  # what the table shows comes first
-    if options.keep not in KEEP:
-        errors.append(f"--keep {options.keep}: unknown{did_you_mean(options.keep, KEEP)}. Known: {', '.join(KEEP)} "
-                     "(benchmarks/experiments/trial.py)")  # fmt: skip
-    # A SLURM job's device is the node's: this machine need not have one.
-    elsewhere = not needs.trains or (options.cluster == "slurm" and options.device in ("auto", "cuda"))
-    device = torch.device("cpu") if elsewhere else parse_device(options.device, errors)
-    errors += find_engine_errors(options.engine, options.precision, None if elsewhere else device)
-    if options.cluster not in clusters:
-        errors.append(f"unknown cluster {options.cluster!r}. Known: {', '.join(clusters)} (slurm/launch.py)")
-    workers = parse_count("--workers", options.workers, default_workers(device), errors)
-    sources = parse_datasets(replace(options, like=like), default_datasets(needs, rows, preset), errors)
+    request = parse_request(options, clusters, needs, name, errors)
     if not needs.trains:
-        if errors:
-            raise UserErrors(errors)
-        fixed_grid = grid_without_runs(rows, sources, options.preset)
-        return Plan((), {}, options.preset, results, workers, options.cluster, fixed_grid)
-    if root is None or root.is_dir():
-        for source in sources:
-            errors += datasets.find_errors(source, root)
-    errors += find_missing_protocols(rows, sources)
-    errors += [said for model in rows for source in sources for said in models.find_model_errors(model, source)]
-    wanted = options.features or (preset.features if preset else "classifier")
-    for source in sources:
-        errors += find_feature_errors(wanted, source, device)
+        _raise(errors)
+        fixed_grid = grid_without_runs(request.models, request.sources, options.preset)
+        return Plan((), {}, options.preset, request.results, request.workers, options.cluster, fixed_grid)
+    errors += _find_errors(request)
+    _raise(errors)
+    scorers = _make_scorers(request, options.allow_few, errors)
+    jobs = _make_jobs(request, scorers, options, needs, errors)
+    _raise(errors)
+    return _check_weights(
+        Plan(tuple(jobs), {scorer.data.name: scorer for _, scorer in scorers}, options.preset, request.results,
+             request.workers, options.cluster, None, _missing_weights(jobs)),
+        is_explicit=options.only is not None,
+    )  # fmt: skip
+
+
+def _raise(errors: list[str]) -> None:
     if errors:
         raise UserErrors(errors)
-    assert preset is not None  # else there would be a problem
-    assert device is not None
 
-    scorers: dict[str, Scorer] = {}
-    trials: dict[tuple[str, str, int], Job] = {}
-    for source in sources:
+
+def _find_errors(request: Request) -> list[str]:
+    """Errors of data sets, protocols, models and features, all found before any image is read."""
+    errors = []
+    if request.data_root is None or request.data_root.is_dir():
+        for source in request.sources:
+            errors += datasets.find_errors(source, request.data_root)
+    errors += find_missing_protocols(request.models, request.sources)
+    for model in request.models:
+        for source in request.sources:
+            errors += models.find_model_errors(model, source)
+    for source in request.sources:
+        errors += find_feature_errors(request.features, source, request.device)
+    return errors
+
+
+def _make_scorers(request: Request, allow_few: bool, errors: list[str]) -> list[tuple[str | ImageFolder, Scorer]]:
+    """Read each data set, and make what scores its models; errors are added to `errors`."""
+    scorers = []
+    for source in request.sources:
         try:
-            data = datasets.load_cached(source, root)
-            extractor = make_extractor(wanted, data.row, data.spec.shape, device)
-            scorer = Scorer(data, extractor, images, options.allow_few)
+            data = datasets.load_cached(source, request.data_root)
+            device = request.device or torch.device("cpu")
+            extractor = make_extractor(request.features, data.row, data.spec.shape, device)
+            scorer = Scorer(data, extractor, request.images, allow_few)
         except ValueError as reason:
             errors.append(str(reason))
             continue
         if scorer.error:
             errors.append(scorer.error)
-        scorers[data.name] = scorer
-        variants = needs.variants or tuple(scorer.protocols)
-        for model in rows:
-            for seed in range(seeds):
+        scorers.append((source, scorer))
+    return scorers
+
+
+def _make_jobs(
+    request: Request,
+    scorers: Sequence[tuple[str | ImageFolder, Scorer]],
+    options: Options,
+    needs: Requirements,
+    errors: list[str],
+) -> list[Job]:
+    """One job per seed, model and data set, seed by seed; errors are added to `errors`."""
+    jobs: dict[tuple[int, str, str], Job] = {}
+    for source, scorer in scorers:
+        data = scorer.data
+        for model in request.models:
+            for seed in range(request.seeds):
                 try:
                     trial = Trial.for_cell(model, data, options.preset, seed, options.precision)
                 except ValueError as reason:
                     errors.append(f"{model} on {data.name}: {reason}")
                     break
-                if said := find_loss_errors(model, trial.protocol.hyper.get("recon"), options.precision):
-                    errors += said
+                if loss_errors := find_loss_errors(model, trial.protocol.hyper.get("recon"), options.precision):
+                    errors += loss_errors
                     break
-                trials[model, data.name, seed] = Job(
-                    trial, source, root, results, str(device), wanted, draws,
-                    metrics, needs.sources, variants, needs.diagnostics, images, options.allow_few, progress,
+                jobs[seed, model, data.name] = Job(
+                    trial, source, request.data_root, request.results, str(request.device), request.features,
+                    request.draws, request.metrics, needs.sources, needs.variants or tuple(scorer.protocols),
+                    needs.diagnostics, request.images, options.allow_few, request.eval_every,
                     code=zoo.entry(model).code, engine=options.engine, keep=options.keep,
                 )  # fmt: skip
     if errors:
-        raise UserErrors(errors)
-    jobs = [trials[m, d, seed] for seed in range(seeds) for m in rows for d in scorers]
+        return []
+    dataset_names = dict.fromkeys(scorer.data.name for _, scorer in scorers)
+    return [jobs[seed, model, name]
+            for seed in range(request.seeds) for model in request.models for name in dataset_names]  # fmt: skip
+
+
+def _missing_weights(jobs: Sequence[Job]) -> dict[str, Weights]:
+    """Model -> published weights that its loss needs and that are not on this machine."""
     needed = {job.trial.model: weights for job in jobs if (weights := job.trial.pretrained)}
-    missing_weights = {model: weights for model, weights in needed.items() if weights.problem}
-    plan = Plan(tuple(jobs), scorers, options.preset, results, workers, options.cluster, None, missing_weights)
-    cannot = dict.fromkeys(job.trial.model for job in jobs if plan.state(job) == "missing weights")
-    # The preset's rows that cannot be trained here leave the others alone; who names one wants it.
-    if options.only is not None and cannot:
-        raise UserErrors([f"{model} {missing_weights[model].problem}" for model in cannot])
+    return {model: weights for model, weights in needed.items() if weights.problem}
+
+
+def _check_weights(plan: Plan, is_explicit: bool) -> Plan:
+    """Return the plan, unless a model that the user has named cannot be trained here.
+
+    Models of a preset that cannot be trained here do not keep the others from being trained.
+
+    Raises:
+        UserErrors: such models, and why.
+    """
+    untrainable = dict.fromkeys(job.trial.model for job in plan.jobs if plan.state(job) == "missing weights")
+    if is_explicit and untrainable:
+        raise UserErrors([f"{model} {plan.missing_weights[model].problem}" for model in untrainable])
     return plan
-
-
-def default_workers(device: torch.device | None) -> int:
-    """One per GPU; on a CPU one per core that this process may use, as a trial has one thread."""
-    if device is not None and device.type != "cpu":
-        return torch.cuda.device_count() if device.index is None else 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

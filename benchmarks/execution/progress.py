@@ -18,10 +18,10 @@ from slurm import Outcome
 
 @contextmanager
 def progress_bars(pending: list[Job]) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
-    """A bar over all trainings and one for each that runs."""
+    """Show a bar for all runs and one for each that is running."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns) as progress:
-        whole = progress.add_task("steps of all trainings", total=sum(job.trial.steps for job in pending))
+        total_bar = progress.add_task("steps of all runs", total=sum(job.trial.steps for job in pending))
         bars: dict[Path, TaskID] = {}
         ended: set[Path] = set()
 
@@ -37,11 +37,11 @@ def progress_bars(pending: list[Job]) -> Iterator[tuple[Callable[[], None], Call
                     done += job.trial.steps if job.run_folder in ended else 0
                     continue
                 if job.run_folder not in bars:
-                    what = f"{job.trial.model} {job.trial.dataset} seed {job.trial.seed}"
-                    bars[job.run_folder] = progress.add_task(what, total=state["total"])
+                    description = f"{job.trial.model} {job.trial.dataset} seed {job.trial.seed}"
+                    bars[job.run_folder] = progress.add_task(description, total=state["total"])
                 progress.update(bars[job.run_folder], completed=state["done"])
                 done += state["done"]
-            progress.update(whole, completed=done)
+            progress.update(total_bar, completed=done)
 
         yield poll, lambda line: progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
@@ -58,7 +58,7 @@ def describe_outcome(outcome: Outcome[Job, dict[str, Any] | None]) -> str:
             if not is_ours:
                 return f"failed: {last_line}; another launcher runs it now"
             record_failure(outcome.item, outcome.error)
-    except (OSError, ValueError) as reason:  # a full disk, data that have gone, a record of a newer version
+    except (OSError, ValueError) as reason:  # a full disk, removed data, a record of a newer version
         return f"failed: {last_line}; not recorded: {reason}"
     return f"failed: {last_line}"
 

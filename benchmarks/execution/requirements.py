@@ -16,16 +16,16 @@ class Grid:
 
     models: Mapping[str, str]  # name -> label, in the table's order
     datasets: Mapping[str, str]  # name -> label, in the table's order
-    keys: Mapping[Pair, tuple[str, ...]]  # training keys wanted, one per seed; () where a pair cannot run
+    keys: Mapping[Pair, tuple[str, ...]]  # keys of its runs, one per seed; () where a pair cannot run
     metric: str  # a column of the runs frame: "fid", "fd_classifier", ...
     protocol_ids: Mapping[str, str]  # dataset -> the only protocol_id whose evaluations count
     preset: str
-    draws: int = 1  # sample sets wanted of each training; one with fewer is not done
+    draws: int = 1  # sample sets of each run; a run with fewer is not done
     protocols: tuple[str, ...] = ()  # sentences for the caption of a table of distances: their metric protocols
     notes: tuple[str, ...] = ()  # sentences for every caption: budget, own rows, warnings
     variants: Mapping[Pair, str] = field(default_factory=dict)  # (dataset, variant) -> protocol_id, where it can be had
     variant_labels: Mapping[str, str] = field(default_factory=dict)  # variant -> label, in the table's order
-    cell_notes: Mapping[Pair, str] = field(default_factory=dict)  # why a pair's trainings cannot be done, for its cell
+    cell_notes: Mapping[Pair, str] = field(default_factory=dict)  # why a pair's runs cannot be done, for its cell
     stages: Mapping[Pair, Mapping[str, int]] = field(default_factory=dict)  # stage -> epochs of the protocol
     decimals: int | None = None  # digits printed behind the point; None: as many as the table's numbers need
     margin: float = MARGIN  # share of a published value within which ours counts as equal to it
@@ -33,15 +33,15 @@ class Grid:
 
 @dataclass(frozen=True)
 class Requirements:
-    """What a table or figure needs of each training's record.
+    """What a table or figure needs of each run's record.
 
     Attributes:
         models: rows where a command names none, of those that the zoo has; None: the preset's.
         datasets: columns where a command names none, at the paper's budget; None: the preset's.
-        sources: keys of `scoring.SOURCES`.
-        variants: keys of `scoring.VARIANTS`; None: all that a data set can have.
+        sources: keys of `sources.SOURCES`.
+        variants: keys of `protocol.VARIANTS`; None: all that a data set can have.
         metrics: keys of `metrics.METRICS`, beside those that a command names.
-        diagnostics: those of `columns.DIAGNOSTICS` that it needs.
+        diagnostics: those of `names.DIAGNOSTICS` that it needs.
         learning_curve: whether it draws the distance while a model trains.
         trains: whether what is missing is trained.
     """

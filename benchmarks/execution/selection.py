@@ -42,9 +42,9 @@ def parse_datasets(options: Options, default: tuple[str, ...], errors: list[str]
             else:
                 errors.append(error_message(datasets.dataset_spec, text))
             continue
-        lacking = [f"--{o} {o.upper()}" for o in ("name", "like") if getattr(options, o) is None]
-        if lacking:
-            errors.append(f"{text} needs {' and '.join(lacking)}: how records call it, and whose protocols it uses")
+        missing = [f"--{o} {o.upper()}" for o in ("name", "like") if getattr(options, o) is None]
+        if missing:
+            errors.append(f"{text} needs {' and '.join(missing)}: how records call it, and whose protocols it uses")
             continue
         folder = ImageFolder(Path(text.removeprefix("folder:")), options.name or "", options.like or "")
         try:
@@ -73,10 +73,10 @@ def error_message(call: Any, *arguments: Any) -> str:
     raise AssertionError(f"{call} accepted {arguments}")
 
 
-def find_missing_protocols(rows: list[str], sources: list[str | ImageFolder]) -> list[str]:
+def find_missing_protocols(models: list[str], sources: list[str | ImageFolder]) -> list[str]:
     """Cells without a protocol."""
     errors = []
-    for model in rows:
+    for model in models:
         for source in sources:
             row = source.like if isinstance(source, ImageFolder) else source
             try:
@@ -87,7 +87,7 @@ def find_missing_protocols(rows: list[str], sources: list[str | ImageFolder]) ->
 
 
 def find_feature_errors(features: str, source: str | ImageFolder, device: torch.device | None) -> list[str]:
-    """Why a feature extractor cannot look at a data set's images; [] if it can."""
+    """Why a feature extractor cannot be used on a data set's images; [] if it can."""
     row = source.like if isinstance(source, ImageFolder) else source
     try:
         make_extractor(features, row, datasets.dataset_spec(source).shape, device or torch.device("cpu"))
@@ -96,15 +96,15 @@ def find_feature_errors(features: str, source: str | ImageFolder, device: torch.
     return []
 
 
-def grid_without_runs(rows: Sequence[str], sources: Sequence[str | ImageFolder], preset: str) -> Grid:
-    """The grid of a table that no training is of: names and labels alone."""
-    called = [
+def grid_without_runs(models: Sequence[str], sources: Sequence[str | ImageFolder], preset: str) -> Grid:
+    """The grid of a table without runs: names and labels alone."""
+    named_specs = [
         (source.name if isinstance(source, ImageFolder) else source, datasets.dataset_spec(source))
         for source in sources
     ]
     return Grid(
-        models={model: zoo.entry(model).label for model in rows},
-        datasets={name: spec.label for name, spec in called},
+        models={model: zoo.entry(model).label for model in models},
+        datasets={name: spec.label for name, spec in named_specs},
         keys={},
         metric="",
         protocol_ids={},

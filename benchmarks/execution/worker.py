@@ -1,4 +1,4 @@
-"""What every worker and every SLURM job calls: one trial, claimed, tried twice, recorded whatever happens."""
+"""What every worker and every SLURM job calls: one run, locked, attempted twice, and recorded whatever happens."""
 
 from __future__ import annotations
 
@@ -15,63 +15,64 @@ from benchmarks.experiments.log import log_attempt
 from benchmarks.experiments.restart import is_forced
 from benchmarks.training import device
 
-WORKER_LOST = 75  # exit code of a worker that cannot go on, through no fault of the trial that it was given
-ATTEMPTS = 2  # an error may have been the machine's; the second time it is the trial's
+WORKER_LOST = 75  # exit code of a worker that cannot go on, through no fault of its run
+ATTEMPTS = 2  # a first error may be the machine's; a second one is the run's
 
-LOST: set[str] = set()  # devices on which nothing succeeds in this process any more
+LOST_DEVICES: set[str] = set()  # those that this process can no longer use
 
 
 def run_job(job: Job) -> dict[str, Any] | None:
-    """Run a trial unless it is being run elsewhere; a failing one once more, from where it stands.
+    """Run a job unless another process runs it. If it fails, it is resumed once.
+
+    If an earlier run has left the GPU unusable, a worker process exits with `WORKER_LOST`, and a new worker takes the
+    job.
 
     Returns:
-        The record, with status "failed" and a traceback where it failed twice; None where somebody else is at it.
+        The record, with status "failed" and a traceback if it failed twice; None if another process runs it.
 
     Raises:
         OSError: not even the failure could be recorded, as on a full disk.
-        RuntimeError: an earlier trial has left the GPU unusable, and no other worker would take this one's place.
-
-    A worker whose GPU an earlier trial has left unusable ends here, and a new one takes the trial.
+        RuntimeError: an earlier run has left the GPU unusable, and this process is not a worker.
     """
-    if job.device in LOST:
+    if job.device in LOST_DEVICES:
         if multiprocessing.parent_process() is not None:
             os._exit(WORKER_LOST)  # destructors of what lies on the GPU would raise
-        raise RuntimeError(f"an earlier training left {job.device} unusable to this process: run again")
-    with locked(job.run_folder) as mine:
-        if not mine:
+        raise RuntimeError(f"an earlier run left {job.device} unusable to this process: run again")
+    with locked(job.run_folder) as is_ours:
+        if not is_ours:
             return None
         log_attempt(job.run_folder, "begin")
-        record = _tried(job)
+        record = _attempt(job)
         log_attempt(job.run_folder, str(record["status"]))
         return record
 
 
-def _tried(job: Job) -> dict[str, Any]:
+def _attempt(job: Job) -> dict[str, Any]:
     for number in range(ATTEMPTS):
         try:
             record = run_trial.run_trial(job)
         except Exception:
-            if _last(job, number):
+            if _is_last_attempt(job, number):
                 return new_record.record_failure(job, traceback.format_exc())
         else:
-            if record["status"] != "failed" or _last(job, number):
+            if record["status"] != "failed" or _is_last_attempt(job, number):
                 return record
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _last(job: Job, number: int) -> bool:
-    """Whether a failed attempt is not to be made again in this process."""
+def _is_last_attempt(job: Job, number: int) -> bool:
+    """Whether a failed job is not attempted again in this process."""
     if device.is_device_lost(job.device):
-        LOST.add(job.device)
-    return number + 1 == ATTEMPTS or job.device in LOST
+        LOST_DEVICES.add(job.device)
+    return number + 1 == ATTEMPTS or job.device in LOST_DEVICES
 
 
 def find_outcome(job: Job, is_finished: Callable[[dict[str, Any]], bool], since: float) -> dict[str, Any] | None:
-    """What a job that runs elsewhere has left behind, or None where it is still to come.
+    """The record of a job that runs elsewhere, or None if it has not ended yet.
 
     Args:
-        job: the trial.
-        is_finished: whether a record holds all that is wanted of it.
+        job: the job.
+        is_finished: whether a record holds all that is needed.
         since: a failure counts only if it was recorded after this time, by the clock of `locks.clock`; seconds.
     """
     if is_forced(job.run_folder, job.force_id):

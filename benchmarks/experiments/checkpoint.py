@@ -12,11 +12,11 @@ from typing import Any
 import torch
 
 import zoo
-from benchmarks.training.loop import STATE, Epoch, State
+from benchmarks.training.loop import STATE_KEYS, Epoch, State
 
 
 def load_model_if_valid(weights: Path) -> zoo.LatentModel | None:
-    """The model of a weights file, or None where there is none that can be read: it is then trained again."""
+    """The model of a weights file, or None if there is no file that can be read."""
     try:
         verify_checksums(weights)
         return zoo.load(weights)
@@ -25,15 +25,15 @@ def load_model_if_valid(weights: Path) -> zoo.LatentModel | None:
 
 
 def verify_checksums(path: Path) -> None:
-    """Raise an error unless all parts of a file by torch.save have their checksums, which torch does not look at."""
+    """Raise an error if a part of a torch.save file does not match its checksum, which torch does not check."""
     with zipfile.ZipFile(path) as file:
         broken = file.testzip()
     if broken is not None:
-        raise ValueError(f"{broken} in {path} is broken")
+        raise ValueError(f"{path}: {broken} does not match its checksum")
 
 
 def modification_time(path: Path) -> int | None:
-    """When a file was last written, or None where there is none."""
+    """When a file was last written, in ns; None if there is no file."""
     return path.stat().st_mtime_ns if path.is_file() else None
 
 
@@ -61,15 +61,15 @@ def write_state(path: Path, epoch: Epoch, record: dict[str, Any]) -> None:
 
 
 def read_state(path: Path) -> State | None:
-    """What `write_state` saved, or None where there is nothing that can be read."""
+    """What `write_state` saved, or None if there is no file that can be read."""
     if not path.is_file():
         return None
     try:
         verify_checksums(path)
         state: State = torch.load(path, map_location="cpu", weights_only=True)
-        complete = {"training", "epochs", "provenance"} <= state.keys() and state["training"].keys() >= STATE
+        is_complete = {"training", "epochs", "provenance"} <= state.keys() and state["training"].keys() >= STATE_KEYS
     except Exception:  # torch raises many kinds for a broken file; training from scratch gives the same result
-        complete = False
-    if not complete:
-        warnings.warn(f"{path}: not a readable state; the training starts from scratch", stacklevel=2)
-    return state if complete else None
+        is_complete = False
+    if not is_complete:
+        warnings.warn(f"{path}: not a readable state; the run starts from scratch", stacklevel=2)
+    return state if is_complete else None

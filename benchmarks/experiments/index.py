@@ -1,7 +1,6 @@
-"""Many JSON files as frames, fast: what was made of each file is kept, in columns, for as long as the file stays.
+"""Read many JSON files as data frames, fast: an index keeps the rows of each file until the file changes.
 
-The files are the truth.  An index is made from them, is never the only copy of anything, and may be deleted, be
-broken or be forbidden to be written: reading then takes longer, and gives the same.
+The index is a cache. If it is deleted, broken or cannot be written, reading takes longer and gives the same frames.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import pandas as pd
 from pandas import DataFrame
 
 FORMAT = 1  # of this file's arrays
-WORTH = 200  # new files from which on an index is written: a small folder needs none, and stays as it is
+MIN_NEW_FILES = 200  # with fewer new files no index is written: a small folder needs none
 CHUNK = 2000  # files that are turned into a frame at a time
 FILE = "_file"  # column: number of the file that a row came from
 Row = dict[str, Any]
@@ -31,104 +30,103 @@ def frames(
     version: str,
     kinds: Sequence[str],
     rows: Callable[[Path], dict[str, list[Row]] | None],
-    wanted_kinds: Sequence[str],
-    anew: bool = False,
+    requested_kinds: Sequence[str],
+    rebuild: bool = False,
 ) -> dict[str, DataFrame]:
-    """The wanted kinds of rows of all files of a folder, in the order of the file names.
+    """Rows of some kinds of all files of a folder, in the order of the file names.
 
     Args:
-        folder: where the *.json files lie; the index lies beside them, hidden.
+        folder: folder of the *.json files; the index is written into it, hidden.
         version: of what `rows` makes; an index of another version is not used.
         kinds: of rows that there are.
         rows: file -> its rows of each kind, or None for a file that is no use.
-        wanted_kinds: some of the kinds.
-        anew: do not use the index that is there.
+        requested_kinds: kinds to return.
+        rebuild: do not use an existing index.
 
     Raises:
         Whatever `rows` raises.
     """
     files = _files(folder)
     order = {name: position for position, name in enumerate(files)}
-    old = None if anew else _old(folder, version, wanted_kinds, order)
-    stamps = old[0] if old else {}
-    fresh = [name for name, stamp in files.items() if stamps.get(name) != stamp]
-    parts, made = _make(folder, fresh, order, kinds, rows)
-    write = len(fresh) >= WORTH and len(made) >= max(WORTH, len(files) // 50)
-    if old and write and len(wanted_kinds) < len(kinds):
-        old = _old(folder, version, kinds, order)
-        if old is None or old[0] != stamps:  # half an index, or one that somebody else has just written
-            return frames(folder, version, kinds, rows, wanted_kinds, anew=True)
-    for kind, frame in (old[1] if old else {}).items():
-        stale = np.isin(frame[FILE], [order[name] for name in fresh])
+    loaded = None if rebuild else _load_index(folder, version, requested_kinds, order)
+    stamps = loaded[0] if loaded else {}
+    changed = [name for name, stamp in files.items() if stamps.get(name) != stamp]
+    parts, used = _read_files(folder, changed, order, kinds, rows)
+    write = len(changed) >= MIN_NEW_FILES and len(used) >= max(MIN_NEW_FILES, len(files) // 50)
+    if loaded and write and len(requested_kinds) < len(kinds):
+        loaded = _load_index(folder, version, kinds, order)
+        if loaded is None or loaded[0] != stamps:  # incomplete, or written by another process just now
+            return frames(folder, version, kinds, rows, requested_kinds, rebuild=True)
+    for kind, frame in (loaded[1] if loaded else {}).items():
+        stale = np.isin(frame[FILE], [order[name] for name in changed])
         parts[kind].insert(0, frame[(frame[FILE].to_numpy() >= 0) & ~stale])
     if write:
         joined = {kind: _join(parts[kind]) for kind in kinds}
-        useless = {*fresh} - {*made}
+        unused = {*changed} - {*used}
         _save(
             folder,
             version,
-            {n: stamp for n, stamp in files.items() if n not in useless},
+            {n: stamp for n, stamp in files.items() if n not in unused},
             order,
             joined,
         )
     else:
-        joined = {kind: _join(parts[kind]) for kind in wanted_kinds}
-    return {kind: joined[kind].drop(columns=FILE) for kind in wanted_kinds}
+        joined = {kind: _join(parts[kind]) for kind in requested_kinds}
+    return {kind: joined[kind].drop(columns=FILE) for kind in requested_kinds}
 
 
-def _old(
+def _load_index(
     folder: Path, version: str, kinds: Sequence[str], order: dict[str, int]
 ) -> tuple[dict[str, Stamp], dict[str, DataFrame]] | None:
-    """What is in the index: files with their stamps, and rows by the files' present places, -1 for files gone."""
-    found = {kind: _load(folder, version, kind) for kind in kinds}
-    there = [one for one in found.values() if one is not None]
-    if len(there) < len(kinds) or any(one[0] != there[0][0] for one in there):
+    """The index: files with their stamps, and rows with the files' current numbers, -1 for removed files."""
+    loaded = [entry for kind in kinds if (entry := _load_kind(folder, version, kind)) is not None]
+    if len(loaded) < len(kinds) or any(files != loaded[0][0] for files, _ in loaded):
         return None
-    files = there[0][0]
-    places = np.array([order.get(name, -1) for name in files], dtype=np.int64)
-    for _, frame in there:
-        frame[FILE] = places[frame[FILE].to_numpy()]
-    return files, dict(zip(kinds, (frame for _, frame in there), strict=True))
+    files = loaded[0][0]
+    numbers = np.array([order.get(name, -1) for name in files], dtype=np.int64)
+    for _, frame in loaded:
+        frame[FILE] = numbers[frame[FILE].to_numpy()]
+    return files, dict(zip(kinds, (frame for _, frame in loaded), strict=True))
 
 
 def _files(folder: Path) -> dict[str, Stamp]:
-    """Name -> stamp of every JSON file that is not hidden, by name; copying may set the first of its times back."""
+    """Name -> stamp of every visible JSON file, by name. Copying a file may set its modification time back."""
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.name.endswith(".json") and entry.name[0] != "."]
     except OSError:
         return {}
-    found: dict[str, Stamp] = {}
+    stamps: dict[str, Stamp] = {}
     for name in sorted(names):
         try:
             stat = os.stat(f"{folder}/{name}")
         except OSError:  # removed meanwhile, or a dangling link
             continue
-        found[name] = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)
-    return found
+        stamps[name] = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)
+    return stamps
 
 
-def _make(
+def _read_files(
     folder: Path,
-    fresh: Sequence[str],
+    changed: Sequence[str],
     order: dict[str, int],
     kinds: Sequence[str],
     rows: Callable[[Path], dict[str, list[Row]] | None],
 ) -> tuple[dict[str, list[DataFrame]], list[str]]:
     parts: dict[str, list[DataFrame]] = {kind: [] for kind in kinds}
-    made = []
-    for at in range(0, len(fresh), CHUNK):
+    used = []
+    for start in range(0, len(changed), CHUNK):
         chunk: dict[str, list[Row]] = {kind: [] for kind in kinds}
-        for name in fresh[at : at + CHUNK]:
-            found = rows(folder / name)
-            if found is None:
+        for name in changed[start : start + CHUNK]:
+            rows_by_kind = rows(folder / name)
+            if rows_by_kind is None:
                 continue
-            made.append(name)
+            used.append(name)
             for kind in kinds:
-                chunk[kind] += [{**row, FILE: order[name]} for row in found[kind]]
+                chunk[kind] += [{**row, FILE: order[name]} for row in rows_by_kind[kind]]
         for kind in kinds:
             parts[kind].append(DataFrame(chunk[kind]))
-    return parts, made
+    return parts, used
 
 
 def _join(parts: list[DataFrame]) -> DataFrame:
@@ -136,22 +134,22 @@ def _join(parts: list[DataFrame]) -> DataFrame:
     parts = [part for part in parts if len(part)]
     if not parts:
         return DataFrame({FILE: np.array([], dtype=np.int64)})
-    whole = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
-    numbers = whole[FILE].to_numpy()
+    joined = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+    numbers = joined[FILE].to_numpy()
     if bool((np.diff(numbers) < 0).any()):
-        whole = whole.iloc[np.argsort(numbers, kind="stable")]
-    whole = whole.reset_index(drop=True)
-    first = {name: _first(whole[name]) for name in whole}
-    order = sorted(whole, key=lambda name: first[name])
-    return whole if order == [*whole] else whole[order]
+        joined = joined.iloc[np.argsort(numbers, kind="stable")]
+    joined = joined.reset_index(drop=True)
+    first = {name: _first_row_with_value(joined[name]) for name in joined}
+    order = sorted(joined, key=lambda name: first[name])
+    return joined if order == [*joined] else joined[order]
 
 
-def _first(values: pd.Series[Any]) -> int:
+def _first_row_with_value(values: pd.Series[Any]) -> int:
     """The first row that has a value; the number of rows where none has."""
     for rows in (values.iloc[:1], values):  # nearly always the first row
-        there = rows.notna().to_numpy()
-        if there.any():
-            return int(there.argmax())
+        has_value = rows.notna().to_numpy()
+        if has_value.any():
+            return int(has_value.argmax())
     return len(values)
 
 
@@ -194,24 +192,24 @@ def _save(
             with temporary.open("wb") as file:
                 np.savez(file, allow_pickle=False, **arrays, head=_bytes(head))
             temporary.replace(_path(folder, kind))
-        except OSError:  # read-only, or full: there is none, then
+        except OSError:  # a read-only folder, or a full disk
             return
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
 
 
-def _load(folder: Path, version: str, kind: str) -> tuple[dict[str, Stamp], DataFrame] | None:
+def _load_kind(folder: Path, version: str, kind: str) -> tuple[dict[str, Stamp], DataFrame] | None:
     try:
-        with np.load(_path(folder, kind), allow_pickle=False) as there:
-            head = json.loads(there["head"].tobytes())
+        with np.load(_path(folder, kind), allow_pickle=False) as arrays:
+            head = json.loads(arrays["head"].tobytes())
             if head["version"] != f"{FORMAT} {version}":
                 return None
             columns: dict[str, Any] = {}
             for i, name in enumerate(head["columns"]):
-                values = there[f"c{i}"]
-                if f"u{i}" in there:
-                    uniques = json.loads(there[f"u{i}"].tobytes())
+                values = arrays[f"c{i}"]
+                if f"u{i}" in arrays:
+                    uniques = json.loads(arrays[f"u{i}"].tobytes())
                     values = np.array([*uniques, None], dtype=object)[values]
                 columns[name] = values
             files = {name: tuple(map(int, stamp)) for name, stamp in head["files"].items()}

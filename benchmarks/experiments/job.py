@@ -1,4 +1,4 @@
-"""A job: a trial, where it runs, and what is measured of it."""
+"""A job: a trial, where it runs, and how it is scored."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ from benchmarks.data.datasets import ImageFolder
 from benchmarks.evaluation.learning_curve import LearningCurve
 from benchmarks.evaluation.names import DIAGNOSTICS
 from benchmarks.evaluation.protocol import BASE_VARIANT, MAX_IMAGES
-from benchmarks.evaluation.scoring import EvaluationRequest, Scorer, evaluation_requests
+from benchmarks.evaluation.requests import EvaluationRequest, evaluation_requests
+from benchmarks.evaluation.scoring import Scorer
 from benchmarks.evaluation.sources import CRITERIA_SOURCES
 from benchmarks.experiments.trial import Trial
 
-KEEP = ("weights", "logs")  # what stays in runs/KEY of a finished run: both, or the logs alone
+KEEP = ("weights", "logs")  # what a finished run keeps in runs/KEY: weights and logs, or logs only
 
 
 @dataclass(frozen=True)
 class Job:
-    """A trial and where it runs; none of this changes its record's numbers, and no path enters the record.
+    """A trial, where it runs, and how it is scored. Only the trial determines the numbers; no path enters the record.
 
     Attributes:
         trial: what to train.
         dataset: how to load the data.
-        root: data root.
+        data_root: data root.
         results: results folder.
         device: "cpu", "cuda", "cuda:1".
         features: extractor, as `--features` takes it.
-        draws: sample sets to measure.
-        metrics: keys of `metrics.METRICS`, that of the table among them.
+        draws: number of sample sets to score.
+        metrics: keys of `metrics.METRICS`.
         sources: keys of `evaluation.sources.SOURCES` that the table needs.
         variants: keys of `evaluation.protocol.VARIANTS` that the table needs.
-        diagnostics: those that the table needs, if only as None.
-        images: of each kind, at most.
+        diagnostics: names of diagnostics that the table needs.
+        images: largest number of reference images, and of generated ones.
         allow_few: accept no more images than features.
-        eval_every: epochs between two points of the distance's curve; 0 for no curve.
-        force: a word for this wish to train anew although there is a record; "" for no such wish.
-        code: folder that a model from outside the registry is imported from; "" for ours.
-        engine: how steps are taken, see `engine.ENGINES`: the same training within float tolerance.
+        eval_every: epochs between two points of the learning curve; 0 for none.
+        force_id: id of a `--force`, which restarts the run although there is a record; "" for none.
+        code: folder that an external model is imported from; "" for a model of the registry.
+        engine: a key of `engine.ENGINES`: the numbers are the same within float tolerance.
         keep: a key of `KEEP`.
     """
 
@@ -63,23 +64,23 @@ class Job:
 
     @property
     def required(self) -> list[EvaluationRequest]:
-        """What its table needs: the trial is done when its record has these."""
+        """The evaluations that its table needs; the run is done when its record has them."""
         return evaluation_requests(self.draws, self.sources, self.variants)
 
     def learning_curve(self, scorer: Scorer) -> LearningCurve | None:
-        """What is measured while it trains."""
+        """The learning curve that is scored during training."""
         return LearningCurve(scorer, self.eval_every, self.trial.protocol.stages) if self.eval_every else None
 
     @property
     def run_folder(self) -> Path:
-        """Where weights, state and log lie."""
+        """The folder of weights, state and log."""
         return self.results / "runs" / self.trial.key
 
     def without_paths(self, text: str) -> str:
-        """A message without this machine's paths: records travel."""
+        """A message without this machine's paths, as records are shared."""
         folder = self.dataset.path if isinstance(self.dataset, ImageFolder) else None
         code = Path(self.code) if self.code else None
-        # The code's folder is last but home: it may be one that holds the others.
+        # The code's folder comes late: it may contain the others.
         places = {"<results>": self.results, "<data root>": self.data_root, "<folder>": folder, "<code>": code,
                   "~": Path.home()}  # fmt: skip
         for name, path in places.items():
@@ -89,28 +90,28 @@ class Job:
 
 
 def is_finished(record: dict[str, Any], scorer: Scorer, job: Job) -> bool:
-    """Whether a record needs no more work: diverged is an end, failed is not."""
+    """Whether a record is complete. A diverged run is; a failed one is not."""
     if record["status"] == "failed" or needs_learning_curve(record, scorer, job):
         return False
     if record["status"] == "diverged":
         return True
     undiagnosed = {*job.diagnostics} - {*record["diagnostics"]}
-    # What a training was cut off before it could measure is measured as long as that needs no training.
-    asked = requested_evaluations(job) if (job.run_folder / "weights.pt").is_file() else job.required
-    return not undiagnosed and not scorer.missing_requests(record, asked, job.metrics)
+    # The evaluations that every run gets are added as long as no training is needed for them.
+    requests = requested_evaluations(job) if (job.run_folder / "weights.pt").is_file() else job.required
+    return not undiagnosed and not scorer.missing_requests(record, requests, job.metrics)
 
 
 def requested_evaluations(job: Job) -> list[EvaluationRequest]:
-    """What is measured: what a table asks for and, of every training, what tells decoder from density."""
+    """The evaluations that its table needs, and those of `CRITERIA_SOURCES`, which every run gets."""
     return [*dict.fromkeys([*job.required, *evaluation_requests(1, CRITERIA_SOURCES)])]
 
 
 def needs_learning_curve(record: dict[str, Any], scorer: Scorer, job: Job) -> bool:
-    """Whether a record has to be trained again, as it has not all points of a curve that is wanted."""
+    """Whether the run must be trained again because its record does not have all points of the learning curve."""
     curve = job.learning_curve(scorer)
     return curve is not None and curve.is_incomplete(record)
 
 
 def has_all_diagnostics(record: dict[str, Any]) -> bool:
-    """Whether a record has all diagnostics of today, if only as None; older ones have fewer."""
+    """Whether a record has all diagnostics, if only as None; those of older versions have fewer."""
     return {*DIAGNOSTICS} <= {*record["diagnostics"]}

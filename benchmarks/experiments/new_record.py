@@ -58,7 +58,7 @@ def new_record(trial: Trial, data: Dataset, device: torch.device) -> dict[str, A
 
 
 def write_final_record(job: Job, record: dict[str, Any]) -> dict[str, Any]:
-    """Write a record whose trial has ended, one way or another, and return it as it was written."""
+    """Write the record of a run that has ended in any way, and return it as it was written."""
     record["provenance"]["finished"] = utc_now()
     records.write(job.results, record)
     (job.run_folder / "progress.json").unlink(missing_ok=True)
@@ -66,16 +66,16 @@ def write_final_record(job: Job, record: dict[str, Any]) -> dict[str, Any]:
 
 
 def record_failure(job: Job, error: str) -> dict[str, Any]:
-    """Record a trial whose process ended before it could write a record of its own; what it had is kept.
+    """Record the failure of a run whose process ended before it wrote a record; its epochs and evaluations stay.
 
     Args:
-        job: the trial.
+        job: the job.
         error: a traceback, or how the process ended; its last line becomes the record's message.
     """
     data = load_cached(job.dataset, job.data_root)  # before the record is read: it may take seconds
     record = records.find(job.results, job.trial.key)
     if record is not None and record["status"] == "done":
-        return record  # what is missing is still missing; what is there is true
+        return record  # what it holds is valid; only evaluations are missing
     if record is None:
         record = new_record(job.trial, data, torch.device(job.device))
     lines = error.strip().splitlines()

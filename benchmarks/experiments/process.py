@@ -1,4 +1,4 @@
-"""The identity of a process, as other hosts must know it: host, process space, process number, SLURM job."""
+"""The identity of a process among all hosts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def process_identity() -> dict[str, Any]:
-    """This process, as far as others must know it: host, process space, process, SLURM job."""
+    """Host, process space, process number and start time of this process, and its SLURM job."""
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     job = f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")
     return {"host": socket.gethostname(), "space": process_space(), "pid": os.getpid(), "born": start_time(os.getpid()),

@@ -23,14 +23,14 @@ def describe(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "system": platform.system(),
-        "torch": str(torch.__version__),  # with the build's CUDA, which the package's metadata lack
+        "torch": str(torch.__version__),  # with the CUDA version of the build, which the package's metadata do not have
         **{name: version(name) for name in PACKAGES},
         **commit(),
     }
 
 
 def place(device: torch.device) -> dict[str, Any]:
-    """The short form: device, torch and commit, for what may be done apart from the training."""
+    """The short form: device, torch and commit, for evaluations, which another machine may make."""
     return {"device": device_name(device), "torch": str(torch.__version__), "commit": commit()["commit"]}
 
 

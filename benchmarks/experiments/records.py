@@ -1,6 +1,6 @@
-"""What a training leaves behind: one JSON file each, and the two frames that are read from all of them.
+"""The records of runs: one JSON file each, and the two data frames that are read from all of them.
 
-A record is data and stays data: it is parsed as JSON, and nothing in it is ever executed or imported.
+A record is parsed as JSON. Nothing in it is executed or imported.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class RecordError(ValueError):
     """A record that cannot be used, and must not be overlooked."""
 
 
-# One row per training repeats these; a metric's own columns stand between EVALUATION and PROVENANCE.
+# The columns of the frames; those of metrics come after EVALUATION_FIELDS.
 RUN_COLUMNS = ("key", "model", "label", "revision", "dataset", "protocol_row", "preset", "seed", "precision", "status")
 EVALUATION_FIELDS = (
     "error",
@@ -109,25 +109,27 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def put_evaluation(record: dict[str, Any], evaluation: dict[str, Any]) -> None:
-    """Add an evaluation to a record; to one of the same key, the values that it lacks or that were made otherwise.
+    """Add an evaluation to a record.
 
-    Values that come later are named in `later`, with where they were made: the entry's own provenance is of the first.
+    If the record has an evaluation of the same key, that one gets the values that it does not have, or has with other
+    metric parameters. Its `additions` then name these values, with their provenance.
     """
-    for there in record["evaluations"]:
-        if there["key"] == evaluation["key"]:
-            values, how, later = there["values"], there.get("metric_parameters", {}), evaluation["metric_parameters"]
-            same = {name for name in values if name not in later or how.get(name, later[name]) == later[name]}
-            new = {name: value for name, value in evaluation["values"].items() if name not in same}
-            about = {name: evaluation[name] for name in ("fallbacks", "seconds", "provenance")}
-            there["values"] = values | new
-            there["metric_parameters"] = how | {name: later[name] for name in new}
-            there["additions"] = [*there.get("additions", []), {"columns": [*new], **about}]
+    for existing in record["evaluations"]:
+        if existing["key"] == evaluation["key"]:
+            values, old = existing["values"], existing.get("metric_parameters", {})
+            new = evaluation["metric_parameters"]
+            unchanged = {name for name in values if name not in new or old.get(name, new[name]) == new[name]}
+            added = {name: value for name, value in evaluation["values"].items() if name not in unchanged}
+            origin = {name: evaluation[name] for name in ("fallbacks", "seconds", "provenance")}
+            existing["values"] = values | added
+            existing["metric_parameters"] = old | {name: new[name] for name in added}
+            existing["additions"] = [*existing.get("additions", []), {"columns": [*added], **origin}]
             return
     record["evaluations"].append(evaluation)
 
 
 def find(folder: ResultsFolder, key: str) -> dict[str, Any] | None:
-    """The record of one training key, or None where there is none.
+    """The record of a run key, or None if there is none.
 
     A file that cannot be read counts as absent, with a warning that names it: the run is made again.
 
@@ -147,22 +149,22 @@ def read(folder: ResultsFolder) -> tuple[DataFrame, DataFrame]:
         none; every metric value is a column of its own name. `epochs` has one row per epoch. An absent folder
         gives empty frames with the same columns.
     """
-    found = _rows_of(folder, FRAMES)
-    epochs = found["epochs"]
-    others = [str(name) for name in epochs if name not in EPOCH_COLUMNS]
-    return _evaluations_frame(found["evaluations"]), _frame(epochs, [*EPOCH_COLUMNS, *others], numbers=others)
+    frames = _rows_of(folder, FRAMES)
+    epochs = frames["epochs"]
+    numbers = [str(name) for name in epochs if name not in EPOCH_COLUMNS]
+    return _evaluations_frame(frames["evaluations"]), _frame(epochs, [*EPOCH_COLUMNS, *numbers], numbers=numbers)
 
 
 def read_evaluations(folder: ResultsFolder) -> DataFrame:
-    """The first of the two frames of `read` alone, which is faster."""
+    """Only the first of the two frames of `read`, which is faster."""
     return _evaluations_frame(_rows_of(folder, ("evaluations",))["evaluations"])
 
 
-def _evaluations_frame(found: DataFrame) -> DataFrame:
+def _evaluations_frame(rows: DataFrame) -> DataFrame:
     fixed = (*RUN_COLUMNS, *EVALUATION_FIELDS, *DIAGNOSTICS, *PROVENANCE_COLUMNS)
-    metrics = sorted({str(name) for name in found} - set(fixed))
+    metrics = sorted({str(name) for name in rows} - set(fixed))
     return _frame(
-        found,
+        rows,
         [*RUN_COLUMNS, *EVALUATION_FIELDS, *metrics, *DIAGNOSTICS, *PROVENANCE_COLUMNS],
         numbers=[*metrics, *DIAGNOSTICS],
     )
@@ -170,7 +172,7 @@ def _evaluations_frame(found: DataFrame) -> DataFrame:
 
 def _rows_of(folder: ResultsFolder, kinds: Sequence[str]) -> dict[str, DataFrame]:
     """Rows of some kinds of all records, from the index where a record has not changed since."""
-    # What makes rows of a record is in these two files: an index that others have made is not used.
+    # These two files make rows of a record: an index of another version of them is not used.
     code = b"".join(Path(file).read_bytes() for file in (__file__, schema.__file__))
     version = hashlib.sha256(code + str(SCHEMA).encode()).hexdigest()[:16]
 
@@ -209,9 +211,11 @@ def _rows(record: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, 
 
 
 def _engine(engine: Any) -> str | None:
-    """How steps were taken, in words; None where a record does not say."""
+    """The engines that trained the stages; None if the record does not say."""
     stages = engine.get("stages") if isinstance(engine, Mapping) else None
-    return ", ".join(sorted({str(way) for way in stages.values()})) if isinstance(stages, Mapping) and stages else None
+    return (
+        ", ".join(sorted({str(name) for name in stages.values()})) if isinstance(stages, Mapping) and stages else None
+    )
 
 
 def _load(path: Path) -> dict[str, Any] | None:
@@ -224,7 +228,7 @@ def _load(path: Path) -> dict[str, Any] | None:
             raise KeyError(", ".join(missing))
     except FileNotFoundError:
         return None
-    except OSError as reason:  # it is there: taken as absent, it would be replaced
+    except OSError as reason:  # the file exists: if it counted as absent, it would be replaced
         raise RecordError(f"{path}: cannot be read ({reason.strerror}); its run is left as it is") from reason
     except (ValueError, KeyError, TypeError) as reason:
         message = f"{type(reason).__name__}: {reason}"
@@ -255,8 +259,7 @@ def _frame(rows: DataFrame, columns: list[str], *, numbers: list[str]) -> DataFr
     types: dict[str, Any] = {name: "Int64" for name in INTEGERS if name in columns}
     if "dirty" in columns:
         types["dirty"] = "boolean"
-    # Text that was put together of parts, some of them without any, is text all the same.
-    frame = frame.astype(types).infer_objects()
+        frame = frame.astype(types).infer_objects()
     for name in numbers:
         frame[name] = pd.to_numeric(frame[name])
     return frame

@@ -1,4 +1,4 @@
-"""`--force`: which runs are to be made again, in runs/KEY/force.txt."""
+"""`--force`: runs that are restarted from scratch, noted in runs/KEY/force.txt."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from pathlib import Path
 
 from benchmarks.experiments.log import append_line
 
-FORCE = "force.txt"  # in runs/KEY: every --force that has begun there, and whether it has come to its end
+FORCE_LOG = "force.txt"  # in runs/KEY: each --force that has begun there, and whether it has ended
 
 
-def is_forced(folder: Path, word: str) -> bool:
-    """Whether a trial is still to be trained anew, as the `--force` of this word wants it."""
-    return bool(word) and f"{word} done" not in _read_force_log(folder)
+def is_forced(folder: Path, force_id: str) -> bool:
+    """Whether a run still has to be restarted for the `--force` with this id."""
+    return bool(force_id) and f"{force_id} done" not in _read_force_log(folder)
 
 
-def begin_forced_run(folder: Path, word: str) -> None:
-    """Forget weights and state, once for each `--force`: a requeued job goes on where it was."""
-    if f"{word} begun" not in _read_force_log(folder):
+def begin_forced_run(folder: Path, force_id: str) -> None:
+    """Remove weights and state, once for each `--force`: a requeued job is resumed."""
+    if f"{force_id} begun" not in _read_force_log(folder):
         for name in ("weights.pt", "state.pt"):
             (folder / name).unlink(missing_ok=True)
-        append_line(folder / FORCE, f"{word} begun")
+        append_line(folder / FORCE_LOG, f"{force_id} begun")
 
 
-def end_forced_run(folder: Path, word: str) -> None:
-    """Note that a forced training has been recorded."""
-    if word:
-        append_line(folder / FORCE, f"{word} done")
+def end_forced_run(folder: Path, force_id: str) -> None:
+    """Note that a restarted run has been recorded."""
+    if force_id:
+        append_line(folder / FORCE_LOG, f"{force_id} done")
 
 
 def _read_force_log(folder: Path) -> list[str]:
     try:
-        return (folder / FORCE).read_text(encoding="utf-8").splitlines()
+        return (folder / FORCE_LOG).read_text(encoding="utf-8").splitlines()
     except OSError:
         return []

@@ -10,6 +10,8 @@ import json
 import os
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +50,16 @@ GRID_SEED = 20  # all models' grids are made from one seed
 
 
 def run_trial(job: Job) -> dict[str, Any]:
-    """Train, measure and record one trial, as far as that has not been done yet.
+    """Train, score and record one trial, as far as that has not been done yet.
 
-    Goes on from a saved state; takes kept weights where only measurements are missing.  An error of training
-    or measuring becomes a record with status "failed" and its traceback; a loss that is not finite, one with
-    status "diverged".
+    A saved state is resumed. Kept weights are used if only evaluations are missing. An error becomes a record with
+    status "failed" and its traceback; a loss that is not finite, a record with status "diverged".
 
     Returns:
         The record, as written to results/records/KEY.json.
+
+    Raises:
+        ValueError: the images or the model's code have changed since the trial was planned.
     """
     trial, device = job.trial, torch.device(job.device)
     with reproducible_arithmetic(device):
@@ -63,70 +67,86 @@ def run_trial(job: Job) -> dict[str, Any]:
         data = load_cached(job.dataset, job.data_root)
         if data.train.fingerprint != trial.train_fingerprint:
             raise ValueError(f"{trial.dataset} changed on disk since the trial was planned: run the command again")
-        extractor = make_extractor(job.features, data.row, data.spec.shape, device)
-        scorer = Scorer(data, extractor, job.images, job.allow_few)
+        scorer = Scorer(
+            data, make_extractor(job.features, data.row, data.spec.shape, device), job.images, job.allow_few
+        )
         record = records.find(job.results, trial.key)
-        again = is_forced(job.run_folder, job.force_id)
-        if record is not None and not again and is_finished(record, scorer, job):
+        is_restart = is_forced(job.run_folder, job.force_id)
+        if record is not None and not is_restart and is_finished(record, scorer, job):
             return record
         job.run_folder.mkdir(parents=True, exist_ok=True)
-        if again:
+        if is_restart:
             begin_forced_run(job.run_folder, job.force_id)
         weights, state = job.run_folder / "weights.pt", job.run_folder / "state.pt"
-        anew = again or (record is not None and needs_learning_curve(record, scorer, job))
-        model = load_model_if_valid(weights) if record is not None and record["epochs"] and not anew else None
-        # Weights that were removed must be trained again before anything new can be measured; until that has
-        # succeeded the finished record stays as it is.
-        old = record if record is not None and record["status"] == "done" and model is None else None
+        can_reuse_weights = (
+            record is not None
+            and bool(record["epochs"])
+            and not is_restart
+            and not needs_learning_curve(record, scorer, job)
+        )
+        model = load_model_if_valid(weights) if can_reuse_weights else None
+        # Where the weights were removed, the model must be trained again before anything else can be scored. Until that
+        # has succeeded, the finished record stays as it is.
+        finished = record if record is not None and record["status"] == "done" and model is None else None
         if record is None or model is None:
             record = new_record(trial, data, device)
-            if old is None:
+            if finished is None:
                 weights.unlink(missing_ok=True)
         record["status"], record["error"] = "done", None
         resumed_from = modification_time(state)
-        try:
+        with errors_in_record(job, record):
             if model is None:
                 with matmul_precision(trial.precision), keep_freed_memory(device):
                     model = train_model(job, data, record, device, job.learning_curve(scorer))
                 zoo.save(model, weights)
-                if old is not None and comparable_epochs(old) == comparable_epochs(record):
-                    record["evaluations"], record["diagnostics"] = old["evaluations"], old["diagnostics"]
-                    restore_points(old, record)
-            model = model.to(device).eval()
-            image_grid.save_grid(model.sample(GRID_SIZE, seed=GRID_SEED), job.run_folder / "samples.png")
-            if not has_all_diagnostics(record):
-                record["diagnostics"] = diagnose(model, data)
-            lacking = scorer.missing_requests(record, requested_evaluations(job), job.metrics)
-            for evaluation in scorer.score_model(model, record, lacking, job.metrics):
-                records.put_evaluation(record, {**evaluation, "provenance": provenance.place(device)})
-                record["provenance"]["finished"] = utc_now()
-                records.write(job.results, record)  # one by one: with Inception a draw takes minutes
-        except Diverged as reason:
-            record["epochs"].append(reason.row)
-            record["status"] = "diverged"
-            place = {"stage": reason.stage, "epoch": reason.epoch, "part": reason.part}
-            record["error"] = {**place, "message": str(reason)}
-        except NonFiniteImages as reason:
-            record["status"] = "diverged"
-            record["error"] = {"stage": "sampling", "epoch": None, "part": "samples", "message": str(reason)}
-        except Exception as reason:  # whatever it is, the record says it and the other trials go on
-            record["status"] = "failed"
-            message = f"{type(reason).__name__}: {reason}"
-            record["error"] = {
-                "message": job.without_paths(message),
-                "traceback": job.without_paths(portable_traceback(reason)),
-            }
-        if old is not None and record["status"] == "failed":
+                if finished is not None and comparable_epochs(finished) == comparable_epochs(record):
+                    record["evaluations"], record["diagnostics"] = finished["evaluations"], finished["diagnostics"]
+                    restore_points(finished, record)
+            score(job, model.to(device).eval(), data, scorer, record)
+        if finished is not None and record["status"] == "failed":
             (job.run_folder / "progress.json").unlink(missing_ok=True)
             return record
         record = write_final_record(job, record)
         end_forced_run(job.run_folder, job.force_id)
         if job.keep == "logs" and record["status"] == "done":
             weights.unlink(missing_ok=True)
-        # A failed training goes on from its last state, unless it came no further than that the last time.
+        # A failed run is resumed from its last state, unless it came no further than that the last time.
         if record["status"] != "failed" or modification_time(state) == resumed_from:
             state.unlink(missing_ok=True)
         return record
+
+
+@contextmanager
+def errors_in_record(job: Job, record: dict[str, Any]) -> Iterator[None]:
+    """Turn an error of the block into the record's status and error; other runs go on."""
+    try:
+        yield
+    except Diverged as reason:
+        record["epochs"].append(reason.row)
+        record["status"] = "diverged"
+        record["error"] = {"stage": reason.stage, "epoch": reason.epoch, "part": reason.part, "message": str(reason)}
+    except NonFiniteImages as reason:
+        record["status"] = "diverged"
+        record["error"] = {"stage": "sampling", "epoch": None, "part": "samples", "message": str(reason)}
+    except Exception as reason:
+        record["status"] = "failed"
+        record["error"] = {
+            "message": job.without_paths(f"{type(reason).__name__}: {reason}"),
+            "traceback": job.without_paths(portable_traceback(reason)),
+        }
+
+
+def score(job: Job, model: zoo.LatentModel, data: Dataset, scorer: Scorer, record: dict[str, Any]) -> None:
+    """Save a grid of samples, and add the diagnostics and evaluations that the record does not have yet."""
+    image_grid.save_grid(model.sample(GRID_SIZE, seed=GRID_SEED), job.run_folder / "samples.png")
+    if not has_all_diagnostics(record):
+        record["diagnostics"] = diagnose(model, data)
+    missing = scorer.missing_requests(record, requested_evaluations(job), job.metrics)
+    for evaluation in scorer.score_model(model, record, missing, job.metrics):
+        provenance_of_scores = provenance.place(torch.device(job.device))
+        records.put_evaluation(record, {**evaluation, "provenance": provenance_of_scores})
+        record["provenance"]["finished"] = utc_now()
+        records.write(job.results, record)  # one by one: on Inception features each takes minutes
 
 
 def import_model(job: Job) -> None:
@@ -152,8 +172,8 @@ def train_model(
     log = RunLog(job.run_folder, title, trial.steps)
     torch.manual_seed(stream_seed("train", trial.seed))
     model = trial.build().to(device)
-    train_part = data.train.canonical(trial.images)
-    x = place_images(train_part.images, device)
+    train_split = data.train.canonical(trial.images)
+    x = place_images(train_split.images, device)
     engine = Engine(job.engine, trial.precision)
     saved = read_state(job.run_folder / "state.pt")
     if saved and curve and curve.is_incomplete({**record, **saved_progress(saved)}):
@@ -162,31 +182,31 @@ def train_model(
         record["learning_curve"] = curve.to_record()
     if saved:
         record |= saved_progress(saved)
-        before = json.loads(saved["provenance"])
-        record["provenance"] |= {"started": before["started"], "resumed": before["resumed"] + 1}
-        record["provenance"]["earlier"] = [*before["before"], before["place"]]
-    ways: dict[str, str] = {}
-    record["provenance"]["engine"] = {"requested": job.engine, "stages": ways}  # of this process's part of the training
+        earlier = json.loads(saved["provenance"])
+        record["provenance"] |= {"started": earlier["started"], "resumed": earlier["resumed"] + 1}
+        record["provenance"]["earlier"] = [*earlier["before"], earlier["place"]]
+    engines_used: dict[str, str] = {}
+    record["provenance"]["engine"] = {"requested": job.engine, "stages": engines_used}  # in this process
     log.begin(resumed=bool(saved), epochs=record["epochs"])
     log_attempt(job.run_folder, "resume" if saved else "train")
-    at = time.monotonic()
+    last_save = time.monotonic()
     with graceful_shutdown() as shutdown:
         for epoch in train(model, x, trial.protocol.stages, saved["training"] if saved else None, engine):
             if curve and curve.is_due(epoch.row):
-                epoch.row.update(curve.score_epoch(model, train_part, trial.seed))
+                epoch.row.update(curve.score_epoch(model, train_split, trial.seed))
             record["epochs"].append(epoch.row)
-            ways[epoch.row["stage"]] = epoch.engine_used
+            engines_used[epoch.row["stage"]] = epoch.engine_used
             log.line(epoch.row)
-            if shutdown.asked or time.monotonic() - at > SAVE_SECONDS:
+            if shutdown.is_requested or time.monotonic() - last_save > SAVE_SECONDS:
                 write_state(job.run_folder / "state.pt", epoch, record)
-                at = time.monotonic()
-            if shutdown.asked:
-                shutdown.obey()
+                last_save = time.monotonic()
+            if shutdown.is_requested:
+                shutdown.shut_down()
     return model.eval()
 
 
 def saved_progress(saved: dict[str, Any]) -> dict[str, Any]:
-    """What a saved state has of its record: the epochs, and what their points are."""
+    """The parts of the record that a saved state holds: its epochs, and the description of its learning curve."""
     curve = json.loads(saved.get("curve", "null"))
     return {"epochs": json.loads(saved["epochs"])} | ({"learning_curve": curve} if curve else {})
 

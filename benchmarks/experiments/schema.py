@@ -1,4 +1,4 @@
-"""Records of older schemas as the current one: nothing measured is lost when the form of a record changes.
+"""Upgrades of records from older schemas. Nothing measured is lost when the form of a record changes.
 
 | schema | what changed |
 | --- | --- |
@@ -22,7 +22,7 @@ def upgrade(record: dict[str, Any]) -> dict[str, Any]:
     """The same record in the current schema; files are not touched.
 
     Raises:
-        KeyError, TypeError: it lacks what its schema has.
+        KeyError, TypeError: a field of its schema is missing.
     """
     while record["schema"] < SCHEMA:
         record = UPGRADES[record["schema"]](record)
@@ -30,7 +30,7 @@ def upgrade(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_1(record: dict[str, Any]) -> dict[str, Any]:
-    """What schema 1 left unsaid is known, as its code could do no other: samples, rounded, of reals as they were."""
+    """Schema 1 had only one metric protocol: samples, rounded, against unchanged reference images."""
     evaluations = []
     for old in record["evaluations"]:
         protocol = _protocol_from_1(old["protocol"])

@@ -1,4 +1,4 @@
-"""Ending a run on a signal only when its state is saved."""
+"""End a run on a signal, after its state was saved."""
 
 from __future__ import annotations
 
@@ -10,53 +10,58 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-GRACE_SECONDS = 60.0  # seconds after which a signal is obeyed although no epoch has ended: SLURM's patience is not long
+GRACE_SECONDS = 60.0  # a longer epoch is interrupted: SLURM kills a job soon after its signal
 SHUTDOWN_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 
 
 class GracefulShutdown:
-    """A signal that asks this process to end is obeyed when the epoch has ended and its state is saved.
+    """Delays a signal that asks this process to end until the epoch has ended and its state is saved.
 
-    What obeying means is for those to say who set a handler before: the default, which is to die, or submitit's,
-    which has SLURM requeue the job.
+    The process then does what it would have done at once: the default action, which is to die, or the action of a
+    handler that was set before, such as submitit's, which makes SLURM requeue the job.
     """
 
     def __init__(self) -> None:
-        self.asked: int | None = None  # the signal
-        self.before: dict[int, Any] = {}
+        self.number: int | None = None  # the signal
+        self.earlier_handlers: dict[int, Any] = {}
 
-    def ask(self, number: int, frame: FrameType | None) -> None:
+    @property
+    def is_requested(self) -> bool:
+        """Whether a signal has arrived."""
+        return self.number is not None
+
+    def request(self, number: int, frame: FrameType | None) -> None:
         """Remember a signal, and set an alarm in case the epoch is long."""
-        self.asked = number
+        self.number = number
         signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
 
-    def obey(self, *_: object) -> None:
-        """Do what the remembered signal would have done."""
-        number, self.asked = self.asked, None
+    def shut_down(self, *_: object) -> None:
+        """Do what the remembered signal would have done, if there is one."""
+        number, self.number = self.number, None
         signal.setitimer(signal.ITIMER_REAL, 0)
         if number is None:
             return
-        before = self.before[number]
-        if callable(before):
-            before(number, None)
-        elif before == signal.SIG_DFL:
+        handler = self.earlier_handlers[number]
+        if callable(handler):
+            handler(number, None)
+        elif handler == signal.SIG_DFL:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
 
 @contextmanager
 def graceful_shutdown() -> Iterator[GracefulShutdown]:
-    """Hold signals back while the block runs; see `Heed`.  Only a process's main thread can."""
-    heed = GracefulShutdown()
+    """Delay signals while the block runs; see `GracefulShutdown`. Only a process's main thread can."""
+    shutdown = GracefulShutdown()
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-        yield heed
+        yield shutdown
         return
-    alarm = signal.signal(signal.SIGALRM, heed.obey)
-    heed.before = {number: signal.signal(number, heed.ask) for number in SHUTDOWN_SIGNALS}
+    earlier_alarm = signal.signal(signal.SIGALRM, shutdown.shut_down)
+    shutdown.earlier_handlers = {number: signal.signal(number, shutdown.request) for number in SHUTDOWN_SIGNALS}
     try:
-        yield heed
+        yield shutdown
     finally:
-        for number, handler in heed.before.items():
+        for number, handler in shutdown.earlier_handlers.items():
             signal.signal(number, handler)
-        heed.obey()
-        signal.signal(signal.SIGALRM, alarm)
+        shutdown.shut_down()
+        signal.signal(signal.SIGALRM, earlier_alarm)

@@ -61,14 +61,14 @@ class Trial:
         entry = zoo.entry(model)
         cap = PRESETS[preset].images if preset in PRESETS else None
         n = min(len(data.train), cap or len(data.train))
-        found = protocols.protocol(model, data.row, preset, n)
+        protocol = protocols.protocol(model, data.row, preset, n)
         return cls(
             model=model,
             revision=entry.revision,
             dataset=data.name,
             protocol_row=protocols.row(model, data.row),
             preset=preset,
-            protocol=found.resolve(model),
+            protocol=protocol.resolve(model),
             image_shape=data.spec.shape,
             nz=data.spec.nz,
             k=data.spec.k,

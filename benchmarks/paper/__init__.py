@@ -1,4 +1,4 @@
-"""The numbers that the paper prints: one file `tableN.csv` per table, one line per number, and a reader.
+"""The numbers that the paper prints: one CSV file per table, one line per number, and a reader.
 
 Only data lives here; comparing our numbers with the paper's is the work of `benchmarks.analysis`.  Where the paper
 prints one column for MNIST and Fashion-MNIST (Table 2), the file has a line for each.

@@ -1,7 +1,7 @@
-"""The loops that ours is measured against, each as its users know it, and the machine's matrix product.
+"""The training loops that ours is compared with, and the machine's matrix product.
 
-Each is a generator of one `Lap` after the other, of the same stages of the same model at the same precision; they
-differ in where batches come from and in who steps.  Ours is `training.train` itself.
+Each loop is a generator of `Lap`s. All train the same stages of the same model at the same precision. They differ in
+where batches come from and in how steps are taken. Ours is `training.loop.train` itself.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ Batches = Callable[[Stage, int], Iterator[Sequence[Tensor]]]
 
 @dataclass(frozen=True)
 class Case:
-    """What is measured.
+    """A model and how it is trained in a measurement.
 
     Attributes:
         model: a key of `zoo.MODELS`.
         dataset: a key of `DATASETS`, for sizes and protocol.
         steps: of each measurement (of the stage with the smallest batch).
         laps: measurements of each stage.
-        folder: where `images.pt` and, for the plain loop, `png/` lie.
+        folder: folder with `images.pt` and, for the plain loop, `png/`.
         device, precision, engine, channels_last: as `Engine` has them.
-        shape: (C, H, W), where it is not the data set's.
+        shape: (C, H, W); None: the data set's.
         workers: of the plain loop's DataLoader.
     """
 
@@ -80,7 +80,7 @@ class Case:
 
     @property
     def images(self) -> int:
-        """Images that are trained on: so many that the stage with the smallest batch takes `steps` steps."""
+        """Number of training images: the stage with the smallest batch takes `steps` steps."""
         batches = [s.batch for s in self.schedules().values()]
         return max(self.steps * min(batches), *batches)
 
@@ -100,16 +100,16 @@ class Case:
 
 @dataclass(frozen=True)
 class Lap:
-    """One measurement: steps of a stage and the seconds that they took; `how`: see `engine.Steps.how`."""
+    """One measurement: steps of a stage and the seconds that they took; `engine_used`: as in `Steps`."""
 
     stage: str
     steps: int
     seconds: float
-    how: str = ""
+    engine_used: str = ""
 
 
 def ours(case: Case) -> Iterator[Lap]:
-    """`training.train`: the seconds of its own rows."""
+    """`training.loop.train`; the seconds are those of its rows."""
     model = case.build()
     engine = Engine(case.engine, case.precision, case.channels_last)
     for epoch in train(model, place_images(case.load(), model.device), case.schedules(), engine=engine):
@@ -131,26 +131,26 @@ def eager(case: Case) -> Iterator[Lap]:
 
 def plain(case: Case) -> Iterator[Lap]:
     """As tutorials write it: ImageFolder of PNGs, ToTensor, DataLoader, default Adam, loss.item() in every step."""
-    from torchvision import transforms  # here: importing it takes a second, and tables only read what was measured
+    from torchvision import transforms  # here: importing it takes a second
     from torchvision.datasets import ImageFolder
 
     device, images = torch.device(case.device), case.load()
     gray = [transforms.Grayscale()] if images.shape[1] == 1 else []
     folder = ImageFolder(str(case.folder / "png"), transforms.Compose([*gray, transforms.ToTensor()]))
-    more: dict[str, Any] = {"shuffle": True, "drop_last": True, "pin_memory": device.type == "cuda"}
-    workers: dict[str, Any] = {"num_workers": case.workers, "persistent_workers": case.workers > 0}
+    loader_options: dict[str, Any] = {"shuffle": True, "drop_last": True, "pin_memory": device.type == "cuda"}
+    worker_options: dict[str, Any] = {"num_workers": case.workers, "persistent_workers": case.workers > 0}
     loaders: dict[str, DataLoader[Any]] = {}
 
     def batches(stage: Stage, size: int) -> Iterator[Sequence[Tensor]]:
         data = stage.data()
         if len(data) == 1 and data[0] is resident:
             if stage.name not in loaders:
-                loaders[stage.name] = DataLoader(folder, size, **more, **workers)
+                loaders[stage.name] = DataLoader(folder, size, **loader_options, **worker_options)
             for x, _ in loaders[stage.name]:
                 yield [x.to(device, non_blocking=True)]
             return
-        more["pin_memory"] = False  # they lie on the device already
-        for batch in DataLoader(TensorDataset(*data), size, **more):
+        loader_options["pin_memory"] = False  # they are on the device already
+        for batch in DataLoader(TensorDataset(*data), size, **loader_options):
             yield [to_float(tensor) for tensor in batch]
 
     resident = images.to(device)  # for stages that start from latents of all images
@@ -185,9 +185,9 @@ def _laps(
 
 
 def pythae(case: Case) -> Iterator[Lap]:
-    """pythae's trainer on the same network and loss, data in memory as floats as its datasets have them.
+    """pythae's trainer on the same network and loss, with data in memory as floats, as in its own data sets.
 
-    Its passes over the data alone: neither its evaluation nor its copies of the best model.
+    Only the passes over the data are timed, neither its evaluation nor its copies of the best model.
     """
     from pythae.data.datasets import BaseDataset
     from pythae.models.base import BaseAE, BaseAEConfig
@@ -221,23 +221,23 @@ def pythae(case: Case) -> Iterator[Lap]:
             output_dir=folder, num_epochs=1, per_device_train_batch_size=schedule.batch, optimizer_cls="Adam",
             learning_rate=schedule.rate(next(iter(update.groups)), 0), no_cuda=case.device == "cpu",
         )  # fmt: skip
-        whole = x[: len(x) // schedule.batch * schedule.batch].float() / 255
-        trainer = BaseTrainer(Wrapped(), BaseDataset(whole, torch.zeros(len(whole))), training_config=config)
+        pixels = x[: len(x) // schedule.batch * schedule.batch].float() / 255
+        trainer = BaseTrainer(Wrapped(), BaseDataset(pixels, torch.zeros(len(pixels))), training_config=config)
         trainer.prepare_training()
-        told = trainer.callback_handler  # its bars would cost it time
-        told.callbacks = [c for c in told.callbacks if type(c).__name__ != "ProgressBarCallback"]
+        handler = trainer.callback_handler  # progress bars would take time
+        handler.callbacks = [c for c in handler.callbacks if type(c).__name__ != "ProgressBarCallback"]
         for epoch in range(case.laps):
             started = synchronized_time(model.device)
             trainer.train_step(epoch + 1)
-            yield Lap(stages[0].name, len(whole) // schedule.batch, synchronized_time(model.device) - started)
+            yield Lap(stages[0].name, len(pixels) // schedule.batch, synchronized_time(model.device) - started)
 
 
-def pythae_can(case: Case) -> bool:
+def can_train_with_pythae(case: Case) -> bool:
     """Whether pythae is installed and its trainer, of one update in one stage, can train a model."""
     schedules = case.schedules()
     try:
         import_module("pythae.trainers")
-    except Exception:  # whatever an import of somebody else's package may raise
+    except Exception:  # the import of an external package may raise anything
         return False
     if len(schedules) > 1:
         return False
@@ -246,7 +246,7 @@ def pythae_can(case: Case) -> bool:
 
 
 def _first(stages: Iterator[Stage], count: int) -> Iterator[Stage]:
-    """So many stages, and no code after the last of them."""
+    """The first `count` stages; the code after the last one does not run."""
     for _, stage in zip(range(count), stages, strict=False):
         yield stage
 
@@ -285,7 +285,7 @@ def flops(case: Case, size: int = 4) -> dict[str, int]:
     """
     from torch.utils.flop_counter import FlopCounterMode
 
-    found = {}
+    operations = {}
     model = replace(case, device="cpu").build()
     x = torch.randint(256, (8, *case.image_shape), dtype=torch.uint8)
     schedules = case.schedules()
@@ -295,5 +295,5 @@ def flops(case: Case, size: int = 4) -> dict[str, int]:
             for update in stage.updates:
                 loss, _ = update.loss(*batch)
                 loss.backward(inputs=[p for group in update.groups.values() for p in group])
-        found[stage.name] = counter.get_total_flops() * schedules[stage.name].batch // size
-    return found
+        operations[stage.name] = counter.get_total_flops() * schedules[stage.name].batch // size
+    return operations

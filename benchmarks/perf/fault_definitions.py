@@ -1,4 +1,4 @@
-"""What can break while runs are made, and how it is broken: kills, full disks, lost nodes, pre-emption."""
+"""The faults that are injected: kills, a full disk, lost nodes, pre-emption, and others."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from benchmarks.experiments import log
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = "rae-gmm,vae"
-SEEDS, MANY_SEEDS = 2, 4  # trainings of each model; more where many workers die or jobs must take long
-RESTARTED = "anew"  # noted beside a training whose results were removed on purpose
+SEEDS, MANY_SEEDS = 2, 4  # runs of each model; more if many workers are killed or jobs must take long
+RESTARTED = "anew"  # noted in attempts.txt of a run whose results were removed on purpose
 LAUNCH_TIMEOUT = 900.0  # seconds for one launch
 
 
 class FaultUnavailable(Exception):
-    """Why a fault cannot be tried here."""
+    """A fault that cannot be injected here; the message says why."""
 
 
 class Launcher:
@@ -32,7 +32,7 @@ class Launcher:
 
     def __init__(self, results: Path, seeds: int, cluster: str, resources: Mapping[str, Any] | None = None):
         self.results, self.seeds, self.cluster, self.count = results, seeds, cluster, 0
-        # States are saved every second here: a training takes seconds, and going on from a state is to be seen.
+        # Save states every second: a run takes only seconds, and it must be resumed.
         self.environment = {**os.environ, "AE_BENCH_SAVE_SECONDS": "1", "PYTHONPATH": str(ROOT)}
         if resources is not None:
             path = results.parent / f"{results.name}.toml"
@@ -40,7 +40,7 @@ class Launcher:
             self.environment["AE_BENCH_RESOURCES"] = str(path)
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Begin to run what is missing."""
+        """Start a launcher for the missing runs."""
         self.count += 1
         command = [sys.executable, "-m", "benchmarks.run", "table1", "--preset", "demo", "--only", MODELS,
                    "--seeds", str(self.seeds), "--cluster", self.cluster, "--device", "cpu",
@@ -50,7 +50,7 @@ class Launcher:
             return subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
 
     def finish(self, process: subprocess.Popen[bytes] | None = None) -> None:
-        """Wait for a launch, and launch again until nothing is missing, as a user would: 20 times at most."""
+        """Wait for a launch, and launch again until nothing is missing, at most 20 times."""
         for _ in range(20):
             process = process or self.start()
             if process.wait(LAUNCH_TIMEOUT) == 0:
@@ -58,40 +58,44 @@ class Launcher:
             process = None
         raise RuntimeError(f"not finished after {self.count} launches; see {self.results.name}.log")
 
-    def when(self, condition: Callable[[], bool], seconds: float = 120.0) -> None:
-        """Wait for something to be there."""
+    def wait_until(self, condition: Callable[[], bool], seconds: float = 120.0) -> None:
+        """Wait until a condition holds.
+
+        Raises:
+            RuntimeError: it does not hold in time.
+        """
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
                 raise RuntimeError(f"waited in vain; see {self.results.name}.log")
             time.sleep(0.05)
 
-    def begin(self) -> subprocess.Popen[bytes]:
-        """Begin, and wait until two trainings have something saved to go on from."""
+    def start_and_wait_for_states(self) -> subprocess.Popen[bytes]:
+        """Start a launcher, and wait until two runs have saved a state."""
         process = self.start()
-        self.when(lambda: len([*self.results.glob("runs/*/state.pt")]) == 2)
+        self.wait_until(lambda: len([*self.results.glob("runs/*/state.pt")]) == 2)
         return process
 
 
 def kills(folder: Path, count: int) -> Launcher:
     """SIGKILL of a worker at random moments."""
     run = Launcher(folder, MANY_SEEDS if count > SEEDS * 5 else SEEDS, "local")
-    dice = random.Random(0)
+    generator = random.Random(0)
     process = run.start()
     killed = 0
     while killed < count:
-        moment = time.monotonic() + dice.uniform(0.2, 8.0)
-        while time.monotonic() < moment or not (at_work := worker_pids(folder) & {*child_pids(process.pid)}):
+        kill_time = time.monotonic() + generator.uniform(0.2, 8.0)
+        while time.monotonic() < kill_time or not (at_work := worker_pids(folder) & {*child_pids(process.pid)}):
             time.sleep(0.05)
             if process.poll() is None:
                 continue
-            if process.returncode == 0:  # all done before the last kill: train all again
+            if process.returncode == 0:  # everything is done before the last kill: run all again
                 for path in [*folder.glob("records/*.json"), *folder.glob("runs/*/*.pt")]:
                     path.unlink()
                 for path in folder.glob("runs/*"):
                     log.log_attempt(path, RESTARTED)
             process = run.start()
-        victim = dice.choice(sorted(at_work))
+        victim = generator.choice(sorted(at_work))
         with suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
             killed += 1
@@ -104,7 +108,7 @@ def kills(folder: Path, count: int) -> Launcher:
 def launcher_killed(folder: Path, count: int) -> Launcher:
     """SIGKILL of the launcher while both workers train."""
     run = Launcher(folder, SEEDS, "local")
-    process = run.begin()
+    process = run.start_and_wait_for_states()
     process.kill()
     process.wait()
     run.finish()
@@ -129,14 +133,14 @@ def disk_full(folder: Path, count: int) -> Launcher:
     except (OSError, subprocess.CalledProcessError) as reason:
         raise FaultUnavailable(f"a small file system cannot be mounted: {reason}") from None
     run = Launcher(folder, SEEDS, "local")
-    process = run.begin()
+    process = run.start_and_wait_for_states()
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file, suppress(OSError):
         while file.write(bytes(4096)):
             pass
     process.wait(LAUNCH_TIMEOUT)
-    full = [json.loads(read_text(path))["status"] for path in folder.glob("records/*.json")]
-    if process.returncode == 0 or "done" in full:
+    statuses = [json.loads(read_text(path))["status"] for path in folder.glob("records/*.json")]
+    if process.returncode == 0 or "done" in statuses:
         raise RuntimeError("the disk was not full when it should have been")
     filler.unlink()
     run.finish()
@@ -149,7 +153,7 @@ def disk_full(folder: Path, count: int) -> Launcher:
 def preempted(folder: Path, count: int) -> Launcher:
     """A job of a higher partition takes both nodes away."""
     run = _slurm(folder, {"partition": "low", "seeds": MANY_SEEDS}, MANY_SEEDS)
-    process = run.begin()
+    process = run.start_and_wait_for_states()
     _run_command("sbatch", "--partition=high", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
     run.finish(process)
     logs = "".join(read_text(path) for path in folder.glob("jobs/*_log.out"))
@@ -159,8 +163,8 @@ def preempted(folder: Path, count: int) -> Launcher:
 
 
 def time_limit(folder: Path, count: int) -> Launcher:
-    """Jobs of several trainings reach their time limit, and go on."""
-    # Told to end 75 of 120 seconds before it, a job has 45 seconds for its trainings.
+    """Jobs of several runs reach their time limit, and are requeued."""
+    # The signal comes 75 of 120 seconds before the limit, so a job has 45 seconds for its runs.
     run = _slurm(folder, {"partition": "low", "minutes": 2, "signal_s": 75, "seeds": MANY_SEEDS}, MANY_SEEDS)
     run.finish()
     logs = "".join(read_text(path) for path in folder.glob("jobs/*_log.out"))
@@ -172,7 +176,7 @@ def time_limit(folder: Path, count: int) -> Launcher:
 def node_lost(folder: Path, count: int) -> Launcher:
     """A node's slurmd and all that runs there end."""
     run = _slurm(folder, {"partition": "low"})
-    process = run.begin()
+    process = run.start_and_wait_for_states()
     cluster = Path(os.environ["SLURM_CONF"]).parent
     daemon = int(read_text(cluster / "slurmd-n2.pid"))
     os.kill(daemon, signal.SIGKILL)
@@ -191,7 +195,7 @@ def node_lost(folder: Path, count: int) -> Launcher:
 def controller_restarted(folder: Path, count: int) -> Launcher:
     """slurmctld is killed and comes back ten seconds later."""
     run = _slurm(folder, {"partition": "low"})
-    process = run.begin()
+    process = run.start_and_wait_for_states()
     cluster = Path(os.environ["SLURM_CONF"]).parent
     os.kill(int(read_text(cluster / "slurmctld.pid")), signal.SIGKILL)
     time.sleep(10)
@@ -203,7 +207,7 @@ def controller_restarted(folder: Path, count: int) -> Launcher:
 def job_killed(folder: Path, count: int) -> Launcher:
     """SIGKILL of two jobs, which SLURM does not requeue."""
     run = _slurm(folder, {"partition": "low"})
-    process = run.begin()
+    process = run.start_and_wait_for_states()
     for job in _run_command("squeue", "-h", "-r", "-t", "RUNNING", "-o", "%i").split():
         _run_command("scancel", "--signal=KILL", "--full", job)
     run.finish(process)
@@ -213,7 +217,7 @@ def job_killed(folder: Path, count: int) -> Launcher:
 def slurm_launcher_killed(folder: Path, count: int) -> Launcher:
     """SIGKILL of a launcher whose jobs go on; the next one waits for them."""
     run = _slurm(folder, {"partition": "low"})
-    process = run.begin()
+    process = run.start_and_wait_for_states()
     process.kill()
     process.wait()
     run.finish()
@@ -259,7 +263,7 @@ def read_text(path: Path | str) -> str:
 
 
 def worker_pids(folder: Path) -> set[int]:
-    """Processes that are at a training."""
+    """Processes that have a run."""
     claims = [read_text(path) for path in folder.glob("runs/*/claim.json")]
     return {int(json.loads(text)["pid"]) for text in claims if text.endswith("}")}
 

@@ -1,4 +1,4 @@
-"""Whether a fault cost anything: runs that were lost or made twice, tables and numbers that changed."""
+"""Judge a fault: count runs that were lost or made twice, and compare tables and numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = ("fault", "trainings", "attempts", "launches", "records", "lost", "dup
 
 
 def numbers(record: Mapping[str, Any]) -> Any:
-    """All that must be equal in two records of one training: everything but clocks and places."""
+    """The parts of a record that must be equal for two equal runs: everything but times and machines."""
     epochs = [{name: v for name, v in row.items() if name != "seconds"} for row in record["epochs"]]
     return record["status"], epochs, [e["values"] for e in record["evaluations"]], record["diagnostics"]
 
@@ -40,54 +40,54 @@ def undisturbed_results(results: Path, seeds: int) -> tuple[bytes, dict[str, Any
 
 
 def judge_fault(name: str, run: Launcher, table: bytes, expected: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """One row: what was started, what there is in the end, and whether it is what it should be."""
-    wanted = len(MODELS.split(",")) * run.seeds
-    there = {path.stem: json.loads(read_text(path)) for path in run.results.glob("records/*.json")}
+    """One row of the report: runs, launches, records, and what was lost or differs."""
+    n_runs = len(MODELS.split(",")) * run.seeds
+    found = {path.stem: json.loads(read_text(path)) for path in run.results.glob("records/*.json")}
     logs = [read_text(path).splitlines() for path in run.results.glob("runs/*/attempts.txt")]
     return {
         "fault": name,
-        "trainings": wanted,
+        "trainings": n_runs,
         "attempts": sum(line.split()[1] == "begin" for lines in logs for line in lines),
         "launches": run.count,
-        "records": len(there),
-        "lost": wanted - sum(record["status"] == "done" for record in there.values()),
+        "records": len(found),
+        "lost": n_runs - sum(record["status"] == "done" for record in found.values()),
         "duplicated": sum(map(count_duplicates, logs)),
         "table_equal": (run.results / "tables" / "table1.csv").read_bytes() == table,
-        "numbers_equal": all(numbers(record) == expected[key] for key, record in there.items()),
+        "numbers_equal": all(numbers(record) == expected[key] for key, record in found.items()),
         "seconds": round(seconds, 1),
     }
 
 
 def count_duplicates(lines: Sequence[str]) -> int:
-    """How often work on one training was done twice, by the lines of its attempts.txt.
+    """How often one run was made twice, by the lines of its attempts.txt.
 
-    That is: it was trained from scratch although it had been done (or had diverged) before, or an attempt began while
-    another one, which came to its end, was under way.
+    Either it was trained from scratch although it was done (or had diverged) before, or an attempt began during another
+    one that was completed.
     """
-    anew, ended, spans = 0, False, list[tuple[float, float, tuple[str, ...]]]()
+    repeated, ended, spans = 0, False, list[tuple[float, float, tuple[str, ...]]]()
     begun: dict[tuple[str, ...], float] = {}
     starts = []
-    for at, what, *who in (line.split() for line in lines):
-        if what == "begin":
-            begun[tuple(who)] = float(at)
-            starts.append((float(at), tuple(who)))
-        elif what == "train":
-            anew += ended
-        elif what == RESTARTED:
+    for at, event, *process in (line.split() for line in lines):
+        if event == "begin":
+            begun[tuple(process)] = float(at)
+            starts.append((float(at), tuple(process)))
+        elif event == "train":
+            repeated += ended
+        elif event == RESTARTED:
             ended = False
-        elif what != "resume":
-            ended = what != "failed"  # what has failed, as on a full disk, left nothing that is done again
-            spans.append((begun.get(tuple(who), 0.0), float(at), tuple(who)))
-    return anew + sum(a < at < b and who != owner for a, b, owner in spans for at, who in starts)
+        elif event != "resume":
+            ended = event != "failed"  # a failed attempt, as on a full disk, leaves no result
+            spans.append((begun.get(tuple(process), 0.0), float(at), tuple(process)))
+    return repeated + sum(a < at < b and process != owner for a, b, owner in spans for at, process in starts)
 
 
 def write(folder: Path, row: Mapping[str, Any], count: int) -> None:
-    """Put one fault's row into faults.json, with where it was made, and into faults.csv."""
+    """Write one fault's row, with its provenance, into faults.json and faults.csv; rows of other faults stay."""
     path = folder / "faults.json"
-    there = {old["fault"]: old for old in (json.loads(read_text(path)) if path.is_file() else [])}
-    told = {**provenance.describe(torch.device("cpu")), "slurm": _version(), "kills": count, "models": MODELS}
-    there[row["fault"]] = {**row, "provenance": told}
-    rows = [there[name] for name in FAULTS if name in there]
+    rows_by_fault = {old["fault"]: old for old in (json.loads(read_text(path)) if path.is_file() else [])}
+    origin = {**provenance.describe(torch.device("cpu")), "slurm": _version(), "kills": count, "models": MODELS}
+    rows_by_fault[row["fault"]] = {**row, "provenance": origin}
+    rows = [rows_by_fault[name] for name in FAULTS if name in rows_by_fault]
     records.write_text(path, json.dumps(rows, indent=1) + "\n")
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")

@@ -1,8 +1,8 @@
-"""Breaks what can break while trainings run, and counts what is lost: `python -m benchmarks.perf.faults`.
+"""Inject faults into launches, and count what is lost: `python -m benchmarks.perf.faults`.
 
-Every fault has a results folder of its own, the same few short trainings on scikit-learn's digits, and the same
-end: the table must be the undisturbed one, byte for byte, and so must every number of every record.  Faults of
-SLURM need the cluster that `slurm/devcluster.sh start` makes; the full disk needs the right to mount.
+Each fault gets its own results folder and the same few short runs on scikit-learn's digits. Afterwards the table and
+every number of every record must equal those of undisturbed runs. SLURM faults need the cluster that
+`slurm/devcluster.sh start` makes; the full disk needs the right to mount.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarks.perf.fault_judging import COLUMNS, judge_fault, undisturbed_resu
 
 
 def main() -> int:
-    """Try the faults and write what came of them; 1 where anything was lost, done twice or changed."""
+    """Inject the faults and write the results; return 1 if anything was lost, done twice or changed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.perf.faults", description=__doc__)
     parser.add_argument("--only", default=",".join(FAULTS), help="faults (default: %(default)s)")
     parser.add_argument("--kills", type=int, default=50, help="workers to kill (%(default)s)")
@@ -45,12 +45,12 @@ def main() -> int:
             run = FAULTS[name](results, args.kills)
             seconds = time.monotonic() - started
             row = judge_fault(name, run, *undisturbed_results(undisturbed, run.seeds), seconds)
-        except FaultUnavailable as why:
-            print(f"{name:>21} skipped: {why}", flush=True)
+        except FaultUnavailable as reason:
+            print(f"{name:>21} skipped: {reason}", flush=True)
             continue
-        except (RuntimeError, OSError, subprocess.SubprocessError) as why:
+        except (RuntimeError, OSError, subprocess.SubprocessError) as reason:
             unfinished.append(name)
-            print(f"{name:>21} came to no end: {why}", flush=True)
+            print(f"{name:>21} did not end: {reason}", flush=True)
             continue
         finally:
             if os.path.ismount(results):
@@ -59,9 +59,11 @@ def main() -> int:
         print(" ".join(f"{row[c]:>21}" if c == "fault" else f"{row[c]!s:>13}" for c in COLUMNS), flush=True)
         if args.out:
             write(args.out, row, args.kills)
-    bad = [r["fault"] for r in rows if r["lost"] or r["duplicated"] or not (r["table_equal"] and r["numbers_equal"])]
-    if bad or unfinished:
-        print(f"lost, done twice, changed or without an end: {', '.join([*bad, *unfinished])}; files are in {folder}")
+    failed = [r["fault"] for r in rows if r["lost"] or r["duplicated"] or not (r["table_equal"] and r["numbers_equal"])]
+    if failed or unfinished:
+        print(
+            f"lost, done twice, changed or without an end: {', '.join([*failed, *unfinished])}; files are in {folder}"
+        )
         return 1
     print(f"{len(rows)} faults: nothing lost, nothing done twice, nothing changed")
     shutil.rmtree(folder, ignore_errors=True)

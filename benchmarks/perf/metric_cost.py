@@ -1,11 +1,11 @@
-"""What evaluation costs beside the references, in paired rounds of one run, and that the numbers are theirs.
+"""The cost of our evaluation beside that of reference implementations, in paired rounds, and that the numbers agree.
 
     python -m benchmarks.perf.metric_cost --rounds 5 --out results/measured/metric-cost
 
-Each round times ours and the reference's after each other, in turns first; the ratio is of a round, and the
-table shows the median of the rounds and their range.  One BLAS thread.  Features are random ones with the
-moments of a trained network's (positive, correlated, of very different variances); the Inception weights are
-random, as they cannot be had everywhere: neither changes what a run costs.
+Each round times both, in alternating order. A ratio is that of one round; the table shows the median of the rounds and
+their range. BLAS has one thread. Features are random, with moments like those of a trained network (positive,
+correlated, with very different variances), and so are the Inception weights, which not
+every machine has. Neither changes the cost.
 """
 
 from __future__ import annotations
@@ -42,23 +42,23 @@ Array = NDArray[np.float64]
 def features(seed: int, modes: NDArray[np.int64] | None = None, n: int = N, d: int = D) -> Array:
     """Positive, correlated features (n, d) of a mixture of ten modes; `modes`: which of them, all as default."""
     fixed, own = np.random.default_rng(0), np.random.default_rng(seed)
-    centres = fixed.normal(size=(10, d))
+    centers = fixed.normal(size=(10, d))
     mix = fixed.normal(size=(d, d)) / np.sqrt(d) * np.geomspace(0.05, 1.5, d)
-    which = own.choice(np.arange(10) if modes is None else modes, size=n)
+    chosen_modes = own.choice(np.arange(10) if modes is None else modes, size=n)
     noise = own.normal(size=(n, d)) @ mix
-    return np.asarray(np.logaddexp(0, 0.5 * centres[which] + noise))
+    return np.asarray(np.logaddexp(0, 0.5 * centers[chosen_modes] + noise))
 
 
 def sqrtm_form(m1: Array, c1: Array, m2: Array, c2: Array) -> float:
-    """The Fréchet distance as its users know it: by a matrix square root of the product."""
+    """The Fréchet distance by a matrix square root of the product, as it is usually computed."""
     root = linalg.sqrtm(c1 @ c2)
     return float(((m1 - m2) ** 2).sum() + np.trace(c1) + np.trace(c2) - 2 * np.trace(root).real)
 
 
 def published_prd(real: Array, fake: Array, seed: int, batch: int = 1024) -> tuple[float, float]:
-    """(F8, F1/8) by the published algorithm, written down again.
+    """(F8, F1/8) by the published algorithm, written again.
 
-    It leaves the batch of its k-means to scikit-learn: 100 when it was published, 1024 today.
+    It uses scikit-learn's default batch for k-means: 100 when it was published, 1024 today.
     """
     curves = []
     for run in range(10):
@@ -77,9 +77,8 @@ def published_prd(real: Array, fake: Array, seed: int, batch: int = 1024) -> tup
 def random_inception(path: Path, seed: int = 0) -> None:
     """Random weights in the layout of pytorch-fid's file.
 
-    Batch norms have the moments of noise images: with those of a new network hardly a trace of the image would
-    reach the features, and whatever computes them would seem right.  Features are a few times larger than trained
-    ones.
+    Batch norms have the moments of noise images. With those of a new network the features would hardly depend on the
+    image, and a wrong computation would not be noticed. Features are a few times larger than trained ones.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -137,33 +136,33 @@ def reference_inception(path: Path) -> torch.nn.Module:
 # --- rounds
 
 
-def paired(what: str, rounds: int, ours: Callable[[], Any], theirs: Callable[[], Any]) -> list[dict[str, Any]]:
-    """Seconds of both in each round, in turns first."""
+def paired(name: str, rounds: int, ours: Callable[[], Any], reference: Callable[[], Any]) -> list[dict[str, Any]]:
+    """Seconds of both in each round, in alternating order."""
     rows = []
     for number in range(rounds):
         seconds = {}
-        for name, call in [("ours", ours), ("reference", theirs)][:: 1 if number % 2 else -1]:
+        for side, call in [("ours", ours), ("reference", reference)][:: 1 if number % 2 else -1]:
             started = time.perf_counter()
             call()
-            seconds[name] = time.perf_counter() - started
-        rows.append({"what": what, "round": number, **seconds, "ratio": seconds["reference"] / seconds["ours"]})
-        print(f"{what}, round {number}: {seconds['ours']:.2f} s against {seconds['reference']:.2f} s", flush=True)
+            seconds[side] = time.perf_counter() - started
+        rows.append({"what": name, "round": number, **seconds, "ratio": seconds["reference"] / seconds["ours"]})
+        print(f"{name}, round {number}: {seconds['ours']:.2f} s against {seconds['reference']:.2f} s", flush=True)
     return rows
 
 
 def measure(rounds: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """All rounds, and what shows that the numbers are the references'."""
+    """All rounds, and facts that show that the numbers agree with the references."""
     real, fake = features(1), features(2)
     a, b = metrics.moments(real), metrics.moments(fake)
-    ours = metrics.frechet_from_moments(a.mean, a.cov, b.mean, b.cov)
-    theirs = sqrtm_form(a.mean, a.cov, b.mean, b.cov)
-    facts = {"Fréchet distance, relative difference": abs(ours - theirs) / theirs}
+    value = metrics.frechet_from_moments(a.mean, a.cov, b.mean, b.cov)
+    expected_value = sqrtm_form(a.mean, a.cov, b.mean, b.cov)
+    facts = {"Fréchet distance, relative difference": abs(value - expected_value) / expected_value}
     rows = paired(
         "Fréchet distance from moments", rounds,
         lambda: metrics.frechet_from_moments(a.mean, a.cov, b.mean, b.cov),
         lambda: sqrtm_form(a.mean, a.cov, b.mean, b.cov),
     )  # fmt: skip
-    # The reals' moments are known to both, as both can keep them.
+    # Both can cache the moments of the reference images.
     half = fake.astype(np.float32)
 
     def from_samples() -> float:
@@ -174,24 +173,24 @@ def measure(rounds: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
         x = half.astype(np.float64)
         return sqrtm_form(a.mean, a.cov, x.mean(0), np.cov(x, rowvar=False))
 
-    what = "Fréchet distance from samples, reals' moments kept"
-    rows += paired(what, rounds, from_samples, from_samples_reference)
+    name = "Fréchet distance from samples, reals' moments kept"
+    rows += paired(name, rounds, from_samples, from_samples_reference)
 
-    lesser = features(3, np.array([0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8]))  # some modes too often, one not at all
+    unbalanced = features(3, np.array([0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8]))  # some modes too often, one not at all
     runs: dict[str, list[tuple[float, ...]]] = {
-        "published": [published_prd(real, lesser, seed) for seed in range(rounds)],
-        "published, batches of its day": [published_prd(real, lesser, seed, 100) for seed in range(rounds)],
-        "ours": [tuple(metrics.prd(real=real, fake=lesser, seed=100 * seed).values()) for seed in range(rounds)],
+        "published": [published_prd(real, unbalanced, seed) for seed in range(rounds)],
+        "published, batches of its day": [published_prd(real, unbalanced, seed, 100) for seed in range(rounds)],
+        "ours": [tuple(metrics.prd(real=real, fake=unbalanced, seed=100 * seed).values()) for seed in range(rounds)],
         "PCA-64": [
-            tuple(metrics.prd_pca64(real=real, fake=lesser, seed=100 * seed).values()) for seed in range(rounds)
+            tuple(metrics.prd_pca64(real=real, fake=unbalanced, seed=100 * seed).values()) for seed in range(rounds)
         ],
     }
-    centre = np.mean(runs["published"], axis=0)
+    published_mean = np.mean(runs["published"], axis=0)
     for name, values in runs.items():
         for i, label in enumerate(("F8", "F1/8")):
             facts[f"PRD {label}, {name}: mean"] = float(np.mean(values, axis=0)[i])
             facts[f"PRD {label}, {name}: standard deviation over runs"] = float(np.std(values, axis=0)[i])
-            facts[f"PRD {label}, {name}: off the published one"] = float(np.mean(values, axis=0)[i] - centre[i])
+            facts[f"PRD {label}, {name}: off the published one"] = float(np.mean(values, axis=0)[i] - published_mean[i])
     five = features(4, np.arange(5))
     for name, value in metrics.prd(real=real, fake=five).items():
         facts[f"PRD {name} of five of ten modes against all ten"] = value
@@ -205,7 +204,7 @@ def measure(rounds: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
         random_inception(path)
         net, extractor = reference_inception(path), InceptionExtractor(torch.device("cpu"), path)
         images = torch.randint(256, (50, 3, 32, 32), dtype=torch.uint8)  # 50: pytorch-fid's batch
-        images[:25] = images[:25, :1] // 2  # and gray, darker ones, whose features are others
+        images[:25] = images[:25, :1] // 2  # and gray, darker images, which have other features
 
         def reference() -> torch.Tensor:
             with torch.no_grad():
@@ -226,7 +225,7 @@ def measure(rounds: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
 
 
 def memory() -> dict[str, float]:
-    """Peak memory of `run evaluate` with 10,000 stored samples against kept reals; half an hour on one core."""
+    """Peak memory of `evaluate` with 10,000 samples against cached reference features; half an hour on one core."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "weights.pth"
         random_inception(path)
@@ -237,14 +236,14 @@ def memory() -> dict[str, float]:
         extractor = InceptionExtractor(torch.device("cpu"), path)
         reals = image_input.load_images(f"{folder}/reals.npz", None)
         assert isinstance(reals, Split)
-        what = compare.reference_key(reals.canonical(N), extractor)
-        # As an earlier command would have left them, but for what they are.
-        cached_features(what, extractor, lambda: generator.normal(size=(N, D)).astype(np.float32))
+        image_key = compare.reference_key(reals.canonical(N), extractor)
+        # Cached as by an earlier command, but with random values.
+        cached_features(image_key, extractor, lambda: generator.normal(size=(N, D)).astype(np.float32))
         before, started = _peak(), time.perf_counter()
-        found = compare.compare(f"{folder}/reals.npz", f"{folder}/samples.npz", f"inception:{path}", None,
+        comparison = compare.compare(f"{folder}/reals.npz", f"{folder}/samples.npz", f"inception:{path}", None,
                                 torch.device("cpu"), metrics=("fd",))  # fmt: skip
         seconds = time.perf_counter() - started
-        assert {*found.values} == {"fd_inception_unknown"}
+        assert {*comparison.values} == {"fd_inception_unknown"}
         return {"peak before, GB": before, "peak, GB": _peak(), "seconds": seconds, "images a second": N / seconds}
 
 
@@ -255,12 +254,12 @@ def _peak() -> float:
 def report(rows: list[dict[str, Any]], facts: dict[str, float]) -> str:
     """Markdown: the ratios, then the facts."""
     lines = ["| what | ours, s | reference, s | ratio | range |", "| --- | ---: | ---: | ---: | --- |"]
-    for what in dict.fromkeys(row["what"] for row in rows):
-        mine = [row for row in rows if row["what"] == what]
-        a, b, r = (median(row[name] for row in mine) for name in ("ours", "reference", "ratio"))
-        ratios = [row["ratio"] for row in mine]
-        span = f"{min(ratios):.2f}–{max(ratios):.2f}, {len(mine)} rounds"
-        lines.append(f"| {what} | {a:.2f} | {b:.2f} | {r:.2f} | {span} |")
+    for name in dict.fromkeys(row["what"] for row in rows):
+        measured = [row for row in rows if row["what"] == name]
+        a, b, r = (median(row[name] for row in measured) for name in ("ours", "reference", "ratio"))
+        ratios = [row["ratio"] for row in measured]
+        span = f"{min(ratios):.2f}–{max(ratios):.2f}, {len(measured)} rounds"
+        lines.append(f"| {name} | {a:.2f} | {b:.2f} | {r:.2f} | {span} |")
     lines += ["", "| fact | value |", "| --- | ---: |", *(f"| {name} | {value:.4g} |" for name, value in facts.items())]
     return "\n".join(lines) + "\n"
 
@@ -276,8 +275,16 @@ def main() -> None:
     with threadpool_limits(1):
         rows, facts = ([], memory()) if options.memory else measure(options.rounds)
     name = "memory" if options.memory else "cost"
-    about = provenance.describe(torch.device("cpu"))
-    record = {"what": name, "seeds": "in the code", "n": N, "d": D, "facts": facts, "rounds": rows, "provenance": about}
+    origin = provenance.describe(torch.device("cpu"))
+    record = {
+        "what": name,
+        "seeds": "in the code",
+        "n": N,
+        "d": D,
+        "facts": facts,
+        "rounds": rows,
+        "provenance": origin,
+    }
     records.write_json(options.out / f"{name}.json", record)
     if rows:
         records.write_text(options.out / f"{name}.csv", DataFrame(rows).to_csv(index=False, lineterminator="\n"))

@@ -1,4 +1,7 @@
-"""Loops measured beside each other: worker processes that wait while others are timed, in rounds, in turns first."""
+"""Measure loops in paired rounds: each loop has worker processes, which wait while those of another loop are timed.
+
+The order of the loops alternates from round to round.
+"""
 
 from __future__ import annotations
 
@@ -36,33 +39,33 @@ class LoopFailed(RuntimeError):
 def rounds(
     cases: Mapping[str, Case], processes: int, count: int, warm: int, say: Any = print
 ) -> Iterator[dict[str, Any]]:
-    """Rows of all loops in each round: so many processes of one loop run at a time, and start together.
+    """Yield a row per loop and round. The processes of one loop run together, and one loop runs at a time.
 
     Args:
         cases: loop -> its case; all have the same stages, and `count + warm` laps of each.
-        processes: of each loop.
-        count: rounds that are kept.
-        warm: rounds before them, of each stage.
-        say: told of every row.
+        processes: number of processes per loop.
+        count: number of rounds that are kept.
+        warm: number of warm-up rounds before them, per stage.
+        say: is called with a line per row.
 
     Raises:
         LoopFailed: a process failed.
     """
-    with _teams(cases, processes) as teams:
+    with _start_teams(cases, processes) as teams:
         laps: dict[str, int] = {}  # rounds of each stage
         number = 0
         while True:
             number += 1
-            found: dict[str, dict[str, Any]] = {}
+            rows: dict[str, dict[str, Any]] = {}
             for loop in [*teams][:: 1 if number % 2 else -1]:
                 row = _lap(loop, teams[loop])
                 if row is None:
                     return
-                found[loop] = row
-            stage = next((row["stage"] for row in found.values() if row["stage"]), "")
+                rows[loop] = row
+            stage = next((row["stage"] for row in rows.values() if row["stage"]), "")
             laps[stage] = laps.get(stage, 0) + 1
             for loop in cases:
-                row = found[loop]
+                row = rows[loop]
                 if laps[stage] > warm:
                     yield {"round": laps[stage] - warm - 1, **row, "stage": stage}
                     seconds = sum(row["seconds"]) / len(row["seconds"])
@@ -73,7 +76,7 @@ def rounds(
 
 
 def _lap(loop: str, team: list[Connection]) -> dict[str, Any] | None:
-    before = busy()
+    before = cpu_seconds_used()
     for connection in team:
         connection.send("go")
     replies = []
@@ -83,8 +86,8 @@ def _lap(loop: str, team: list[Connection]) -> dict[str, Any] | None:
         try:
             replies.append(connection.recv())
         except (EOFError, ConnectionResetError):
-            raise LoopFailed(loop, "a process died, perhaps for want of memory") from None
-    after = busy()
+            raise LoopFailed(loop, "a process died, perhaps for lack of memory") from None
+    after = cpu_seconds_used()
     if any(isinstance(reply, str) for reply in replies):
         raise LoopFailed(loop, next(reply for reply in replies if isinstance(reply, str)))
     if any(reply is None for reply in replies):
@@ -95,35 +98,35 @@ def _lap(loop: str, team: list[Connection]) -> dict[str, Any] | None:
         "loop": loop,
         "stage": replies[0]["stage"],
         "steps": replies[0]["steps"],
-        "how": replies[0]["how"],
+        "how": replies[0]["engine_used"],
         **{name: [reply[name] for reply in replies] for name in ("seconds", "cpu", "memory")},
         "foreign": max(0.0, share) if share == share else nan,  # share of the CPU cores that others used meanwhile
     }
 
 
 @contextmanager
-def _teams(cases: Mapping[str, Case], processes: int) -> Iterator[dict[str, list[Connection]]]:
-    """Loop -> its processes, ready to start."""
+def _start_teams(cases: Mapping[str, Case], processes: int) -> Iterator[dict[str, list[Connection]]]:
+    """Start the processes; loop -> the connections to its processes."""
     context = multiprocessing.get_context("spawn")
     teams: dict[str, list[Connection]] = {}
     workers, barriers = [], []
     try:
         for loop, case in cases.items():
             barrier = context.Barrier(processes)
-            barriers.append(barrier)  # its semaphores go with it, and processes that are starting look for them
+            barriers.append(barrier)  # starting processes need its semaphores, which are deleted with it
             teams[loop] = []
             for _ in range(processes):
-                mine, theirs = context.Pipe()
-                worker = context.Process(target=_work, args=(loop, case, theirs, barrier), daemon=False)
+                parent_end, worker_end = context.Pipe()
+                worker = context.Process(target=_work, args=(loop, case, worker_end, barrier), daemon=False)
                 worker.start()
-                theirs.close()
-                teams[loop].append(mine)
+                worker_end.close()
+                teams[loop].append(parent_end)
                 workers.append(worker)
         yield teams
     finally:
         for team in teams.values():
             for connection in team:
-                connection.close()  # a process that waits ends at this
+                connection.close()  # a waiting process ends then
         for worker in workers:
             worker.join(10)
             if worker.is_alive():
@@ -132,14 +135,14 @@ def _teams(cases: Mapping[str, Case], processes: int) -> Iterator[dict[str, list
 
 
 def _work(loop: str, case: Case, connection: Connection, barrier: Barrier) -> None:
-    """One process of a loop: a lap for every word that it is sent."""
+    """Run in a process of a loop: measure one lap for each message."""
     device = torch.device(case.device)
     torch.set_num_threads(1)
-    mine = loop == "ours"
+    is_ours = loop == "ours"
     try:
-        # What belongs to our recipe is ours alone: denormals flushed, memory kept.
+        # Only our loop gets what belongs to it: flushed denormals, and freed memory that stays with the process.
         recipe = (
-            (reproducible_arithmetic(device), keep_freed_memory(device)) if mine else (nullcontext(), nullcontext())
+            (reproducible_arithmetic(device), keep_freed_memory(device)) if is_ours else (nullcontext(), nullcontext())
         )
         with recipe[0], recipe[1], matmul_precision(case.precision):
             laps = LOOPS[loop](case)
@@ -163,8 +166,8 @@ def _peak(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
 
 
-def busy() -> tuple[float, float]:
-    """CPU seconds that all processes of this machine have used, and the time of asking; (nan, time) where unknown."""
+def cpu_seconds_used() -> tuple[float, float]:
+    """CPU seconds that all processes of this machine have used, or nan if unknown, and the current time."""
     try:
         fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
         used = sum(int(f) for i, f in enumerate(fields) if i not in (3, 4)) / os.sysconf("SC_CLK_TCK")

@@ -1,8 +1,7 @@
-"""How long reading takes when there are many records: `python -m benchmarks.perf.scale`.
+"""How long commands take with many records: `python -m benchmarks.perf.scale`.
 
-Makes records in a temporary folder from those of a results folder, under other keys, and reads them as a table
-and as `run status` would: first without an index, then with one.  Of as many records as there are trials, all
-tables and the report are made.
+Copies the records of a results folder under new keys into a temporary folder, and times reading them, `status`, all
+tables and the report, first without an index and then with one.
 """
 
 from __future__ import annotations
@@ -33,8 +32,8 @@ from benchmarks.reporting.tables import build_table
 from benchmarks.reporting.tables.timing import REQUIRED_COLUMNS
 
 
-def make(source: Path, target: Path, count: int, trials: int) -> None:
-    """Write records under new keys, and a ledger of more trials than there are records."""
+def make_results(source: Path, target: Path, count: int, trials: int) -> None:
+    """Write `count` records under new keys, and a launch file of `trials` runs."""
     models = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(source.glob("records/*.json"))]
     (target / "records").mkdir(parents=True)
     cells = {}
@@ -46,7 +45,7 @@ def make(source: Path, target: Path, count: int, trials: int) -> None:
         if number < count:
             text = json.dumps(record | {"key": key, "seed": number})
             (target / "records" / f"{key}.json").write_text(text, encoding="utf-8")
-        elif number < count + 8:  # some that run
+        elif number < count + 8:  # some that are running
             folder = target / "runs" / key
             folder.mkdir(parents=True)
             (folder / LOCK_FILE).write_text(json.dumps(process_identity()), encoding="utf-8")
@@ -54,34 +53,36 @@ def make(source: Path, target: Path, count: int, trials: int) -> None:
         pass
 
 
-def timed(what: str, call: Callable[[], Any]) -> tuple[str, float]:
+def timed(name: str, call: Callable[[], Any]) -> tuple[str, float]:
     """Print how long a call takes, and return it: what, seconds."""
     started = time.perf_counter()
     call()
     seconds = time.perf_counter() - started
-    print(f"{what:60} {seconds:7.2f} s", flush=True)
-    return what, round(seconds, 3)
+    print(f"{name:60} {seconds:7.2f} s", flush=True)
+    return name, round(seconds, 3)
 
 
-def every_table(folder: Path, out: Path) -> None:
+def write_every_table(folder: Path, out: Path) -> None:
     """Make and write every table from all records of a folder."""
-    runs, epochs = records.read(folder)
-    trainings: dict[tuple[str, str], tuple[str, ...]] = {}
-    for key, model, dataset in runs[["key", "model", "dataset"]].drop_duplicates().itertuples(index=False, name=None):
-        trainings[model, dataset] = (*trainings.get((model, dataset), ()), key)
-    base = runs[runs["source"] == "posterior"]
-    identities: list[str] = runs["protocol_id"].dropna().unique().tolist()
+    evaluations, epochs = records.read(folder)
+    keys: dict[tuple[str, str], tuple[str, ...]] = {}
+    for key, model, dataset in (
+        evaluations[["key", "model", "dataset"]].drop_duplicates().itertuples(index=False, name=None)
+    ):
+        keys[model, dataset] = (*keys.get((model, dataset), ()), key)
+    base = evaluations[evaluations["source"] == "posterior"]
+    identities: list[str] = evaluations["protocol_id"].dropna().unique().tolist()
     grid = Grid(
-        models={model: model for model, _ in trainings},
-        datasets={dataset: dataset for _, dataset in trainings},
-        keys=trainings,
+        models={model: model for model, _ in keys},
+        datasets={dataset: dataset for _, dataset in keys},
+        keys=keys,
         metric=str(base["metric"].iloc[0]),
         protocol_ids={str(d): str(identity) for d, identity in zip(base["dataset"], base["protocol_id"], strict=True)},
         preset="demo",
-        variants={(dataset, identity): identity for _, dataset in trainings for identity in identities},
+        variants={(dataset, identity): identity for _, dataset in keys for identity in identities},
         variant_labels={identity: identity for identity in identities},
     )
-    frames = {"evaluations": runs, "epochs": epochs, "speed": pd.DataFrame(columns=[*REQUIRED_COLUMNS])}
+    frames = {"evaluations": evaluations, "epochs": epochs, "speed": pd.DataFrame(columns=[*REQUIRED_COLUMNS])}
     for name in TABLES:
         write_table(build_table(name, frames, grid), out)
 
@@ -94,32 +95,33 @@ def main() -> int:
     parser.add_argument("--source", type=Path, default=Path("results/measured/digits-demo"))
     parser.add_argument("--out", type=Path, help="folder for scale.json")
     args = parser.parse_args()
-    found = []
-    with tempfile.TemporaryDirectory(prefix="ae-bench-scale-") as name:
-        many, some = Path(name) / "many", Path(name) / "some"
-        make(args.source, many, args.records, 0 if args.records < 1 else args.records)
-        make(args.source, some, args.trials // 2, args.trials)
-        status = [sys.executable, "-m", "benchmarks.run", "status", "--results", str(some)]
+    timings = []
+    with tempfile.TemporaryDirectory(prefix="ae-bench-scale-") as temporary:
+        folder = Path(temporary)
+        many, half_done = folder / "many", folder / "half-done"
+        make_results(args.source, many, args.records, 0 if args.records < 1 else args.records)
+        make_results(args.source, half_done, args.trials // 2, args.trials)
+        status = [sys.executable, "-m", "benchmarks.run", "status", "--results", str(half_done)]
         for state in ("no index yet", "index", "index"):
             calls: dict[str, Callable[[], Any]] = {
-                f"records.runs, {args.records:,} records, {state}": lambda: records.read_evaluations(many),
+                f"records.read_evaluations, {args.records:,} records, {state}": lambda: records.read_evaluations(many),
                 f"records.read, both frames, {args.records:,} records, index": lambda: records.read(many),
-                f"run status, {args.trials:,} trials, {state}":
+                f"status, {args.trials:,} trials, {state}":
                     lambda: subprocess.run(status, check=True, stdout=subprocess.DEVNULL),
             }  # fmt: skip
-            found += [timed(what, call) for what, call in calls.items()]
-        all_of_them = Path(name) / "all"
-        make(args.source, all_of_them, args.trials, args.trials)
+            timings += [timed(name, call) for name, call in calls.items()]
+        complete = folder / "complete"
+        make_results(args.source, complete, args.trials, args.trials)
         for state in ("no index yet", "index"):
-            what = f"every table in every format, {args.trials:,} records, {state}"
-            found.append(timed(what, lambda: every_table(all_of_them, Path(name) / "out")))
-        found.append(timed(f"the report, {args.trials:,} records, index", lambda: report.write_report(all_of_them)))
-        runs, epochs = records.read(many)
-        rows = {"records": args.records, "rows of runs": len(runs), "rows of epochs": len(epochs)}
+            name = f"every table in every format, {args.trials:,} records, {state}"
+            timings.append(timed(name, lambda: write_every_table(complete, folder / "out")))
+        timings.append(timed(f"the report, {args.trials:,} records, index", lambda: report.write_report(complete)))
+        evaluations, epochs = records.read(many)
+        rows = {"records": args.records, "rows of evaluations": len(evaluations), "rows of epochs": len(epochs)}
     if args.out:
-        where = provenance.describe(torch.device("cpu"))
-        seconds = [{"what": what, "seconds": value} for what, value in found]
-        print(records.write_json(args.out / "scale.json", {**rows, "seconds": seconds, "provenance": where}))
+        origin = provenance.describe(torch.device("cpu"))
+        seconds = [{"what": name, "seconds": value} for name, value in timings]
+        print(records.write_json(args.out / "scale.json", {**rows, "seconds": seconds, "provenance": origin}))
     return 0
 
 

@@ -1,16 +1,15 @@
-"""How fast training is: seconds per epoch beside other loops, in paired rounds, every round kept.
+"""Measure the speed of training beside other loops, in paired rounds.
 
     python -m benchmarks.perf.speed --models glf --on mnist --rounds 5 --out results/measured/speed
     python -m benchmarks.perf.speed --scaling --out results/measured/speed
     python -m benchmarks.perf.speed --gpu --out results/measured/speed
 
-In a round every loop takes the same steps of the same stage after the others: so many processes of it at once as of
-ours (on a CPU one per core, of one thread each), started together; in turns first.  A ratio is of a round, and the
-table shows the median of the rounds and their range.  Times are of training alone, after warm-up, synchronised; an
-epoch's seconds are those of its steps.  Images of data sets that are not there are random ones of the same shape, and
-the record says so: no time depends on what they show.
+In a round the loops take the same steps of the same stage one after the other, each with the same number of processes
+(on a CPU one per core, with one thread each). The order alternates. A ratio is that of one round; the table shows the
+median of the rounds and their range. Times are synchronized and without warm-up. Where a data set is missing, random
+images of the same shape are used, and the record says so: the time does not depend on the images.
 
-Every measurement is one JSON file: `read` returns what they say of ours, one row per stage.
+Every measurement is one JSON file; `read_speed_records` reads them.
 """
 
 from __future__ import annotations
@@ -38,10 +37,10 @@ from benchmarks.training import engine
 
 def write(folder: Path) -> list[Path]:
     """CSV, Markdown table and plot of all records of a folder."""
-    found = read_speed_records(folder)
-    draw(found, folder / "speed.png")
-    text = frame(found).to_csv(index=False, lineterminator="\n")
-    return [records.write_text(folder / "speed.csv", text), records.write_text(folder / "speed.md", report(found))]
+    values = read_speed_records(folder)
+    draw(values, folder / "speed.png")
+    text = frame(values).to_csv(index=False, lineterminator="\n")
+    return [records.write_text(folder / "speed.csv", text), records.write_text(folder / "speed.md", report(values))]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,8 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--engine", default="auto", help=", ".join(engine.ENGINES))
     add("--channels-last", action="store_true", help="memory format of images and convolutions")
     add("--scaling", action="store_true", help="seconds per epoch against images, seconds per step against FLOPs")
-    add("--gpu", action="store_true", help="everything that is to be known of a GPU, in one call")
-    add("--report", action="store_true", help="only table and plot of the records that are there")
+    add("--gpu", action="store_true", help="all measurements of a GPU, in one call")
+    add("--report", action="store_true", help="only make table and plot of existing records")
     add("--data-root", type=Path, default=os.environ.get("AE_BENCH_DATA"))
     add("--out", type=Path, default=Path("results/local/speed"))
     args = parser.parse_args(arguments)
@@ -85,14 +84,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_specs(args: argparse.Namespace, device: torch.device) -> int:
-    """Make a command's measurements, one file each: how many have failed, which leave the others alone.
+    """Make a command's measurements, one file each, and return how many failed. The others are made in any case.
 
-    A loop beside ours that fails is told and left out, and its measurement is none that failed.
+    A baseline that fails is reported and left out; its measurement does not count as failed.
     """
     failed = 0
     for spec in make_specs(args, device):
         if args.gpu and is_measured(spec, args.out):
-            print(f"there already: {args.out / file_name(describe(spec))}", flush=True)
+            print(f"already measured: {args.out / file_name(describe(spec))}", flush=True)
             continue
         print(f"{spec.purpose}: {spec.case.model} on {spec.case.dataset}, {spec.case.precision}, {spec.processes} "
               f"processes, {spec.count} rounds of {spec.case.steps} steps", flush=True)  # fmt: skip
@@ -107,7 +106,7 @@ def run_specs(args: argparse.Namespace, device: torch.device) -> int:
 
 
 def _measure_without_failed_baselines(spec: BenchmarkSpec, root: Path | None) -> dict[str, Any]:
-    """A measurement, without those of the loops beside ours that fail."""
+    """A measurement without the baselines that fail."""
     while True:
         try:
             return measure(spec, root)
@@ -115,8 +114,8 @@ def _measure_without_failed_baselines(spec: BenchmarkSpec, root: Path | None) ->
             if error.loop == "ours":
                 raise
             print(f"left out of {spec.case.model} on {spec.case.dataset}: {error}", file=sys.stderr, flush=True)
-            left = [loop for loop in spec.loops if loop != error.loop]
-            spec = replace(spec, loops=left, failed_baselines=(*spec.failed_baselines, error.loop))
+            remaining = [loop for loop in spec.loops if loop != error.loop]
+            spec = replace(spec, loops=remaining, failed_baselines=(*spec.failed_baselines, error.loop))
 
 
 if __name__ == "__main__":

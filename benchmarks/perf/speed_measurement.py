@@ -1,4 +1,4 @@
-"""One speed benchmark carried out: images, paired rounds, and the record, one JSON file."""
+"""Carry out one speed benchmark: make images, run paired rounds, and return the record."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ from benchmarks.perf.speed_specs import WARMUP_LAPS, BenchmarkSpec
 from benchmarks.reporting.speed_records import SCHEMA
 from benchmarks.training.device import device_name
 
-MAX_FOREIGN_SHARE = 0.05  # of the cores that others may use meanwhile before a machine is not called ours alone
+MAX_FOREIGN_SHARE = 0.05  # of the CPU cores: if other processes use more, the record does not say "exclusive"
 
 
 def measure(spec: BenchmarkSpec, root: Path | None) -> dict[str, Any]:
-    """Carry out a measurement: the record."""
+    """Carry out a measurement and return its record."""
     case, device, settings = spec.case, torch.device(spec.case.device), describe(spec)
-    alone = is_gpu_idle(device)
+    is_exclusive = is_gpu_idle(device)
     with tempfile.TemporaryDirectory(prefix="ae-bench-speed-") as name:
         folder = Path(name)
         images, synthetic = load_images(case, root)
         torch.save(images, folder / "images.pt")
         cases = {loop: replace(case, folder=folder) for loop in spec.loops}
-        for loop in {"plain", "pythae"} & cases.keys() if spec.fewer else ():
-            cases[loop] = replace(cases[loop], steps=min(case.steps, spec.fewer or case.steps))
+        for loop in {"plain", "pythae"} & cases.keys() if spec.slow_loop_steps else ():
+            cases[loop] = replace(cases[loop], steps=min(case.steps, spec.slow_loop_steps or case.steps))
         if "plain" in cases:
             baselines.write_png(images[: cases["plain"].images], folder / "png")
         del images
         rows = [*rounds(cases, spec.processes, spec.count, WARMUP_LAPS)]
     foreign = [row["foreign"] for row in rows if isfinite(row["foreign"])]
     if device.type == "cpu":
-        alone = bool(foreign) and median(foreign) <= MAX_FOREIGN_SHARE
+        is_exclusive = bool(foreign) and median(foreign) <= MAX_FOREIGN_SHARE
     schedules = case.schedules()
     return {
         "what": "speed",
@@ -63,7 +63,7 @@ def measure(spec: BenchmarkSpec, root: Path | None) -> dict[str, Any]:
         "loader_workers": case.workers,
         "warm": WARMUP_LAPS,
         "lame": [*spec.failed_baselines],
-        "exclusive": alone,
+        "exclusive": is_exclusive,
         "foreign": median(foreign) if foreign else None,
         "rows": rows,
         "provenance": {**provenance.describe(device), "threads": 1, "pythae": provenance.version("pythae")},
@@ -71,7 +71,7 @@ def measure(spec: BenchmarkSpec, root: Path | None) -> dict[str, Any]:
 
 
 def describe(spec: BenchmarkSpec) -> dict[str, Any]:
-    """What of a record is known before anything is measured: all that its file is named by."""
+    """The fields of a record that are known before the measurement; they determine its file name."""
     case = spec.case
     return {
         "purpose": spec.purpose,
@@ -88,27 +88,27 @@ def describe(spec: BenchmarkSpec) -> dict[str, Any]:
 
 
 def is_measured(spec: BenchmarkSpec, folder: Path) -> bool:
-    """Whether a folder has a record of a measurement, on this device, of all its loops that work in as many rounds."""
+    """Whether a folder has a record of this measurement on this device, with all working loops and enough rounds."""
     try:
         record = json.loads((folder / file_name(describe(spec))).read_text(encoding="utf-8"))
-        there = [(row["loop"], row["stage"]) for row in record["rows"]]
+        measured = [(row["loop"], row["stage"]) for row in record["rows"]]
         stages = spec.case.schedules()
         loops = [loop for loop in spec.loops if loop not in record.get("lame", ())]
-        return all(there.count((loop, stage)) >= spec.count for loop in loops for stage in stages)
+        return all(measured.count((loop, stage)) >= spec.count for loop in loops for stage in stages)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
 def load_images(case: Case, root: Path | None) -> tuple[torch.Tensor, bool]:
-    """Images of a case, and whether they are random ones."""
-    found = None
+    """Images of a case, and whether they are random."""
+    images = None
     if case.shape is None:
         try:
-            found = datasets.load(case.dataset, root).train.canonical(case.images).images
+            images = datasets.load(case.dataset, root).train.canonical(case.images).images
         except (ValueError, OSError):
-            found = None
-    if found is not None and len(found) >= case.images:
-        return found, False
+            images = None
+    if images is not None and len(images) >= case.images:
+        return images, False
     return smooth_random_images(case.images, case.image_shape), True
 
 
@@ -116,14 +116,14 @@ def smooth_random_images(n: int, shape: tuple[int, int, int]) -> torch.Tensor:
     """Random images, (n, C, H, W) uint8, that are smooth: on white noise a flow can overflow within ten steps."""
     generator = torch.Generator().manual_seed(0)
     images = torch.empty(n, *shape, dtype=torch.uint8)
-    for some in images.split(4096):
-        coarse = torch.rand(len(some), shape[0], 4, 4, generator=generator)
-        some.copy_(255 * interpolate(coarse, shape[1:], mode="bilinear", align_corners=True))
+    for chunk in images.split(4096):
+        coarse = torch.rand(len(chunk), shape[0], 4, 4, generator=generator)
+        chunk.copy_(255 * interpolate(coarse, shape[1:], mode="bilinear", align_corners=True))
     return images
 
 
 def is_gpu_idle(device: torch.device) -> bool:
-    """Whether nobody else is on a GPU: less than 1 GB in use, no work in the last moment."""
+    """Whether no other process uses a GPU: less than 1 GB in use, and no recent work."""
     if device.type != "cuda":
         return True
     index = device.index or 0
@@ -132,7 +132,7 @@ def is_gpu_idle(device: torch.device) -> bool:
     query = ["nvidia-smi", f"--id={card}", "--query-gpu=memory.used,utilization.gpu", "--format=csv,noheader,nounits"]
     if card is None:
         return False
-    for pause in (1.5, 0.0):  # the first answer may still be of what this process's own workers did
+    for pause in (1.5, 0.0):  # the first answer may still show work of this process's own workers
         try:
             (line,) = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True).stdout.splitlines()
             memory, work = (float(value) for value in line.split(","))
@@ -145,11 +145,11 @@ def is_gpu_idle(device: torch.device) -> bool:
 
 
 def gpu_id(index: int, uuid: object, visible: str | None) -> str | None:
-    """What nvidia-smi calls torch's GPU of an index, or None where that is not known.
+    """The name by which nvidia-smi knows a GPU of torch, or None if it is not known.
 
     Args:
-        index: torch's, which counts the visible GPUs alone.
-        uuid: the GPU's, or None where torch does not tell it.
+        index: torch's index, which counts visible GPUs only.
+        uuid: the GPU's UUID, or None if torch does not know it.
         visible: CUDA_VISIBLE_DEVICES.
     """
     if uuid is not None:
@@ -158,16 +158,16 @@ def gpu_id(index: int, uuid: object, visible: str | None) -> str | None:
 
 
 def file_name(record: Mapping[str, Any]) -> str:
-    """One file per measurement: the same one made again, on such a device and of as many images, replaces it."""
+    """The file of a measurement; repeating it on the same kind of device with as many images replaces the file."""
     device = device_slug(record["provenance"]["device"])
     parts = [record["purpose"], record["model"], record["dataset"], device, record["precision"], record["engine"]]
     parts += ["channels-last"] if record["channels_last"] else []
     parts += [f"{record['shape'][1]}px"] if record["purpose"] == "side" else []
-    parts += [f"{record['images_used']}"]  # which the steps of a lap are of
+    parts += [f"{record['images_used']}"]  # this tells laps of different lengths apart
     return "-".join([*parts, f"x{record['processes']}"]) + ".json"
 
 
 def device_slug(device: str) -> str:
-    """A device's name in a file name: what can be read of it, and a hash that tells it from all others."""
+    """A device's name for a file name: a readable part, and a hash that makes it unique."""
     readable = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")[:32].strip("-")
     return f"{readable}-{sha256(device.encode()).hexdigest()[:6]}"

@@ -1,4 +1,4 @@
-"""Which speed benchmarks a command asks for, as values."""
+"""The speed benchmarks that a command requests."""
 
 from __future__ import annotations
 
@@ -21,21 +21,19 @@ from benchmarks.training import engine
 from benchmarks.training.precision import find_loss_errors
 from zoo.losses import PRETRAINED
 
-MODEL, DATASET = "glf", "mnist"  # of which more is measured than seconds per epoch
-WARMUP_LAPS = 2  # laps of each stage that are not kept: libraries choose, graphs are captured
-MAX_LAP_STEPS = (
-    234  # steps at most of a lap on a GPU: an epoch of MNIST; CelebA's, of 635, takes more time to make up images
-)
+MODEL, DATASET = "glf", "mnist"  # used for all measurements beside seconds per epoch
+WARMUP_LAPS = 2  # laps of each stage that are not kept: libraries select kernels, graphs are captured
+MAX_LAP_STEPS = 234  # of a lap on a GPU: an epoch of MNIST
 
 
 @dataclass(frozen=True)
 class BenchmarkSpec:
-    """A measurement to be made: a case, the loops, how many processes and rounds, and what for.
+    """A measurement: a case, the loops, the numbers of processes and rounds, and its purpose.
 
     Attributes:
-        purpose: "table"; "images" and "side": how cost grows; "processes": trainings on one device.
-        fewer: steps of the plain loop's and pythae's laps, where ours are too many for them.
-        lame: loops that were to be among them, and failed.
+        purpose: "table"; "images" and "side": how the cost grows; "processes": several runs on one device.
+        slow_loop_steps: steps per lap of the plain loop and pythae, which are slow; None: as ours.
+        failed_baselines: loops that failed and were left out.
     """
 
     purpose: str
@@ -43,18 +41,18 @@ class BenchmarkSpec:
     loops: Sequence[str]
     processes: int
     count: int
-    fewer: int | None = None
+    slow_loop_steps: int | None = None
     failed_baselines: tuple[str, ...] = ()
 
 
 def make_specs(args: argparse.Namespace, device: torch.device) -> Iterator[BenchmarkSpec]:
     """The measurements of a command."""
-    gpu = device.type == "cuda"
-    here = Path()
-    base = {"folder": here, "device": str(device), "engine": args.engine, "laps": args.rounds + WARMUP_LAPS,
-            "channels_last": args.channels_last, "workers": min(8, os.cpu_count() or 1) if gpu else 0}  # fmt: skip
+    is_gpu = device.type == "cuda"
+    no_folder = Path()
+    base = {"folder": no_folder, "device": str(device), "engine": args.engine, "laps": args.rounds + WARMUP_LAPS,
+            "channels_last": args.channels_last, "workers": min(8, os.cpu_count() or 1) if is_gpu else 0}  # fmt: skip
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    count = args.processes or (1 if gpu else cores)
+    count = args.processes or (1 if is_gpu else cores)
     if args.gpu:
         yield from _gpu(args, base)
         return
@@ -69,37 +67,39 @@ def make_specs(args: argparse.Namespace, device: torch.device) -> Iterator[Bench
     for model in args.models.split(","):
         for dataset in args.on.split(","):
             case = Case(model, dataset, args.steps, **base, precision=args.precision)
-            loops = [loop for loop in args.loops.split(",") if loop != "pythae" or baselines.pythae_can(case)]
+            loops = [
+                loop for loop in args.loops.split(",") if loop != "pythae" or baselines.can_train_with_pythae(case)
+            ]
             yield BenchmarkSpec("table", case, loops, count, args.rounds)
 
 
 def _gpu(args: argparse.Namespace, base: Mapping[str, Any]) -> Iterator[BenchmarkSpec]:
-    """All that is to be known of a GPU, in six minutes or so; what matters most comes first."""
+    """All measurements of a GPU, in about six minutes; the most important come first."""
 
-    def beside(dataset: str, precision: str) -> BenchmarkSpec:
+    def with_baselines(dataset: str, precision: str) -> BenchmarkSpec:
         case = Case(MODEL, dataset, 1, **base, precision=precision)
         case = replace(case, steps=min(case.total // 256, MAX_LAP_STEPS))
-        loops = ["ours", "eager", "plain", "ceiling"] + ["pythae"] * baselines.pythae_can(case)
-        fewer = 20 if case.total // 256 > MAX_LAP_STEPS else 40  # of so many images each takes longer
-        return BenchmarkSpec("table", case, loops, 1, args.rounds, fewer=fewer)
+        loops = ["ours", "eager", "plain", "ceiling"] + ["pythae"] * baselines.can_train_with_pythae(case)
+        slow_loop_steps = 20 if case.total // 256 > MAX_LAP_STEPS else 40  # their steps take longer with large images
+        return BenchmarkSpec("table", case, loops, 1, args.rounds, slow_loop_steps=slow_loop_steps)
 
-    yield beside(DATASET, "tf32")
+    yield with_baselines(DATASET, "tf32")
     for model in TABLE1:
         if model != MODEL:
             yield BenchmarkSpec("table", Case(model, DATASET, 200, **base, precision="tf32"), ["ours"], 1, args.rounds)
     for processes in (1, 2, 4, 8):
         case = Case(MODEL, DATASET, MAX_LAP_STEPS, **base, precision="tf32")
         yield BenchmarkSpec("processes", case, ["ours"], processes, args.rounds)
-    yield beside("cifar10", "tf32")
-    yield beside("celeba", "tf32")
+    yield with_baselines("cifar10", "tf32")
+    yield with_baselines("celeba", "tf32")
     case = Case(MODEL, "cifar10", 195, **{**base, "channels_last": True}, precision="tf32")
     yield BenchmarkSpec("table", case, ["ours"], 1, args.rounds)
     for dataset in (DATASET, "cifar10", "celeba"):
-        yield beside(dataset, "fp32")
+        yield with_baselines(dataset, "fp32")
 
 
 def find_errors(args: argparse.Namespace, device: torch.device | None) -> list[str]:
-    """What is wrong with a command."""
+    """Errors of a command."""
     errors = engine.find_engine_errors(args.engine, args.precision, device) if device is not None else []
     lists: list[tuple[str, Iterable[str], str]] = [
         ("--models", zoo.MODELS, args.models),
@@ -116,7 +116,7 @@ def find_errors(args: argparse.Namespace, device: torch.device | None) -> list[s
     if not errors and not args.gpu and not args.scaling and not args.report:
         for model in args.models.split(","):
             for dataset in args.on.split(","):
-                errors += [said for said in find_case_errors(model, dataset, args.precision) if said not in errors]
+                errors += [error for error in find_case_errors(model, dataset, args.precision) if error not in errors]
     return errors
 
 
@@ -125,7 +125,7 @@ def find_case_errors(model: str, dataset: str, precision: str) -> list[str]:
     counts = datasets.DATASETS[dataset].counts
     if counts is None:
         return [
-            f"--on {dataset}: it has no fixed number of images, so an epoch has no length (benchmarks/data/datasets.py)"
+            f"--on {dataset}: it has no fixed number of images, so an epoch has no length (benchmarks/data/registry.py)"
         ]
     try:
         hyper = protocol(model, dataset, "paper", counts[0]).resolve(model).hyper

@@ -1,4 +1,4 @@
-"""What compiling and capturing a step needs around it: nothing is trained by it, and nothing waits for the GPU."""
+"""Helpers for compiling and capturing a step: undo what a warm-up changes, and forbid waiting for the GPU."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoo.base import LatentModel
 
 
 def use_static_learning_rates(optimizers: Sequence[torch.optim.Adam], device: torch.device) -> None:
-    """Learning rates as tensors on the device, which a captured step reads anew every time."""
+    """Replace learning rates by tensors on the device, which a captured step reads at every replay."""
     dtype = torch.float32 if device.type == "cuda" else torch.float64  # as the fused Adam of each reads them
     for optimizer in optimizers:
         for group in optimizer.param_groups:
@@ -22,10 +22,10 @@ def use_static_learning_rates(optimizers: Sequence[torch.optim.Adam], device: to
 
 @contextmanager
 def no_synchronization() -> Iterator[None]:
-    """Whatever waits for the GPU raises a RuntimeError."""
+    """Raise a RuntimeError if code in the block waits for the GPU."""
     before = torch.cuda.get_sync_debug_mode()
     try:
-        with warnings.catch_warnings():  # the mode is set before torch's word that it is a prototype is an error
+        with warnings.catch_warnings():  # torch warns that the mode is a prototype; the warning must not be an error
             warnings.filterwarnings("ignore", "Synchronization debug mode", UserWarning)
             torch.cuda.set_sync_debug_mode("error")
         yield
@@ -35,7 +35,7 @@ def no_synchronization() -> Iterator[None]:
 
 @contextmanager
 def undo_changes(model: LatentModel, optimizers: Sequence[torch.optim.Adam], device: torch.device) -> Iterator[None]:
-    """Put parameters, buffers, optimisers and random states back, in place: afterwards nothing has happened."""
+    """Restore parameters, buffers, optimizers and random states in place after the block."""
     tensors = [*model.parameters(), *model.buffers()]
     before = [tensor.detach().clone() for tensor in tensors]
     moments = [{p: {k: v.clone() for k, v in s.items()} for p, s in o.state.items()} for o in optimizers]
@@ -49,5 +49,5 @@ def undo_changes(model: LatentModel, optimizers: Sequence[torch.optim.Adam], dev
                     tensor.copy_(value)
                 for optimizer, saved in zip(optimizers, moments, strict=True):
                     for p, state in optimizer.state.items():
-                        for name, tensor in state.items():  # what was not there before is new: zeros
+                        for name, tensor in state.items():  # a new tensor starts as zeros
                             tensor.copy_(saved[p][name]) if p in saved else tensor.zero_()

@@ -1,4 +1,4 @@
-"""The device: its name in records."""
+"""Devices: their names in records, timing on them, and whether they still work."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import torch
 
 
 def device_name(device: torch.device) -> str:
-    """The model of the GPU; of a processor with the instructions that torch uses.
+    """The model of the GPU, or of the processor with the instruction set that torch uses.
 
-    Virtual machines give processors of several generations one name; their sums differ in the last bits, their times
-    by more.
+    Virtual machines give processors of several generations one name, but their sums differ in the last bits.
     """
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
@@ -35,7 +34,7 @@ def _processor() -> str:
 
 
 def synchronized_time(device: torch.device) -> float:
-    """Seconds, after the device has finished what it was given."""
+    """The time in seconds, after the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
@@ -48,15 +47,14 @@ class GpuUnusableError(RuntimeError):
 
 
 def is_device_lost(device: str) -> bool:
-    """Whether nothing that this process does on a device can succeed any more, whatever is trained.
+    """Whether this process can no longer use a device.
 
-    After an error in a kernel every call fails.  After a capture that failed some do not, but the random numbers are
-    not those that were asked for.
+    After an error in a kernel every call fails. After a failed capture some calls work, but random numbers are wrong.
     """
     if not device.startswith("cuda"):
         return False
     try:
         torch.zeros(1, device=device).add(1).item()
-    except (RuntimeError, AssertionError):  # the latter of a torch without CUDA
+    except (RuntimeError, AssertionError):  # AssertionError: torch was built without CUDA
         return True
     return GpuUnusableError.happened

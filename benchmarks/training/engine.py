@@ -1,6 +1,6 @@
 """Engines: how a training step is carried out, and in which precision.
 
-An engine is a choice of speed: all of them give the same training within float tolerance, and no model knows of any.
+An engine changes only the speed: all give the same run within float tolerance. Models do not know about engines.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PRECISIONS = ("fp32", "tf32", "bf16")
 
 @dataclass(frozen=True)
 class Engine:
-    """How to train, apart from what is trained.
+    """An engine and its options.
 
     Attributes:
         kind: eager; compiled: losses by torch.compile, and on a GPU the whole step in a CUDA graph; graph: the
@@ -32,11 +32,11 @@ class Engine:
     channels_last: bool = False
     limit: int | None = None
 
-    def on(self, device: torch.device) -> str:
-        """What `kind` means on a device: eager, compiled or graph.
+    def resolve(self, device: torch.device) -> str:
+        """The engine that `kind` selects on a device: eager, compiled or graph.
 
         Raises:
-            ValueError: with what is wrong.
+            ValueError: all errors of engine and precision.
         """
         errors = find_engine_errors(self.kind, self.precision, device)
         if errors:
@@ -45,19 +45,19 @@ class Engine:
 
 
 def find_engine_errors(kind: str, precision: str, device: torch.device | None) -> list[str]:
-    """What is wrong with --engine and --precision on a device; None: a device that is not known yet."""
+    """Errors of --engine and --precision on a device; None: a device that is not known yet."""
     errors = []
-    gpu = device is None or device.type == "cuda"
+    may_be_gpu = device is None or device.type == "cuda"
     if kind not in ENGINES:
         errors.append(f"unknown engine {kind!r}. Known: {', '.join(ENGINES)} (benchmarks/training/engine.py)")
-    elif kind == "graph" and not gpu:
+    elif kind == "graph" and not may_be_gpu:
         errors.append("--engine graph needs a GPU")
     if precision not in PRECISIONS:
         errors.append(
             f"unknown precision {precision!r}. Known: {', '.join(PRECISIONS)} (benchmarks/training/engine.py)"
         )
-    elif precision == "tf32" and not gpu:
+    elif precision == "tf32" and not may_be_gpu:
         errors.append("--precision tf32 needs a GPU")
-    elif precision == "bf16" and not gpu:
+    elif precision == "bf16" and not may_be_gpu:
         errors.append("--precision bf16 needs a GPU: many CPUs are ten times slower in it than in fp32")
     return errors

@@ -1,9 +1,7 @@
 """The training loop.  There is one, and it knows no model's name.
 
-Speed is a property of this file and of how it takes its steps (benchmarks/training/engine.py):
-data resident on the device as uint8, batches by index, one fused Adam per update, gradients for the update's own
-parameters only, no synchronisation
-inside an epoch.
+It is fast because the data stay on the device as uint8, batches are taken by index, each update has one fused Adam and
+computes gradients of its own parameters only, and nothing waits for the device inside an epoch.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ from zoo.base import LatentModel, Stage, Update
 
 State = dict[str, Any]
 """The state of training: tensors, numbers and strings only, so that it loads with weights_only=True."""
-STATE = {"number", "epoch", "steps", "model", "optimisers", "random", "marks"}  # its keys
+STATE_KEYS = {"number", "epoch", "steps", "model", "optimisers", "random", "marks"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Epoch:
     Attributes:
         row: stage, epoch (from 0), seconds (of training only), steps, and the mean over the epoch of the
             objective and of its parts.
-        state: call it for what `train` needs to go on from here.
+        state: returns the state from which `train` can resume.
         engine_used: see `steps.Steps.engine_used`.
     """
 
@@ -62,8 +60,8 @@ def train(
 ) -> Iterator[Epoch]:
     """Train a model through all of its stages, yielding after every epoch.
 
-    The model may be sampled between epochs: it is put back into training mode.  On a CPU, going on from a
-    state gives bit for bit what an uncut run gives.
+    The model may be sampled between epochs: it is put back into training mode. On a CPU, a resumed run gives the same
+    bits as an uninterrupted one.
 
     Args:
         model: on the device where it is to be trained.
@@ -77,21 +75,21 @@ def train(
         ValueError: the model has a stage or a group for which there is no schedule or learning rate.
     """
     device = model.device
-    engine.on(device)
+    engine.resolve(device)
     if engine.channels_last:
         model.to(memory_format=torch.channels_last)
-    # rng_states[i]: the random state before stage i was asked for.  Resuming runs the code between stages again,
-    # and it must see the random numbers that it saw the first time.
+    # rng_states[i]: the random state before stage i began. A resumed run executes the code between stages again, which
+    # must draw the same random numbers.
     rng_states: list[dict[str, Tensor]] = list(resume["marks"]) if resume else []
     if resume:
         model.load_state_dict(resume["model"])
-    source, number = model.stages(x), 0
+    stage_iterator, number = model.stages(x), 0
     while True:
         if resume and number <= resume["number"]:
             set_rng_state(rng_states[number], device)
         else:
             rng_states.append(get_rng_state(device))
-        stage = next(source, None)
+        stage = next(stage_iterator, None)
         if stage is None:
             return
         if resume and number < resume["number"]:
@@ -99,10 +97,10 @@ def train(
             continue
         if stage.name not in stages:
             raise ValueError(f"no schedule for stage {stage.name!r}; there is one for {', '.join(stages)}")
-        schedule, first, done = stages[stage.name], 0, 0
+        schedule, first, steps_taken = stages[stage.name], 0, 0
         optimizers = [make_adam(update, schedule) for update in stage.updates]
         if resume and number == resume["number"]:
-            first, done = resume["epoch"] + 1, resume["steps"]
+            first, steps_taken = resume["epoch"] + 1, resume["steps"]
             model.load_state_dict(resume["model"])
             for optimizer, saved in zip(optimizers, resume["optimisers"], strict=True):
                 optimizer.load_state_dict(saved)
@@ -112,16 +110,18 @@ def train(
             if schedule.fresh:
                 for optimizer in optimizers:
                     reset_optimizer(optimizer)
-            row = train_epoch(model, stage, schedule, steps, epoch, done)
-            done += row["steps"]
-            yield Epoch(row, _state(model, optimizers, rng_states, number, epoch, done, device), steps.engine_used)
+            row = train_epoch(model, stage, schedule, steps, epoch, steps_taken)
+            steps_taken += row["steps"]
+            yield Epoch(
+                row, _state(model, optimizers, rng_states, number, epoch, steps_taken, device), steps.engine_used
+            )
         number += 1
 
 
 def train_epoch(
-    model: LatentModel, stage: Stage, schedule: Schedule, steps: Steps, epoch: int, done: int
+    model: LatentModel, stage: Stage, schedule: Schedule, steps: Steps, epoch: int, steps_taken: int
 ) -> dict[str, Any]:
-    """Train for one epoch and return its row; `done` steps of the stage have been taken before."""
+    """Train for one epoch and return its row; `steps_taken` steps of the stage were taken before."""
     started, setup_before = synchronized_time(steps.device), steps.setup_seconds
     model.train()
     steps.start_epoch([{name: schedule.rate(name, epoch) for name in update.groups} for update in stage.updates])
@@ -129,7 +129,7 @@ def train_epoch(
     n = len(data[0])
     batches = n // schedule.batch  # whole batches only: batch norm fails on a last batch of one
     if schedule.steps is not None:
-        batches = min(batches, schedule.steps - done)
+        batches = min(batches, schedule.steps - steps_taken)
     if batches < 1:
         raise ValueError(f"stage {stage.name!r} has batches of {schedule.batch}, but there are {n} examples")
     order = torch.randperm(n, device=steps.device)[: batches * schedule.batch].view(batches, schedule.batch)
@@ -139,7 +139,7 @@ def train_epoch(
     seconds = synchronized_time(steps.device) - started - (steps.setup_seconds - setup_before)
     row = {"stage": stage.name, "epoch": epoch, "seconds": seconds, "steps": batches, **means}
     not_finite = [name for name, value in means.items() if not isfinite(value)]
-    if not_finite:  # a part says more than the objective that it is a part of
+    if not_finite:  # a part tells more than the objective that contains it
         part_name = next((name for name in not_finite if not name.startswith("objective")), not_finite[0])
         raise Diverged(stage.name, epoch, part_name, row)
     return row
@@ -180,7 +180,7 @@ def _state(
 
 
 def portable_state(optimizer: dict[str, Any]) -> dict[str, Any]:
-    """A copy of an optimizer's state without what an engine has changed in it."""
+    """A copy of an optimizer's state without the changes that an engine has made to it."""
     copied: dict[str, Any] = copy.deepcopy(optimizer)
     for group in copied["param_groups"]:
         group["lr"], group["capturable"] = float(group["lr"]), False
@@ -196,7 +196,7 @@ def get_rng_state(device: torch.device) -> dict[str, Tensor]:
 
 
 def set_rng_state(states: Mapping[str, Tensor], device: torch.device) -> None:
-    """Put back what `get_random` returned."""
+    """Restore the states that `get_rng_state` returned."""
     torch.set_rng_state(states["cpu"])
     if device.type == "cuda" and "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"], device)

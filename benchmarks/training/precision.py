@@ -1,4 +1,4 @@
-"""Losses in bf16: what is computed in it, what stays in fp32, and what is refused."""
+"""Precision: losses in bf16, matrix products in TF32, and reproducible arithmetic."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.losses import FP32_ONLY
 
 
 def find_loss_errors(model: str, recon: object, precision: str) -> list[str]:
-    """What is wrong with training a model, whose reconstruction loss is `recon`, at a precision."""
+    """Why a model with the reconstruction loss `recon` cannot be trained at a precision; [] if it can."""
     if precision != "bf16" or recon not in FP32_ONLY:
         return []
     return [f"{model} cannot be trained at --precision bf16: its reconstruction loss, {recon}, needs fp32 or tf32"]
@@ -23,7 +23,7 @@ def find_loss_errors(model: str, recon: object, precision: str) -> list[str]:
 class Autocast:
     """Call it for the context in which a model's losses are computed at a precision.
 
-    In bf16, modules with a true `fp32_only` are computed in fp32 all the same, from inputs that are cast to it.
+    In bf16, modules with a true `fp32_only` are still computed in fp32, from inputs that are cast to fp32.
     """
 
     def __init__(self, model: LatentModel, precision: str):
@@ -42,12 +42,12 @@ class Autocast:
         for module, forward in self.forwards:
             module.forward = forward
         try:
-            # Casts are not kept from one call to the next: a graph may not read what was made outside.
+            # No cache of casts: a captured graph must not read tensors that were made outside of it.
             with torch.autocast(self.device, torch.bfloat16, cache_enabled=False):
                 yield
         finally:
             for module, _ in self.forwards:
-                del module.forward  # its class's again
+                del module.forward  # the method of its class is used again
 
     def _in_fp32(self, forward: Callable[..., object]) -> Callable[..., object]:
         def call(*inputs: object) -> object:
@@ -59,7 +59,7 @@ class Autocast:
 
 @contextmanager
 def reproducible_arithmetic(device: torch.device) -> Iterator[None]:
-    """One thread for a CPU trial, no denormals, no TF32; all put back afterwards."""
+    """Use one CPU thread, no denormals and no TF32 in the block, and restore all three afterwards."""
     threads = torch.get_num_threads()
     if device.type == "cpu":
         torch.set_num_threads(1)  # sums over more threads differ in their last bits
@@ -74,7 +74,7 @@ def reproducible_arithmetic(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def matmul_precision(precision: str) -> Iterator[None]:
-    """TF32 on a GPU if `precision` says so, for training alone: measuring and inverting a flow need all digits."""
+    """Use TF32 on a GPU in the block if `precision` is tf32. Only for training: metrics and flow inverses need fp32."""
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     try:

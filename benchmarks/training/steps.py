@@ -1,8 +1,7 @@
-"""The steps of one stage: eagerly, with compiled losses, or captured in a CUDA graph.
+"""The steps of one stage: eager, with compiled losses, or captured in a CUDA graph.
 
-A step works on tensors that stay where they are: the stage's data, the epoch's order of examples, a counter, the sums
-for the log.  So a graph can repeat it without the host, and the three ways differ only in the call that compiles or
-captures.
+A step reads and writes tensors that keep their addresses: the stage's data, the epoch's order of examples, a counter,
+and the sums for the log. So a graph can replay it, and the engines differ only in the call that compiles or captures.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ class Steps:
         updates: of the stage.
         optimizers: one per update; their parameter groups hold the learning rates.
         engine: the engine and precision that were requested.
-        images: the training images, which never move; None where they are streamed.
+        images: the training images, whose address never changes; None if they are streamed.
 
     Attributes:
         engine_used: eager, compiled, graph or compiled graph; where that failed, "eager: " and the reason.
-        setup_seconds: of compiling, warming up and capturing, which do not count as training.
+        setup_seconds: time for compiling, warming up and capturing, which does not count as training time.
     """
 
     def __init__(
@@ -49,14 +48,14 @@ class Steps:
         self.model, self.updates, self.optimizers, self.engine = model, updates, optimizers, engine
         self.images = images
         self.device = model.device
-        self.requested = self.engine_used = engine.on(self.device)
+        self.requested = self.engine_used = engine.resolve(self.device)
         self.losses: list[Callable[..., Loss]] = [update.loss for update in updates]
         self.autocast = Autocast(model, engine.precision)
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.is_prepared = self.engine_used == "eager"  # nothing is to be compiled or captured
+        self.is_prepared = self.engine_used == "eager"  # there is nothing to compile or capture
         self.data: list[Tensor] = []
         self.order = torch.empty(0, 0, dtype=torch.long, device=self.device)  # (batches, batch)
-        self.at = torch.zeros(1, dtype=torch.long, device=self.device)  # row of `order` that is next
+        self.next_row = torch.zeros(1, dtype=torch.long, device=self.device)  # index into `order`
         self.sums: dict[str, Tensor] = {}
         self.setup_seconds = 0.0
 
@@ -67,7 +66,7 @@ class Steps:
         for optimizer, rate in zip(self.optimizers, rates, strict=True):
             for group in optimizer.param_groups:
                 if isinstance(group["lr"], Tensor):
-                    group["lr"].fill_(rate[group["name"]])  # where the graph reads it
+                    group["lr"].fill_(rate[group["name"]])  # the graph reads this tensor
                 else:
                     group["lr"] = rate[group["name"]]
 
@@ -81,13 +80,13 @@ class Steps:
         self.set_data(data, order)
         if not self.is_prepared:
             self.prepare()
-        self.at.zero_()
+        self.next_row.zero_()
         step = self.step if self.graph is None else self.graph.replay
         for _ in range(len(order)):
             step()
 
     def set_data(self, data: Sequence[Tensor], order: Tensor) -> None:
-        """Put data and order where the steps read them; a new place, and a capture anew, only where they do not fit."""
+        """Copy data and order to the tensors that steps read; if they do not fit, make new ones and capture again."""
         if self.requested == "eager":
             self.data, self.order = [*data], order
             return
@@ -97,7 +96,7 @@ class Steps:
             a is b or (a is not self.images and len(b) <= len(a) and a.shape[1:] == b.shape[1:] and a.dtype == b.dtype)
             for a, b in zip(current, new, strict=True)
         )
-        if not fits:  # the images lie still by themselves; what a stage makes may lie elsewhere in the next epoch
+        if not fits:  # images keep their address; data that a stage makes may have another one in each epoch
             self.order, *self.data = [tensor if tensor is self.images else tensor.clone() for tensor in new]
             self.graph, self.is_prepared = None, False
             return
@@ -106,9 +105,9 @@ class Steps:
                 a[: len(b)].copy_(b)
 
     def step(self) -> None:
-        """One step on the next batch: all updates, in order.  Never waits for the device."""
-        index = self.order.index_select(0, self.at).flatten()
-        self.at.add_(1)
+        """Take one step on the next batch: all updates, in order. It never waits for the device."""
+        index = self.order.index_select(0, self.next_row).flatten()
+        self.next_row.add_(1)
         batch = [to_float(tensor.index_select(0, index)) for tensor in self.data]
         if self.engine.channels_last:
             batch = [b.contiguous(memory_format=torch.channels_last) if b.dim() == 4 else b for b in batch]
@@ -122,38 +121,38 @@ class Steps:
             for name, part in {objective_name(i): objective, **parts}.items():
                 value = part.detach()
                 if name not in self.sums:
-                    # A sum of many bf16 values in bf16 would stand still.
+                    # In bf16 a sum of many values stops growing.
                     self.sums[name] = torch.zeros_like(value, dtype=torch.promote_types(value.dtype, torch.float32))
                 self.sums[name].add_(value)
 
     def prepare(self) -> None:
-        """Compile and capture; what the warm-up changed is put back, so that nothing is trained by it.
+        """Compile and capture, and undo what the warm-up changed.
 
         Raises:
-            Unusable: the capture failed.  What fails before it is trained eagerly.
+            GpuUnusableError: the capture failed. After any earlier failure, training goes on eagerly.
         """
         self.is_prepared = True
         started = synchronized_time(self.device)
-        on_it = torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
-        broken: GpuUnusableError | None = None
+        device_context = torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
+        capture_error: GpuUnusableError | None = None
         try:
-            with undo_changes(self.model, self.optimizers, self.device), on_it:
-                broken = self.compile_and_capture()
-                if broken:
-                    raise broken
+            with undo_changes(self.model, self.optimizers, self.device), device_context:
+                capture_error = self.compile_and_capture()
+                if capture_error:
+                    raise capture_error
         except Exception:
-            if broken:  # nothing can be put back either, which raises errors that say less
-                raise broken from broken.__cause__
+            if capture_error:  # undoing fails, too, with errors that tell less
+                raise capture_error from capture_error.__cause__
             raise
         for sum_ in self.sums.values():
             sum_.zero_()
         self.setup_seconds += synchronized_time(self.device) - started
 
     def compile_and_capture(self) -> GpuUnusableError | None:
-        """Compile, warm up and capture, or fall back; the error of `capture` after which nothing can go on."""
+        """Compile, warm up and capture, or fall back to eager steps; return the error of a failed capture."""
         try:
             if self.requested == "compiled":
-                # The same random numbers as eagerly, not inductor's own.
+                # The random numbers of eager steps, not inductor's.
                 self.losses = [torch.compile(update.loss, options={"fallback_random": True})
                                for update in self.updates]  # fmt: skip
             use_static_learning_rates(self.optimizers, self.device)
@@ -163,60 +162,58 @@ class Steps:
                 self.engine_used = "graph" if self.requested == "graph" else "compiled graph"
         except GpuUnusableError as error:
             return error
-        except Exception as error:  # torch raises many kinds; whatever it is, training goes on and says why
+        except Exception as error:  # torch raises many kinds; training goes on eagerly
             reason = str(error).strip().splitlines()[:1] or [""]
             self.fall_back_to_eager(f"{self.requested} failed: {type(error).__name__}: {reason[0]}")
         return None
 
     def fall_back_to_eager(self, reason: str) -> None:
-        """Go on eagerly."""
+        """Take eager steps from now on, and warn."""
         self.requested, self.engine_used = "eager", f"eager: {reason}"
         self.losses, self.graph = [update.loss for update in self.updates], None
         warnings.warn(f"a stage is trained eagerly: {reason}", stacklevel=2)
 
     def warm_up(self) -> None:
-        """Some steps that allocate, compile and choose; on a GPU on a stream of its own, as capturing wants it.
-
-        There the last one must not wait for the device: in a capture that would be beyond repair.
+        """Take some steps, in which libraries compile and allocate; on a GPU on their own stream, as graphs require.
 
         Raises:
-            RuntimeError: it does.
+            RuntimeError: the last step waits for the GPU, which would break a capture for good.
         """
-        gpu = self.device.type == "cuda"
-        side = torch.cuda.Stream(self.device) if gpu else None
-        if side is not None:
-            side.wait_stream(torch.cuda.current_stream(self.device))
+        is_gpu = self.device.type == "cuda"
+        warmup_stream = torch.cuda.Stream(self.device) if is_gpu else None
+        if warmup_stream is not None:
+            warmup_stream.wait_stream(torch.cuda.current_stream(self.device))
         try:
-            with torch.cuda.stream(side) if gpu else nullcontext():
+            with torch.cuda.stream(warmup_stream) if is_gpu else nullcontext():
                 for number in range(WARMUP_STEPS):
-                    with no_synchronization() if gpu and number == WARMUP_STEPS - 1 else nullcontext():
-                        self.at.zero_()
+                    with no_synchronization() if is_gpu and number == WARMUP_STEPS - 1 else nullcontext():
+                        self.next_row.zero_()
                         self.step()
         finally:
-            if side is not None:
-                torch.cuda.current_stream(self.device).wait_stream(side)
+            if warmup_stream is not None:
+                torch.cuda.current_stream(self.device).wait_stream(warmup_stream)
 
     def capture(self) -> None:
-        """Record one step; needs a GPU, and a warm-up.
+        """Capture one step, after a warm-up on a GPU.
 
         Raises:
             RuntimeError: the step draws random numbers on the CPU.
-            Unusable: the step does something else that cannot be recorded.
+            GpuUnusableError: the step does something else that cannot be captured.
         """
         for optimizer in self.optimizers:
-            optimizer.zero_grad(set_to_none=True)  # gradients are to lie in the graph's own memory
-        graph, host = torch.cuda.CUDAGraph(), torch.get_rng_state()
-        # The device's generator is known to the graph: every replay draws new numbers, those of an eager step.
+            optimizer.zero_grad(set_to_none=True)  # gradients must be in the graph's memory
+        graph, cpu_rng_state = torch.cuda.CUDAGraph(), torch.get_rng_state()
+        # The graph registers the device's generator: every replay draws new numbers, the same as an eager step.
         try:
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self.step()
         except Exception as error:
-            # torch leaves the thread on the capture's stream and the generator as one that is captured.
+            # torch leaves the thread on the capture's stream, and the generator in capture mode.
             GpuUnusableError.happened = True
             reason = str(error).strip().splitlines()[:1] or [""]
             raise GpuUnusableError(f"a step cannot be captured in a CUDA graph: {type(error).__name__}: {reason[0]}. "
                            "Run again with --engine eager") from error  # fmt: skip
-        if not torch.equal(host, torch.get_rng_state()):
+        if not torch.equal(cpu_rng_state, torch.get_rng_state()):
             raise RuntimeError("a loss draws random numbers on the CPU: a replay would draw the same ones again")
         self.graph = graph
 
@@ -232,7 +229,7 @@ def objective_name(update: int) -> str:
 
 
 def reset_optimizer(optimizer: torch.optim.Adam) -> None:
-    """Make an Adam a new one, in place."""
+    """Reset the state of an Adam optimizer, in place."""
     for state in optimizer.state.values():
         for tensor in state.values():
             tensor.zero_()

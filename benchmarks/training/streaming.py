@@ -1,4 +1,4 @@
-"""Training data that do not fit on the device: kept on the host, and fetched a portion ahead of the steps."""
+"""Training data that do not fit on the device: they stay on the host, and are copied one portion ahead of the steps."""
 
 from __future__ import annotations
 
@@ -77,6 +77,6 @@ def stream_batches(data: Sequence[Tensor], order: Tensor, limit: int | None = No
 def _fetch(tensor: Tensor, index: Tensor, device: torch.device) -> Tensor:
     if tensor.device == device:
         return tensor.index_select(0, index.pin_memory().to(device, non_blocking=True))
-    chosen = torch.empty((len(index), *tensor.shape[1:]), dtype=tensor.dtype, pin_memory=True)
-    torch.index_select(tensor, 0, index, out=chosen)
-    return chosen.to(device, non_blocking=True)
+    selected = torch.empty((len(index), *tensor.shape[1:]), dtype=tensor.dtype, pin_memory=True)
+    torch.index_select(tensor, 0, index, out=selected)
+    return selected.to(device, non_blocking=True)

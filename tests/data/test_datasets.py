@@ -320,7 +320,7 @@ def test_missing_celeba_images_are_counted_and_the_first_is_named(tmp_path):
     folder = write_celeba(tmp_path, "0022")
     (folder / "000002.jpg").unlink()
     (folder / "000003.jpg").unlink()
-    with pytest.raises(DataError, match=r"2 of 4 listed images are missing; the first is .*/000002.jpg.*fetch celeba"):
+    with pytest.raises(DataError, match=r"2 of 4 listed images are missing; first: .*/000002.jpg.*fetch celeba"):
         datasets.load("celeba", tmp_path)
 
 
@@ -482,11 +482,11 @@ def prepared(cache):
 def test_prepared_images_equal_decoded_ones(tmp_path, own_cache):
     folder = four_images(tmp_path)
     decoded = datasets.load(folder, None)
-    (kept,) = prepared(own_cache)
-    before = kept.stat().st_mtime_ns
+    (saved,) = prepared(own_cache)
+    before = saved.stat().st_mtime_ns
     again = datasets.load(folder, None)
     assert torch.equal(decoded.train.images, again.train.images)
-    assert kept.stat().st_mtime_ns == before
+    assert saved.stat().st_mtime_ns == before
 
 
 def test_changed_image_is_decoded_again(tmp_path, own_cache):
@@ -510,16 +510,16 @@ def test_writing_into_loaded_images_leaves_the_prepared_file_alone(tmp_path):
 def test_broken_prepared_file_is_made_again(broken, tmp_path, own_cache):
     folder = four_images(tmp_path)
     expected = datasets.load(folder, None)
-    (kept,) = prepared(own_cache)
-    good = kept.read_bytes()
+    (saved,) = prepared(own_cache)
+    good = saved.read_bytes()
     if broken == "pickle":
-        np.save(kept, np.array([{}], dtype=object))
+        np.save(saved, np.array([{}], dtype=object))
     elif broken == "shape":
-        np.save(kept, np.zeros((4, 1, 8, 9), np.uint8))
+        np.save(saved, np.zeros((4, 1, 8, 9), np.uint8))
     else:
-        kept.write_bytes(good[: len(good) // 2] if broken == "half" else broken)
+        saved.write_bytes(good[: len(good) // 2] if broken == "half" else broken)
     assert torch.equal(datasets.load(folder, None).train.images, expected.train.images)
-    assert kept.read_bytes() == good
+    assert saved.read_bytes() == good
 
 
 def test_cache_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):

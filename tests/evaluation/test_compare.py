@@ -1,4 +1,4 @@
-"""`run evaluate`: anybody's images."""
+"""The command `evaluate`, on any two sets of images."""
 
 import json
 
@@ -72,7 +72,7 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("AE_BENCH_CACHE", str(tmp_path / "cache"))
 
 
-def test_the_training_part_is_a_set_of_its_own(capsys):
+def test_the_training_split_is_a_reference_set(capsys):
     got = evaluate(capsys, "--real", "digits:train", "--fake", "digits", "--features", "classifier", "--metrics", "fd")
     assert got["n_real"] == got["n_fake"] == 500
     assert got["fd_classifier"] > 0.05
@@ -98,7 +98,7 @@ def test_moments_as_pytorch_fid_saves_them(tmp_path, capsys):
     for arguments, words in [
         (["--real", both[0], "--fake", "digits", "--features", "pixels"], "digits 64: they cannot be compared"),
         (["--real", both[0], "--fake", "digits", "--features", "classifier", "--metrics", "fd,prd"],
-         "prd cannot be had from moments"),
+         "prd cannot be computed from moments"),
     ]:  # fmt: skip
         assert main(["evaluate", *map(str, arguments)]) == 2
         assert words in capsys.readouterr().err
@@ -138,7 +138,7 @@ def test_gray_images_stored_as_colours_are_gray_beside_gray_ones(tmp_path, capsy
     assert got["fd_classifier"] < 1
 
 
-def test_few_images_are_refused_unless_told(capsys):
+def test_few_images_are_refused_unless_allowed(capsys):
     few = ["--real", "digits", "--fake", "digits:train", "--features", "classifier", "--images", "20"]
     assert main(["evaluate", *few]) == 2
     assert "20 samples of 32 features" in capsys.readouterr().err
@@ -154,7 +154,7 @@ def test_what_was_seen_before_is_not_computed_again(tmp_path, capsys):
     assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "features").glob("*.npz")}
 
 
-def test_mistakes(tmp_path, capsys):
+def test_errors(tmp_path, capsys):
     np.savez(tmp_path / "objects.npz", np.array([{}], dtype=object))
     np.savez(tmp_path / "two.npz", a=HERE, b=HERE)
     (tmp_path / "empty").mkdir()

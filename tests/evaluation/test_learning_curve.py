@@ -62,9 +62,9 @@ def test_points_are_where_they_are_due_and_in_the_frame(tmp_path):
     assert [at for *at, _ in points(record)] == [["train", 1], ["train", 2]]
     assert all(value > 0 for *_, value in points(record))
     _, epochs = records.read(tmp_path)
-    mine = epochs[epochs["key"] == record["key"]]
-    assert [*mine["fd_classifier"].isna()] == [True, False, False]
-    assert set(mine["protocol_id"]) == {record["learning_curve"]["protocol_id"]}
+    own = epochs[epochs["key"] == record["key"]]
+    assert [*own["fd_classifier"].isna()] == [True, False, False]
+    assert set(own["protocol_id"]) == {record["learning_curve"]["protocol_id"]}
 
 
 def test_a_record_without_a_curve_is_trained_again_only_for_those_who_ask(tmp_path):
@@ -78,7 +78,7 @@ def test_a_record_without_a_curve_is_trained_again_only_for_those_who_ask(tmp_pa
         assert run_trial(job(tmp_path, eval_every=again)) == curved
 
 
-def test_a_plan_knows_which_trainings_lack_their_curve(tmp_path):
+def test_a_plan_knows_which_runs_lack_their_learning_curve(tmp_path):
     options = Options(preset="demo", only="glf", seeds="1", results=str(tmp_path), images="200", eval_every="5")
     found = make_plan(options, ["auto"])
     assert [one.eval_every for one in found.jobs] == [5]
@@ -96,7 +96,7 @@ def test_lost_weights_do_not_lose_the_curve(tmp_path):
     assert again["learning_curve"] == curved["learning_curve"]
 
 
-def test_a_diverged_training_keeps_its_points_and_is_not_repeated(tmp_path):
+def test_a_diverged_run_keeps_its_points_and_is_not_repeated(tmp_path):
     record = run_trial(job(tmp_path, epochs=3, eval_every=1, lr=1e18))
     assert record["status"] == "diverged"
     assert len(points(record)) == len(record["epochs"]) - 1
@@ -116,22 +116,22 @@ run_trial.run_trial(test_learning_curve.job(Path({folder!r}), epochs=8, eval_eve
 
 
 @pytest.mark.slow
-def test_a_killed_training_goes_on_with_its_curve(tmp_path):
-    whole = run_trial(job(tmp_path / "whole", epochs=8, eval_every=1))
+def test_a_killed_run_is_resumed_with_its_learning_curve(tmp_path):
+    uninterrupted = run_trial(job(tmp_path / "whole", epochs=8, eval_every=1))
     folder = tmp_path / "cut"
     script = CUT.format(tests=str(Path(__file__).parent), folder=str(folder))
     process = subprocess.Popen([sys.executable, "-c", script])
-    state = folder / "runs" / whole["key"] / "state.pt"
+    state = folder / "runs" / uninterrupted["key"] / "state.pt"
     until = time.monotonic() + 60
     while not state.exists() and time.monotonic() < until:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert records.find(folder, whole["key"]) is None, "it had come to its end"
+    assert records.find(folder, uninterrupted["key"]) is None, "it had come to its end"
     resumed = run_trial(job(folder, epochs=8, eval_every=1))
     assert resumed["provenance"]["resumed"] == 1
-    assert points(resumed) == points(whole)
-    assert comparable_epochs(resumed) == comparable_epochs(whole)
+    assert points(resumed) == points(uninterrupted)
+    assert comparable_epochs(resumed) == comparable_epochs(uninterrupted)
 
 
 @pytest.mark.slow

@@ -15,13 +15,8 @@ from benchmarks.evaluation import image_ops
 from benchmarks.evaluation.extractors import make_extractor
 from benchmarks.evaluation.metrics import METRICS, frechet_distance
 from benchmarks.evaluation.protocol import BASE_VARIANT, VARIANTS
-from benchmarks.evaluation.scoring import (
-    EvaluationRequest,
-    NonFiniteImages,
-    Scorer,
-    evaluation_key,
-    evaluation_requests,
-)
+from benchmarks.evaluation.requests import EvaluationRequest, evaluation_key, evaluation_requests
+from benchmarks.evaluation.scoring import NonFiniteImages, Scorer
 from benchmarks.evaluation.sources import CRITERIA_SOURCES, SOURCES, stream_seed
 from benchmarks.experiments import records
 
@@ -75,13 +70,13 @@ def test_samples_are_scored_as_their_metric_scores_their_pixels():
 
 def test_a_model_without_an_encoder_is_scored_all_the_same_and_says_what_it_lacks():
     m = make_scorer(max_images=300)
-    wanted = evaluation_requests(1, ("prior", *CRITERIA_SOURCES))
-    entries = {e["source"]: e for e in m.score_model(Given(FAKES), RECORD, wanted, ["fd"])}
+    requested = evaluation_requests(1, ("prior", *CRITERIA_SOURCES))
+    entries = {e["source"]: e for e in m.score_model(Given(FAKES), RECORD, requested, ["fd"])}
     assert entries["posterior"]["values"] == entries["reconstruction"]["values"] == {}
     assert "has no encoder" in entries["posterior"]["missing_reason"]
     assert entries["floor"]["values"]["fd_classifier"] > 0
     record = {**RECORD, "evaluations": [*entries.values()]}
-    assert m.missing_requests(record, wanted, ["fd"]) == []  # what cannot be had is not asked for again
+    assert m.missing_requests(record, requested, ["fd"]) == []  # what cannot be had is not asked for again
 
 
 def test_the_floor_is_the_distance_of_the_training_images():
@@ -148,13 +143,13 @@ def test_a_value_that_was_computed_in_another_way_does_not_count(monkeypatch):
     assert m.missing_requests(record, [EvaluationRequest()], ["fd", "prd"]) == []
 
 
-def test_what_cannot_be_measured_beside_the_samples_costs_no_training_its_number():
+def test_images_that_cannot_be_scored_cost_no_run_its_distance():
     """Few training images, or a decoder that breaks on one of them: the samples' distance stands."""
     few = replace(DIGITS, train=DIGITS.train.canonical(30))
     m = replace(make_scorer(), data=few)
     assert m.error is None
-    wanted = evaluation_requests(1, ("prior", "floor"))
-    entries = {e["source"]: e for e in m.score_model(Given(FAKES), RECORD, wanted, ["fd"])}
+    requested = evaluation_requests(1, ("prior", "floor"))
+    entries = {e["source"]: e for e in m.score_model(Given(FAKES), RECORD, requested, ["fd"])}
     assert entries["prior"]["values"]["fd_classifier"] > 0
     assert entries["floor"]["missing_reason"] == "30 images are too few for 32 features"
 
@@ -169,7 +164,7 @@ def test_what_cannot_be_measured_beside_the_samples_costs_no_training_its_number
     assert "500 generated images are not finite" in entries["reconstruction"]["missing_reason"]
 
 
-def test_the_floor_is_computed_once_for_all_trainings(tmp_path):
+def test_the_floor_is_computed_once_for_all_runs(tmp_path):
     m = make_scorer()
     (one,) = m.score_model(Given(FAKES), RECORD, [EvaluationRequest("floor")], ["fd"])
     files = {p: p.stat().st_mtime_ns for p in (tmp_path / "cache" / "features").iterdir()}
@@ -227,7 +222,7 @@ def test_five_thousand_of_more_are_a_variant():
     assert "5k" in replace(make_scorer(), max_images=6000).protocols  # fewer fakes, though there are but 500 reals
 
 
-def test_the_training_part_is_not_compared_with_itself():
+def test_the_training_split_is_not_compared_with_itself():
     m = make_scorer()
     assert m.protocol_for(EvaluationRequest("floor", 0, "train")) is None
     assert m.protocol_for(EvaluationRequest("prior", 0, "train")).split == "train"
@@ -271,12 +266,12 @@ def test_only_samples_are_drawn_more_than_once():
 
 def test_keys_of_all_requests_differ():
     m = make_scorer()
-    wanted = evaluation_requests(3, tuple(SOURCES), tuple(m.protocols))
-    keys = {evaluation_key(k, r, m.protocols[r.variant]) for k in ("a", "b") for r in wanted}
-    assert len(keys) == 2 * len(wanted)
+    requested = evaluation_requests(3, tuple(SOURCES), tuple(m.protocols))
+    keys = {evaluation_key(k, r, m.protocols[r.variant]) for k in ("a", "b") for r in requested}
+    assert len(keys) == 2 * len(requested)
 
 
-def test_more_features_than_images_are_refused_unless_told():
+def test_more_features_than_images_are_refused_unless_allowed():
     assert "--allow-few" in make_scorer(max_images=32).error
     assert make_scorer(max_images=33).error is None
     assert make_scorer(max_images=32, allow_few=True).error is None

@@ -21,8 +21,8 @@ def test_torch_fidelity_gives_the_same_distance_on_the_same_features(pairs_of_fe
     from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
     (a, b), tensors = pairs_of_features
-    theirs = fid_statistics_to_metric(*map(fid_features_to_statistics, tensors), verbose=False)
-    assert frechet_distance(a, b) == pytest.approx(theirs["frechet_inception_distance"], rel=1e-6)
+    reference = fid_statistics_to_metric(*map(fid_features_to_statistics, tensors), verbose=False)
+    assert frechet_distance(a, b) == pytest.approx(reference["frechet_inception_distance"], rel=1e-6)
 
 
 def test_torch_fidelity_gives_the_same_kernel_distance_on_the_same_features(pairs_of_features):
@@ -30,11 +30,13 @@ def test_torch_fidelity_gives_the_same_kernel_distance_on_the_same_features(pair
 
     (a, b), tensors = pairs_of_features
     # One subset of all images: whose generator draws it does not matter.
-    theirs = kid_features_to_metric(*tensors, kid_subsets=1, kid_subset_size=700, kid_kernel="poly", verbose=False,
+    reference = kid_features_to_metric(*tensors, kid_subsets=1, kid_subset_size=700, kid_kernel="poly", verbose=False,
                                     kid_kernel_poly_degree=3, kid_kernel_poly_gamma=None, kid_kernel_poly_coef0=1,
                                     rng_seed=0)  # fmt: skip
     ours = kid(a, b, subsets=1, size=700)
-    assert ours["kid_mean"] == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-4)  # theirs is in float32
+    assert ours["kid_mean"] == pytest.approx(
+        reference["kernel_inception_distance_mean"], rel=1e-4
+    )  # theirs is in float32
     many = kid_features_to_metric(*tensors, kid_subsets=100, kid_subset_size=300, kid_kernel="poly", verbose=False,
                                   kid_kernel_poly_degree=3, kid_kernel_poly_gamma=None, kid_kernel_poly_coef0=1,
                                   rng_seed=0)  # fmt: skip

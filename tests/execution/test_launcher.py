@@ -101,7 +101,7 @@ def test_every_force_is_obeyed_once_whatever_came_between(tmp_path):
     assert (this.run_folder / "attempts.txt").read_text().count(" train ") == 2
 
 
-def test_a_training_is_done_when_all_of_its_sample_sets_are_measured(tmp_path):
+def test_a_run_is_done_when_all_of_its_sample_sets_are_scored(tmp_path):
     made = trial(epochs=1)
     run_job(job(tmp_path, made))
     begun(tmp_path, cells={made.key: cell(draws=1)})
@@ -112,7 +112,7 @@ def test_a_training_is_done_when_all_of_its_sample_sets_are_measured(tmp_path):
     assert " 1        .        .        .        ." in status.report(tmp_path, dict)
 
 
-def test_trainings_that_others_are_at_are_waited_for_until_one_is_let_go(tmp_path, monkeypatch):
+def test_runs_of_other_launchers_are_waited_for_until_one_is_released(tmp_path, monkeypatch):
     monkeypatch.setattr(launcher, "CHECK_SECONDS", 0.05)
     busy = [job(tmp_path, trial(epochs=1, seed=seed)) for seed in (0, 1)]
     looks = []
@@ -149,10 +149,10 @@ def test_a_force_that_was_cut_off_goes_on(tmp_path, short_demo, monkeypatch, cap
     def trained():
         return sum(path.read_text().count(" train ") for path in tmp_path.glob("runs/*/attempts.txt"))
 
-    told = launcher.describe_outcome
+    messages = launcher.describe_outcome
 
     def cut(one):
-        monkeypatch.setattr(launcher, "describe_outcome", told)
+        monkeypatch.setattr(launcher, "describe_outcome", messages)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(launcher, "describe_outcome", cut)

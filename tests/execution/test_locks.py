@@ -10,9 +10,9 @@ import pytest
 from benchmarks.execution import locks
 
 
-def test_a_claim_excludes_others_until_it_is_released(tmp_path):
-    with locks.locked(tmp_path) as mine:
-        assert mine
+def test_a_lock_excludes_others_until_it_is_released(tmp_path):
+    with locks.locked(tmp_path) as own:
+        assert own
         assert locks.is_locked(tmp_path)
         with locks.locked(tmp_path) as second:
             assert not second
@@ -39,12 +39,12 @@ def run(function, *arguments):
     return process
 
 
-def test_the_claim_of_a_dead_process_of_this_host_is_taken_over_at_once(tmp_path):
+def test_the_lock_of_a_dead_process_of_this_host_is_taken_over_at_once(tmp_path):
     run(die_with_claim, tmp_path).join()
     assert (tmp_path / locks.LOCK_FILE).is_file()
     assert not locks.is_locked(tmp_path)
-    with locks.locked(tmp_path) as mine:
-        assert mine
+    with locks.locked(tmp_path) as own:
+        assert own
 
 
 def elsewhere(folder, **changes):
@@ -52,14 +52,14 @@ def elsewhere(folder, **changes):
     (folder / locks.LOCK_FILE).write_text(json.dumps(owner))
 
 
-def test_a_claim_of_another_host_holds_while_its_heart_beats(tmp_path):
+def test_a_lock_of_another_host_holds_while_its_heartbeat_continues(tmp_path):
     elsewhere(tmp_path)
-    with locks.locked(tmp_path) as mine:
-        assert not mine
+    with locks.locked(tmp_path) as own:
+        assert not own
     old = time.time() - locks.STALE_SECONDS - 1
     os.utime(tmp_path / locks.LOCK_FILE, (old, old))
-    with locks.locked(tmp_path) as mine:
-        assert mine
+    with locks.locked(tmp_path) as own:
+        assert own
 
 
 def test_a_requeued_job_need_not_wait_for_its_own_earlier_run(tmp_path, monkeypatch):
@@ -69,8 +69,8 @@ def test_a_requeued_job_need_not_wait_for_its_own_earlier_run(tmp_path, monkeypa
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
     assert locks.is_locked(tmp_path), "another node of this run of the job"
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
-    with locks.locked(tmp_path) as mine:
-        assert mine
+    with locks.locked(tmp_path) as own:
+        assert own
 
 
 def test_the_heart_beats(tmp_path, monkeypatch):
@@ -84,7 +84,7 @@ def test_the_heart_beats(tmp_path, monkeypatch):
             time.sleep(0.05)
 
 
-def test_a_claim_taken_over_is_not_released_by_its_first_owner(tmp_path):
+def test_a_lock_that_was_taken_over_is_not_released_by_its_first_owner(tmp_path):
     with locks.locked(tmp_path):
         elsewhere(tmp_path)
     assert json.loads((tmp_path / locks.LOCK_FILE).read_text())["host"] == "another"
@@ -93,8 +93,8 @@ def test_a_claim_taken_over_is_not_released_by_its_first_owner(tmp_path):
 def hold(folder, barrier, tally):
     """Try to get the lock when all others do, and hold it until all have tried."""
     barrier.wait()
-    with locks.locked(folder) as mine:
-        if mine:
+    with locks.locked(folder) as own:
+        if own:
             with (tally / str(os.getpid())).open("x"):
                 pass
         barrier.wait()

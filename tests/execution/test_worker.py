@@ -56,7 +56,7 @@ def test_a_fault_that_passes_costs_nothing(tmp_path, monkeypatch):
 def spoil(job):
     """A trial after which nothing succeeds on its device."""
     record = run_job(job)
-    worker.LOST.add(job.device)
+    worker.LOST_DEVICES.add(job.device)
     return os.getpid(), record["status"]
 
 
@@ -69,25 +69,25 @@ def test_a_worker_that_has_lost_its_device_gives_the_next_trial_to_a_new_one(tmp
 
 
 def test_nothing_is_tried_on_a_lost_device(tmp_path, monkeypatch):
-    monkeypatch.setattr(worker, "LOST", set())
-    broken, whole = trial(epochs=1, train_fingerprint="0" * 64), trial(epochs=1)
+    monkeypatch.setattr(worker, "LOST_DEVICES", set())
+    broken, uninterrupted = trial(epochs=1, train_fingerprint="0" * 64), trial(epochs=1)
     calls = []
 
     def lose(job):
         calls.append(1)
-        worker.LOST.add(job.device)
+        worker.LOST_DEVICES.add(job.device)
         return run_trial(job)
 
     monkeypatch.setattr(worker.run_trial, "run_trial", lose)
     assert run_job(job(tmp_path, broken))["status"] == "failed"
     assert len(calls) == 1, "not a second time"
     with pytest.raises(RuntimeError, match="left cpu unusable to this process: run again"):
-        run_job(job(tmp_path, whole))
+        run_job(job(tmp_path, uninterrupted))
     assert len(calls) == 1
-    assert records.find(tmp_path, whole.key) is None, "it is still to be done, elsewhere"
+    assert records.find(tmp_path, uninterrupted.key) is None, "it is still to be done, elsewhere"
 
 
-def test_a_trial_that_raises_twice_is_recorded_by_whoever_ran_it(tmp_path):
+def test_a_run_that_fails_twice_is_recorded_by_its_worker(tmp_path):
     made = trial(epochs=1, train_fingerprint="0" * 64)
     record = run_job(job(tmp_path, made))
     assert record["status"] == "failed"
@@ -146,7 +146,7 @@ run_job(job({folder!r}, trial("vae", epochs=15, images=640)))
 @pytest.mark.kill
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGUSR2, marks=pytest.mark.full)])
-def test_a_training_that_is_told_to_end_saves_first(tmp_path, monkeypatch, number):
+def test_a_run_that_gets_a_signal_saves_first(tmp_path, monkeypatch, number):
     made = trial("vae", epochs=15, images=640)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "tests" / "support"), str(ROOT)]))
     monkeypatch.setenv("AE_BENCH_SAVE_SECONDS", "1e9")

@@ -13,7 +13,7 @@ from benchmarks.experiments import index, records
 
 @pytest.fixture(autouse=True)
 def worth_it(monkeypatch):
-    monkeypatch.setattr(index, "WORTH", 3)
+    monkeypatch.setattr(index, "MIN_NEW_FILES", 3)
 
 
 def key(number):
@@ -31,7 +31,7 @@ def same(folder, monkeypatch):
     """What the index gives is what the files give."""
     found = records.read(folder)
     with monkeypatch.context() as m:
-        m.setattr(index, "_load", lambda *_: None)
+        m.setattr(index, "_load_kind", lambda *_: None)
         m.setattr(index, "_save", lambda *_: None)
         expected = records.read(folder)
     for one, other in zip(found, expected, strict=True):
@@ -114,7 +114,7 @@ def test_a_folder_that_cannot_be_written_is_read_all_the_same(tmp_path, monkeypa
     assert indices(tmp_path) == []
 
 
-def test_unreadable_records_are_told_every_time_and_the_rest_is_read(tmp_path):
+def test_unreadable_records_are_reported_every_time_and_the_rest_is_read(tmp_path):
     fill(tmp_path, range(5))
     (tmp_path / "records" / f"{key(9)}.json").write_text("{")
     for _ in range(2):
@@ -122,7 +122,7 @@ def test_unreadable_records_are_told_every_time_and_the_rest_is_read(tmp_path):
             assert len(records.read(tmp_path)[1]) == 5
 
 
-def test_a_newer_record_is_told_with_an_index_too_and_the_rest_is_read(tmp_path):
+def test_a_newer_record_is_reported_with_an_index_too_and_the_rest_is_read(tmp_path):
     fill(tmp_path, range(5))
     records.read(tmp_path)
     path = tmp_path / "records" / f"{key(2)}.json"
@@ -134,14 +134,14 @@ def test_a_newer_record_is_told_with_an_index_too_and_the_rest_is_read(tmp_path)
 
 
 def test_small_folders_stay_as_they_are(tmp_path, monkeypatch):
-    monkeypatch.setattr(index, "WORTH", 200)
+    monkeypatch.setattr(index, "MIN_NEW_FILES", 200)
     fill(tmp_path, range(5))
     before = sorted(os.listdir(tmp_path / "records"))
     assert isinstance(records.read(tmp_path)[0], pd.DataFrame)
     assert sorted(os.listdir(tmp_path / "records")) == before
 
 
-def test_a_record_replaced_by_one_of_its_size_and_time_is_read_anew(tmp_path, monkeypatch):
+def test_a_record_replaced_by_one_of_its_size_and_time_is_read_again(tmp_path, monkeypatch):
     """As unpacking and copying may do."""
     fill(tmp_path, range(5))
     records.read(tmp_path)

@@ -26,7 +26,7 @@ from benchmarks.experiments.checkpoint import load_model_if_valid, read_state
 from benchmarks.experiments.new_record import record_failure
 from benchmarks.experiments.run_trial import run_trial
 from benchmarks.experiments.trial import Trial
-from benchmarks.training.loop import STATE
+from benchmarks.training.loop import STATE_KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 SUPPORT = str(ROOT / "tests" / "support")
@@ -85,7 +85,7 @@ def test_the_same_trial_is_not_run_twice(done):
     assert before == [(f.stat().st_mtime_ns, f.read_bytes()) for f in files]
 
 
-def test_more_draws_need_no_training(done):
+def test_more_sample_sets_need_no_training(done):
     folder, record = done
     weights = folder / "runs" / record["key"] / "weights.pt"
     before = weights.stat().st_mtime_ns
@@ -197,9 +197,9 @@ def test_a_killed_trial_goes_on_to_the_same_bits(tmp_path, monkeypatch, model, l
     assert [place["device"] for place in resumed["provenance"]["earlier"]] == [resumed["provenance"]["device"]]
     assert not state.exists()
     assert log.read_text().count("resumed after") == 1
-    whole = run_trial(job(tmp_path / "whole", made))
-    assert whole["provenance"]["resumed"] == 0
-    assert numbers(resumed) == numbers(whole)
+    uninterrupted = run_trial(job(tmp_path / "whole", made))
+    assert uninterrupted["provenance"]["resumed"] == 0
+    assert numbers(resumed) == numbers(uninterrupted)
 
 
 def test_a_broken_state_is_ignored(done, tmp_path):
@@ -207,7 +207,7 @@ def test_a_broken_state_is_ignored(done, tmp_path):
     state = tmp_path / "runs" / record["key"] / "state.pt"
     state.parent.mkdir(parents=True)
     state.write_bytes(b"PK\x03\x04 half a file")
-    with pytest.warns(UserWarning, match=r"state\.pt: not a readable state; the training starts from scratch"):
+    with pytest.warns(UserWarning, match=r"state\.pt: not a readable state; the run starts from scratch"):
         assert numbers(run_trial(job(tmp_path, trial())))[1:] == numbers(record)[1:]
 
 
@@ -253,8 +253,8 @@ def test_a_failures_message_holds_no_path(tmp_path):
 
 def test_a_message_has_no_path_of_the_users_own_code(tmp_path):
     """Wherever it lies: with the results within it, or beside them."""
-    mine = replace(job(tmp_path / "code" / "results", trial()), code=str(tmp_path / "code"))
-    said = mine.without_paths(f"{tmp_path}/code/my_model.py: no {tmp_path}/code/results/x")
+    own = replace(job(tmp_path / "code" / "results", trial()), code=str(tmp_path / "code"))
+    said = own.without_paths(f"{tmp_path}/code/my_model.py: no {tmp_path}/code/results/x")
     assert said == "<code>/my_model.py: no <results>/x"
     within = replace(job(tmp_path, trial()), code=str(tmp_path / "code"))
     assert str(tmp_path) not in within.without_paths(f"{tmp_path}/code/my_model.py")
@@ -313,7 +313,7 @@ def test_a_trial_cut_off_between_measurements_goes_on_with_them(tmp_path):
     assert run_trial(job(tmp_path, trial(epochs=1))) == cut  # nobody asked for what would need a training
 
 
-def test_retraining_that_gives_the_same_keeps_what_was_measured(tmp_path):
+def test_a_repeated_run_with_the_same_losses_keeps_its_evaluations(tmp_path):
     one = run_trial(job(tmp_path, trial(epochs=1), features="pixels"))
     (tmp_path / "runs" / one["key"] / "weights.pt").unlink()
     two = run_trial(job(tmp_path, trial(epochs=1)))
@@ -333,7 +333,7 @@ def test_diagnostics_that_an_older_record_lacks_are_measured_without_training(tm
     assert two["evaluations"] == one["evaluations"]
 
 
-def test_retraining_that_fails_leaves_the_record_as_it_is(tmp_path):
+def test_a_repeated_run_that_fails_leaves_the_record_as_it_is(tmp_path):
     one = run_trial(job(tmp_path, trial(epochs=1)))
     weights = tmp_path / "runs" / one["key"] / "weights.pt"
     path = tmp_path / "records" / f"{one['key']}.json"
@@ -372,7 +372,9 @@ def test_a_state_or_weights_with_a_hole_are_not_taken(done, tmp_path):
     torch.load(target, weights_only=True)  # it does
     assert load_model_if_valid(target) is None
     state = target.with_name("state.pt")
-    torch.save({"training": dict.fromkeys(STATE, 0), "epochs": "[]", "provenance": "{}", "x": torch.ones(9000)}, state)
+    torch.save(
+        {"training": dict.fromkeys(STATE_KEYS, 0), "epochs": "[]", "provenance": "{}", "x": torch.ones(9000)}, state
+    )
     assert read_state(state) is not None
     raw = bytearray(state.read_bytes())
     raw[len(raw) // 2 : len(raw) // 2 + 4096] = bytes(4096)
@@ -401,9 +403,9 @@ def test_the_returned_record_is_the_written_one(tmp_path):
     assert run_trial(job(tmp_path, made)) == records.find(tmp_path, made.key)
 
 
-def test_logs_alone_may_stay_of_a_training_that_is_done(tmp_path):
-    (asked,) = make_plan(Options("demo", only="glf", on="digits", seeds="1", keep="logs"), ["auto"]).jobs
-    assert asked.keep == "logs"
+def test_a_finished_run_may_keep_its_logs_only(tmp_path):
+    (requested,) = make_plan(Options("demo", only="glf", on="digits", seeds="1", keep="logs"), ["auto"]).jobs
+    assert requested.keep == "logs"
     made = trial(epochs=1)
     light = replace(job(tmp_path, made), keep="logs")
     record = run_trial(light)

@@ -8,7 +8,8 @@ import torch
 
 from benchmarks.data.datasets import load
 from benchmarks.evaluation.extractors import make_extractor
-from benchmarks.evaluation.scoring import EvaluationRequest, Scorer, evaluation_key
+from benchmarks.evaluation.requests import EvaluationRequest, evaluation_key
+from benchmarks.evaluation.scoring import Scorer
 from benchmarks.experiments import records
 from benchmarks.experiments.new_record import new_record
 from benchmarks.experiments.schema import SCHEMA, upgrade

@@ -44,7 +44,9 @@ def test_a_table_of_measured_speed_needs_no_data(capsys, tmp_path):
     """Nor weights, nor records; its rows and columns are checked all the same."""
     command = ["table5", "--results", str(tmp_path), "--data-root", str(tmp_path / "missing")]
     assert main([*command, "--dry-run"]) == 0
-    assert capsys.readouterr().out.startswith("nothing to run: what benchmarks.perf.speed has measured fills it")
+    assert capsys.readouterr().out.startswith(
+        "nothing to run: this table is made from measurements of benchmarks.perf.speed"
+    )
     assert not [*tmp_path.iterdir()]
     assert main(command) == 0
     tidy = pd.read_csv(tmp_path / "tables" / "table5-tidy.csv")
@@ -63,5 +65,5 @@ def test_table3_is_computed_and_written(capsys, tmp_path):
 def test_the_command_line_imports_no_slow_library():
     """Each of these takes a second or so to import, in every command and in every worker."""
     code = "import sys, benchmarks.run; print({'torchvision', 'sklearn', 'matplotlib', 'pytorch_fid'} & {*sys.modules})"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    assert said.strip() == "set()"
+    message = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert message.strip() == "set()"

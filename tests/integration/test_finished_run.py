@@ -165,7 +165,7 @@ def test_status_and_retry_of_a_launch(finished_run, tmp_path, capsys):
     record.unlink()
     assert main(command) == 0
     out = capsys.readouterr().out
-    assert "1 pending trainings have neither a job nor a launcher" in out
+    assert "1 pending runs have neither a job nor a launcher" in out
     assert main(["retry", *command[1:]]) == 0
     again = json.loads(record.read_text())
     assert [e["values"] for e in again["evaluations"]] == [e["values"] for e in before["evaluations"]]

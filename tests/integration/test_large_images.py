@@ -44,15 +44,15 @@ def test_a_folder_trains_two_epochs_resumes_and_samples(images):
     (model, losses), state = run(), run(until=1)
     resumed, _ = run(state)
     assert losses[1] < losses[0]
-    whole, other = model.state_dict(), resumed.state_dict()
-    assert [key for key in whole if not torch.equal(whole[key], other[key])] == []
+    uninterrupted, other = model.state_dict(), resumed.state_dict()
+    assert [key for key in uninterrupted if not torch.equal(uninterrupted[key], other[key])] == []
     samples = model.sample(3, seed=0)
     assert samples.shape == (3, 3, 256, 256)
     assert torch.isfinite(samples).all()
     assert model.reconstruct(images.images[:2]).shape == (2, 3, 256, 256)
 
 
-def test_a_size_that_no_network_has_is_told_before_training(tmp_path, monkeypatch, capsys):
+def test_a_size_that_no_network_has_is_reported_before_training(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     row = replace(datasets.DATASETS["celeba-hq"], shape=(3, 252, 252))
     monkeypatch.setitem(datasets.DATASETS, "celeba-hq", row)

@@ -235,9 +235,11 @@ def test_measured_tables_come_back_from_their_records(folder, tmp_path, request,
             words += ["--data-root", str(request.getfixturevalue("data_root"))]
         if words[0] in REQUIREMENTS:  # what would have to be trained is told at once, not in hours
             assert main([*words, "--dry-run"]) == 0
-            told = capsys.readouterr().out
-            assert "nothing to run: " in told, command
-            assert all("glf-perceptual" in line for line in told.splitlines() if " missing weights" in line), command
+            messages = capsys.readouterr().out
+            assert "nothing to run: " in messages, command
+            assert all("glf-perceptual" in line for line in messages.splitlines() if " missing weights" in line), (
+                command
+            )
         assert main(words) == 0
     assert not (tmp_path / "runs").exists()
     # Whoever runs README's report on a folder has its claims beside the tables, too.

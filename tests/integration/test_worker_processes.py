@@ -101,12 +101,12 @@ def test_ctrl_c_keeps_what_is_finished(two_workers, tmp_path, capsys):
     assert "Traceback" not in errors
     assert "finished runs are kept" in errors
     wait_for(lambda: group_is_empty(two_workers.pid), seconds=20)
-    kept = finished()
-    assert 1 <= len(kept) < 3
+    saved = finished()
+    assert 1 <= len(saved) < 3
     assert main([*COMMAND, "--cluster", "inline", "--results", str(out)]) == 0
-    assert f"{3 - len(kept)} runs to do, {len(kept)} done already" in capsys.readouterr().out
+    assert f"{3 - len(saved)} runs to do, {len(saved)} done already" in capsys.readouterr().out
     assert len([*out.glob("records/*.json")]) == 3
-    assert all((out / "records" / name).read_bytes() == content for name, content in kept.items())
+    assert all((out / "records" / name).read_bytes() == content for name, content in saved.items())
 
 
 @pytest.mark.slow

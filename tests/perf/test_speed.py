@@ -100,18 +100,18 @@ def test_a_fixed_cost_per_step_is_found():
     assert speed_report.fit([(1, 1), (2, 3)])[0] == 0  # not below zero
 
 
-def test_trainings_at_once_add_up():
+def test_parallel_runs_add_up():
     assert speed_report.throughput(record()) == pytest.approx(2 / 1.5)
 
 
-def test_hours_of_a_training_are_of_its_stages():
+def test_hours_of_a_run_are_the_sum_over_its_stages():
     """Two-Stage VAE on MNIST: 400 epochs and 800 of 600 steps (B.4)."""
     rows = [row("ours", 0, [s], stage=stage, steps=1) for stage, s in (("first", 0.01), ("second", 0.001))]
     value = record(model="two-stage-vae", images=60_000, batch={"first": 100, "second": 100}, rows=rows)
     assert speed_report.column_hours(value) == pytest.approx(600 * (400 * 0.01 + 800 * 0.001) / 3600)
 
 
-def test_the_column_is_the_sum_over_models_and_trainings():
+def test_the_column_is_the_sum_over_models_and_runs():
     values = []
     for model in TABLE1:
         stages = Case(model, "mnist", 1, 1, Path()).schedules()
@@ -135,7 +135,7 @@ def test_the_column_is_the_sum_over_models_and_trainings():
     assert [*speed_report._column(values[1:])] == []
 
 
-def test_floating_point_operations_are_those_of_the_ledger():
+def test_floating_point_operations_are_those_counted_by_hand():
     """GLF at 28x28, nz 20, k 64: 78.20 M multiply-adds of the auto-encoder and 0.14 M of the flow per image."""
     case = Case("glf", "mnist", 1, 1, Path())
     assert baselines.flops(case)["train"] == pytest.approx(2 * 256 * (78.20e6 + 0.1437e6), rel=1e-3)
@@ -185,7 +185,7 @@ def test_table_csv_and_plot_come_from_the_records_alone(tmp_path):
     (["--on", "celeba-hq"], "--on celeba-hq: it has no fixed number of images"),
     (["--models", "glf,glf-perceptual"], "glf-perceptual needs vgg16-397923af.pth in torch hub's cache"),
 ])  # fmt: skip
-def test_mistakes_are_told_before_anything_is_measured(arguments, message, capsys, tmp_path, monkeypatch):
+def test_errors_are_reported_before_anything_is_measured(arguments, message, capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("AE_BENCH_DATA", str(tmp_path))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     assert speed.main([*arguments, "--out", str(tmp_path / "out")]) == 2
@@ -194,8 +194,8 @@ def test_mistakes_are_told_before_anything_is_measured(arguments, message, capsy
 
 
 def test_the_call_for_a_gpu_asks_for_everything():
-    given = Namespace(gpu=True, scaling=False, engine="auto", rounds=3, channels_last=False, processes=0)
-    found = [*speed_specs.make_specs(given, torch.device("cuda"))]
+    options = Namespace(gpu=True, scaling=False, engine="auto", rounds=3, channels_last=False, processes=0)
+    found = [*speed_specs.make_specs(options, torch.device("cuda"))]
     tables = {(w.case.model, w.case.dataset, w.case.precision) for w in found if w.purpose == "table"}
     assert {("glf", d, p) for d in ("mnist", "cifar10", "celeba") for p in ("tf32", "fp32")} <= tables
     assert {(m, "mnist", "tf32") for m in TABLE1} <= tables
@@ -218,20 +218,20 @@ def test_a_loop_beside_ours_that_fails_is_left_out(tmp_path, monkeypatch, capsys
         return {**record(), **speed_measurement.describe(spec), "rows": rows, "lame": [*spec.failed_baselines]}
 
     monkeypatch.setattr(speed, "measure", measure)
-    given = Namespace(gpu=False, scaling=False, engine="auto", rounds=2, steps=4, channels_last=False, processes=1,
+    options = Namespace(gpu=False, scaling=False, engine="auto", rounds=2, steps=4, channels_last=False, processes=1,
                       models="glf", on="digits", loops="ours,eager,plain", precision="fp32", data_root=None,
                       out=tmp_path)  # fmt: skip
     failed_baselines = ""
-    assert speed.run_specs(given, torch.device("cpu")) == 0
+    assert speed.run_specs(options, torch.device("cpu")) == 0
     assert "left out of glf on digits: plain: no more memory" in capsys.readouterr().err
     (found,) = speed_records.read_speed_records(tmp_path)
     assert {row["loop"] for row in found["rows"]} == {"ours", "eager"}
     assert found["lame"] == ["plain"]
-    (spec,) = speed_specs.make_specs(given, torch.device("cpu"))
+    (spec,) = speed_specs.make_specs(options, torch.device("cpu"))
     assert speed_measurement.is_measured(replace(spec, count=1), tmp_path)
     assert not speed_measurement.is_measured(replace(spec, count=1, loops=["ours", "ceiling"]), tmp_path)
     failed_baselines = "ours"
-    assert speed.run_specs(given, torch.device("cpu")) == 1
+    assert speed.run_specs(options, torch.device("cpu")) == 1
 
 
 def test_the_card_that_are_asked_for():
@@ -242,7 +242,7 @@ def test_the_card_that_are_asked_for():
     assert speed_measurement.gpu_id(1, None, "3,2") is None
 
 
-def test_a_model_without_a_protocol_for_a_data_set_is_told():
+def test_a_model_without_a_protocol_for_a_data_set_is_reported():
     (said,) = speed_specs.find_case_errors("glf-perceptual", "digits", "fp32") or ("",)
     assert "glf-perceptual" in said
     (said,) = speed_specs.find_case_errors("vae-bce", "mnist", "bf16")
@@ -301,10 +301,10 @@ def test_every_loop_takes_the_same_steps_and_trains_the_model(loop, case, monkey
     monkeypatch.setattr(Case, "build", lambda self: built.append(build(self)) or built[-1])
     started = time.perf_counter()
     laps = [*LOOPS[loop](case)]
-    whole = time.perf_counter() - started
+    uninterrupted = time.perf_counter() - started
     assert [(lap.stage, lap.steps) for lap in laps] == [("train", 4), ("train", 4)]
     assert all(lap.seconds > 0 for lap in laps)
-    assert sum(lap.seconds for lap in laps) < whole
+    assert sum(lap.seconds for lap in laps) < uninterrupted
     new = build(case)
     moved = [not torch.equal(a, b) for a, b in zip(new.parameters(), built[0].parameters(), strict=True)]
     assert all(moved)
@@ -323,14 +323,14 @@ def test_loops_beside_ours_train_at_its_precision(loop, case, monkeypatch):
         model.decoder.register_forward_hook(lambda module, inputs, out: seen.add(("images", out.dtype)))
         return model
 
-    def told(self, z):
+    def messages(self, z):
         found = log_prob(self, z)
         seen.add(("density", found.dtype))
         return found
 
     monkeypatch.setattr(Case, "build", watched)
     log_prob = zoo.flows.Flow.log_prob
-    monkeypatch.setattr(zoo.flows.Flow, "log_prob", told)
+    monkeypatch.setattr(zoo.flows.Flow, "log_prob", messages)
     next(LOOPS[loop](replace(case, precision="bf16", laps=1)))
     assert seen == {("images", torch.bfloat16), ("density", torch.float32)}
 
@@ -344,7 +344,7 @@ def test_loops_go_through_all_stages(model, case):
     found = {loop: [(lap.stage, lap.steps) for lap in LOOPS[loop](case)] for loop in ("ours", "eager", "plain")}
     assert found["ours"] == found["eager"] == found["plain"]
     assert [stage for stage, _ in found["ours"]] == [*case.schedules()]
-    assert not baselines.pythae_can(case)
+    assert not baselines.can_train_with_pythae(case)
 
 
 def test_the_images_of_the_plain_loop_are_those_of_the_others(case):
@@ -370,15 +370,15 @@ def test_the_ceiling_counts_a_multiply_add_twice():
 @pytest.mark.slow
 def test_processes_of_a_loop_run_together_and_loops_take_turns(case):
     cases = {"ours": replace(case, laps=3), "eager": replace(case, laps=3)}
-    told = []
-    rows = [*paired.rounds(cases, 2, 2, 1, told.append)]
+    messages = []
+    rows = [*paired.rounds(cases, 2, 2, 1, messages.append)]
     assert [(r["round"], r["loop"]) for r in rows] == [(0, "ours"), (0, "eager"), (1, "ours"), (1, "eager")]
     assert all(len(r["seconds"]) == len(r["cpu"]) == len(r["memory"]) == 2 for r in rows)
     assert all(r["steps"] == 4 and r["stage"] == "train" and min(r["memory"]) > 1e7 for r in rows)
-    assert len(told) == 4
+    assert len(messages) == 4
     (case.folder / "images.pt").unlink()
     with pytest.raises(RuntimeError, match=r"ours: .*\n(.*\n)*FileNotFoundError"):
-        list(paired.rounds({"ours": cases["ours"]}, 1, 1, 0, told.append))
+        list(paired.rounds({"ours": cases["ours"]}, 1, 1, 0, messages.append))
 
 
 def test_every_model_has_a_case():

@@ -62,7 +62,7 @@ def results(cluster, tmp_path, monkeypatch):
 
 
 def slurm_options(folder, resources_of=lambda x: SMALL, **changes):
-    given = {
+    options = {
         "folder": folder / "jobs",
         "group_key": lambda x: "all",
         "resources_of": resources_of,
@@ -71,7 +71,7 @@ def slurm_options(folder, resources_of=lambda x: SMALL, **changes):
         "on_submitted": lambda jobs: None,
         "existing_jobs": {},
     }
-    return SlurmOptions(**{**given, **changes})
+    return SlurmOptions(**{**options, **changes})
 
 
 def until(condition):
@@ -113,16 +113,16 @@ def test_a_killed_job_is_noticed_without_accounting_and_goes_again(results, no_a
 
 
 @pytest.mark.slow
-def test_a_job_that_dies_every_time_is_told_not_waited_for(results, no_accounting):
-    told = []
-    found = outcomes(die, [1, 2], results, retries=1, report=told.append)
+def test_a_job_that_dies_every_time_is_reported_and_not_waited_for(results, no_accounting):
+    messages = []
+    found = outcomes(die, [1, 2], results, retries=1, report=messages.append)
     assert found[1].value == 1
     assert re.fullmatch(r"SLURM job \d+ ended without a record \(FAILED.*137.*\)", found[2].error)
-    assert told[0].endswith("submitted again")
-    assert re.search(r"; its last words: .", told[1]), "for people alone: they may name a host"
+    assert messages[0].endswith("submitted again")
+    assert re.search(r"; the last line of its log: .", messages[1]), "for people alone: they may name a host"
 
 
-def test_a_refused_partition_is_told_and_the_rest_goes_on(results):
+def test_a_refused_partition_is_reported_and_the_rest_goes_on(results):
     rows = {1: SMALL, 2: Resources(partition="nowhere")}
     found = outcomes(leave, [1, 2], results, group_key=lambda x: x, resources_of=lambda x: rows[x])
     assert found[1].value == 1
@@ -151,7 +151,7 @@ def test_a_job_that_can_never_start_is_given_up_and_the_rest_goes_on(results):
 
 def test_a_job_that_slurm_has_put_back_and_holds_goes_again(results):
     """As after a node that could not start it."""
-    jobs, told = [], []
+    jobs, messages = [], []
 
     def submitted(new):
         jobs.extend(new)
@@ -159,29 +159,29 @@ def test_a_job_that_slurm_has_put_back_and_holds_goes_again(results):
             until(lambda: "running" in (list_jobs() or {}).values())
             subprocess.run(["scontrol", "requeuehold", jobs[0]], check=True)
 
-    slept = functools.partial(outcomes, slow, [1], results, retries=1, report=told.append)
+    slept = functools.partial(outcomes, slow, [1], results, retries=1, report=messages.append)
     assert slept(on_submitted=submitted) == {1: Outcome(1, 1, None)}
     assert len(jobs) == 2
-    assert "submitted again" in told[0]
+    assert "submitted again" in messages[0]
 
 
-def test_a_job_that_somebody_holds_is_told_and_waited_for(results):
+def test_a_job_that_somebody_holds_is_reported_and_waited_for(results):
     subprocess.run(["scontrol", "update", "partition=low", "state=down"], check=True)
     try:
-        jobs, told = [], []
+        jobs, messages = [], []
         outcomes(leave, [1], results, wait=False, on_submitted=jobs.extend)
         subprocess.run(["scontrol", "hold", jobs[0]], check=True)
     finally:
         subprocess.run(["scontrol", "update", "partition=low", "state=up"], check=True)
 
     def tell(line):
-        told.append(line)
+        messages.append(line)
         subprocess.run(line.split("`")[1].split(), check=True)  # what it says to do
 
     found = outcomes(leave, [1], results, existing_jobs={0: jobs[0]}, report=tell)
     assert found == {1: Outcome(1, 1, None)}
-    assert len(told) == 1
-    assert re.search(rf"SLURM job {jobs[0]} is held: pending, JobHeld", told[0])
+    assert len(messages) == 1
+    assert re.search(rf"SLURM job {jobs[0]} is held: pending, JobHeld", messages[0])
 
 
 DEMO = ["table1", "--preset", "demo", "--only", "rae-gmm,vae", "--seeds", "2", "--images", "500"]
@@ -208,9 +208,9 @@ def test_the_demo_as_an_array_over_two_nodes_gives_the_bits_of_inline(results, s
     assert process.returncode == 0, printed
     assert nodes == {"n1", "n2"}
     assert main([*DEMO, "--cluster", "inline", "--results", str(results / "inline")]) == 0
-    ours, theirs = states(results / "slurm"), states(results / "inline")
+    ours, reference = states(results / "slurm"), states(results / "inline")
     assert len(ours) == 4
-    assert {key: numbers(record) for key, record in ours.items()} == {k: numbers(r) for k, r in theirs.items()}
+    assert {key: numbers(record) for key, record in ours.items()} == {k: numbers(r) for k, r in reference.items()}
     jobs = {record["provenance"]["slurm_job"] for record in ours.values()}
     assert len(jobs) == 4
     assert all(re.fullmatch(r"\d+_\d", job) for job in jobs)
@@ -219,7 +219,7 @@ def test_the_demo_as_an_array_over_two_nodes_gives_the_bits_of_inline(results, s
 
 
 @pytest.mark.slow
-def test_status_cancel_and_retry_of_submitted_trainings(results, short_demo, monkeypatch, capsys):
+def test_status_cancel_and_retry_of_submitted_runs(results, short_demo, monkeypatch, capsys):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     where = ["--results", str(results / "out")]
     assert main([*DEMO, "--cluster", "slurm", "--no-wait", *where]) == 0
@@ -244,7 +244,7 @@ def test_dry_run_tells_what_slurm_would_get(results, capsys):
     assert not (results / "out").exists()
 
 
-def test_a_partition_that_takes_nothing_is_a_mistake_of_the_command(results, monkeypatch, capsys):
+def test_a_partition_that_takes_nothing_is_an_error_of_the_command(results, monkeypatch, capsys):
     (results / "resources.toml").write_text('["*/digits"]\npartition = "nowhere"\n')
     monkeypatch.setenv("AE_BENCH_RESOURCES", str(results / "resources.toml"))
     assert main([*DEMO, "--cluster", "slurm", "--results", str(results / "out")]) == 2

@@ -17,7 +17,7 @@ import pytest
 from slurm import Outcome, gpu_slots, launch
 
 ROOT = Path(__file__).resolve().parents[2]
-CLUSTERS = ("auto", "inline", "local")  # SLURM jobs: test_slurm.py
+CLUSTERS = ("auto", "inline", "local")  # SLURM jobs: test_cluster.py
 
 
 def square(x: int) -> int:
@@ -250,7 +250,7 @@ def test_worker_that_ignores_sigterm_is_killed(monkeypatch):
     assert multiprocessing.active_children() == []
 
 
-def test_wrong_arguments_are_told_before_anything_starts():
+def test_wrong_arguments_are_reported_before_anything_starts():
     with pytest.raises(ValueError, match=r"unknown cluster 'lokal'\. Known: auto, inline, local"):
         launch(square, [1], cluster="lokal")
     for workers in (0, -1):
@@ -271,7 +271,7 @@ def die_once(x: int, *, folder: Path) -> int:
     return x
 
 
-def test_an_item_whose_worker_died_goes_again_as_often_as_told(tmp_path):
+def test_an_item_whose_worker_died_is_retried(tmp_path):
     outcomes = by_item(launch(functools.partial(die_once, folder=tmp_path), range(4), workers=2, retries=1))
     assert outcomes == {x: Outcome(x, x, None) for x in range(4)}
     outcomes = by_item(launch(functools.partial(die_on_two, how=9), range(4), workers=2, retries=2))

@@ -35,14 +35,14 @@ def test_a_file_overrides_the_code(tmp_path, monkeypatch):
         ("[", r"cannot be read"),
     ],
 )
-def test_a_wrong_row_is_told(tmp_path, monkeypatch, text, told):
+def test_a_wrong_row_is_reported(tmp_path, monkeypatch, text, told):
     (tmp_path / "mine.toml").write_text(text)
     monkeypatch.setenv("AE_BENCH_RESOURCES", str(tmp_path / "mine.toml"))
     with pytest.raises(ValueError, match=told):
         resources_for("glf", "digits")
 
 
-def test_a_file_that_is_not_there_is_told(monkeypatch):
+def test_a_missing_file_is_reported(monkeypatch):
     monkeypatch.setenv("AE_BENCH_RESOURCES", "/no/such.toml")
     with pytest.raises(ValueError, match=r"AE_BENCH_RESOURCES names /no/such\.toml"):
         resources_for("glf", "digits")

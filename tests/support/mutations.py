@@ -58,7 +58,7 @@ MUTATIONS = {
         "benchmarks/evaluation/metrics/precision_recall.py",
         '{"f8": _f_beta(precision, recall, 8.0), "f1/8": _f_beta(precision, recall, 1 / 8)}',
         '{"f8": _f_beta(precision, recall, 1 / 8), "f1/8": _f_beta(precision, recall, 8.0)}',
-        ("tests/evaluation/metrics/test_precision_recall.py",),
+        ("tests/evaluation/metrics/test_prd.py",),
     ),
     "schedule-one-epoch-late": Mutation(
         "benchmarks/protocols.py",

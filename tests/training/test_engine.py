@@ -240,7 +240,7 @@ def test_a_state_says_nothing_of_the_engine(x, monkeypatch):
 
 @pytest.mark.parametrize("limit", [0, 64 * BATCH * 2, 64 * BATCH * 5])
 @pytest.mark.parametrize("engine_used", [Steps, Rehearsed])
-def test_streamed_data_give_the_same_training_bit_for_bit(limit, engine_used, x, monkeypatch):
+def test_streamed_data_give_the_same_run_bit_for_bit(limit, engine_used, x, monkeypatch):
     monkeypatch.setattr("benchmarks.training.loop.Steps", engine_used)
     expected, _ = codes(x)
     model, _ = codes(x, engine=Engine(limit=limit))
@@ -255,8 +255,8 @@ def test_portions_are_the_batches_of_the_epoch_in_order(x):
     assert [len(rows) for _, rows in parts] == [3, 3, 2]
     assert torch.equal(torch.cat([index[rows.flatten()] for (_, index), rows in parts]), order.flatten())
     assert all(torch.equal(images[rows.flatten()], x[index[rows.flatten()]]) for (images, index), rows in parts)
-    (((whole,), rows),) = streaming.stream_batches([x], order)
-    assert whole is x
+    (((uninterrupted,), rows),) = streaming.stream_batches([x], order)
+    assert uninterrupted is x
     assert rows is order
 
 
@@ -295,8 +295,8 @@ def test_what_cannot_be_compiled_is_trained_eagerly_and_says_why(x, monkeypatch)
     with pytest.warns(UserWarning, match="trained eagerly: compiled failed: RuntimeError: no such luck"):
         epochs = [*train(model, x, schedules("vae"), engine=Engine("compiled"))]
     assert {epoch.engine_used for epoch in epochs} == {"eager: compiled failed: RuntimeError: no such luck"}
-    whole = time.perf_counter() - started
-    assert sum(epoch.row["seconds"] for epoch in epochs) < whole - 0.5  # making ready is not training
+    uninterrupted = time.perf_counter() - started
+    assert sum(epoch.row["seconds"] for epoch in epochs) < uninterrupted - 0.5  # making ready is not training
     assert equal(weights(expected), weights(model))
 
 
@@ -315,7 +315,7 @@ def test_what_a_device_cannot_do_is_refused_before_training(x):
         assert equal(before, weights(model))
     assert find_engine_errors("graph", "bf16", None) == []
     assert len(find_engine_errors("graph", "bf16", CPU)) == 2
-    assert Engine().on(CPU) == "eager"
+    assert Engine().resolve(CPU) == "eager"
 
 
 def test_channels_last_trains_the_same(x):
@@ -403,7 +403,7 @@ class Asked(TorchDispatchMode):
 @pytest.mark.parametrize("name", zoo.MODELS)
 def test_no_step_asks_the_device_for_a_value(name, x, monkeypatch):
     """But for Adam's counters, which lie on the CPU there, and noise by rejection, which a GPU draws another way."""
-    monkeypatch.setattr(wae, "truncated_noise", lambda x: wae.NOISE * wae.truncated_normal(torch.rand_like(x)))
+    monkeypatch.setattr(wae, "truncated_noise", lambda x: wae.NOISE_STD * wae.truncated_normal(torch.rand_like(x)))
     model = build(name)
     for stage in model.stages(x):
         data = stage.data()

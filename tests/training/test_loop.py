@@ -121,7 +121,7 @@ def test_divergence_names_stage_epoch_and_part(poison):
     assert caught.value.row["steps"] == 2
 
 
-def test_missing_settings_are_told_with_the_known_ones():
+def test_missing_settings_are_reported_with_the_known_ones():
     with pytest.raises(ValueError, match="no schedule for stage 'only'; there is one for other"):
         next(train(Watcher(), images(), {"other": Schedule(1, 2, 1e-3)}))
     with pytest.raises(ValueError, match="no learning rate for group 'b'; there is one for a"):
@@ -148,12 +148,12 @@ def test_a_state_is_of_its_own_epoch_whenever_it_is_asked_for():
     torch.save(epoch.state(), file)
     file.seek(0)
     torch.manual_seed(3)
-    whole, _ = run(Schedule(4, 5, 0.1))
+    uninterrupted, _ = run(Schedule(4, 5, 0.1))
     other = Watcher()
     for _ in train(other, images(), {"only": Schedule(4, 5, 0.1)}, torch.load(file, weights_only=True)):
         pass
-    assert (whole.a.item(), whole.b.item()) == (other.a.item(), other.b.item())
-    assert [x.tolist() for (x,) in whole.seen[4:]] == [x.tolist() for (x,) in other.seen]
+    assert (uninterrupted.a.item(), uninterrupted.b.item()) == (other.a.item(), other.b.item())
+    assert [x.tolist() for (x,) in uninterrupted.seen[4:]] == [x.tolist() for (x,) in other.seen]
 
 
 def test_fewer_examples_than_a_batch_are_refused():

@@ -344,7 +344,7 @@ def test_sizes_that_cannot_be_are_refused(name, shape, nz, words):
         zoo.build(name, image_shape=shape, nz=nz, k=K)
 
 
-def test_all_wrong_sizes_are_told_at_once():
+def test_all_wrong_sizes_are_reported_at_once():
     with pytest.raises(ValueError, match=r"channels.*divisible by 4.*even"):
         zoo.build("vae", image_shape=(2, 9, 9), nz=3)
     with pytest.raises(ValueError, match=r"divisible by 4.*k, the width .* must be positive, got 0"):

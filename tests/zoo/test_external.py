@@ -94,7 +94,7 @@ def module(tmp_path, monkeypatch):
 
 
 def refused(capsys, *words):
-    """Problems of a command that must be refused before anything is started."""
+    """Errors of a command that must be refused before anything is started."""
     assert main(["table1", "--preset", "demo", *words]) == 2
     assert not Path("results").exists()
     err = capsys.readouterr().err
@@ -121,7 +121,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_one_clear_error_before_training(module, capsys, name):
+def test_a_user_error_is_one_clear_message_before_training(module, capsys, name):
     Path("broken.py").write_text("def")
     Path("leaving.py").write_text("raise SystemExit('bye')")
     like = [] if "Rows" in name else ["--like", "rae-gmm"]
@@ -134,7 +134,7 @@ def test_a_missing_row_says_where_it_may_come_from(module, capsys):
     assert line.endswith("Add one to its class attribute protocols, or borrow another model's by --like MODEL")
 
 
-def test_all_mistakes_are_told_at_once(module, capsys):
+def test_all_errors_are_reported_at_once(module, capsys):
     only = f"{module}:Nothing,{module}:Refusing,{module}:OtherStage,glff"
     lines = refused(capsys, "--only", only, "--like", "rae-gmm")
     assert len(lines) == 4
@@ -228,12 +228,12 @@ def test_a_file_cannot_have_a_module_imported(module, tmp_path):
     assert zoo.load(tmp_path / "w.pt").sample(2, seed=0).shape == (2, 1, 8, 8)
     registry.ADOPTED.clear()
     sys.modules.pop(module)
-    with pytest.raises(ValueError, match="where its text is trusted"):
+    with pytest.raises(ValueError, match="if its code is trusted"):
         zoo.load(tmp_path / "w.pt")
     assert module not in sys.modules
 
 
-def anew(name):
+def reimport(name):
     """The row as another process finds it."""
     for loaded in [*sys.modules]:
         if loaded.startswith("stranger_") or loaded in ("mine_helper", "mine_late", "mine", "mine.part"):
@@ -249,20 +249,20 @@ def test_a_changed_module_beside_it_that_it_imports_is_another_revision(module, 
     files["mine_helper.py"].write_text("from mine import part\n")
     late = "\ndef later():\n    import mine_late\n"
     (tmp_path / f"{module}.py").write_text(MODEL + "\nimport mine_helper\n" + late)
-    first = anew(f"{module}:Plain").revision
-    assert anew(f"{module}:Plain").revision == first
+    first = reimport(f"{module}:Plain").revision
+    assert reimport(f"{module}:Plain").revision == first
     found = {first}
     for name, path in files.items():
         path.write_text(path.read_text() + "B = 2\n")
-        found.add(anew(f"{module}:Plain").revision)
+        found.add(reimport(f"{module}:Plain").revision)
         assert (len(found) - 1) == min([*files].index(name) + 1, 3), name  # nobody imports mine_other
 
 
 def test_a_revision_does_not_depend_on_what_else_was_imported(module, tmp_path):
     """As in a worker, which runs one model of several."""
     (tmp_path / f"{module}_b.py").write_text(f"from {module} import Plain\nclass Model(Plain):\n    pass\n")
-    alone = anew(f"{module}:Plain").revision
-    anew(f"{module}_b:Model")
+    alone = reimport(f"{module}:Plain").revision
+    reimport(f"{module}_b:Model")
     assert zoo.adopt(f"{module}:Plain").revision == alone
 
 
@@ -286,9 +286,9 @@ def test_old_code_is_not_taken_for_the_new_text(module, tmp_path, edited):
     assert zoo.adopt(f"{module}:Plain").revision == first.revision
     with (tmp_path / f"{module}{edited}.py").open("a") as file:
         file.write("# another\n")
-    with pytest.raises(ValueError, match=f"{module}{edited} has changed since it was imported: start Python anew"):
+    with pytest.raises(ValueError, match=f"{module}{edited} has changed since it was imported: start Python again"):
         zoo.adopt(f"{module}:Plain")
-    assert anew(f"{module}:Plain").revision != first.revision
+    assert reimport(f"{module}:Plain").revision != first.revision
 
 
 def test_the_users_folder_comes_before_what_is_installed(module, tmp_path, monkeypatch):
@@ -326,7 +326,7 @@ def test_retry_imports_only_what_its_own_command_line_names(module, tmp_path, ca
     out, err = capsys.readouterr()
     errors = err.strip().splitlines()
     assert len(errors) == 2
-    assert all("table1: its launch file would have this code imported: " in line for line in errors)
+    assert all("table1: its launch file would import this code: " in line for line in errors)
     assert errors[0].endswith(f"If it is yours, allow it by: python -m benchmarks.run retry --only {module}:Own")
     assert errors[1].endswith(f"retry --features {module}_features:Means")
     assert out.count("rae-gmm on digits") == 1  # the launch that names nothing strange

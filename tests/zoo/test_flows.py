@@ -114,7 +114,7 @@ def test_permutations_are_saved_with_the_weights():
 
 @pytest.mark.slow
 def test_it_learns_latents_much_narrower_than_its_noise():
-    """N(0, 0.1^2 I) in 64 dimensions: within 2 % of the scale, 0.5 nats of the optimum (ledger 13)."""
+    """N(0, 0.1^2 I) in 64 dimensions: within 2 % of the scale, 0.5 nats of the optimum."""
     torch.manual_seed(0)
     flow, d, scale, steps = Flow(64, 64), 64, 0.1, 1500
     optimizer = torch.optim.Adam(flow.parameters(), lr=2e-3, fused=True)

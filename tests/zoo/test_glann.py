@@ -47,7 +47,7 @@ def model(x):
 
 @given(n=st.integers(1, 40), m=st.integers(1, 90), d=st.integers(1, 12), block=st.integers(1, 500))
 @settings(deadline=None)
-def test_neighbours_are_those_of_a_brute_force_search(n, m, d, block):
+def test_neighbors_are_those_of_a_brute_force_search(n, m, d, block):
     g = torch.Generator().manual_seed(n + 100 * m)
     points, among = (torch.randn(size, d, generator=g, dtype=torch.float64) for size in (n, m))
     brute = [min(range(m), key=lambda j, p=p: float((among[j] - p).square().sum())) for p in points]
@@ -69,7 +69,7 @@ class Settings(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-def test_neighbours_are_never_found_in_tf32():
+def test_neighbors_are_never_found_in_tf32():
     with matmul_precision("tf32"), Settings() as settings:
         nearest(torch.rand(3, 2), torch.rand(4, 2))
         assert torch.backends.cuda.matmul.allow_tf32
@@ -130,10 +130,10 @@ def test_a_run_cut_in_either_stage_goes_on_to_the_same_bits(x, stop):
                 return torch.load(file, weights_only=True)
         return made.state_dict()
 
-    whole, state = run(), run(until=stop)
+    uninterrupted, state = run(), run(until=stop)
     torch.manual_seed(99)
     resumed = run(state)
-    assert [name for name in whole if not torch.equal(whole[name], resumed[name])] == []
+    assert [name for name in uninterrupted if not torch.equal(uninterrupted[name], resumed[name])] == []
 
 
 def test_a_new_optimiser_every_epoch_as_the_original_has():

@@ -10,7 +10,7 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from zoo.losses import (
     RECON,
-    adversary_says,
+    binary_loss,
     draw_gaussian,
     gaussian_kl,
     gaussian_nll,
@@ -47,7 +47,7 @@ def test_entropy_is_that_of_torch_distributions(seed, d):
 
 
 def test_entropy_at_the_papers_variance():
-    """Posterior variance 1e-4 in 64 dimensions: 294.7 nats and constants (ledger 10, Figure 3b)."""
+    """Posterior variance 1e-4 in 64 dimensions: 294.7 nats and constants (Figure 3b)."""
     constants = negative_entropy(torch.zeros(1, 64)).item()
     assert negative_entropy(torch.full((1, 64), log(1e-4))).item() - constants == pytest.approx(294.7, abs=0.05)
 
@@ -73,8 +73,8 @@ def test_bce_is_a_bernoulli_likelihood():
 
 def test_adversarys_loss_by_hand():
     logits = torch.tensor([[0.0], [2.0]])
-    assert adversary_says(logits, 1.0).item() == pytest.approx((log(2) + log(1 + exp(-2))) / 2)
-    assert adversary_says(logits, 0.0).item() == pytest.approx((log(2) + log(1 + exp(2))) / 2)
+    assert binary_loss(logits, 1.0).item() == pytest.approx((log(2) + log(1 + exp(-2))) / 2)
+    assert binary_loss(logits, 0.0).item() == pytest.approx((log(2) + log(1 + exp(2))) / 2)
 
 
 def test_draws_have_their_moments():
@@ -104,8 +104,8 @@ def test_mmd_is_small_for_one_distribution_and_large_for_two():
 @pytest.mark.parametrize(("n", "nz"), [(2, 3), (64, 8), (100, 20), (100, 64)])
 def test_the_covariance_of_latents_is_torchs_to_the_last_bit(n, nz):
     z, other = (torch.randn(n, nz, generator=torch.Generator().manual_seed(n)).requires_grad_() for _ in range(2))
-    mine, its = covariance(z), other.T.cov()
-    assert torch.equal(mine, its)
-    mine.square().mean().backward()
+    own, its = covariance(z), other.T.cov()
+    assert torch.equal(own, its)
+    own.square().mean().backward()
     its.square().mean().backward()
     assert torch.equal(z.grad, other.grad)

@@ -105,7 +105,7 @@ def test_vaes_objective_by_hand(x):
 
 
 def test_a_flow_posterior_is_a_flow_prior_with_the_flow_before_the_decoder(x):
-    """The identity of ledger 5.6: the same draws, the same objective."""
+    """The same draws give the same objective."""
     posterior = FlowPosteriorVAE((1, 8, 8), 8, 16, beta=2.0).double()
     shake(posterior.flow)
     prior = FlowPriorVAE((1, 8, 8), 8, 16, beta=2.0).double()

@@ -1,4 +1,4 @@
-"""Table 3's networks: sizes as the ledger counted them, and the order of their layers."""
+"""Table 3's networks: their sizes, and the order of their layers."""
 
 from itertools import pairwise
 
@@ -96,8 +96,8 @@ def test_dcgans_widths_halve_from_1024_at_the_smallest_size():
 
 @pytest.mark.parametrize(("side", "small", "good"), [(252, 63, 256), (100, 25, 104), (68, 17, 72)])
 def test_sides_with_few_factors_of_two_are_refused_by_the_next_good_one(side, small, good):
-    said = f"halved only to {small}x{small}.* next larger size that works is {good}x{good}"
-    with pytest.raises(ValueError, match=said):
+    message = f"halved only to {small}x{small}.* next larger size that works is {good}x{good}"
+    with pytest.raises(ValueError, match=message):
         zoo.build("vae", image_shape=(3, side, side), nz=8)
     with torch.device("meta"):
         model = zoo.build("vae", image_shape=(3, good, good), nz=64)

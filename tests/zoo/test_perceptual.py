@@ -33,12 +33,12 @@ def hub(tmp_path, monkeypatch):
 
 def nam_taps(x, levels):
     """As NAM's code does it: features are kept in a list while rectifiers overwrite them in place."""
-    layers, kept = perceptual.vgg16(CPU), []
+    layers, saved = perceptual.vgg16(CPU), []
     for number in range(TAPS[levels - 1] + 1):
         x = layers[number](x)
         if number in TAPS[:levels]:
-            kept.append(x)
-    return kept
+            saved.append(x)
+    return saved
 
 
 @pytest.mark.parametrize("levels", [3, 4, 5])
@@ -87,7 +87,7 @@ def test_gradients_reach_the_decoder_through_the_reconstruction_alone(random_vgg
     assert not any(layer.training for layer in perceptual.vgg16(CPU).modules())
 
 
-def test_vgg_is_in_no_state_no_optimiser_and_no_checkpoint(random_vgg, tmp_path):
+def test_vgg_is_in_no_state_no_optimizer_and_no_checkpoint(random_vgg, tmp_path):
     plain, model = zoo.build("glf", **SMALL), zoo.build("glf-perceptual", **SMALL)
     x = torch.randint(0, 256, (8, 1, 8, 8), dtype=torch.uint8)
     (epoch,) = train(model, x, {"train": Schedule(1, 4, 1e-3)})
@@ -139,11 +139,11 @@ def test_a_broken_file_does_not_hide_a_good_one(hub, random_weights, monkeypatch
     good = random_weights / "checkpoints" / VGG16.name
     (hub / VGG16.name).write_bytes(good.read_bytes()[:1000])
     monkeypatch.setenv("AE_BENCH_DATA", str(good.parent))
-    said = VGG16.problem  # neither is the published one
-    assert "that in torch hub's cache has sha256 " in said
-    assert "and that in the folder AE_BENCH_DATA has sha256 " in said
-    assert str(tmp_path) not in said  # tables say it, too
-    assert "not 397923af...: remove them, and python -m benchmarks.run fetch vgg16" in said
+    message = VGG16.problem  # neither is the published one
+    assert "that in torch hub's cache has sha256 " in message
+    assert "and that in the folder AE_BENCH_DATA has sha256 " in message
+    assert str(tmp_path) not in message  # tables say it, too
+    assert "not 397923af...: remove them, and python -m benchmarks.run fetch vgg16" in message
     monkeypatch.setattr(VGG16, "digest", file_digest(good.open("rb"), "sha256").hexdigest()[:8])
     assert VGG16.problem is None
     assert VGG16.path == good
@@ -167,13 +167,13 @@ def test_a_row_that_cannot_run_says_what_it_needs_and_the_others_run(hub, short,
         assert "needs vgg16-397923af.pth" in (tables / name).read_text()
     rows = [line for line in (tables / "table1.md").read_text().splitlines() if line.startswith("|")]
     assert rows[-1] == "| GLF + perceptual loss | — (needs vgg16-397923af.pth) |"
-    said = capsys.readouterr().out
-    assert "python -m benchmarks.run fetch vgg16" in said
-    assert "1 runs to do, 0 done already, 1 missing weights; " in said
+    message = capsys.readouterr().out
+    assert "python -m benchmarks.run fetch vgg16" in message
+    assert "1 runs to do, 0 done already, 1 missing weights; " in message
     assert len([*(tmp_path / "results" / "local" / "records").glob("*.json")]) == 1
 
 
-def test_a_truncated_file_is_told_before_anything_starts(hub, short, random_weights, capsys):
+def test_a_truncated_file_is_reported_before_anything_starts(hub, short, random_weights, capsys):
     (hub / VGG16.name).write_bytes((random_weights / "checkpoints" / VGG16.name).read_bytes()[:1000])
     assert main([*short, "--only", "glf-perceptual,glann"]) == 2
     lines = capsys.readouterr().err.splitlines()
@@ -183,7 +183,7 @@ def test_a_truncated_file_is_told_before_anything_starts(hub, short, random_weig
     assert "remove it, and python -m benchmarks.run fetch vgg16" in capsys.readouterr().out
 
 
-def test_who_names_it_is_told_before_anything_starts(hub, short, tmp_path, capsys):
+def test_a_named_model_without_weights_is_an_error_before_anything_starts(hub, short, tmp_path, capsys):
     for words in (["--only", "glf-perceptual"], ["--only", "glf", "--recon", "perceptual"]):
         assert main([*short, *words]) == 2
         assert capsys.readouterr().err.startswith("error: glf-perceptual needs vgg16-397923af.pth in torch hub's cache")

@@ -28,7 +28,7 @@ class Extractor(ABC):
         weights: sha256 of the weights, or "none" if there are none; a metric value depends on it.
         backend: whose network it is.
         inputs: name -> transform of images (B, C, H, W) in [0, 1] before the network sees them.  The first one is the
-            default, the others are for `run sensitivity`.
+            default, the others are for the command `sensitivity`.
         batch: images per forward pass.
         note: what a caption should say of it.
         device: where it runs.

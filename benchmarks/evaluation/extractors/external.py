@@ -36,8 +36,8 @@ def make_external_extractor(module: str, name: str, shape: Shape, device: torch.
         extractor: Extractor = extractor_class(shape, device)  # type: ignore[call-arg]
         extractor.name, extractor.device = f"{module}:{name}", device
         # Changed code gives other numbers, whatever the class says of its weights.
-        texts = module_sources.of_class(extractor_class) | module_sources.texts(module)
-        extractor.weights = digest([extractor.weights, *(texts[n].decode(errors="replace") for n in sorted(texts))])
+        sources = module_sources.class_sources(extractor_class) | module_sources.module_sources(module)
+        extractor.weights = digest([extractor.weights, *(sources[n].decode(errors="replace") for n in sorted(sources))])
         probe = extractor(torch.zeros(2, *shape, dtype=torch.uint8))
     except Exception as error:  # external code may raise anything
         raise ValueError(f"{option} does not work on images of {shape}: {type(error).__name__}: {error}") from error

@@ -29,8 +29,8 @@ def _resize_to_299(mode: str, antialias: bool) -> Callable[[Tensor], Tensor]:
 class InceptionExtractor(Extractor):
     """The pool3 features of FID, 2048 wide, by pytorch-fid's network with its batch norms folded.
 
-    The weights come from torch hub's cache (`run fetch inception`) or from a file; jobs never use the network.  Folding
-    and channels-last change features by less than 1e-5.
+    The weights come from torch hub's cache (the command `fetch inception`) or from a file; jobs never use the network.
+    Folding and channels-last change features by less than 1e-5.
 
     Args:
         device: where it runs.

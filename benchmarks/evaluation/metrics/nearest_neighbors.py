@@ -27,7 +27,7 @@ def knn_metrics(real: ArrayLike, fake: ArrayLike, *, k: int = 5, chunk_size: int
     """
     a, b = as_matrices(real, fake)
     if min(len(a), len(b)) <= k:
-        raise ValueError(f"{k} neighbours need more than {k} images of each kind, got {len(a)} and {len(b)}")
+        raise ValueError(f"{k} neighbors need more than {k} images of each kind, got {len(a)} and {len(b)}")
     center = a.mean(axis=0)  # distances do not change, and lose fewer digits
     a, b = a - center, b - center
     real_radii, fake_radii = _squared_radii(a, k, chunk_size), _squared_radii(b, k, chunk_size)

@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.evaluation.metrics import (
-    kid,
-)
+from benchmarks.evaluation.metrics import kid
 
 
 def test_kid_by_hand():

@@ -14,7 +14,7 @@ from benchmarks.evaluation.metrics import (
 )
 
 
-def test_neighbours_by_hand():
+def test_neighbors_by_hand():
     """On a line: reals 0, 1, 2; fakes 0.5, 1.5, 9, with k = 1, so every real ball has radius 1."""
     real, fake = np.array([[0.0], [1.0], [2.0]]), np.array([[0.5], [1.5], [9.0]])
     got = knn_metrics(real, fake, k=1)

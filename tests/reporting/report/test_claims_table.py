@@ -26,9 +26,9 @@ def test_the_claims_are_written_as_data_and_as_a_list(demo_results):
         rows = frame[frame["preset"] == preset]
         assert [*dict.fromkeys(rows["claim"])] == [claim.number for claim in CLAIMS]
         verdicts = dict(preset_section(Evidence(*records.read(demo_results), preset), demo_results).claims)
-        for claim, (_, mine) in zip(CLAIMS, rows.groupby("claim"), strict=True):
-            assert [*mine["dataset_verdict"]] == [finding.answer for finding in verdicts[claim].findings]
-            assert {*mine["verdict"]} == {verdicts[claim].answer}
+        for claim, (_, own) in zip(CLAIMS, rows.groupby("claim"), strict=True):
+            assert [*own["dataset_verdict"]] == [finding.answer for finding in verdicts[claim].findings]
+            assert {*own["verdict"]} == {verdicts[claim].answer}
     first = frame[frame["preset"] == "demo"].iloc[0]  # GLF against RAE + GMM, on digits
     assert (first["dataset_verdict"], first["dataset"], first["metric"]) == ("contradicted", "digits", "fd_classifier")
     assert first["ci_low"] < first["value"] < first["ci_high"]

@@ -19,7 +19,7 @@ def test_a_finding_without_a_command_says_why(digits_section):
     assert not any(finding.undecidable_reason for finding in others)
 
 
-def test_the_two_nlls_of_the_page_are_told_apart(tmp_path):
+def test_the_two_nlls_of_the_page_are_distinguished(tmp_path):
     html = report_html(results_folder(tmp_path, "digits"))
     eleventh = html.split('id="paper-claim-11"')[1].split("</li>")[0]
     assert "training images’ latents, in the last epoch" in eleventh

@@ -1,0 +1,119 @@
+"""A command's options, parsed: which models, data sets, seeds and metrics it requests, and where it runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from benchmarks.data.datasets import ImageFolder
+from benchmarks.evaluation.metrics import METRICS
+from benchmarks.evaluation.protocol import MAX_IMAGES
+from benchmarks.execution import models
+from benchmarks.execution.options import Options, names, parse_count, parse_device
+from benchmarks.execution.requirements import Requirements
+from benchmarks.execution.selection import default_datasets, default_models, parse_datasets
+from benchmarks.experiments.job import KEEP
+from benchmarks.presets import PRESETS, Preset
+from benchmarks.training.engine import find_engine_errors
+from zoo.registry import did_you_mean
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a command requests. Where an option is wrong, its default stands here, and the error was reported."""
+
+    preset: Preset | None
+    models: list[str]
+    sources: list[str | ImageFolder]
+    features: str
+    metrics: tuple[str, ...]
+    seeds: int
+    draws: int  # sample sets of each run
+    images: int
+    eval_every: int
+    data_root: Path | None
+    results: Path
+    device: torch.device | None
+    workers: int
+
+
+def parse_request(
+    options: Options, clusters: Sequence[str], needs: Requirements, name: str, errors: list[str]
+) -> Request:
+    """Parse a command's options.
+
+    Args:
+        options: the command.
+        clusters: where runs can be made.
+        needs: what must be measured of each run.
+        name: name of the table or figure, for messages.
+        errors: takes the errors.
+    """
+    preset = PRESETS.get(options.preset)
+    if preset is None:
+        unknown = f"unknown preset {options.preset!r}{did_you_mean(options.preset, PRESETS)}"
+        errors.append(f"{unknown}. Known: {', '.join(PRESETS)} (benchmarks/presets.py)")
+    only = names(options.only) if options.only is not None else [*default_models(needs, preset)]
+    if not only and preset:
+        errors.append(f"{name} is of {', '.join(needs.models or ())}, which this version does not have")
+    like = names(options.like) if options.like is not None else []
+    like_dataset, like_model = models.parse_like(like, only, "folder:" in (options.on or ""), errors)
+    selected = models.select_models(only, like_model, options.recon, errors)
+    results = parse_results_folder(options.results, errors)
+    data_root = Path(options.data_root) if options.data_root and needs.trains else None
+    if data_root is not None and not data_root.is_dir():
+        errors.append(f"the data root {options.data_root} is not a folder; give another --data-root (or AE_BENCH_DATA)")
+    seeds = parse_count("--seeds", options.seeds, preset.seeds if preset else 1, errors)
+    draws = parse_count("--draws", options.draws, preset.draws if preset else 1, errors)
+    images = parse_count("--images", options.images, MAX_IMAGES, errors)
+    default_eval_every = preset.eval_every if preset and needs.learning_curve else 0
+    eval_every = parse_count("--eval-every", options.eval_every, default_eval_every, errors)
+    metrics = parse_metrics(options.metrics or "fd", needs.metrics, errors)
+    if options.keep not in KEEP:
+        errors.append(f"--keep {options.keep}: unknown{did_you_mean(options.keep, KEEP)}. Known: {', '.join(KEEP)} "
+                     "(benchmarks/experiments/job.py)")  # fmt: skip
+    # A SLURM job's device is the node's: this machine need not have one.
+    is_elsewhere = not needs.trains or (options.cluster == "slurm" and options.device in ("auto", "cuda"))
+    device = torch.device("cpu") if is_elsewhere else parse_device(options.device, errors)
+    errors += find_engine_errors(options.engine, options.precision, None if is_elsewhere else device)
+    if options.cluster not in clusters:
+        errors.append(f"unknown cluster {options.cluster!r}. Known: {', '.join(clusters)} (slurm/launch.py)")
+    workers = parse_count("--workers", options.workers, default_workers(device), errors)
+    sources = parse_datasets(replace(options, like=like_dataset), default_datasets(needs, selected, preset), errors)
+    features = options.features or (preset.features if preset else "classifier")
+    return Request(preset, selected, sources, features, metrics, seeds, draws, images, eval_every, data_root, results,
+                   device, workers)  # fmt: skip
+
+
+def parse_results_folder(text: str, errors: list[str]) -> Path:
+    """The results folder, which need not exist, but must be possible to write into."""
+    results = Path(text)
+    nearest = next(path for path in (results, *results.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        errors.append(f"--results {text}: there is a file of that name")
+    elif not os.access(nearest, os.W_OK):
+        errors.append(f"--results {text}: there is no right to write in {nearest}")
+    return results
+
+
+def parse_metrics(text: str, required: Sequence[str], errors: list[str]) -> tuple[str, ...]:
+    """The metrics that the table shows, and those of --metrics."""
+    metrics = tuple(names(text))
+    if unknown := [repr(name) for name in metrics if name not in METRICS]:
+        errors.append(
+            f"unknown metric {', '.join(unknown)}. Known: {', '.join(METRICS)} "
+            "(benchmarks/evaluation/metrics/registry.py)"
+        )
+        return metrics
+    return tuple(dict.fromkeys((*required, *metrics)))
+
+
+def default_workers(device: torch.device | None) -> int:
+    """One worker per GPU; on a CPU one per core that this process may use, as each run has one thread."""
+    if device is not None and device.type != "cpu":
+        return torch.cuda.device_count() if device.index is None else 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
