@@ -79,7 +79,7 @@ class Launcher:
 
 def kills(folder: Path, count: int) -> Launcher:
     """SIGKILL of a worker at random moments."""
-    run = Launcher(folder, MANY_SEEDS if count > SEEDS * 5 else SEEDS, "local")
+    run = Launcher(folder, min(count, SEEDS) if count <= SEEDS * 5 else MANY_SEEDS, "local")
     generator = random.Random(0)
     process = run.start()
     killed = 0

@@ -26,3 +26,9 @@ def numbers(record):
     """What must be equal in two records of one trial: everything but clocks."""
     epochs = [{k: v for k, v in row.items() if k != "seconds"} for row in record["epochs"]]
     return epochs, [e["values"] for e in record["evaluations"]], record["diagnostics"], record["status"]
+
+
+def with_learning_rate(base, value):
+    """The same trial with another learning rate in all stages."""
+    stages = {name: replace(s, lr=value) for name, s in base.protocol.stages.items()}
+    return replace(base, protocol=replace(base.protocol, stages=stages))

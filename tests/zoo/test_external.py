@@ -5,11 +5,11 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from external_models import MODEL
 from PIL import Image
 
 import zoo
@@ -20,77 +20,6 @@ from benchmarks.run import main
 from zoo import registry
 
 ROOT = Path(__file__).resolve().parents[2]
-
-MODEL = """
-import torch
-from torch import nn
-from benchmarks.protocols import Protocol, Schedule
-from zoo import LatentModel, Stage, Update
-from zoo.base import standard_normal
-from zoo.losses import reconstruction
-from zoo.nets import Decoder, Encoder
-
-class Plain(LatentModel):
-    label = "Plain & simple"
-    def __init__(self, image_shape, nz, recon="half-sse", weight=1.0):
-        super().__init__(image_shape, nz)
-        self.recon, self.weight = reconstruction(recon), weight
-        self.encoder, self.decoder = Encoder(image_shape, nz), Decoder(image_shape, nz)
-    def loss(self, x):
-        recon = self.recon(x, self.decoder(self.encoder(x)))
-        return self.weight * recon, {"recon": recon}
-    def stages(self, x):
-        yield Stage("train", lambda: (x,), [Update(self.loss, {"ae": [*self.parameters()]})])
-    def sample_latent(self, n, generator):
-        return standard_normal(n, self.nz, generator, self.device)
-
-class Own(Plain):
-    protocols = {"digits": Protocol({"train": Schedule(1, 64, 1e-3)}, {"weight": 2.0}, source="mine")}
-
-class OddRows(Plain):
-    protocols = {"digits": {"epochs": 1}}
-
-class NoRows(Plain):
-    protocols = 5
-
-class Vague(Plain):
-    def __init__(self, image_shape, nz, weight):
-        super().__init__(image_shape, nz)
-
-class Refusing(Plain):
-    def __init__(self, image_shape, nz):
-        raise RuntimeError("not today")
-
-class OtherStage(Plain):
-    def stages(self, x):
-        yield Stage("fit", lambda: (x,), [Update(self.loss, {"ae": [*self.parameters()]})])
-
-class Unfinished(Plain):
-    def loss(self, x):
-        return self.decoder(x), {}
-
-class Lonely(LatentModel):
-    def sample_latent(self, n, generator):
-        return None
-
-class Nothing:
-    pass
-
-def function(image_shape, nz):
-    return Own(image_shape, nz)
-"""
-
-
-@pytest.fixture
-def module(tmp_path, monkeypatch):
-    """A module of this test alone, in the current folder; its name."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(registry, "ADOPTED", {})
-    name = "stranger_" + str(abs(hash(str(tmp_path))))
-    (tmp_path / f"{name}.py").write_text(MODEL)
-    yield name
-    sys.modules.pop(name, None)
 
 
 def refused(capsys, *words):
@@ -205,20 +134,6 @@ def test_a_borrowed_row_leaves_out_what_the_class_lacks(module):
     assert quick.stages == protocols.protocol("two-stage-vae", "mnist", "quick", 10_000).stages
 
 
-def test_a_changed_text_is_another_revision_and_a_base_classes_too(module, tmp_path):
-    def revision(name, text, of="Model"):
-        (tmp_path / f"{name}.py").write_text(text)
-        return zoo.adopt(f"{name}:{of}").revision
-
-    child = f"from {module} import Plain\nclass Model(Plain):\n    pass\n"
-    first = revision(f"{module}_a", child)
-    assert first == revision(f"{module}_b", child)
-    assert first != revision(f"{module}_c", child + "# another\n")
-    (tmp_path / f"{module}_base.py").write_text(MODEL + "\n# another\n")
-    assert first != revision(f"{module}_d", child.replace(module, f"{module}_base"))
-    assert 0 < first < 2**48
-
-
 def test_a_file_cannot_have_a_module_imported(module, tmp_path):
     name = f"{module}:Plain"
     with pytest.raises(ValueError, match=r"was not imported here: zoo\.adopt"):
@@ -231,83 +146,6 @@ def test_a_file_cannot_have_a_module_imported(module, tmp_path):
     with pytest.raises(ValueError, match="if its code is trusted"):
         zoo.load(tmp_path / "w.pt")
     assert module not in sys.modules
-
-
-def reimport(name):
-    """The row as another process finds it."""
-    for loaded in [*sys.modules]:
-        if loaded.startswith("stranger_") or loaded in ("mine_helper", "mine_late", "mine", "mine.part"):
-            sys.modules.pop(loaded)
-    return zoo.adopt(name)
-
-
-def test_a_changed_module_beside_it_that_it_imports_is_another_revision(module, tmp_path):
-    (tmp_path / "mine").mkdir()  # a package without an __init__.py
-    files = {name: tmp_path / name for name in ("mine_helper.py", "mine_late.py", "mine/part.py", "mine_other.py")}
-    for path in files.values():
-        path.write_text("A = 1\n")
-    files["mine_helper.py"].write_text("from mine import part\n")
-    late = "\ndef later():\n    import mine_late\n"
-    (tmp_path / f"{module}.py").write_text(MODEL + "\nimport mine_helper\n" + late)
-    first = reimport(f"{module}:Plain").revision
-    assert reimport(f"{module}:Plain").revision == first
-    found = {first}
-    for name, path in files.items():
-        path.write_text(path.read_text() + "B = 2\n")
-        found.add(reimport(f"{module}:Plain").revision)
-        assert (len(found) - 1) == min([*files].index(name) + 1, 3), name  # nobody imports mine_other
-
-
-def test_a_revision_does_not_depend_on_what_else_was_imported(module, tmp_path):
-    """As in a worker, which runs one model of several."""
-    (tmp_path / f"{module}_b.py").write_text(f"from {module} import Plain\nclass Model(Plain):\n    pass\n")
-    alone = reimport(f"{module}:Plain").revision
-    reimport(f"{module}_b:Model")
-    assert zoo.adopt(f"{module}:Plain").revision == alone
-
-
-def test_a_subclass_has_the_revision_of_our_model_in_its_own(module, tmp_path, monkeypatch):
-    (tmp_path / f"{module}_b.py").write_text("from zoo.glf import GLF\nclass Model(GLF):\n    pass\n")
-    names = f"{module}:Plain", f"{module}_b:Model"
-    before = [zoo.adopt(name).revision for name in names]
-    monkeypatch.setitem(zoo.MODELS, "one-more-variant", zoo.MODELS["glf"])
-    assert [zoo.adopt(name).revision for name in names] == before
-    monkeypatch.setitem(zoo.MODELS, "glf", replace(zoo.MODELS["glf"], revision=1000))
-    after = [zoo.adopt(name).revision for name in names]
-    assert after[0] == before[0]
-    assert after[1] != before[1]
-
-
-@pytest.mark.parametrize("edited", ["", "_helper"])
-def test_old_code_is_not_taken_for_the_new_text(module, tmp_path, edited):
-    (tmp_path / f"{module}_helper.py").write_text("A = 1\n")
-    (tmp_path / f"{module}.py").write_text(MODEL + f"\nimport {module}_helper\n")
-    first = zoo.adopt(f"{module}:Plain")
-    assert zoo.adopt(f"{module}:Plain").revision == first.revision
-    with (tmp_path / f"{module}{edited}.py").open("a") as file:
-        file.write("# another\n")
-    with pytest.raises(ValueError, match=f"{module}{edited} has changed since it was imported: start Python again"):
-        zoo.adopt(f"{module}:Plain")
-    assert reimport(f"{module}:Plain").revision != first.revision
-
-
-def test_the_users_folder_comes_before_what_is_installed(module, tmp_path, monkeypatch):
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / f"{module}.py").write_text("class Plain:\n    pass\n")
-    monkeypatch.setattr(sys, "path", [str(tmp_path / "elsewhere"), *sys.path, str(tmp_path)])
-    monkeypatch.chdir("/")  # as a job on a node
-    assert zoo.adopt(f"{module}:Plain", folder=tmp_path).code == str(tmp_path)
-
-
-def test_a_module_that_is_a_link_is_found_by_its_own_name(module, tmp_path, monkeypatch):
-    (tmp_path / "store").mkdir()
-    (tmp_path / f"{module}.py").rename(tmp_path / "store" / "version_3.py")
-    (tmp_path / f"{module}.py").symlink_to(tmp_path / "store" / "version_3.py")
-    row = zoo.adopt(f"{module}:Plain")
-    assert row.code == str(tmp_path)
-    monkeypatch.chdir("/")
-    sys.modules.pop(module)
-    assert zoo.adopt(f"{module}:Plain", folder=Path(row.code)).revision == row.revision
 
 
 def launched(**options):
@@ -367,35 +205,3 @@ def test_a_process_elsewhere_imports_what_was_planned_or_nothing(module, tmp_pat
     (tmp_path / f"{module}.py").write_text(MODEL + "# another")
     with pytest.raises(ValueError, match="changed on disk since the trial was planned"):
         import_model(job)
-
-
-@pytest.mark.parametrize(
-    ("name", "recon", "found"),
-    [("glf", "perceptual", "glf-perceptual"), ("vae", "bce", "vae-bce"), ("vae", "half-sse", "vae"),
-     ("glf", "mse", "glf"), ("vae-bce", "mse", "vae"), ("glann", "mse", "glann-mse"),
-     ("glann-mse", "perceptual", "glann"), ("vae", "perceptual", "vae+perceptual"),
-     ("glf-regularized", "bce", "glf-regularized+bce")],
-)  # fmt: skip
-def test_another_reconstruction_loss_is_another_model_or_one_that_is_there(name, recon, found):
-    assert zoo.variant(name, recon) == found
-    assert zoo.entry(found).model is zoo.entry(name).model
-    assert protocols.rows(found) is protocols.rows(name)
-
-
-def test_a_loss_behind_a_plus_is_that_of_the_option(capsys):
-    assert main(["table1", "--preset", "demo", "--only", "vae+bce,vae+mse,glf+sse", "--dry-run"]) == 0
-    out = capsys.readouterr().out
-    assert all(f"{name} on digits" in out for name in ("vae-bce", "vae", "glf+sse"))
-    assert "vae+" not in out
-
-
-def test_the_loss_is_in_the_label_and_in_the_settings(capsys):
-    assert main(["table1", "--preset", "demo", "--only", "vae-flow-prior", "--recon", "bce", "--dry-run"]) == 0
-    assert "recon bce" in capsys.readouterr().out
-    assert zoo.entry("vae-flow-prior+bce").label == "VAE + flow prior, BCE"
-    assert zoo.hyper_parameters("vae-flow-prior+bce")["recon"] == "bce"
-
-
-def test_a_model_without_a_choice_says_which_have_one():
-    with pytest.raises(ValueError, match=r"rae-gmm has no choice of reconstruction loss .* these have: vae, "):
-        zoo.variant("rae-gmm", "perceptual")

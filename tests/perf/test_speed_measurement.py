@@ -1,0 +1,62 @@
+"""Speed measurements: images, devices, and what was measured before."""
+
+import json
+from dataclasses import replace
+
+import torch
+from speed_cases import record
+
+from benchmarks.perf import speed_measurement, speed_specs
+from benchmarks.perf.baselines import Case
+
+
+def test_measurements_that_differ_have_files_of_their_own():
+    others = ({"provenance": {"device": "cpu: Abaca"}}, {"images_used": 800}, {"processes": 3}, {"engine": "eager"},
+              {"channels_last": True}, {"precision": "tf32"}, {"purpose": "processes"}, {"dataset": "fashion"},
+              {"shape": [1, 8, 8], "purpose": "side"}, {"model": "vae"})  # fmt: skip
+    names = [speed_measurement.file_name(record(**other)) for other in ({}, *others)]
+    assert len({*names}) == len(names)
+    assert speed_measurement.file_name(record(exclusive=False)) == names[0]
+    long = speed_measurement.device_slug("cuda: NVIDIA ../H100 80GB HBM3, driver 550.54.15")
+    assert long.startswith("cuda-nvidia-h100-80gb-hbm3")
+    assert len(long) < 42
+
+
+def test_the_card_that_are_asked_for():
+    """Behind CUDA_VISIBLE_DEVICES torch's first GPU may be any."""
+    assert speed_measurement.gpu_id(0, "1b2c", "3") == "GPU-1b2c"
+    assert speed_measurement.gpu_id(0, "GPU-1b2c", None) == "GPU-1b2c"
+    assert speed_measurement.gpu_id(1, None, None) == "1"
+    assert speed_measurement.gpu_id(1, None, "3,2") is None
+
+
+def test_what_has_been_measured_is_known_by_device_settings_loops_and_rounds(tmp_path):
+    spec = speed_specs.BenchmarkSpec("table", Case("glf", "digits", 4, 2, tmp_path), ["ours", "plain"], 1, 3)
+    assert not speed_measurement.is_measured(spec, tmp_path)
+    value = {**record(), **speed_measurement.describe(spec)}
+    (tmp_path / speed_measurement.file_name(value)).write_text(json.dumps(value))
+    assert speed_measurement.is_measured(spec, tmp_path)
+    for other in (replace(spec, count=4), replace(spec, loops=["ours", "eager"]), replace(spec, processes=2),
+                  replace(spec, case=replace(spec.case, precision="tf32"))):  # fmt: skip
+        assert not speed_measurement.is_measured(other, tmp_path)
+    (tmp_path / speed_measurement.file_name(value)).write_text("{")
+    assert not speed_measurement.is_measured(spec, tmp_path)
+
+
+def test_images_that_are_missing_are_random_ones_of_the_shape(tmp_path):
+    images, synthetic = speed_measurement.load_images(Case("glf", "celeba", 1, 1, tmp_path), tmp_path)
+    assert synthetic
+    assert images.shape == (256, 3, 64, 64)
+    images, synthetic = speed_measurement.load_images(Case("glf", "mnist", 1, 1, tmp_path, shape=(1, 32, 32)), tmp_path)
+    assert synthetic
+    assert images.shape == (256, 1, 32, 32)
+
+
+def test_images_that_are_made_up_are_smooth_and_always_the_same():
+    """White noise makes a flow overflow, and a measurement end."""
+    images = speed_measurement.smooth_random_images(5000, (3, 8, 8))
+    assert (images.shape, images.dtype) == ((5000, 3, 8, 8), torch.uint8)
+    assert torch.equal(images[:10], speed_measurement.smooth_random_images(10, (3, 8, 8)))
+    values = images.float()
+    assert len(images.flatten(1).unique(dim=0)) == 5000
+    assert values.diff(dim=-1).abs().mean() < values.std() < 90

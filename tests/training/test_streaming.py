@@ -1,0 +1,51 @@
+"""Data that do not fit on the device: the same batches, piece by piece."""
+
+import pytest
+import torch
+from engine_cases import BATCH, GPU, N, Rehearsed, build, codes, equal, schedules, weights
+
+from benchmarks.training import streaming
+from benchmarks.training.engine import Engine
+from benchmarks.training.loop import train
+from benchmarks.training.steps import Steps
+
+pytestmark = pytest.mark.usefixtures("random_vgg")
+
+
+@pytest.mark.parametrize("limit", [0, 64 * BATCH * 2, 64 * BATCH * 5])
+@pytest.mark.parametrize("engine_used", [Steps, Rehearsed])
+def test_streamed_data_give_the_same_run_bit_for_bit(limit, engine_used, x, monkeypatch):
+    monkeypatch.setattr("benchmarks.training.loop.Steps", engine_used)
+    expected, _ = codes(x)
+    model, _ = codes(x, engine=Engine(limit=limit))
+    assert equal(weights(expected), weights(model))
+
+
+def test_portions_are_the_batches_of_the_epoch_in_order(x):
+    order = torch.randperm(N).view(8, 32)
+    parts = [
+        *streaming.stream_batches([x, torch.arange(N)], order, 2 * 3 * 32 * (64 + 8))
+    ]  # half of the limit at a time
+    assert [len(rows) for _, rows in parts] == [3, 3, 2]
+    assert torch.equal(torch.cat([index[rows.flatten()] for (_, index), rows in parts]), order.flatten())
+    assert all(torch.equal(images[rows.flatten()], x[index[rows.flatten()]]) for (images, index), rows in parts)
+    (((uninterrupted,), rows),) = streaming.stream_batches([x], order)
+    assert uninterrupted is x
+    assert rows is order
+
+
+def test_an_error_of_the_reading_thread_is_raised(x):
+    with pytest.raises(IndexError):
+        [*streaming.stream_batches([x], torch.full((2, 4), N), 0)]
+
+
+@GPU
+def test_images_that_do_not_fit_on_the_gpu_are_streamed(x):
+    place_on_slurm = streaming.place_images(x, torch.device("cuda"), 0)
+    assert place_on_slurm.is_pinned()
+    results = []
+    for images in (place_on_slurm, x.cuda()):
+        model = build("glf").cuda()
+        torch.manual_seed(2)
+        results.append([epoch.row["objective"] for epoch in train(model, images, schedules("glf"))])
+    assert results[0] == pytest.approx(results[1], rel=1e-3)
