@@ -1,10 +1,13 @@
-"""The columns of the tidy tables, `tableN-tidy.csv`: one row per cell, unrounded numbers."""
+"""The columns of the tidy tables, `tableN-tidy.csv`: one row per cell, unrounded numbers.
+
+`python -m benchmarks.reporting.tables.columns > docs/columns.md` writes the page that lists them.
+"""
 
 from __future__ import annotations
 
 import re
 
-from benchmarks.evaluation.metrics import METRICS
+from benchmarks.evaluation.metrics import FD, METRICS
 from benchmarks.evaluation.names import DIAGNOSTICS
 
 COLUMNS: dict[str, str] = {
@@ -78,3 +81,24 @@ def describe(column: str) -> str:
     if column in DIAGNOSTICS:
         return "diagnostic of the latents (`evaluation.names.DIAGNOSTICS`): mean over the cell's runs"
     return COLUMNS[re.sub(r"^rank_\d+_", "rank_N_", column)]
+
+
+def columns_page() -> str:
+    """The page on the columns of tidy tables, as Markdown."""
+    lines = [
+        "# Columns of the tidy tables",
+        "",
+        "Every table is also written as `TABLE-tidy.csv`: one row per cell, with unrounded numbers.",
+        "`python -m benchmarks.reporting.tables.columns` makes this page.",
+        "",
+        "| column | content |",
+        "| --- | --- |",
+    ]
+    metric_columns = [column for metric in METRICS.values() for column in metric.columns if column != FD]
+    for column in (*COLUMNS, *metric_columns, *DIAGNOSTICS):
+        lines.append(f"| `{column}` | {describe(column)} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(columns_page(), end="")

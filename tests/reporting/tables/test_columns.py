@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -21,8 +22,10 @@ from benchmarks.evaluation.names import DIAGNOSTICS
 from benchmarks.reporting.formats.writer import write_table
 from benchmarks.reporting.registry import TABLES
 from benchmarks.reporting.tables import build_table
-from benchmarks.reporting.tables.columns import COLUMNS, describe
+from benchmarks.reporting.tables.columns import COLUMNS, columns_page, describe
 from benchmarks.reporting.tables.quality import table1
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def written_columns(table, folder):
@@ -61,3 +64,8 @@ def test_every_documented_column_is_in_some_table(columns_by_table):
 def test_an_unknown_column_has_no_description():
     with pytest.raises(KeyError):
         describe("trainings")
+
+
+def test_the_page_of_columns_is_up_to_date():
+    written = (ROOT / "docs" / "columns.md").read_text(encoding="utf-8")
+    assert written == columns_page(), "run: python -m benchmarks.reporting.tables.columns > docs/columns.md"
