@@ -38,14 +38,14 @@ def test_work_done_twice_is_counted(lines, twice):
     assert count_duplicates(lines) == twice
 
 
+@pytest.mark.full
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for workers in /proc")
-@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.full)])
-def test_killed_workers_cost_nothing(kills):
-    """The rest of the faults takes longer: python -m benchmarks.perf.faults."""
-    command = [sys.executable, "-m", "benchmarks.perf.faults", "--only", "kills", "--kills", str(kills)]
+def test_three_killed_workers_cost_nothing():
+    """One killed worker is tested in tests/integration; all faults: python -m benchmarks.perf.faults."""
+    command = [sys.executable, "-m", "benchmarks.perf.faults", "--only", "kills", "--kills", "3"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "nothing lost, nothing done twice, nothing changed" in done.stdout
     row = dict(zip(*(line.split() for line in done.stdout.splitlines()[:2]), strict=True))
-    assert int(row["attempts"]) == int(row["trainings"]) + kills
+    assert int(row["attempts"]) == int(row["trainings"]) + 3
