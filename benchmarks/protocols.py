@@ -278,7 +278,7 @@ def _resolve(name: str, schedule: Schedule, cap: int | None, lr: PerGroup | None
     return replace(schedule, epochs=epochs, factors=factors, steps=limit, lr=schedule.lr if lr is None else lr)
 
 
-def own_rows(model: str, dataset: str, preset: str) -> str | None:
+def describe_own_settings(model: str, dataset: str, preset: str) -> str | None:
     """What a caption must say of a row that is not the paper's, or None."""
     base, lender = rows(model)[row(model, dataset)], zoo.entry(model).like
     parts = [f"borrowed from {lender}"] if lender else []

@@ -143,10 +143,12 @@ def test_digits_rescales_the_weight_of_any_variant():
 
 
 def test_captions_say_which_rows_are_ours():
-    assert protocols.own_rows("glf", "mnist", "paper") is None
-    assert protocols.own_rows("glf", "mnist", "quick") is None
-    assert "lr vae 0.001, gamma 0.005 in stage first" in protocols.own_rows("two-stage-vae", "mnist", "quick")
-    assert protocols.own_rows("vae", "digits", "demo").startswith("ours: MNIST's epochs, batch 64, β x 11")
+    assert protocols.describe_own_settings("glf", "mnist", "paper") is None
+    assert protocols.describe_own_settings("glf", "mnist", "quick") is None
+    assert "lr vae 0.001, gamma 0.005 in stage first" in protocols.describe_own_settings(
+        "two-stage-vae", "mnist", "quick"
+    )
+    assert protocols.describe_own_settings("vae", "digits", "demo").startswith("ours: MNIST's epochs, batch 64, β x 11")
 
 
 def test_errors_list_what_there_is():

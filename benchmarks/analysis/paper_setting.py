@@ -51,7 +51,7 @@ def own_settings_note(evidence: Evidence, dataset: str, models: Iterable[str]) -
     for model in models:
         if model in zoo.MODELS and evidence.preset in PRESETS and evidence.keys(model, dataset):
             row = str(evidence.runs.at[evidence.keys(model, dataset)[0], "protocol_row"])
-            if row in protocols.rows(model) and (note := protocols.own_rows(model, row, evidence.preset)):
+            if row in protocols.rows(model) and (note := protocols.describe_own_settings(model, row, evidence.preset)):
                 models_by_note.setdefault(note, []).append(model_label(model))
     if len(models_by_note) == 1:
         return next(iter(models_by_note))

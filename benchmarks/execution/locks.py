@@ -36,7 +36,7 @@ def locked(folder: Path) -> Iterator[bool]:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK_FILE
     process = {**process_identity(), "token": uuid.uuid4().hex, "since": time.time()}
-    if not _take(path, process):
+    if not _take_lock(path, process):
         yield False
         return
 
@@ -104,7 +104,7 @@ def is_owner_alive(path: Path, owner: Mapping[str, Any], now: float | None = Non
     """
     if has_owner_ended(owner):
         return False
-    if _here(owner):  # it is alive, though it may be suspended
+    if _is_on_this_host(owner):  # it is alive, though it may be suspended
         return True
     with suppress(OSError):
         return (clock(path.parent) if now is None else now) - path.stat().st_mtime < STALE_SECONDS
@@ -113,7 +113,7 @@ def is_owner_alive(path: Path, owner: Mapping[str, Any], now: float | None = Non
 
 def has_owner_ended(owner: Mapping[str, Any]) -> bool:
     """Whether a process is known to have ended: one of this host, or of an earlier start of this SLURM job."""
-    if _here(owner):
+    if _is_on_this_host(owner):
         return bool(start_time(int(owner["pid"])) != owner["born"])
     process = process_identity()
     return (
@@ -121,7 +121,7 @@ def has_owner_ended(owner: Mapping[str, Any]) -> bool:
     )
 
 
-def _here(owner: Mapping[str, Any]) -> bool:
+def _is_on_this_host(owner: Mapping[str, Any]) -> bool:
     """Whether a process is one of this host, so that its number can be looked up."""
     return bool(owner.get("host") == socket.gethostname() and owner.get("space") == process_space())
 
@@ -139,8 +139,8 @@ def clock(folder: Path) -> float:
             probe.unlink(missing_ok=True)
 
 
-def _take(path: Path, process: Mapping[str, Any]) -> bool:
-    if _create(path, process):
+def _take_lock(path: Path, process: Mapping[str, Any]) -> bool:
+    if _create_lock_file(path, process):
         return True
     # Only one process at a time may remove a stale lock, or one would remove the new lock of another.
     with (path.parent / ".claim.lock").open("a") as lock:
@@ -151,10 +151,10 @@ def _take(path: Path, process: Mapping[str, Any]) -> bool:
             fcntl.flock(lock, fcntl.LOCK_EX)
         if path.exists() and not is_locked(path.parent):
             path.unlink(missing_ok=True)
-        return _create(path, process)
+        return _create_lock_file(path, process)
 
 
-def _create(path: Path, process: Mapping[str, Any]) -> bool:
+def _create_lock_file(path: Path, process: Mapping[str, Any]) -> bool:
     try:
         with path.open("x", encoding="utf-8") as file:
             json.dump(process, file)

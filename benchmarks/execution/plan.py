@@ -126,7 +126,7 @@ class Plan:
                 yield f"{name}: {warning}."
         own_settings: dict[str, list[str]] = {}  # the note -> the cells that it is about
         for model, dataset, _ in self.cells():
-            note = protocols.own_rows(model, self.scorers[dataset].data.row, self.preset)
+            note = protocols.describe_own_settings(model, self.scorers[dataset].data.row, self.preset)
             if note:
                 own_settings.setdefault(note, []).append(f"{zoo.entry(model).label} on {dataset}")
         for note, cells in own_settings.items():

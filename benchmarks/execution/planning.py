@@ -50,14 +50,14 @@ def make_plan(
     errors = [*known_errors]
     request = parse_request(options, clusters, needs, name, errors)
     if not needs.trains:
-        _raise(errors)
+        _raise_if_any(errors)
         fixed_grid = grid_without_runs(request.models, request.sources, options.preset)
         return Plan((), {}, options.preset, request.results, request.workers, options.cluster, fixed_grid)
     errors += _find_errors(request)
-    _raise(errors)
+    _raise_if_any(errors)
     scorers = _make_scorers(request, options.allow_few, errors)
     jobs = _make_jobs(request, scorers, options, needs, errors)
-    _raise(errors)
+    _raise_if_any(errors)
     return _check_weights(
         Plan(tuple(jobs), {scorer.data.name: scorer for _, scorer in scorers}, options.preset, request.results,
              request.workers, options.cluster, None, _missing_weights(jobs)),
@@ -65,7 +65,7 @@ def make_plan(
     )  # fmt: skip
 
 
-def _raise(errors: list[str]) -> None:
+def _raise_if_any(errors: list[str]) -> None:
     if errors:
         raise UserErrors(errors)
 

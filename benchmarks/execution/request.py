@@ -77,9 +77,9 @@ def parse_request(
         errors.append(f"--keep {options.keep}: unknown{did_you_mean(options.keep, KEEP)}. Known: {', '.join(KEEP)} "
                      "(benchmarks/experiments/job.py)")  # fmt: skip
     # A SLURM job's device is the node's: this machine need not have one.
-    is_elsewhere = not needs.trains or (options.cluster == "slurm" and options.device in ("auto", "cuda"))
-    device = torch.device("cpu") if is_elsewhere else parse_device(options.device, errors)
-    errors += find_engine_errors(options.engine, options.precision, None if is_elsewhere else device)
+    needs_no_local_device = not needs.trains or (options.cluster == "slurm" and options.device in ("auto", "cuda"))
+    device = torch.device("cpu") if needs_no_local_device else parse_device(options.device, errors)
+    errors += find_engine_errors(options.engine, options.precision, None if needs_no_local_device else device)
     if options.cluster not in clusters:
         errors.append(f"unknown cluster {options.cluster!r}. Known: {', '.join(clusters)} (slurm/launch.py)")
     workers = parse_count("--workers", options.workers, default_workers(device), errors)

@@ -47,12 +47,12 @@ def report(
     submitted = any(launch["jobs"] for launch in all_launches.values())
     queue, name = (list_jobs(), cluster_name()) if submitted else ({}, None)
     jobs = {job for launch in all_launches.values() for job in launches.jobs(launch, name)}
-    lines, orphans = overview(results, all_launches, name, queue)
+    cell_states, orphans = overview(results, all_launches, name, queue)
     text = ["preset  model                     data set        " + "".join(f"{s:>9}" for s in STATES) + "  time left"]
-    for (preset, model, dataset), line in lines.items():
-        counts = "".join(f"{line.states[state] or '.':>9}" for state in STATES)
-        text.append(f"{preset:7} {model:25} {dataset:15} {counts}  {time_left(results, line)}")
-    if not lines:
+    for (preset, model, dataset), cell_state in cell_states.items():
+        counts = "".join(f"{cell_state.states[state] or '.':>9}" for state in STATES)
+        text.append(f"{preset:7} {model:25} {dataset:15} {counts}  {time_left(results, cell_state)}")
+    if not cell_states:
         text = [f"nothing was launched into {results} yet"]
     waiting = Counter(reason for job, reason in (queue or {}).items() if job in jobs and reason.startswith("pending"))
     text += [f"SLURM: {count} jobs {reason}" for reason, count in waiting.items()]
@@ -92,41 +92,41 @@ def overview(
         # Trained, but killed before all of its sample sets were scored.
         is_incomplete = state == "done" and measured.get(key, 0) < draws.get(key, 0)
         status[key] = "pending" if is_incomplete else state
-    lines: dict[Cell, CellState] = {}
+    cell_states: dict[Cell, CellState] = {}
     orphans = 0
     for key, (cell, steps) in requested.items():
-        line = lines.setdefault(cell, CellState())
+        cell_state = cell_states.setdefault(cell, CellState())
         state = status.get(key, "pending")
         if state == "done":
-            line.finished_key = key
+            cell_state.finished_key = key
         folder = results / "runs" / key
         if locks.is_locked(folder, now):  # a finished run, too: another metric is computed, or --force
             state = "running"
             progress = _progress(folder)
-            line.steps_left += progress.get("total", steps) - progress.get("done", 0)
-            line.steps_done += progress.get("run", 0)
-            line.seconds += progress.get("seconds", 0)
+            cell_state.steps_left += progress.get("total", steps) - progress.get("done", 0)
+            cell_state.steps_done += progress.get("run", 0)
+            cell_state.seconds += progress.get("seconds", 0)
         elif state == "pending":
-            line.steps_left += 0 if key in status else steps
+            cell_state.steps_left += 0 if key in status else steps
             orphans += key not in expected
-        line.states[state] += 1
-    return lines, orphans
+        cell_state.states[state] += 1
+    return cell_states, orphans
 
 
-def time_left(results: Path, line: CellState) -> str:
+def time_left(results: Path, cell_state: CellState) -> str:
     """The training time that is left if as many runs go on at a time as now; "" for none, "?" for unknown."""
-    if not line.states["running"] + line.states["pending"]:
+    if not cell_state.states["running"] + cell_state.states["pending"]:
         return ""
-    if line.steps_done > 0:
-        seconds_per_step = line.seconds / line.steps_done
+    if cell_state.steps_done > 0:
+        seconds_per_step = cell_state.seconds / cell_state.steps_done
     else:
-        record = records.find(results, line.finished_key) if line.finished_key else None
+        record = records.find(results, cell_state.finished_key) if cell_state.finished_key else None
         epochs = record["epochs"] if record else []
         steps = sum(row["steps"] for row in epochs)
         if not steps:
             return "?"
         seconds_per_step = sum(row["seconds"] for row in epochs) / steps
-    left = line.steps_left * seconds_per_step / max(1, line.states["running"])
+    left = cell_state.steps_left * seconds_per_step / max(1, cell_state.states["running"])
     if left < 90:
         return f"{left:.0f} s"
     return f"{left / 60:.0f} min" if left < 5400 else f"{left / 3600:.1f} h"

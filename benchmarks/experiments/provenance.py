@@ -29,7 +29,7 @@ def describe(device: torch.device) -> dict[str, Any]:
     }
 
 
-def place(device: torch.device) -> dict[str, Any]:
+def describe_briefly(device: torch.device) -> dict[str, Any]:
     """The short form: device, torch and commit, for evaluations, which another machine may make."""
     return {"device": device_name(device), "torch": str(torch.__version__), "commit": commit()["commit"]}
 

@@ -143,8 +143,8 @@ def score(job: Job, model: zoo.LatentModel, data: Dataset, scorer: Scorer, recor
         record["diagnostics"] = diagnose(model, data)
     missing = scorer.missing_requests(record, requested_evaluations(job), job.metrics)
     for evaluation in scorer.score_model(model, record, missing, job.metrics):
-        provenance_of_scores = provenance.place(torch.device(job.device))
-        records.put_evaluation(record, {**evaluation, "provenance": provenance_of_scores})
+        origin = provenance.describe_briefly(torch.device(job.device))
+        records.put_evaluation(record, {**evaluation, "provenance": origin})
         record["provenance"]["finished"] = utc_now()
         records.write(job.results, record)  # one by one: on Inception features each takes minutes
 

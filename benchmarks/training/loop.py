@@ -83,23 +83,23 @@ def train(
     rng_states: list[dict[str, Tensor]] = list(resume["marks"]) if resume else []
     if resume:
         model.load_state_dict(resume["model"])
-    stage_iterator, number = model.stages(x), 0
+    stage_iterator, stage_index = model.stages(x), 0
     while True:
-        if resume and number <= resume["number"]:
-            set_rng_state(rng_states[number], device)
+        if resume and stage_index <= resume["number"]:
+            set_rng_state(rng_states[stage_index], device)
         else:
             rng_states.append(get_rng_state(device))
         stage = next(stage_iterator, None)
         if stage is None:
             return
-        if resume and number < resume["number"]:
-            number += 1
+        if resume and stage_index < resume["number"]:
+            stage_index += 1
             continue
         if stage.name not in stages:
             raise ValueError(f"no schedule for stage {stage.name!r}; there is one for {', '.join(stages)}")
         schedule, first, steps_taken = stages[stage.name], 0, 0
         optimizers = [make_adam(update, schedule) for update in stage.updates]
-        if resume and number == resume["number"]:
+        if resume and stage_index == resume["number"]:
             first, steps_taken = resume["epoch"] + 1, resume["steps"]
             model.load_state_dict(resume["model"])
             for optimizer, saved in zip(optimizers, resume["optimisers"], strict=True):
@@ -113,9 +113,9 @@ def train(
             row = train_epoch(model, stage, schedule, steps, epoch, steps_taken)
             steps_taken += row["steps"]
             yield Epoch(
-                row, _state(model, optimizers, rng_states, number, epoch, steps_taken, device), steps.engine_used
+                row, _state(model, optimizers, rng_states, stage_index, epoch, steps_taken, device), steps.engine_used
             )
-        number += 1
+        stage_index += 1
 
 
 def train_epoch(
@@ -133,8 +133,8 @@ def train_epoch(
     if batches < 1:
         raise ValueError(f"stage {stage.name!r} has batches of {schedule.batch}, but there are {n} examples")
     order = torch.randperm(n, device=steps.device)[: batches * schedule.batch].view(batches, schedule.batch)
-    for part, rows in stream_batches(data, order, steps.engine.limit):
-        steps.run(part, rows)
+    for portion, rows in stream_batches(data, order, steps.engine.limit):
+        steps.run(portion, rows)
     means = steps.means(batches)
     seconds = synchronized_time(steps.device) - started - (steps.setup_seconds - setup_before)
     row = {"stage": stage.name, "epoch": epoch, "seconds": seconds, "steps": batches, **means}
@@ -158,7 +158,7 @@ def _state(
     model: LatentModel,
     optimizers: list[torch.optim.Adam],
     rng_states: list[dict[str, Tensor]],
-    number: int,
+    stage_index: int,
     epoch: int,
     steps: int,
     device: torch.device,
@@ -167,7 +167,7 @@ def _state(
 
     def state() -> State:
         return {
-            "number": number,
+            "number": stage_index,
             "epoch": epoch,
             "steps": steps,
             "model": {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()},

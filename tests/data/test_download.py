@@ -193,7 +193,7 @@ def test_archive_without_a_member_is_an_error(source, root):
 # Several -----------------------------------------------------------------------------------------------------
 
 
-def test_problems_are_collected_and_the_rest_is_done(source, root, monkeypatch):
+def test_errors_are_collected_and_the_rest_is_done(source, root, monkeypatch):
     good = File("x", (source.as_uri(),), sha256(CONTENT), "x.bin")
     gone = File("y", (source.with_name("gone").as_uri(),), sha256(CONTENT), "y.bin")
     monkeypatch.setitem(FETCH, "mnist", [gone, good])

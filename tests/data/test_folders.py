@@ -96,7 +96,7 @@ def test_hidden_and_other_files_are_left_out_and_links_do_not_loop(tmp_path):
         (["train/x.png", "test/x.txt"], "no images in .*/test"),
     ],
 )
-def test_unusable_folder_is_a_problem_and_an_error(files, message, tmp_path):
+def test_unusable_folder_is_found_by_the_check_and_by_reading(files, message, tmp_path):
     folder = digits_folder(tmp_path / "mine")
     for path in (folder.path / name for name in files):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -92,7 +92,7 @@ def test_the_last_force_of_a_command_is_known(tmp_path):
     assert not launches.is_same_command(COMMAND | {"force": "a"}, COMMAND)
 
 
-def test_every_force_is_obeyed_once_whatever_came_between(tmp_path):
+def test_every_force_restarts_a_run_once_whatever_came_between(tmp_path):
     this = job(tmp_path, trial(epochs=1))
     is_forced = [run_job(replace(this, force_id=word)) for word in ("first", "second")]
     noted = (this.run_folder / "attempts.txt").read_text()
@@ -120,14 +120,14 @@ def test_runs_of_other_launchers_are_waited_for_until_one_is_released(tmp_path, 
     def heed():
         looks.append(1)
         if len(looks) == 5:
-            let_go.set()
+            released.set()
 
-    let_go, held = threading.Event(), threading.Event()
+    released, held = threading.Event(), threading.Event()
 
     def hold():
         with locks.locked(busy[0].run_folder):
             held.set()
-            let_go.wait(10)
+            released.wait(10)
 
     thread = threading.Thread(target=hold)
     thread.start()

@@ -22,13 +22,13 @@ def test_a_lock_excludes_others_until_it_is_released(tmp_path):
         assert again
 
 
-def test_an_exception_releases_the_claim(tmp_path):
+def test_an_exception_releases_the_lock(tmp_path):
     with pytest.raises(RuntimeError, match="inside"), locks.locked(tmp_path):
         raise RuntimeError("inside")
     assert not locks.is_locked(tmp_path)
 
 
-def die_with_claim(folder):
+def die_with_lock(folder):
     with locks.locked(folder):
         os._exit(1)
 
@@ -40,7 +40,7 @@ def run(function, *arguments):
 
 
 def test_the_lock_of_a_dead_process_of_this_host_is_taken_over_at_once(tmp_path):
-    run(die_with_claim, tmp_path).join()
+    run(die_with_lock, tmp_path).join()
     assert (tmp_path / locks.LOCK_FILE).is_file()
     assert not locks.is_locked(tmp_path)
     with locks.locked(tmp_path) as own:
@@ -100,12 +100,12 @@ def hold(folder, barrier, tally):
         barrier.wait()
 
 
-def test_many_takers_of_a_stale_claim_are_one_owner(tmp_path):
+def test_of_many_takers_of_a_stale_lock_one_gets_it(tmp_path):
     tally = tmp_path / "tally"
     tally.mkdir()
     folder = tmp_path / "run"
     folder.mkdir()
-    run(die_with_claim, folder).join()
+    run(die_with_lock, folder).join()
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(4)
     takers = [context.Process(target=hold, args=(folder, barrier, tally)) for _ in range(4)]
@@ -116,7 +116,7 @@ def test_many_takers_of_a_stale_claim_are_one_owner(tmp_path):
     assert len([*tally.iterdir()]) == 1
 
 
-def test_a_suspended_owner_of_this_machine_keeps_its_claim(tmp_path):
+def test_a_suspended_owner_of_this_host_keeps_its_lock(tmp_path):
     """Its heartbeat stands still, but its process is there."""
     with locks.locked(tmp_path):
         old = time.time() - 10 * locks.STALE_SECONDS

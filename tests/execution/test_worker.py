@@ -164,7 +164,7 @@ def test_a_run_that_gets_a_signal_saves_first(tmp_path, monkeypatch, number):
     assert numbers(resumed) == numbers(run_trial(job(tmp_path / "whole", made)))
 
 
-def test_records_name_no_host_though_claims_do(tmp_path):
+def test_records_name_no_host_though_locks_do(tmp_path):
     made = trial(epochs=1)
     record = run_job(job(tmp_path, made))
     host = locks.process_identity()["host"]
@@ -173,7 +173,7 @@ def test_records_name_no_host_though_claims_do(tmp_path):
 
 
 def test_a_command_waits_for_the_jobs_of_its_like_alone():
-    """Wherever it runs; one that wants more of the same trainings submits jobs of its own."""
+    """Wherever it runs; one that wants more of the same runs submits jobs of its own."""
     base = {"what": "table1", "options": {"draws": None, "metrics": "fd", "cluster": "auto", "results": "a"}}
     elsewhere = {**base, "options": {**base["options"], "cluster": "slurm", "results": "b"}}
     assert launches.is_same_command(base, elsewhere)

@@ -48,8 +48,8 @@ def equal(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-class Rehearsed(Steps):
-    """Takes its steps as a GPU would: tensors that stay, rates as tensors, rehearsals, all but the recording."""
+class StaticSteps(Steps):
+    """Takes steps as for a CUDA graph: static tensors, rates as tensors, warm-ups, everything but the capture."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)

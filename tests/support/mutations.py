@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("benchmarks", "zoo", "slurm", "tests", "tox.ini", "pyproject.toml")
+COPIED = ("benchmarks", "zoo", "slurm", "tests", "docs", "tox.ini", "pyproject.toml")
 
 
 class Mutation(NamedTuple):

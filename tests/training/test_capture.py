@@ -1,4 +1,4 @@
-"""Steps for capture, rehearsed on a CPU and captured on a GPU."""
+"""Steps for capture: warmed up on a CPU, captured on a GPU."""
 
 import copy
 import os
@@ -38,7 +38,7 @@ from zoo.base import Update, to_float
 pytestmark = pytest.mark.usefixtures("random_vgg")
 
 
-def test_a_rehearsal_leaves_no_trace(x):
+def test_a_warm_up_leaves_no_trace(x):
     """Weights, running statistics, moments and random numbers are bit for bit what they were."""
     model = build("wae-gan")
     stage = [*model.stages(x)][-1]
@@ -60,7 +60,7 @@ def test_a_rehearsal_leaves_no_trace(x):
             assert equal(old[number], values)
 
 
-def test_a_rehearsal_before_the_first_step_leaves_an_adam_as_new(x):
+def test_a_warm_up_before_the_first_step_leaves_adam_unchanged(x):
     model = build("glf")
     (stage,) = model.stages(x)
     optimizers = [make_adam(stage.updates[0], schedules("glf")["train"])]
@@ -71,7 +71,7 @@ def test_a_rehearsal_before_the_first_step_leaves_an_adam_as_new(x):
     assert all(not value.any() for state in optimizers[0].state.values() for value in state.values())
 
 
-def test_a_forgotten_adam_steps_as_a_new_one():
+def test_a_reset_adam_steps_like_a_new_one():
     a, b = nn.Parameter(torch.tensor([1.0, 2.0])), nn.Parameter(torch.tensor([1.0, 2.0]))
     schedule = Schedule(1, 1, 0.1)
     old = make_adam(Update(lambda: None, {"a": [a]}), schedule)
@@ -109,7 +109,7 @@ def test_what_cannot_be_compiled_is_trained_eagerly_and_says_why(x, monkeypatch)
     assert equal(weights(expected), weights(model))
 
 
-class Asked(TorchDispatchMode):
+class DeviceReads(TorchDispatchMode):
     """Whether something asks the device for a value, which on a GPU would be to wait for it."""
 
     ASKS = ("aten::_local_scalar_dense", "aten::equal", "aten::nonzero", "aten::masked_select")
@@ -129,7 +129,7 @@ def test_no_step_asks_the_device_for_a_value(name, x, monkeypatch):
     for stage in model.stages(x):
         data = stage.data()
         for update in stage.updates:
-            with Asked():
+            with DeviceReads():
                 objective, _ = update.loss(*[to_float(tensor[:BATCH]) for tensor in data])
                 objective.backward(inputs=[p for group in update.groups.values() for p in group])
 
@@ -137,7 +137,7 @@ def test_no_step_asks_the_device_for_a_value(name, x, monkeypatch):
 def test_a_value_that_is_asked_for_is_seen():
     a = torch.rand(3, 3)
     for ask in (a.sum().item, a.cov, a.nonzero, lambda: a[a > 0.5], lambda: bool(a[0, 0] > 0)):
-        with Asked(), pytest.raises(AssertionError, match="aten"):
+        with DeviceReads(), pytest.raises(AssertionError, match="aten"):
             ask()
 
 

@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 import torch
-from engine_cases import BATCH, CPU, Rehearsed, build, codes, equal, schedules, trained, weights
+from engine_cases import BATCH, CPU, StaticSteps, build, codes, equal, schedules, trained, weights
 
 import zoo
 from benchmarks.training.engine import Engine, find_engine_errors
@@ -59,7 +59,7 @@ def test_every_model_trains_the_same_bit_for_bit_by_a_plain_loop_and_by_a_step_m
     other, objectives = plain(name, x)
     assert equal(weights(model), weights(other))
     assert [row["objective"] for row in rows] == pytest.approx(objectives, rel=1e-6)
-    monkeypatch.setattr("benchmarks.training.loop.Steps", Rehearsed)
+    monkeypatch.setattr("benchmarks.training.loop.Steps", StaticSteps)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "a stage is trained eagerly")
         static, others = trained(name, x)
@@ -69,23 +69,23 @@ def test_every_model_trains_the_same_bit_for_bit_by_a_plain_loop_and_by_a_step_m
     assert equal(weights(model), weights(static))
 
 
-def test_a_static_step_bears_fresh_optimisers_data_that_move_and_resuming(x, monkeypatch):
+def test_a_static_step_allows_fresh_optimizers_moving_data_and_resuming(x, monkeypatch):
     expected, _ = codes(x)
-    monkeypatch.setattr("benchmarks.training.loop.Steps", Rehearsed)
+    monkeypatch.setattr("benchmarks.training.loop.Steps", StaticSteps)
     model, _ = codes(x)
     for cut in (0, 1, 3, 4):
         resumed, _ = codes(x, codes(x, until=cut)[1])
         assert equal(weights(model), weights(resumed)), cut
     assert equal(weights(expected), weights(model))
     epochs = [torch.cat(expected.seen[i : i + 4]) for i in (0, 4, 8)]
-    rehearsals = WARMUP_STEPS
-    assert len(model.seen) == 12 + rehearsals  # once: the buffers of the first epoch serve the others
-    taken = model.seen[rehearsals:]
+    warm_up_steps = WARMUP_STEPS
+    assert len(model.seen) == 12 + warm_up_steps  # once: the buffers of the first epoch serve the others
+    taken = model.seen[warm_up_steps:]
     assert all(torch.equal(a, torch.cat(taken[i : i + 4])) for a, i in zip(epochs, (0, 4, 8), strict=True))
 
 
 def test_a_state_says_nothing_of_the_engine(x, monkeypatch):
-    monkeypatch.setattr("benchmarks.training.loop.Steps", Rehearsed)
+    monkeypatch.setattr("benchmarks.training.loop.Steps", StaticSteps)
     _, state = codes(x, until=1)
     for optimizer in state["optimisers"]:
         for group in optimizer["param_groups"]:

@@ -86,7 +86,7 @@ def test_learning_rates_follow_group_and_epoch():
     assert 1 - before[0][1] == pytest.approx(1e-3, rel=1e-3)
 
 
-def test_a_fresh_optimiser_forgets_and_a_kept_one_does_not():
+def test_a_fresh_optimizer_is_reset_and_another_one_is_not():
     def last_step(fresh):
         model, at = Watcher(), []
         for _ in train(model, images(), {"only": Schedule(6, 10, 0.1, fresh=fresh)}):

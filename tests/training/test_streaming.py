@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from engine_cases import BATCH, GPU, N, Rehearsed, build, codes, equal, schedules, weights
+from engine_cases import BATCH, GPU, N, StaticSteps, build, codes, equal, schedules, weights
 
 from benchmarks.training import streaming
 from benchmarks.training.engine import Engine
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("random_vgg")
 
 
 @pytest.mark.parametrize("limit", [0, 64 * BATCH * 2, 64 * BATCH * 5])
-@pytest.mark.parametrize("engine_used", [Steps, Rehearsed])
+@pytest.mark.parametrize("engine_used", [Steps, StaticSteps])
 def test_streamed_data_give_the_same_run_bit_for_bit(limit, engine_used, x, monkeypatch):
     monkeypatch.setattr("benchmarks.training.loop.Steps", engine_used)
     expected, _ = codes(x)
