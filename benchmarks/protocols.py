@@ -285,7 +285,11 @@ def describe_own_settings(model: str, dataset: str, preset: str) -> str | None:
     if base.source.startswith(OURS) or (zoo.is_external(model) and not lender):
         parts.append(base.source or "its own")
     own = PRESETS[preset].lr.get(lender or model, {})
-    parts += [f"lr {show(lr)} in stage {stage}" for stage, lr in own.items() if lr != base.stages[stage].lr]
+    stages: dict[str, list[str]] = {}
+    for stage, lr in own.items():
+        if lr != base.stages[stage].lr:
+            stages.setdefault(show(lr), []).append(stage)
+    parts += [f"lr {lr} in stage{'s' * (len(s) > 1)} {' and '.join(s)}" for lr, s in stages.items()]
     return "; ".join(parts) or None
 
 

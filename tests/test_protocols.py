@@ -145,7 +145,7 @@ def test_digits_rescales_the_weight_of_any_variant():
 def test_captions_say_which_rows_are_ours():
     assert protocols.describe_own_settings("glf", "mnist", "paper") is None
     assert protocols.describe_own_settings("glf", "mnist", "quick") is None
-    assert "lr vae 0.001, gamma 0.005 in stage first" in protocols.describe_own_settings(
+    assert "lr vae 0.001, gamma 0.005 in stages first and second" in protocols.describe_own_settings(
         "two-stage-vae", "mnist", "quick"
     )
     assert protocols.describe_own_settings("vae", "digits", "demo").startswith("ours: MNIST's epochs, batch 64, β x 11")

@@ -83,10 +83,10 @@ def compare_with_published(
     low, high = mean_interval(values)
     margin = _round(max(relative_margin * abs(mean), MARGIN_STDS * std))
     if not values:
-        return Verdict(margin=margin, reason="no training is done")
+        return Verdict(margin=margin, reason="no run is done")
     delta = round(fmean(values) - mean, 10)  # not 1.8e-15
     if len(values) < 2:
-        return Verdict(delta=_round(delta), margin=margin, outcome="undecided", reason="1 training has no spread")
+        return Verdict(delta=_round(delta), margin=margin, outcome="undecided", reason="one run has no spread")
     error, degrees = welch_error(stdev(values), len(values), std, trials)
     half_width = float(stats.t.ppf(0.975, degrees)) * error
     p_values = {
@@ -97,9 +97,9 @@ def compare_with_published(
     outcome = next((name for name, p in p_values.items() if p < SIGNIFICANCE_LEVEL), "undecided")
     reason = ""
     if len(values) < MIN_RUNS:
-        outcome, reason = "undecided", f"{len(values)} trainings are fewer than {MIN_RUNS}"
+        outcome, reason = "undecided", f"{len(values)} runs are fewer than {MIN_RUNS}"
     elif outcome == "undecided":
-        reason = "the interval reaches across the margin"
+        reason = "the interval crosses the margin"
     p = p_values.get(outcome, p_values["reproduced"])
     delta_low, delta_high = _round(delta - half_width), _round(delta + half_width)
     return Verdict(low, high, _round(delta), delta_low, delta_high, margin, _round(p), outcome, reason)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchmarks.presets import PRESETS
+from benchmarks.reporting.registry import NOTE_DETAILS
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,9 @@ GROUPS: dict[str, dict[str, Option]] = {
         "results": Option("results folder (default: results/local)", "DIR", "results/local"),
         "format": Option("csv, latex, markdown, html (default: all)", "A,B"),
         "decimals": Option("digits after the point (default: as needed)", "N"),
+        "notes": Option(
+            "notes of a table: none, short or full (default: short in LaTeX)", "DETAIL", choices=NOTE_DETAILS
+        ),
         "margin": Option("share of the paper's number that counts as equal (0.05)", "SHARE"),
         "keep": Option(
             "keep weights or only logs of each run (default: weights)", "WHAT", "weights", ("weights", "logs")
@@ -91,4 +95,4 @@ FIGURE_OPTIONS = (
     "allow-few", "eval-every", "results", "keep", "data-root", "cluster", "workers", "device", "precision", "engine",
     "no-wait", "dry-run", "yes",
 )  # fmt: skip
-TABLE_OPTIONS = (*FIGURE_OPTIONS, "format", "decimals", "margin")
+TABLE_OPTIONS = (*FIGURE_OPTIONS, "format", "decimals", "notes", "margin")

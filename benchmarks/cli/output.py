@@ -19,8 +19,8 @@ from benchmarks.execution.plan import Plan
 from benchmarks.experiments import records
 from benchmarks.reporting import speed_records
 from benchmarks.reporting.figures.writer import write_figure
-from benchmarks.reporting.formats.markdown import to_markdown
-from benchmarks.reporting.formats.writer import write_table
+from benchmarks.reporting.formats.markdown import to_terminal
+from benchmarks.reporting.formats.writer import selection_name, write_table
 from benchmarks.reporting.registry import FIGURES, TABLES
 from benchmarks.reporting.style import TableStyle
 from benchmarks.reporting.tables import build_table
@@ -32,20 +32,15 @@ def wide_console() -> Console:
 
 
 def refuse_to_replace(name: str, plan: Plan) -> None:
-    """Check that a table or figure of preset paper is not overwritten by one of another preset.
+    """Check that a figure of preset paper is not overwritten by one of another preset.
 
     Raises:
         UserErrors: it would be.
     """
-    is_figure = name in FIGURES
-    path = plan.results / (f"figures/{name}.md" if is_figure else f"tables/{name}-tidy.csv")
-    if plan.preset == "paper" or not path.is_file():
+    path = plan.results / f"figures/{name}.md"
+    if name not in FIGURES or plan.preset == "paper" or not path.is_file():
         return
-    if is_figure:
-        is_paper = "Preset paper;" in path.read_text(encoding="utf-8")
-    else:
-        is_paper = "paper" in set(pd.read_csv(path)["preset"])
-    if is_paper:
+    if "Preset paper" in path.read_text(encoding="utf-8"):
         raise UserErrors([f"{path} is of preset paper: write that of preset {plan.preset} to another --results"])
 
 
@@ -56,14 +51,16 @@ def write(name: str, plan: Plan, style: TableStyle, console: Console) -> int:
         The exit code: whether all of its runs are done.
     """
     grids: list[Path] = []
+    selection = ""
     if name in FIGURES:
         paths = _write_figure(name, plan, console)
     else:
         grid = replace(plan.grid(), decimals=style.decimals, margin=style.margin)
         table = build_table(name, _frames(plan.results, TABLES[name].inputs), grid)
-        paths = write_table(table, plan.results, style.formats)
+        selection = selection_name(name, grid)
+        paths = write_table(table, plan.results, style.formats, notes=style.notes, selection=selection)
         grids = _copy_sample_grids(plan) if TABLES[name].has_image_grids else []
-        console.print(to_markdown(table), highlight=False, markup=False, soft_wrap=True)
+        console.print(to_terminal(table, style.notes or "full"), highlight=False, markup=False, soft_wrap=True)
     states = [plan.state(job) for job in plan.jobs]
     for job, state in zip(plan.jobs, states, strict=True):
         run = f"{job.trial.model} on {job.trial.dataset}, seed {job.trial.seed}"
@@ -71,6 +68,8 @@ def write(name: str, plan: Plan, style: TableStyle, console: Console) -> int:
             console.print(f"{state}: {run}: the warning above says why", markup=False, soft_wrap=True)
         elif state in ("failed", "diverged") and (record := records.find(plan.results, job.trial.key)):
             console.print(f"{state}: {run}: {record['error']['message']}", markup=False, soft_wrap=True)
+    if name in TABLES:
+        print(f"The same files are kept as {paths[0].parent / f'{name}--{selection}'}.*")
     for path in [*paths[1:], *grids, paths[0]]:
         print(path)
     return FAILED if {*states} & {"failed", "pending", "unreadable"} else DONE

@@ -6,6 +6,8 @@ from rich.console import Console
 from rich.table import Table as Sheet
 
 from benchmarks.execution.plan import Plan, describe_settings, seconds_per_step
+from benchmarks.reporting import wording
+from benchmarks.reporting.tables.table import merge_notes
 
 STATES = (
     "done",
@@ -29,8 +31,9 @@ def print_plan(plan: Plan, console: Console) -> None:
         for line in describe_settings(jobs[0].trial):
             console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
     grid = plan.grid()
-    for note in (*grid.protocols, *grid.notes):
-        console.print(note, highlight=False, markup=False, soft_wrap=True)
+    notes = (*wording.measurement_notes(grid), *wording.budget_notes(grid), *wording.weights_notes(grid))
+    for note in merge_notes(notes):
+        console.print(f"{note.label}: {note.text}", highlight=False, markup=False, soft_wrap=True)
     console.print(_summary(plan), soft_wrap=True)
 
 

@@ -112,16 +112,6 @@ class Scorer:
             )
         return None
 
-    def caption(self) -> str:
-        """The protocol in one sentence."""
-        p = self.base_protocol
-        note = f"; {self.extractor.note}" if self.extractor.note else ""
-        return (
-            f"{self.data.spec.label}: {p.n_fake:,} generated images against {p.n_real:,} of the {p.split} part, "
-            f"features {p.extractor} ({p.dims}-d, weights {p.weights[:8]}, images {p.input}{note}), {p.quantization}, "
-            f"metric protocol {p.id}."
-        )
-
     def column_name(self, name: str) -> str:
         """The column of a metric's value in records."""
         return self.extractor.metric if name == FD else name

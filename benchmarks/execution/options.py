@@ -37,6 +37,7 @@ class Options:
     format: str | None = None
     decimals: str | None = None
     margin: str | None = None
+    notes: str | None = None
     data_root: str | None = None
     results: str = "results/local"
     cluster: str = "auto"

@@ -16,7 +16,6 @@ from benchmarks.experiments import records
 from benchmarks.experiments.job import Job, is_finished
 from benchmarks.experiments.restart import is_forced
 from benchmarks.experiments.trial import Trial
-from benchmarks.presets import PRESETS
 from benchmarks.protocols import show
 from zoo.perceptual import Weights
 
@@ -94,8 +93,13 @@ class Plan:
             protocol_ids={name: scorer.base_protocol.id for name, scorer in self.scorers.items()},
             preset=self.preset,
             draws=self.jobs[0].draws,
-            protocols=tuple(scorer.caption() for scorer in self.scorers.values()),
-            notes=tuple(self._notes()),
+            metric_protocols={name: scorer.base_protocol for name, scorer in self.scorers.items()},
+            extractor_notes={name: s.extractor.note for name, s in self.scorers.items() if s.extractor.note},
+            own_settings=dict(self._own_settings()),
+            data_warnings={name: scorer.data.warnings for name, scorer in self.scorers.items() if scorer.data.warnings},
+            missing_weights={
+                model: str(self.missing_weights[model].problem) for model, _ in self._cells_without_weights()
+            },
             cell_notes={
                 (model, dataset): f"needs {self.missing_weights[model].name}"
                 for model, dataset in self._cells_without_weights()
@@ -116,23 +120,12 @@ class Plan:
             if model in self.missing_weights and any(self.state(job) == "missing weights" for job in jobs)
         ]
 
-    def _notes(self) -> Iterator[str]:
-        preset = PRESETS[self.preset]
-        if preset.images or preset.steps:
-            images = f"at most {preset.images:,} training images, " if preset.images else ""
-            yield f"Budget: {images}at most {preset.steps:,} steps in each stage, schedules shortened in proportion."
-        for name, scorer in self.scorers.items():
-            for warning in scorer.data.warnings:
-                yield f"{name}: {warning}."
-        own_settings: dict[str, list[str]] = {}  # the note -> the cells that it is about
+    def _own_settings(self) -> Iterator[tuple[tuple[str, str], str]]:
+        """Cells whose settings are not the paper's, and what they are."""
         for model, dataset, _ in self.cells():
             note = protocols.describe_own_settings(model, self.scorers[dataset].data.row, self.preset)
             if note:
-                own_settings.setdefault(note, []).append(f"{zoo.entry(model).label} on {dataset}")
-        for note, cells in own_settings.items():
-            yield f"Settings of {', '.join(cells)}: {note}."
-        for model in dict.fromkeys(model for model, _ in self._cells_without_weights()):
-            yield f"{zoo.entry(model).label} {self.missing_weights[model].problem}."
+                yield (model, dataset), note
 
 
 def seconds_per_step(results: Path) -> dict[tuple[str, str, str], float]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from benchmarks.paper import Pair
+
+if TYPE_CHECKING:
+    from benchmarks.evaluation.protocol import MetricProtocol
 
 MARGIN = 0.05  # share of a published value within which ours counts as equal to it
 
@@ -21,8 +25,11 @@ class Grid:
     protocol_ids: Mapping[str, str]  # dataset -> the only protocol_id whose evaluations count
     preset: str
     draws: int = 1  # sample sets of each run; a run with fewer is not done
-    protocols: tuple[str, ...] = ()  # sentences for the caption of a table of distances: their metric protocols
-    notes: tuple[str, ...] = ()  # sentences for every caption: budget, own rows, warnings
+    metric_protocols: Mapping[str, MetricProtocol] = field(default_factory=dict)  # data set -> that of protocol_ids
+    extractor_notes: Mapping[str, str] = field(default_factory=dict)  # data set -> the extractor's test accuracy, or so
+    own_settings: Mapping[Pair, str] = field(default_factory=dict)  # settings of a pair's runs that are not the paper's
+    data_warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # data set -> what is odd about it
+    missing_weights: Mapping[str, str] = field(default_factory=dict)  # model -> which weights, and where to get them
     variants: Mapping[Pair, str] = field(default_factory=dict)  # (dataset, variant) -> protocol_id, where it can be had
     variant_labels: Mapping[str, str] = field(default_factory=dict)  # variant -> label, in the table's order
     cell_notes: Mapping[Pair, str] = field(default_factory=dict)  # why a pair's runs cannot be done, for its cell

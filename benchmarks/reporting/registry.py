@@ -36,7 +36,8 @@ class TableSpec:
 
 TABLES: dict[str, TableSpec] = {
     "table1": TableSpec("quality:table1", has_image_grids=True),
-    "table2": TableSpec("schedules:table2", ("evaluations", "epochs"), Requirements(models=("two-stage-vae", "glf"))),
+    "table2": TableSpec("schedules:table2", ("evaluations", "epochs"), Requirements(
+        models=("two-stage-vae", "glf"), learning_curve=True)),
     # The GANs that the paper cites have numbers of no metric but FID.
     "table4": TableSpec("quality:table4", is_informative=lambda grid: grid.metric == "fid"),
     "table5": TableSpec("timing:table5", ("speed",), Requirements(
@@ -57,7 +58,7 @@ class FigureSpec:
     """A figure, and what it needs from each run's record.
 
     Attributes:
-        caption: what it shows, and which figure of the paper it is.
+        caption: what it shows, and which figure of the paper it is, without a full stop.
         models: its curves or images, keys of `zoo.MODELS`; a figure skips those that the zoo does not have.
         datasets: the paper's; presets other than `paper` show their own.
         panels: of learning curves, keys of `figures.curves.PANELS`.
@@ -90,25 +91,21 @@ _FLOW_PRIORS = ("vae-flow-prior", "vae-flow-prior-10", "vae-flow-prior-50", "vae
 _REGULARIZED = ("glf-regularized-1", "glf-regularized-10", "glf-regularized-50", "glf-regularized",
                 "glf-regularized-400")  # fmt: skip
 _TABLE1_DATASETS = ("mnist", "fashion", "cifar10", "celeba")
-_CURVES = (
-    "Means over trainings; bands from the lowest to the highest; a cross marks where a training diverged; "
-    "epochs with samples that are not finite have no point. "
-)
 FIGURES: dict[str, FigureSpec] = {
-    "figure2": FigureSpec("Samples, and lines between samples that are straight in the flow's noise (Figure 2).",
+    "figure2": FigureSpec("Samples, and interpolations that are straight lines in the flow's noise (Figure 2)",
                           ("glf",), (*_TABLE1_DATASETS, "celeba-hq"), image_kinds=("samples", "interpolate")),
-    "figure3": FigureSpec(_CURVES + "GLF and VAEs with a flow prior while they train, by β: distance, entropy loss, "
-                          "NLL (Figure 3).", (*_FLOW_PRIORS, "glf"), ("cifar10",), ("distance", "entropy", "nll"),
+    "figure3": FigureSpec("Learning curves of GLF and of VAEs with a flow prior, by β: distance, entropy loss, NLL "
+                          "(Figure 3)", (*_FLOW_PRIORS, "glf"), ("cifar10",), ("distance", "entropy", "nll"),
                           diagnostics=("posterior_var",)),
-    "figure4": FigureSpec(_CURVES + "GLF and regularized GLF while they train, by β: distance, reconstruction loss, "
-                          "NLL (Figure 4, which leaves out β = 1 and 10).", (*_REGULARIZED, "glf"), ("cifar10",),
+    "figure4": FigureSpec("Learning curves of GLF and of regularized GLF, by β: distance, reconstruction loss, NLL "
+                          "(Figure 4, which leaves out β = 1 and 10)", (*_REGULARIZED, "glf"), ("cifar10",),
                           ("distance", "reconstruction", "nll"), diagnostics=("posterior_var",)),
-    "figure5": FigureSpec("Samples of GLF, with squared error or perceptual loss (Figure 5).",
+    "figure5": FigureSpec("Samples of GLF, with squared error or perceptual loss (Figure 5)",
                           ("glf", "glf-perceptual"), _TABLE1_DATASETS, image_kinds=("samples",)),
-    "figure6": FigureSpec("Samples of GLF with perceptual loss (Figure 6).",
+    "figure6": FigureSpec("Samples of GLF with perceptual loss (Figure 6)",
                           ("glf-perceptual",), ("celeba-hq",), image_kinds=("samples",)),
-    "figure7": FigureSpec("Lines between samples, straight in the flow's noise, of GLF with perceptual loss "
-                          "(Figure 7).", ("glf-perceptual",), ("celeba",), image_kinds=("interpolate",)),
+    "figure7": FigureSpec("Interpolations of GLF with perceptual loss, straight lines in the flow's noise "
+                          "(Figure 7)", ("glf-perceptual",), ("celeba",), image_kinds=("interpolate",)),
 }  # fmt: skip
 
 REQUIREMENTS: dict[str, Requirements] = {
@@ -118,6 +115,9 @@ REQUIREMENTS: dict[str, Requirements] = {
 
 # Image grids that a command draws from one finished run (benchmarks/reporting/gallery.py).
 IMAGE_GRIDS = ("sample", "interpolate", "reconstruct")
+
+# --notes: how much of a table's notes is printed
+NOTE_DETAILS = ("none", "short", "full")
 
 # --format -> suffixes of the files that it writes; `formats.RENDERERS` has the function behind each suffix.
 FORMATS: dict[str, tuple[str, ...]] = {

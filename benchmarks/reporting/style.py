@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.execution.options import Options, names
 from benchmarks.execution.requirements import MARGIN
-from benchmarks.reporting.registry import FORMATS
+from benchmarks.reporting.registry import FORMATS, NOTE_DETAILS
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,13 @@ class TableStyle:
         formats: keys of `registry.FORMATS`.
         decimals: digits after the decimal point; None: as many as the table's numbers need.
         margin: a value counts as equal to a published one within this share of the published one.
+        notes: one of `NOTE_DETAILS`; None: short in LaTeX, full elsewhere.
     """
 
     formats: tuple[str, ...]
     decimals: int | None
     margin: float
+    notes: str | None = None
 
     @classmethod
     def from_options(cls, options: Options, errors: list[str]) -> TableStyle:
@@ -42,4 +44,6 @@ class TableStyle:
             margin = math.nan
         if not 0 < margin < 1:
             errors.append(f"--margin must be a share of the paper's number between 0 and 1, got {options.margin!r}")
-        return cls(formats, None if decimals is None else int(decimals), margin)
+        if options.notes is not None and options.notes not in NOTE_DETAILS:
+            errors.append(f"unknown --notes {options.notes!r}. Known: {', '.join(NOTE_DETAILS)}")
+        return cls(formats, None if decimals is None else int(decimals), margin, options.notes)

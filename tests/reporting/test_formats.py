@@ -4,6 +4,7 @@ import itertools
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -24,10 +25,11 @@ from table_cases import (
 )
 
 from benchmarks.experiments import records
+from benchmarks.presets import PRESETS
 from benchmarks.reporting.formats.html import to_html, to_standalone_html
 from benchmarks.reporting.formats.latex import escape_latex, to_latex, to_standalone_latex
-from benchmarks.reporting.formats.markdown import to_markdown
-from benchmarks.reporting.formats.writer import RENDERERS, TIDY_SUFFIX, write_table
+from benchmarks.reporting.formats.markdown import to_markdown, to_terminal
+from benchmarks.reporting.formats.writer import RENDERERS, TIDY_SUFFIX, selection_name, write_table
 from benchmarks.reporting.registry import FORMATS, TABLES
 from benchmarks.reporting.tables import build_table
 from benchmarks.reporting.tables.quality import table1
@@ -59,27 +61,30 @@ def test_small_table_as_csv(tmp_path):
 
 def test_small_table_as_latex():
     assert to_latex(table1(SMALL, SMALL_GRID)) == (
-        r"""% needs \usepackage{booktabs}
+        r"""% needs \usepackage{booktabs} \usepackage{threeparttable}
 \begin{table}
   \centering
-  \caption{Fréchet distance (column fd\_classifier) between generated and real images, lower is better: mean $\pm$ """
-        r"""standard deviation over 3 trainings. Preset demo, a shorter budget than the paper's.}
+  \begin{threeparttable}
+  \caption{Fréchet distance on classifier features (fd\_classifier, not FID) of samples, lower is better: """
+        r"""mean $\pm$ standard deviation over 3 runs. Preset demo, a shorter budget than the paper's.}
   \label{tab:table1}
+  \smallskip
   \small
-  \begin{tabular}{lr}
+  \begin{tabular*}{0.75\linewidth}{@{\extracolsep{\fill}}lr}
     \toprule
     Model & MNIST \\
     \midrule
     GLF & 12.5 $\pm$ 0.5 \\
     VAE, $\beta$ = 1 & 21.0 $\pm$ 1.4 (2/3) [1 diverged] \\
     \bottomrule
-  \end{tabular}
-  \par\smallskip
-  \begin{minipage}{\linewidth}\footnotesize
-    (m/n): m of the n wanted trainings are done.
-    [n diverged]: trainings that ended in a number that is not finite.
-    100 \% of n\_real = 100 images.
-  \end{minipage}
+  \end{tabular*}
+  \begin{tablenotes}[flushleft]\footnotesize
+    \item \textit{Data:} MNIST: 100 \% of n\_real = 100 images.
+    \item \textit{Budget:} At most 500 steps in each stage. Schedules shrink in proportion.
+    \item \textit{Statistics:} $\pm$ is the standard deviation over runs.
+    \item \textit{Missing:} (m/n): m of n runs are done. [n diverged]: n runs ended with a number that is not finite.
+  \end{tablenotes}
+  \end{threeparttable}
 \end{table}
 """
     )
@@ -87,16 +92,81 @@ def test_small_table_as_latex():
 
 def test_small_table_as_markdown():
     assert to_markdown(table1(SMALL, SMALL_GRID)) == (
-        "Fréchet distance (column fd_classifier) between generated and real images, lower is better: mean ± standard "
-        "deviation over 3 trainings. Preset demo, a shorter budget than the paper's. "
-        "(m/n): m of the n wanted trainings are done. [n diverged]: trainings that ended in a number that is not "
-        "finite. 100 % of n_real = 100 images.\n"
+        "Fréchet distance on classifier features (fd_classifier, not FID) of samples, lower is better: mean ± standard "
+        "deviation over 3 runs. Preset demo, a shorter budget than the paper's.\n"
         "\n"
         "| Model | MNIST |\n"
         "| --- | ---: |\n"
         "| GLF | 12.5 ± 0.5 |\n"
         "| VAE, β = 1 | 21.0 ± 1.4 (2/3) [1 diverged] |\n"
+        "\n"
+        "- Data: MNIST: 100 % of n_real = 100 images.\n"
+        "- Budget: At most 500 steps in each stage. Schedules shrink in proportion.\n"
+        "- Statistics: ± is the standard deviation over runs.\n"
+        "- Missing: (m/n): m of n runs are done. [n diverged]: n runs ended with a number that is not finite.\n"
     )
+
+
+def test_the_terminal_has_the_table_first_and_the_notes_last():
+    table = table1(SMALL, SMALL_GRID)
+    lines = to_terminal(table).splitlines()
+    assert lines[0] == "| Model | MNIST |"
+    assert sorted(lines) == sorted(to_markdown(table).splitlines())
+    assert lines[-1].startswith("- Missing: ")
+
+
+@pytest.mark.parametrize("suffix", [".tex", "-alone.tex", ".md", ".html"])
+def test_notes_can_be_short_or_left_out(suffix):
+    table = table1(SMALL, replace(SMALL_GRID, own_settings={("glf", "mnist"): "ours: lr 1"}))
+    full, short, none = (RENDERERS[suffix](table, detail) for detail in ("full", "short", "none"))
+    assert "GLF: lr 1." in full
+    assert "GLF: lr 1." not in short
+    assert "1 of the 2 models on MNIST" in short
+    assert "Statistics" not in none
+    assert len(none) < len(short) < len(full) + 50
+
+
+def test_the_notes_of_latex_are_short_unless_asked(tmp_path):
+    table = table1(SMALL, replace(SMALL_GRID, own_settings={("glf", "mnist"): "ours: lr 1"}))
+    write_table(table, tmp_path)
+    assert "GLF: lr 1." not in (tmp_path / "tables" / "table1.tex").read_text()
+    assert "GLF: lr 1." in (tmp_path / "tables" / "table1.md").read_text()
+    write_table(table, tmp_path, notes="full")
+    assert "GLF: lr 1." in (tmp_path / "tables" / "table1.tex").read_text()
+
+
+# --- the names of files
+
+
+def test_tables_of_other_selections_stay(tmp_path):
+    for grid in (SMALL_GRID, replace(SMALL_GRID, preset="quick")):
+        write_table(table1(SMALL, grid), tmp_path, selection=selection_name("table1", grid))
+    names = {path.name for path in (tmp_path / "tables").glob("*.md")}
+    assert names == {"table1.md", "table1--demo-mnist-fd_classifier-glf+vae-3x1.md",
+                     "table1--quick-mnist-fd_classifier-glf+vae-3x1.md"}  # fmt: skip
+    last = (tmp_path / "tables" / "table1.md").read_text()
+    assert last == (tmp_path / "tables" / "table1--quick-mnist-fd_classifier-glf+vae-3x1.md").read_text()
+
+
+def test_no_format_of_an_older_table_stays(tmp_path):
+    write_table(table1(SMALL, SMALL_GRID), tmp_path)
+    paths = write_table(table1(SMALL, SMALL_GRID), tmp_path, ["markdown"])
+    assert {*(tmp_path / "tables").iterdir()} == {*paths}
+    assert [path.name for path in paths] == ["table1-tidy.csv", "table1.md"]
+
+
+def test_a_selection_names_models_only_where_they_are_not_the_presets():
+    models = dict.fromkeys(PRESETS["demo"].models, "")
+    grid = replace(SMALL_GRID, models=models, keys={(model, "mnist"): ("a",) for model in models}, draws=2)
+    assert selection_name("table1", grid) == "demo-mnist-fd_classifier-1x2"
+    assert selection_name("table1", replace(grid, models={"glf": ""})) == "demo-mnist-fd_classifier-glf-1x2"
+
+
+@given(st.dictionaries(st.text(max_size=40), st.just(""), max_size=9), st.text(max_size=9))
+def test_a_selection_is_a_file_name(models, dataset):
+    name = selection_name("table1", replace(SMALL_GRID, models=models, datasets={dataset: ""}))
+    assert re.fullmatch(r"[\w.+-]+", name)
+    assert not name.startswith(".")
 
 
 def test_the_standalone_document_holds_the_fragment():
@@ -123,7 +193,7 @@ def test_every_format_has_its_renderers():
 @pytest.mark.parametrize("name", TABLES)
 def test_every_table_without_records_can_be_written_in_all_formats(name, tmp_path):
     evaluations, epochs = records.read(tmp_path)
-    assert "no training wanted" in table1(evaluations, make_grid({}, draws=2)).caption
+    assert "no runs" in table1(evaluations, make_grid({}, draws=2)).caption
     frames = {"evaluations": evaluations, "epochs": epochs, "speed": DataFrame(columns=[*REQUIRED_COLUMNS])}
     table = build_table(name, frames, variants_grid())
     ours = [text.value for row in table.rows for column in table.columns
@@ -177,11 +247,11 @@ def test_latex_escapes(plain, escaped):
 
 def test_every_format_survives_a_hostile_label():
     label = 'a|b_c & *50%* \\ <b> "q"\n[x](y)'
-    grid = make_grid({}, models={"glf": label}, datasets={"mnist": label}, notes=(label,))
+    grid = make_grid({}, models={"glf": label}, datasets={"mnist": label}, data_warnings={"mnist": (label,)})
     table = table1(DataFrame(columns=EVALUATION_COLUMNS), grid)
     body = to_markdown(table).splitlines()
-    assert len(body) == 5
-    assert [len(re.findall(r"(?<!\\)\|", line)) for line in body[2:]] == [3, 3, 3]
+    assert len(body) == 9
+    assert [len(re.findall(r"(?<!\\)\|", line)) for line in body[2:5]] == [3, 3, 3]
     rows = [line for line in to_latex(table).splitlines() if line.endswith(r"\\")]
     assert [len(re.findall(r"(?<!\\)&", line)) for line in rows] == [1, 1]
 
@@ -200,7 +270,7 @@ def test_names_in_latex_change_no_column(name):
     rows = [line for line in body if line.strip()]
     assert all(len(re.findall(r"(?<!\\)&", row)) == 3 for row in rows)
     assert all(row.endswith(r" \\") for row in rows)
-    assert text.count(r"\begin{") == text.count(r"\end{") == 3
+    assert text.count(r"\begin{") == text.count(r"\end{") == 4
 
 
 class CellParser(HTMLParser):
@@ -242,7 +312,7 @@ def test_html_of_table1():
         "GLF", "8.2 ± 0.1 ≈", "8.2 ± 0.1", "50.5 ± 0.7 (2/3) [1 diverged] ?", "53.2 ± 0.2",
         "GLANN with perceptual loss", "—", "8.6 ± 0.1 (cited)", "—", "46.3 ± 0.1 (cited)",
     ]  # fmt: skip
-    assert [tag for tag, _ in parsed.tags].count("caption") == 1
+    assert [tag for tag, _ in parsed.tags].count("figcaption") == 1
     scopes = [attributes["scope"] for tag, attributes in parsed.tags if tag == "th"]
     assert scopes == ["col", *["colgroup"] * 2, *["col"] * 4, *["row"] * 3]
     assert "<strong>8.2 ± 0.1</strong> ≈" in html
@@ -252,8 +322,12 @@ def test_html_of_table1():
 @settings(deadline=None, max_examples=50)
 @given(st.text("<>&\"'`/=abcé±\n\u2028\x00", min_size=1, max_size=20))
 def test_names_in_html_stay_text(name):
-    harmless = to_html(paper_table("table1", models={"glf": "x"}, datasets={"mnist": "y"}, notes=("z",)))
-    hostile = to_html(paper_table("table1", models={"glf": name}, datasets={"mnist": name}, notes=(name,)))
+    harmless = to_html(
+        paper_table("table1", models={"glf": "x"}, datasets={"mnist": "y"}, data_warnings={"mnist": ("z",)})
+    )
+    hostile = to_html(
+        paper_table("table1", models={"glf": name}, datasets={"mnist": name}, data_warnings={"mnist": (name,)})
+    )
     assert parse_html(hostile).tags == parse_html(harmless).tags
     assert len(parse_html(hostile).texts) == len(parse_html(harmless).texts)
 
@@ -261,7 +335,9 @@ def test_names_in_html_stay_text(name):
 # --- what LaTeX says
 
 NEEDS_PDFLATEX = pytest.mark.skipif(
-    shutil.which("pdflatex") is None, reason="no pdflatex (Debian: texlive-latex-recommended)"
+    shutil.which("kpsewhich") is None
+    or not subprocess.run(["kpsewhich", "threeparttable.sty"], capture_output=True).stdout,
+    reason="no pdflatex with threeparttable (Debian: texlive-latex-recommended, texlive-latex-extra)",
 )
 
 

@@ -44,7 +44,7 @@ def fid_grid(**changes):
 def variants_grid(**changes):
     """The grid of `sensitivity`: two runs of GLF, and protocols of the base and two of its three variants."""
     ids = {("mnist", "base"): PROTOCOL_ID, ("mnist", "jpeg75"): "jpeg", ("mnist", "train"): "train"}
-    labels = {"base": "as they are", "train": "reals: train", "jpeg75": "reals: JPEG", "crop": "reals: cropped"}
+    labels = {"base": "unchanged", "train": "training split", "jpeg75": "JPEG", "crop": "cropped"}
     keys = {("glf", "mnist"): ("g0", "g1")}
     return make_grid(keys, models={"glf": "GLF"}, variants=ids, variant_labels=labels, **changes)
 
@@ -62,7 +62,7 @@ SMALL = DataFrame(
 SMALL_GRID = make_grid(
     {("glf", "mnist"): ("g0", "g1", "g2"), ("vae", "mnist"): ("v0", "v1", "v2")},
     models={"glf": "GLF", "vae": "VAE, β = 1"},
-    notes=("100 % of n_real = 100 images.",),
+    data_warnings={"mnist": ("100 % of n_real = 100 images",)},
 )
 
 # --- tables of the paper's metric and budget
@@ -130,6 +130,11 @@ def paper_table(name, **changes):
     return build_table(name, FRAMES, replace(GRID, **changes))
 
 
+def note(table, label):
+    """The text of the note with a label, in full; "" if the table has none."""
+    return next((note.text for note in table.notes if note.label == label), "")
+
+
 def paper_csv(name, **changes):
     return paper_table(name, **changes).frame().to_csv(lineterminator="\n")
 
@@ -171,7 +176,7 @@ def large_table(name, labels=None, lose_every=11):
     stages = {pair: {"first": 1000, "second": 2000} for pair in keys}
     grid = replace(GRID, models=models, datasets=labels, keys=keys, protocol_ids=dict.fromkeys(labels, PROTOCOL_ID),
                    draws=2, stages=stages,
-                   notes=("a_b: 100 % of “c” & {d}, lr 1e-3; features pkg.mod:Class",))  # fmt: skip
+                   data_warnings={"mnist": ("a_b: 100 % of “c” & {d}, lr 1e-3; features pkg.mod:Class",)})  # fmt: skip
     speed = [{"model": m, "dataset": d, "stage": "train", "seconds_per_epoch": 123.4, "images": 9, "device": "A & B_c",
               "purpose": "table", "channels_last": False,
               "precision": "fp32", "engine": "graph", "processes": 1, "exclusive": True, "synthetic": True}

@@ -9,26 +9,48 @@ from benchmarks.analysis.evidence import Evidence
 from benchmarks.analysis.learning_curves import curve_protocol
 from benchmarks.analysis.paper_setting import own_settings_note
 from benchmarks.experiments import records
+from benchmarks.protocols import OURS
+from benchmarks.reporting import wording
 from benchmarks.reporting.figures import curves, image_panels
 from benchmarks.reporting.registry import FIGURES
+from benchmarks.reporting.tables.table import Note, merge_notes
+
+CURVES_TEXT = (
+    "Lines are means over runs, bands go from the lowest to the highest run, and a cross marks where a run diverged. "
+    "Epochs whose samples are not finite have no point."
+)
 
 
 def figure_caption(name: str, evidence: Evidence, models: Mapping[str, str], datasets: Mapping[str, str]) -> str:
-    """What a figure shows, over how many runs and by which metric protocols, and which models are missing."""
-    spec = FIGURES[name]
+    """What a figure shows, over how many runs, and the preset."""
     counts = {len(evidence.keys(model, dataset)) for model in models for dataset in datasets} or {0}
-    short = "" if evidence.preset == "paper" else ", a shorter budget than the paper’s"
-    each = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else f"{min(counts)}"
-    sentences = [spec.caption, f"Preset {evidence.preset}{short}; {each} training{'s' * (each != '1')} of each model."]
+    each, spec = wording.format_range(counts), FIGURES[name]
+    lead = "" if each == "1" else "means over " if spec.panels else "the first finished one of "
+    statistic = f"{lead}{each} run{'s' * (each != '1')} of each model"
+    return f"{spec.caption}: {statistic}. {wording.budget(evidence.preset)}"
+
+
+def figure_notes(
+    name: str, evidence: Evidence, models: Mapping[str, str], datasets: Mapping[str, str]
+) -> tuple[Note, ...]:
+    """Notes on a figure: its metric protocols, settings that are not the paper's, and models without runs."""
+    spec, notes = FIGURES[name], []
+    if spec.panels:
+        notes.append(Note("Statistics", CURVES_TEXT))
     for dataset, label in datasets.items() if spec.panels else ():
         protocol = curve_protocol(evidence, [*models], dataset)
-        sentences.append(f"{label}: {protocol[0]}, metric protocol {protocol[1]}." if protocol
-                         else f"{label}: no distance was measured during training (--eval-every).")  # fmt: skip
+        notes.append(
+            Note("Metric protocol", f"{label}: {protocol[1]} ({protocol[0]}).")
+            if protocol
+            else Note("Missing", f"{label}: no distance was measured during training (--eval-every E measures it).")
+        )
     for dataset, label in datasets.items():
         if note := own_settings_note(evidence, dataset, models):
-            sentences.append(f"Settings on {label}: {note}.")
+            notes.append(Note("Settings of ours", f"{label}: {note.removeprefix(OURS).lstrip(': ')}."))
     missing = [f"{models[m]} on {datasets[d]}" for d in datasets for m in models if not evidence.keys(m, d)]
-    return " ".join([*sentences, *([f"Not trained: {', '.join(missing)}."] if missing else [])])
+    if missing:
+        notes.append(Note("Missing", f"No runs: {', '.join(missing)}."))
+    return merge_notes(notes)
 
 
 def write_figure(
@@ -56,6 +78,7 @@ def write_figure(
     spec, folder = FIGURES[name], results / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     caption = figure_caption(name, evidence, models, datasets)
+    notes = [*figure_notes(name, evidence, models, datasets)]
     paths = [folder / f"{stem}.png", folder / f"{stem}.pdf", folder / f"{stem}.md"]
     if spec.panels:
         panels = [curves.PANELS[panel] for panel in spec.panels]
@@ -66,8 +89,9 @@ def write_figure(
         filled_rows = [row for row in rows if any(panel.path for panel in row)]
         figure = image_panels.draw_panels(filled_rows or rows)
         not_shown = [f"{panel.title}: {panel.reason}" for row in rows for panel in row if panel.path is None]
-        caption += f" Not shown: {'; '.join(not_shown)}." if not_shown else ""
-    records.write_text(paths[2], caption + "\n")
+        notes += [Note("Missing", f"Not shown: {'; '.join(not_shown)}.")] if not_shown else []
+    lines = [f"- {note.label}: {note.text}" for note in merge_notes(notes)]
+    records.write_text(paths[2], "\n".join([caption, *(["", *lines] if lines else [])]) + "\n")
     for path in paths[:2]:
         temporary = path.with_name(f".{path.name}.tmp{path.suffix}")
         # No date in the file: the same records give the same bytes

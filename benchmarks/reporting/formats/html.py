@@ -1,14 +1,14 @@
-"""A table as HTML: one <table> element for a page to hold, or a page of its own."""
+"""A table as HTML: one <figure> element for a page to hold, or a page of its own."""
 
 from __future__ import annotations
 
 from html import escape
 
-from benchmarks.reporting.tables.table import Table
+from benchmarks.reporting.tables.table import Table, select_notes
 
 
-def to_html(table: Table) -> str:
-    """One <table> with its caption and notes, for a page to hold; every text in it is escaped."""
+def to_html(table: Table, detail: str = "full") -> str:
+    """A <figure> with the caption, the table and its notes, for a page to hold; every text in it is escaped."""
     groups = [(label, table.subcolumns(column)) for column, label in table.columns.items()]
     has_subcolumns = any(len(subcolumns) > 1 for _, subcolumns in groups)
     rowspan = ' rowspan="2"' if has_subcolumns else ""
@@ -27,18 +27,24 @@ def to_html(table: Table) -> str:
             for value, suffix, is_best in table.row(key)
         ]
         body.append(f'<tr><th scope="row">{escape(label)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
-    notes = "".join(f" <small>{escape(note)}</small>" for note in table.notes)
+    notes = [f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in select_notes(table.notes, detail)]
+    title = f"{escape(table.name)}-caption"
     return "\n".join([
-        f'<table id="{escape(table.name)}">',
-        f"<caption>{escape(table.caption)}{notes}</caption>",
+        '<figure class="table">',
+        f'<figcaption id="{title}">{escape(table.caption)}</figcaption>',
+        '<div class="scroll">',
+        f'<table id="{escape(table.name)}" aria-labelledby="{title}">',
         *(f'<colgroup span="{n}"></colgroup>' for n in (1, *(len(subcolumns) for _, subcolumns in groups))),
         "<thead>", *head, "</thead>",
         "<tbody>", *body, "</tbody>",
         "</table>",
+        "</div>",
+        *(['<dl class="notes">', *notes, "</dl>"] if notes else []),
+        "</figure>",
     ]) + "\n"  # fmt: skip
 
 
-def to_standalone_html(table: Table) -> str:
+def to_standalone_html(table: Table, detail: str = "full") -> str:
     """A page with nothing but the table."""
     return f"""<!doctype html>
 <html lang="en">
@@ -46,14 +52,18 @@ def to_standalone_html(table: Table) -> str:
 <meta name="viewport" content="width=device-width">
 <title>{escape(table.name)}</title>
 <style>
-body {{ font-family: sans-serif; overflow-x: auto }}
+body {{ font-family: sans-serif; line-height: 1.4; max-width: 60em; margin: 1em auto; padding: 0 1em }}
+figure {{ margin: 0 }}
+.scroll {{ overflow-x: auto; margin: 0.7em 0 }}
 table {{ border-collapse: collapse }}
-caption {{ caption-side: bottom; text-align: left; padding-top: 1em }}
-small {{ display: block }}
-th, td {{ padding: 0.2em 0.7em; text-align: right; white-space: nowrap }}
+th, td {{ font-weight: normal; padding: 0.2em 0.7em; text-align: right; white-space: nowrap }}
+dl.notes {{ font-size: 0.875em; margin: 1em 0 }}
+dl.notes dt {{ float: left; margin-right: 0.4em; font-style: italic }}
+dl.notes dt::after {{ content: ":" }}
+dl.notes dd {{ margin: 0 0 0.3em }}
 th[scope=row], thead tr:first-child th:first-child {{ text-align: left }}
 th[scope=colgroup] {{ text-align: center }}
 thead, tbody {{ border-top: 1px solid; border-bottom: 1px solid }}
 </style>
-{to_html(table)}</html>
+{to_html(table, detail)}</html>
 """

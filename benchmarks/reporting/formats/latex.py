@@ -5,28 +5,31 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from benchmarks.reporting.tables.table import MISSING, CellText, Table
+from benchmarks.reporting.tables.table import MISSING, CellText, Table, select_notes
 
 # Characters of a line (in widths of a digit) that fit into 7.5 inches -> font size
 FONT_SIZES = {100: "small", 118: "footnotesize", 140: "scriptsize"}
+NARROW, NARROW_WIDTH = 60, r"0.75\linewidth"  # a table of fewer characters is set as wide as this
 
 
-def to_latex(table: Table) -> str:
-    r"""A fragment for \input; its first line names the package it needs.
+def to_latex(table: Table, detail: str = "short") -> str:
+    r"""A fragment for \input; its first line names the packages that it needs.
 
     Subcolumns stand below ours as lines of their own: a page is not wide enough to have them side by side.
     """
-    # The notes stand in a minipage, not in a threeparttable: that one is as narrow as the columns of one data set.
     has_subcolumns = any(len(table.subcolumns(column)) > 1 for column in table.columns)
     headers = [table.row_header, *([""] if has_subcolumns else []), *map(escape_latex, table.columns.values())]
+    begin, end = _tabular(table, f"{'ll' if has_subcolumns else 'l'}{'r' * len(table.columns)}")
     lines = [
-        r"% needs \usepackage{booktabs}",
+        r"% needs \usepackage{booktabs} \usepackage{threeparttable}",
         r"\begin{table}",
         r"  \centering",
+        r"  \begin{threeparttable}",
         rf"  \caption{{{escape_latex(table.caption)}}}",
         rf"  \label{{tab:{table.name}}}",
+        r"  \smallskip",
         rf"  \{_font_size(table)}",
-        rf"  \begin{{tabular}}{{{'ll' if has_subcolumns else 'l'}{'r' * len(table.columns)}}}",
+        f"  {begin}",
         r"    \toprule",
         f"    {' & '.join(headers)} \\\\",
         r"    \midrule",
@@ -44,26 +47,37 @@ def to_latex(table: Table) -> str:
             ]
             lines.append(f"    {guard}{' & '.join([row_label, *line_label, *cells])} \\\\")
             row_label = guard = ""
-    lines += [r"    \bottomrule", r"  \end{tabular}"]
-    if table.notes:
+    lines += [r"    \bottomrule", f"  {end}"]
+    if notes := select_notes(table.notes, detail):
         lines += [
-            r"  \par\smallskip",
-            r"  \begin{minipage}{\linewidth}\footnotesize",
-            *(f"    {escape_latex(note)}" for note in table.notes),
-            r"  \end{minipage}",
+            r"  \begin{tablenotes}[flushleft]\footnotesize",
+            *(rf"    \item \textit{{{escape_latex(label)}:}} {escape_latex(text)}" for label, text in notes),
+            r"  \end{tablenotes}",
         ]
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+    return "\n".join([*lines, r"  \end{threeparttable}", r"\end{table}"]) + "\n"
+
+
+def _tabular(table: Table, columns: str) -> tuple[str, str]:
+    """The beginning and end of the tabular; a narrow one is stretched, as the notes are as wide as the table."""
+    if _characters(table) >= NARROW:
+        return rf"\begin{{tabular}}{{{columns}}}", r"\end{tabular}"
+    return rf"\begin{{tabular*}}{{{NARROW_WIDTH}}}{{@{{\extracolsep{{\fill}}}}{columns}}}", r"\end{tabular*}"
 
 
 def _font_size(table: Table) -> str:
     """The largest size at which the table's widest line fits on the page of the standalone document."""
+    characters = _characters(table)
+    return next((size for most, size in FONT_SIZES.items() if characters <= most), "tiny")
+
+
+def _characters(table: Table) -> int:
+    """Characters of the table's widest line."""
     lines = [["", *table.columns.values()], [table.row_header]]
     for row, label in table.rows.items():
         for subcolumn, texts in _lines_of_row(table, row).items():
             lines.append([label + subcolumn, *(f"{value}{suffix} " for value, suffix, _ in texts)])
     widths = [max(len(line[i]) if i < len(line) else 0 for line in lines) for i in range(1 + len(table.columns))]
-    characters = sum(widths) + len(widths)
-    return next((size for most, size in FONT_SIZES.items() if characters <= most), "tiny")
+    return sum(widths) + len(widths)
 
 
 def _lines_of_row(table: Table, row: str) -> dict[str, list[CellText]]:
@@ -75,18 +89,19 @@ def _lines_of_row(table: Table, row: str) -> dict[str, list[CellText]]:
     return filled or {"": lines[""]}
 
 
-def to_standalone_latex(table: Table) -> str:
+def to_standalone_latex(table: Table, detail: str = "short") -> str:
     """A document with nothing but the table."""
     number = table.name.removeprefix("table")
     counter = rf"\setcounter{{table}}{{{int(number) - 1}}}" + "\n" if number.isdigit() and int(number) > 1 else ""
     # Half an inch of margin by hand: the geometry package would be one more to have.
     return rf"""\documentclass{{article}}
 \usepackage{{booktabs}}
+\usepackage{{threeparttable}}
 \hoffset=-0.5in \oddsidemargin=0pt \textwidth=\dimexpr\paperwidth-1in\relax
 \setlength{{\tabcolsep}}{{3pt}}
 \pagestyle{{empty}}
 \begin{{document}}
-{counter}{to_latex(table)}\end{{document}}
+{counter}{to_latex(table, detail)}\end{{document}}
 """
 
 

@@ -19,7 +19,7 @@ from benchmarks.reporting.report.dot_strip import Scale, scale_axis
 from benchmarks.reporting.report.model_row import ModelRow, model_row, table_cell
 from benchmarks.reporting.report.number_format import dataset_label
 from benchmarks.reporting.report.provenance import FirstRecords, measurement_details
-from benchmarks.reporting.tables.table import Table
+from benchmarks.reporting.tables.table import Note, Table
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class DatasetSection:
     metric: str
     protocol_id: str
     details: list[tuple[str, str]]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     rows: list[ModelRow]
     axis: Markup
     samples: list[tuple[str, str]]

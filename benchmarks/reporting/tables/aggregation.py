@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any
@@ -14,6 +14,9 @@ from benchmarks.evaluation.metrics import METRICS
 from benchmarks.evaluation.names import DIAGNOSTICS
 from benchmarks.paper import Pair
 from benchmarks.reporting.tables.metric_cell import MetricCell
+
+MAX_SPREAD_DECIMALS = 3
+ROUNDING_ERROR = 1e-6  # a smaller share of the largest mean is no spread
 
 
 def make_id_columns(model: str | None, dataset: str, source: str, protocol_id: str | None) -> dict[str, str | None]:
@@ -107,14 +110,27 @@ def other_means(rows: DataFrame, cell: MetricCell, metric: str, sample_sets: int
     }
 
 
-def decimals_for(cells: Mapping[Pair, MetricCell]) -> int:
-    """Decimals to print: one, as in the paper; more if all numbers are small, so that each has two digits."""
-    largest = max((abs(cell.mean) for cell in cells.values() if cell.mean is not None), default=1.0)
-    return 1 if largest >= 1 or largest == 0 else 1 - math.floor(math.log10(largest))
+def decimals_for(cells: Iterable[MetricCell]) -> int:
+    """Decimals to print: one, as in the paper, or as many as the smallest numbers need.
+
+    The largest mean has two digits, and the smallest spread over runs or sample sets is not printed as zero; a spread
+    never asks for more than `MAX_SPREAD_DECIMALS`.
+    """
+    cells = [cell for cell in cells if cell.mean is not None]
+    largest = max((abs(cell.mean) for cell in cells if cell.mean), default=1.0)
+    decimals = 1 if largest >= 1 else 1 - math.floor(math.log10(largest))
+    spreads = (s for cell in cells for s in (cell.std, cell.std_sample_sets if cell.sample_sets > 1 else None))
+    shown = [s for s in spreads if s and s > ROUNDING_ERROR * largest]
+    smallest = min(shown, default=1.0)
+    needed = next((n for n in range(MAX_SPREAD_DECIMALS) if float(f"{smallest:.{n}f}")), MAX_SPREAD_DECIMALS)
+    return max(decimals, needed)
 
 
 def with_decimals(cells: Mapping[Pair, MetricCell], decimals: int | None) -> dict[Pair, MetricCell]:
-    """Cells with a number of decimals; None: their own, increased if all numbers are small."""
-    extra = decimals_for(cells) - 1
-    own = {pair: (1 if cell.decimals is None else cell.decimals) + extra for pair, cell in cells.items()}
+    """Cells with a number of decimals; None: their own, or more where `decimals_for` asks for more in their column."""
+    columns: dict[str, list[MetricCell]] = {}
+    for (_, column), cell in cells.items():
+        columns.setdefault(column, []).append(cell)
+    needed = {column: decimals_for(some) for column, some in columns.items()}
+    own = {pair: max(cell.decimals or 1, needed[pair[1]]) for pair, cell in cells.items()}
     return {pair: replace(cell, decimals=own[pair] if decimals is None else decimals) for pair, cell in cells.items()}

@@ -12,6 +12,7 @@ from pandas import DataFrame
 from benchmarks.analysis.statistics import find_outliers
 from benchmarks.execution.requirements import Grid
 from benchmarks.paper import Pair
+from benchmarks.reporting import wording
 from benchmarks.reporting.tables.aggregation import (
     EvaluationIndex,
     aggregate_runs,
@@ -20,15 +21,14 @@ from benchmarks.reporting.tables.aggregation import (
     values_by_run,
     with_decimals,
 )
-from benchmarks.reporting.tables.captions import (
+from benchmarks.reporting.tables.cell_notes import (
     count_ended_runs,
-    describe_budget,
-    describe_spread,
-    distance_caption,
-    legend_notes,
+    lost_run_notes,
+    statistics_notes,
+    wanted_run_counts,
 )
 from benchmarks.reporting.tables.metric_cell import MetricCell
-from benchmarks.reporting.tables.table import Table
+from benchmarks.reporting.tables.table import Note, Table, merge_notes
 
 CRITERIA_COLUMNS = {  # source, or criterion -> (label, decimals)
     "floor": ("training images", 2),
@@ -45,6 +45,23 @@ LATENT_COLUMNS = {  # diagnostic of a record -> (label, decimals)
     "prior_cov": ("covariance", 2),
     "latent_nll": ("NLL", 1),
 }
+
+CRITERIA_NOTE = Note(
+    "Columns",
+    "Distances to the test split of four kinds of images: training images, which no model is expected to undercut; "
+    "reconstructions of the test images; training images, encoded (drawn from q(z|x) if it is a distribution) and "
+    "decoded; samples. Section 2 has two criteria. (a) The decoder is good for encoded images: decoded posterior − "
+    "training images. (b) The density matches the encoded images: samples − decoded posterior.",
+    "(a) = decoded posterior − training images; (b) = samples − decoded posterior (Section 2).",
+)
+LATENTS_NOTE = Note(
+    "Columns",
+    "Squared error of reconstructed test images, summed over pixels; standard deviation of their latents over images, "
+    "averaged over dimensions; norm of the latents' mean, and relative Frobenius distance of their covariance from the "
+    "identity, after whitening by the moments of the density (0 is a match); NLL of the latents under the density, in "
+    "nats, whose zero depends on the scale of the latents.",
+    "Mean and covariance are whitened by the density's moments (0 is a match); NLL in nats.",
+)
 
 
 def criteria_table(evaluations: DataFrame, grid: Grid) -> Table:
@@ -69,20 +86,22 @@ def criteria_table(evaluations: DataFrame, grid: Grid) -> Table:
             cell = aggregate_runs(index.statuses, keys, values[column])
             cells[row, column] = replace(cell, id_columns=id_columns, decimals=decimals)
     cells = with_decimals(cells, grid.decimals)
+    few_images = _datasets_with_few_images(evaluations, grid)
     notes = (
-        "Distance to the test part of: training images, which no generator can be expected to undercut; "
-        "reconstructions of the same test images; training images encoded (drawn from q(z|x) where that is a "
-        "distribution) and decoded; samples.",
-        "Section 2: (a), a good decoder for z from the aggregated posterior, costs decoded posterior − training "
-        "images; (b), a match of that posterior and the model's density, costs samples − decoded posterior.",
-        *(f"On {grid.datasets[d]} there are only {n} images to decode, which biases (b) down and (a) either way."
-          for d, n in _datasets_with_few_images(evaluations, grid).items()),
+        CRITERIA_NOTE,
+        *wording.measurement_notes(grid),
+        *(Note("Data", f"{grid.datasets[d]} has only {n:,} images to decode: (b) is too low, and (a) too high or too "
+               "low.") for d, n in few_images.items()),
+        *wording.budget_notes(grid),
+        *statistics_notes(cells.values(), grid.draws),
+        *lost_run_notes(cells.values(), count_ended_runs(evaluations, grid), grid),
     )  # fmt: skip
-    ended_runs = count_ended_runs(evaluations, grid)
     return Table(
         name="criteria",
-        caption=distance_caption(cells, ended_runs, grid, lead="Which of Section 2's criteria costs how much. "),
-        notes=(*notes, *legend_notes(cells), *grid.protocols, *grid.notes),
+        caption=wording.distance_caption(
+            grid, wanted_run_counts(cells.values()), "samples, and what the decoder (a) and the density (b) add to it"
+        ),
+        notes=merge_notes(notes),
         rows=MappingProxyType(rows),
         columns=MappingProxyType({name: label for name, (label, _) in CRITERIA_COLUMNS.items()}),
         cells=MappingProxyType(cells),
@@ -109,23 +128,22 @@ def latents_table(evaluations: DataFrame, grid: Grid) -> Table:
             cells[row, name] = replace(
                 aggregate_runs(statuses, keys, values),
                 id_columns=make_id_columns(model, dataset, name, None),
-                decimals=decimals if grid.decimals is None else grid.decimals,
+                decimals=decimals,
             )
-    has_several_runs = any(cell.runs_wanted > 1 for cell in cells.values())
-    spread = f": {describe_spread(cells.values(), 1)}" if has_several_runs else ""
-    budget = describe_budget(count_ended_runs(evaluations, grid), grid)
+    cells = with_decimals(cells, grid.decimals)
+    ended_runs, run_counts = count_ended_runs(evaluations, grid), wanted_run_counts(cells.values())
     notes = (
-        "Squared error of reconstructed test images, summed over pixels; standard deviation of their latents over "
-        "images, mean over dimensions.",
-        "The latents' mean and covariance against the density that is sampled, whitened by its moments: norm of the "
-        "mean, relative Frobenius distance of the covariance to the identity; 0 is a match.",
-        "NLL: of the latents under that density, in nats; its zero depends on the latents' scale.",
+        LATENTS_NOTE,
+        *wording.budget_notes(grid),
+        *statistics_notes(cells.values(), 1),
         *_outlier_notes(cells, rows),
+        *lost_run_notes(cells.values(), ended_runs, grid),
     )
     return Table(
         name="latents",
-        caption=f"Latents and the density they are sampled from{spread}. {budget}",
-        notes=(*notes, *legend_notes(cells), *grid.notes),
+        caption="Latents of test images, and how they match the density that samples are drawn from: "
+        f"{wording.describe_statistic(run_counts, 1)}. {wording.budget(grid.preset)}",
+        notes=merge_notes(notes),
         rows=MappingProxyType(rows),
         columns=MappingProxyType({name: label for name, (label, _) in LATENT_COLUMNS.items()}),
         cells=MappingProxyType(cells),
@@ -134,14 +152,13 @@ def latents_table(evaluations: DataFrame, grid: Grid) -> Table:
     )
 
 
-def _outlier_notes(cells: Mapping[tuple[str, str], MetricCell], rows: Mapping[str, str]) -> Iterator[str]:
+def _outlier_notes(cells: Mapping[tuple[str, str], MetricCell], rows: Mapping[str, str]) -> Iterator[Note]:
     """Notes on cells whose mean is dominated by one or two runs far off the others."""
     for (row, name), cell in cells.items():
         if outliers := find_outliers(cell.run_means):
             label, decimals = LATENT_COLUMNS[name]
-            yield (f"{rows[row]}: the {label} of {len(outliers)} of {len(cell.run_means)} trainings is far off the "
-                   f"others ({max(outliers.values(), key=abs):.2g}); the median is "
-                   f"{median(cell.run_means.values()):.{decimals}f}.")  # fmt: skip
+            middle = f"{median(cell.run_means.values()):.{decimals}f}"
+            yield wording.outlier_note(rows[row], label, [*outliers.values()], len(cell.run_means), middle)
 
 
 def _model_dataset_rows(grid: Grid) -> tuple[dict[str, Pair], dict[str, str]]:

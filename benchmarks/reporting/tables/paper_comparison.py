@@ -13,8 +13,9 @@ from benchmarks.analysis.verdicts import Verdict
 from benchmarks.data.datasets import DATASETS
 from benchmarks.execution.requirements import Grid
 from benchmarks.paper import NEAREST_DATASET, Pair, PublishedValue
-from benchmarks.reporting.tables.captions import format_range
+from benchmarks.reporting import wording
 from benchmarks.reporting.tables.metric_cell import MetricCell, format_signed
+from benchmarks.reporting.tables.table import Note
 
 PAPER_IMAGES = 10_000  # generated images, and real ones, behind each of the paper's distances
 
@@ -33,8 +34,8 @@ def rows_with_cited_models(grid: Grid, paper: Mapping[Pair, PublishedValue]) -> 
 
 def paper_footnotes(
     paper: Mapping[Pair, tuple[PublishedValue, ...]], shown: Container[Pair], grid: Grid
-) -> Iterator[str]:
-    """The notes of the published numbers that a table shows; each once, with the models and data sets it is about."""
+) -> Iterator[Note]:
+    """Notes on the published numbers that a table shows; each once, with the models and data sets it is about."""
     printed = {pair: values for pair, values in paper.items() if pair in shown}
     for note in dict.fromkeys(value.note for values in printed.values() for value in values if value.note):
         noted = [pair for pair, values in printed.items() if any(value.note == note for value in values)]
@@ -44,7 +45,7 @@ def paper_footnotes(
             is_every = len(datasets) > 1 and len(datasets) == sum(other == model for other, _ in printed)
             suffix = "" if is_every else f", {', '.join(grid.datasets[dataset] for dataset in datasets)}"
             subjects.append(paper[model, datasets[0]][0].label + suffix)
-        yield f"The paper's {'; '.join(subjects)}: {note}"
+        yield Note("Paper", f"{'; '.join(subjects)}: {note}", "")
 
 
 def compare_cell(cell: MetricCell, rows: DataFrame, grid: Grid, paper: PublishedValue | None) -> Verdict:
@@ -78,7 +79,7 @@ def compare_cell(cell: MetricCell, rows: DataFrame, grid: Grid, paper: Published
 def _lost_runs_reason(cell: MetricCell) -> str:
     """How many runs ended without a number, or "".  The remaining runs may be the luckier ones."""
     lost = [f"{n} {status}" for n, status in ((cell.runs_diverged, "diverged"), (cell.runs_failed, "failed")) if n]
-    return f"of {cell.runs_wanted} trainings, {' and '.join(lost)}" if lost else ""
+    return f"of {cell.runs_wanted} runs, {' and '.join(lost)}" if lost else ""
 
 
 def rank_column(cells: Mapping[Pair, MetricCell], dataset: str, paper: Mapping[Pair, PublishedValue]) -> Ranking:
@@ -96,29 +97,24 @@ def rank_column(cells: Mapping[Pair, MetricCell], dataset: str, paper: Mapping[P
     return model_ranking.rank_models(ours, theirs)
 
 
-def ranking_notes(rankings: Mapping[str, Ranking], cells: Mapping[Pair, MetricCell], grid: Grid) -> Iterator[str]:
+def ranking_notes(rankings: Mapping[str, Ranking], cells: Mapping[Pair, MetricCell], grid: Grid) -> Iterator[Note]:
     """Notes on the order of the models, which can be compared even where the paper's numbers have another scale."""
-    correlations = []
-    for dataset, ranking in rankings.items():
-        if ranking.rho is None:
-            continue
-        details = [f"{len(ranking.models)} models"]
-        if dataset in NEAREST_DATASET:
-            details.insert(0, f"the paper's {DATASETS[NEAREST_DATASET[dataset]].label}")
-        if ranking.low is not None and ranking.high is not None:
-            interval = f"{format_signed(ranking.low)} to {format_signed(ranking.high)}"
-            details.append(f"95 %, were the trainings drawn again, {interval}")
-        correlations.append(f"{grid.datasets[dataset]} {format_signed(ranking.rho)} ({', '.join(details)})")
-    if correlations:
-        yield f"Spearman's rank correlation with the paper's order of models: {'; '.join(correlations)}."
+    correlations, lowest, left_out = {}, [], {}
     for dataset, ranking in rankings.items():
         label, probabilities = grid.datasets[dataset], ranking.rank_probabilities
+        if ranking.rho is not None:
+            details = [f"{len(ranking.models)} models"]
+            if ranking.low is not None and ranking.high is not None:
+                interval = f"{format_signed(ranking.low)} to {format_signed(ranking.high)}"
+                details.append(f"95 % interval over runs {interval}")
+            if dataset in NEAREST_DATASET:
+                details.append(f"against the paper's {DATASETS[NEAREST_DATASET[dataset]].label}")
+            correlations[label] = f"{format_signed(ranking.rho)} ({', '.join(details)})"
         if probabilities:
             first = min(probabilities, key=lambda model: (-probabilities[model][0], model))
-            runs = format_range({cells[model, dataset].runs for model in probabilities})
-            yield (
-                f"On {label}, {grid.models[first]} is the lowest of {len(probabilities)} models with "
-                f"probability {probabilities[first][0]:.2f} (parametric bootstrap over {runs} trainings)."
+            runs = wording.format_range({cells[model, dataset].runs for model in probabilities})
+            lowest.append(
+                wording.lowest_model(label, grid.models[first], len(probabilities), probabilities[first][0], runs)
             )
         excluded = [
             grid.models[model]
@@ -126,40 +122,26 @@ def ranking_notes(rankings: Mapping[str, Ranking], cells: Mapping[Pair, MetricCe
             if d == dataset and cell.runs and _lost_runs_reason(cell)
         ]
         if excluded and (probabilities or ranking.rho is not None):
-            yield f"Left out of the order on {label}, as trainings diverged or failed: {', '.join(excluded)}."
+            left_out[label] = excluded
+    yield from wording.order_notes(correlations, lowest, left_out)
 
 
 def paper_notes(
     name: str, cells: Mapping[Pair, MetricCell], grid: Grid, paper: Mapping[Pair, PublishedValue]
-) -> Iterator[str]:
+) -> Iterator[Note]:
     """Notes on the columns marked “paper”: their source, the verdicts, and the paper's own footnotes."""
     shown = [pair for pair, cell in cells.items() if cell.paper is not None]
     if not shown:
         return
-    yield (
-        f"Marked “paper”: Table {name.removeprefix('table')} of “Generative Latent Flow”, mean ± standard "
-        "deviation over 10 trials, “each "
-        "trial is computing the FID between 10k generated images and 10k real images”. By that sentence, and by its "
-        "size, its ± is to be compared with ours over sample sets"
-        + (", the second one" if grid.draws > 1 else ", of which there is one here, hence no such ±")
-        + "; if a trial was a training, with ours over trainings"
-        + (", the first one." if grid.draws > 1 else ".")
-    )
+    yield wording.paper_source_note(name.removeprefix("table"), grid.draws)
     outcomes = {cell.verdict.outcome for cell in cells.values() if cell.verdict and cell.verdict.outcome}
     if outcomes:
-        signs = ", ".join(
-            f"{sign} {outcome}" for outcome, sign in verdicts.VERDICT_SIGNS.items() if outcome in outcomes
-        )
-        yield (
-            f"{signs}: by two one-sided t-tests at {100 * verdicts.SIGNIFICANCE_LEVEL:g} % over trainings, with a "
-            f"margin of the larger of {100 * grid.margin:g} % of the paper's number and {verdicts.MARGIN_STDS} of its "
-            f"standard deviations; undecided with fewer than {verdicts.MIN_RUNS} trainings."
-        )
+        yield wording.verdict_note(outcomes, grid.margin)
     else:
         reasons = dict.fromkeys(
             cell.verdict.reason for pair, cell in cells.items() if cell.runs_wanted and cell.verdict and pair in shown
         )
-        yield from (f"No verdict on the paper's numbers: {reason}." for reason in reasons)
+        yield from map(wording.no_verdict_note, reasons)
     if any(paper[pair].is_cited for pair in shown):
-        yield "(cited): the paper cites this number and trained no such model."
+        yield wording.cited_note()
     yield from paper_footnotes({pair: (value,) for pair, value in paper.items()}, shown, grid)

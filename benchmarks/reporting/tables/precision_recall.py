@@ -11,18 +11,21 @@ from pandas import DataFrame
 
 from benchmarks.execution.requirements import Grid
 from benchmarks.paper import Pair, PublishedValue, published_cells
+from benchmarks.reporting import wording
 from benchmarks.reporting.tables.aggregation import EvaluationIndex, aggregate_runs, make_id_columns, values_by_run
-from benchmarks.reporting.tables.captions import (
-    count_measured_runs,
-    describe_budget,
-    describe_spread,
-    legend_notes,
-)
+from benchmarks.reporting.tables.cell_notes import count_measured_runs, lost_run_notes, wanted_run_counts
 from benchmarks.reporting.tables.metric_cell import MetricCell
 from benchmarks.reporting.tables.paper_comparison import paper_footnotes
-from benchmarks.reporting.tables.table import MISSING, CellText, Table
+from benchmarks.reporting.tables.table import MISSING, CellText, Note, Table, merge_notes
 
 RECALL, PRECISION = "prd_f8", "prd_f1_8"  # columns of the evaluations: F8, F1/8
+SWAPPED_NOTE = Note(
+    "Columns",
+    "“swapped” has the two numbers in the opposite order. The code of the metric's authors gives that when it gets "
+    "real and generated images in the order of its README; its command line passes them in the other order.",
+    "“swapped” has the two numbers in the opposite order.",
+)
+ORDER_NOTE = Note("Paper", "The paper does not say in which order it passed real and generated images.")
 
 
 @dataclass(frozen=True)
@@ -82,23 +85,22 @@ def table6(evaluations: DataFrame, grid: Grid) -> Table:
         id_columns = make_id_columns(*pair, "prior", grid.protocol_ids.get(pair[1]))
         cells[pair] = PrecisionRecallCell(recall, precision, paper.get(pair, ()), id_columns)
     recalls = {pair: cell.recall for pair, cell in cells.items()}
+    run_counts = wanted_run_counts(recalls.values())
     notes = [
-        "Swapped: the two numbers changed about, which is what the code of the metric's authors gives when real and "
-        "generated images are passed in the order of its README; its own command line passes them in the other.",
-        *(["The paper does not say in which order it passed them."] if any(c.paper for c in cells.values()) else []),
-        *legend_notes(recalls),
-        *grid.protocols,
-        *grid.notes,
+        SWAPPED_NOTE,
+        *([ORDER_NOTE] if any(cell.paper for cell in cells.values()) else []),
+        *wording.measurement_notes(grid),
+        *wording.budget_notes(grid),
+        *([Note("Statistics", "± is the standard deviation over runs.")] if max(run_counts, default=0) > 1 else []),
+        *lost_run_notes(recalls.values(), count_measured_runs(recalls.values()), grid),
         *paper_footnotes(paper, cells, grid),
     ]
-    spread = describe_spread(recalls.values(), 1).replace(
-        "mean ± standard deviation", "mean, and standard deviation (±),"
-    )
+    statistic = wording.describe_statistic(run_counts, 1).replace(" ± standard deviation", "")
     return Table(
         name="table6",
-        caption="Precision and recall for distributions of samples, (F8, F1/8): the first is recall, the second "
-        f"precision, higher is better: {spread}. {describe_budget(count_measured_runs(recalls.values()), grid)}",
-        notes=tuple(notes),
+        caption="Precision and recall of samples (PRD), as (F8, F1/8) = (recall, precision), higher is better: "
+        f"{statistic}. {wording.budget(grid.preset)}",
+        notes=merge_notes(notes),
         rows=grid.models,
         columns=grid.datasets,
         cells=MappingProxyType(cells),

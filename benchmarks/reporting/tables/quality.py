@@ -10,6 +10,7 @@ from pandas import DataFrame
 
 from benchmarks.execution.requirements import Grid
 from benchmarks.paper import Pair, PublishedValue, published_values
+from benchmarks.reporting import wording
 from benchmarks.reporting.tables.aggregation import (
     EvaluationIndex,
     aggregate_runs,
@@ -18,11 +19,12 @@ from benchmarks.reporting.tables.aggregation import (
     other_means,
     values_by_run,
 )
-from benchmarks.reporting.tables.captions import (
+from benchmarks.reporting.tables.cell_notes import (
     count_measured_runs,
-    distance_caption,
-    environment_notes,
-    legend_notes,
+    lost_run_notes,
+    run_environment_notes,
+    statistics_notes,
+    wanted_run_counts,
 )
 from benchmarks.reporting.tables.metric_cell import MetricCell
 from benchmarks.reporting.tables.paper_comparison import (
@@ -32,11 +34,11 @@ from benchmarks.reporting.tables.paper_comparison import (
     ranking_notes,
     rows_with_cited_models,
 )
-from benchmarks.reporting.tables.table import Table
+from benchmarks.reporting.tables.table import Note, Table, merge_notes
 
 TABLE4_NOTE = (
-    "Table 4 is Table 1 with GANs as the paper cites them from Lucic et al., who trained them with other networks; "
-    "each is the best of a large search over hyper-parameters."
+    "Table 4 is Table 1 with the GANs that the paper cites from Lucic et al. They used other networks, and each GAN is "
+    "the best of a large hyperparameter search."
 )
 
 
@@ -59,8 +61,8 @@ def table4(evaluations: DataFrame, grid: Grid) -> Table:
     Arguments as for `table1`.
     """
     table = _quality_table("table4", evaluations, grid)
-    without = " Their distances are not of this metric, so they are not shown." if grid.metric != "fid" else ""
-    return replace(table, notes=(TABLE4_NOTE + without, *table.notes))
+    without = " Their numbers are of another metric, so they are not shown." if grid.metric != "fid" else ""
+    return replace(table, notes=merge_notes([Note("Paper", TABLE4_NOTE + without), *table.notes]))
 
 
 def _quality_table(name: str, evaluations: DataFrame, grid: Grid) -> Table:
@@ -74,21 +76,22 @@ def _quality_table(name: str, evaluations: DataFrame, grid: Grid) -> Table:
         for model in rows
         for dataset in grid.datasets
     }
-    decimals = decimals_for(cells) if grid.decimals is None else grid.decimals
+    decimals = decimals_for(cells.values()) if grid.decimals is None else grid.decimals
     cells = _mark_best(cells, grid.datasets, decimals)
     rankings = {dataset: rank_column(cells, dataset, published) for dataset in grid.datasets}
     notes = (
-        *legend_notes(cells),
-        *grid.protocols,
-        *grid.notes,
-        *environment_notes(evaluations, cells.values()),
+        *wording.measurement_notes(grid),
+        *wording.budget_notes(grid),
+        *statistics_notes(cells.values(), grid.draws),
+        *lost_run_notes(cells.values(), count_measured_runs(cells.values()), grid),
+        *run_environment_notes(evaluations, cells.values()),
         *paper_notes(name, cells, grid, paper),
         *ranking_notes(rankings, cells, grid),
     )
     return Table(
         name=name,
-        caption=distance_caption(cells, count_measured_runs(cells.values()), grid),
-        notes=notes,
+        caption=wording.distance_caption(grid, wanted_run_counts(cells.values())),
+        notes=merge_notes(notes),
         rows=MappingProxyType(rows),
         columns=grid.datasets,
         cells=MappingProxyType(

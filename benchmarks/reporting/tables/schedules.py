@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -12,18 +12,26 @@ from pandas import DataFrame
 
 from benchmarks.execution.requirements import Grid
 from benchmarks.paper import PublishedValue, published_cells
+from benchmarks.reporting import wording
 from benchmarks.reporting.tables.aggregation import aggregate_runs, make_id_columns, run_statuses
-from benchmarks.reporting.tables.captions import (
+from benchmarks.reporting.tables.cell_notes import (
     count_measured_runs,
-    describe_budget,
-    describe_spread,
-    legend_notes,
+    lost_run_notes,
+    statistics_notes,
 )
 from benchmarks.reporting.tables.metric_cell import CITED_SUFFIX, MetricCell
 from benchmarks.reporting.tables.paper_comparison import paper_footnotes, rows_with_cited_models
-from benchmarks.reporting.tables.table import MISSING, CellText, Table
+from benchmarks.reporting.tables.table import MISSING, CellText, Note, Table, merge_notes
 
 CONVERGENCE_TOLERANCE = 0.05  # a distance is near its final value if it exceeds it by at most this share
+EPOCHS_TEXT = (
+    "Epochs of the protocol (400/800: two stages). The paper's are those “to obtain the FID scores in Table 1”, which "
+    "are its full schedules. "
+)
+REACHED_TEXT = (
+    "“reached”: epochs of all stages until the distance ({metric}) is at most "
+    f"{100 * CONVERGENCE_TOLERANCE:g} % above that after the last epoch."
+)
 
 
 @dataclass(frozen=True)
@@ -98,17 +106,21 @@ def table2(evaluations: DataFrame, epochs: DataFrame, grid: Grid) -> Table:
     convergences = [cell.convergence for cell in cells.values()]
     return Table(
         name="table2",
-        caption=f"Number of training epochs. {describe_budget(count_measured_runs(convergences), grid)}",
-        notes=(
-            "Epochs of the protocols, 400/800 for two stages; for the paper's, they are those “to obtain the FID "
-            "scores in Table 1”, which are its full schedules.",
-            f"Reached: epochs, of all stages together, until the distance of samples is at most "
-            f"{100 * CONVERGENCE_TOLERANCE:g} % above that after the last epoch ({grid.metric}, at the points measured "
-            f"while training): {describe_spread(convergences, 1)}.",
-            *_curve_notes(convergences, converged_at_first_point, bool(curves), grid),
-            *paper_footnotes(paper, cells, grid),
-            *legend_notes({pair: cell.convergence for pair, cell in cells.items()}),
-            *grid.notes,
+        caption=f"Training epochs, and epochs until the distance of samples is near its final value. "
+        f"{wording.budget(grid.preset)}",
+        notes=merge_notes(
+            (
+                Note(
+                    "Columns",
+                    EPOCHS_TEXT + REACHED_TEXT.format(metric=grid.metric),
+                    REACHED_TEXT.format(metric=grid.metric),
+                ),
+                *wording.budget_notes(grid),
+                *statistics_notes(convergences, 1),
+                *_curve_notes(convergences, converged_at_first_point, bool(curves), grid),
+                *lost_run_notes(convergences, count_measured_runs(convergences), grid),
+                *paper_footnotes(paper, cells, grid),
+            )
         ),
         rows=MappingProxyType(rows),
         columns=grid.datasets,
@@ -121,18 +133,16 @@ def table2(evaluations: DataFrame, epochs: DataFrame, grid: Grid) -> Table:
 
 def _curve_notes(
     convergences: list[MetricCell], converged_at_first_point: bool, has_curves: bool, grid: Grid
-) -> list[str]:
+) -> Iterator[Note]:
     """Notes on the learning curves that the epochs until convergence come from."""
-    notes = []
     ids = [cell.id_columns for cell in convergences]
     if protocols := {str(own["dataset"]): own["protocol_id"] for own in ids if own["protocol_id"]}:
-        listed = ", ".join(f"{grid.datasets[dataset]} {protocol_id}" for dataset, protocol_id in protocols.items())
-        notes.append(f"Metric protocol of those points, which may be of fewer images than Table 1's: {listed}.")
+        listed = "; ".join(f"{grid.datasets[dataset]}: {protocol_id}" for dataset, protocol_id in protocols.items())
+        yield Note("Metric protocol", f"{listed} (of learning curves, with fewer images than Table 1's).", "")
     if converged_at_first_point:
-        notes.append("Where a model is that near at the first point that there is, it may have been so earlier.")
+        yield Note("Statistics", "A model that is near its final value at the first point may have been so earlier.")
     if not has_curves:
-        notes.append(f"{MISSING}: no training here has distances from while it trained; --eval-every measures them.")
-    return notes
+        yield Note("Missing", "No run has a learning curve: --eval-every E measures one.")
 
 
 def convergence_epoch(epochs: list[int], distances: list[float]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from statistics import fmean
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from pandas import DataFrame
 
 from benchmarks.execution.requirements import Grid
 from benchmarks.paper import Pair
+from benchmarks.reporting import wording
 from benchmarks.reporting.tables.aggregation import (
     EvaluationIndex,
     aggregate_runs,
@@ -17,9 +19,25 @@ from benchmarks.reporting.tables.aggregation import (
     values_by_run,
     with_decimals,
 )
-from benchmarks.reporting.tables.captions import count_ended_runs, distance_caption
+from benchmarks.reporting.tables.cell_notes import (
+    count_ended_runs,
+    lost_run_notes,
+    statistics_notes,
+    wanted_run_counts,
+)
 from benchmarks.reporting.tables.metric_cell import MetricCell
-from benchmarks.reporting.tables.table import MISSING, Table
+from benchmarks.reporting.tables.table import MISSING, Note, Table, merge_notes
+
+SENSITIVITY_NOTE = Note(
+    "Columns",
+    "In parentheses: change against the first row. Training images are scored as if they were samples. Stretched: each "
+    "image to [0, 1] by its own minimum and maximum, as Two-Stage VAE's code does. JPEG: by Pillow, in memory.",
+    "In parentheses: change against the first row.",
+)
+UNAVAILABLE_NOTE = Note(
+    "Missing",
+    f"{MISSING}: the data set or the features do not have this protocol, or it would compare images with themselves.",
+)
 
 
 def sensitivity_table(evaluations: DataFrame, grid: Grid) -> Table:
@@ -41,21 +59,21 @@ def sensitivity_table(evaluations: DataFrame, grid: Grid) -> Table:
         for variant, cell in _column_cells(index, grid, column_model, dataset).items():
             cells[variant, column] = cell
     cells = with_decimals(cells, grid.decimals)
+    run_counts = wanted_run_counts(cells.values())
     notes = (
-        "In brackets: against the first row.",
-        f"{MISSING}: the data set or the extractor cannot have it, or the images would be compared with themselves.",
-        "Training images are scored as if they were samples; stretched: each image to [0, 1] by its own minimum and "
-        "maximum, as in the code of Two-Stage VAE; JPEG: by Pillow, in memory.",
-        *(f"Metric protocols on {grid.datasets[d]}: " + ", ".join(
-            f"{label}: {grid.variants[d, v]}" for v, label in grid.variant_labels.items() if (d, v) in grid.variants
-        ) + "." for d in grid.datasets),
-    )  # fmt: skip
-    ended_runs = count_ended_runs(evaluations, grid)
-    lead = "The same images scored under several metric protocols. "
+        SENSITIVITY_NOTE,
+        UNAVAILABLE_NOTE,
+        *_protocol_notes(grid),
+        *wording.budget_notes(grid),
+        *statistics_notes(cells.values(), grid.draws),
+        *lost_run_notes(
+            (cell for cell in cells.values() if cell.mean is not None), count_ended_runs(evaluations, grid), grid
+        ),
+    )
     return Table(
         name="sensitivity",
-        caption=distance_caption(cells, ended_runs, grid, lead=lead),
-        notes=(*notes, *grid.protocols, *grid.notes),
+        caption=wording.distance_caption(grid, run_counts, "the same images under several metric protocols"),
+        notes=merge_notes(notes),
         rows=grid.variant_labels,
         columns=MappingProxyType(labels),
         cells=MappingProxyType(cells),
@@ -63,6 +81,17 @@ def sensitivity_table(evaluations: DataFrame, grid: Grid) -> Table:
         preset=grid.preset,
         row_header="Protocol",
     )
+
+
+def _protocol_notes(grid: Grid) -> Iterator[Note]:
+    """The metric protocol of each row, and the images and features of the first one."""
+    yield from (note for note in wording.measurement_notes(grid) if note.label != "Metric protocol")
+    for dataset, label in grid.datasets.items():
+        ids = {
+            name: grid.variants[dataset, v] for v, name in grid.variant_labels.items() if (dataset, v) in grid.variants
+        }
+        listed = ", ".join(f"{protocol_id} ({name})" for name, protocol_id in ids.items())
+        yield Note("Metric protocol", f"{label}: {listed}.", "")
 
 
 def _column_cells(index: EvaluationIndex, grid: Grid, model: str | None, dataset: str) -> dict[str, MetricCell]:

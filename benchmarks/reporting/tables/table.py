@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -12,6 +12,53 @@ from pandas import DataFrame
 from benchmarks.paper import Pair
 
 MISSING = "—"  # printed where there is no number
+# Labels of notes, in the order in which they are printed
+NOTE_LABELS = ("Columns", "Data", "Features", "Metric protocol", "Budget", "Settings of ours", "Statistics", "Missing",
+               "Order", "Paper", "Environment")  # fmt: skip
+
+
+class Note(NamedTuple):
+    """A note below a table or figure.
+
+    Attributes:
+        label: one of `NOTE_LABELS`.
+        text: one or more sentences.
+        brief: its text where notes are short; None: the same; "": left out.
+    """
+
+    label: str
+    text: str
+    brief: str | None = None
+
+
+def merge_notes(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """One note per label, in the order of `NOTE_LABELS`; texts of one label are joined."""
+    by_label: dict[str, list[Note]] = {label: [] for label in NOTE_LABELS}
+    for note in notes:
+        by_label[note.label].append(note)
+    return tuple(
+        Note(label, " ".join(n.text for n in some), " ".join(filter(None, (brief_text(n) for n in some))))
+        for label, some in by_label.items()
+        if some
+    )
+
+
+def brief_text(note: Note) -> str:
+    """The text of a note where notes are short."""
+    return note.text if note.brief is None else note.brief
+
+
+def select_notes(notes: Iterable[Note], detail: str) -> list[tuple[str, str]]:
+    """Label and text of the notes to print.
+
+    Args:
+        notes: of a table.
+        detail: one of `registry.NOTE_DETAILS`.
+    """
+    if detail == "none":
+        return []
+    texts = ((note.label, note.text if detail == "full" else brief_text(note)) for note in notes)
+    return [(label, text) for label, text in texts if text]
 
 
 class CellText(NamedTuple):
@@ -42,7 +89,7 @@ class Table:
 
     name: str
     caption: str
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]  # one per label, as `merge_notes` gives them
     rows: Mapping[str, str]  # key -> label
     columns: Mapping[str, str]  # key -> label
     cells: Mapping[Pair, TableCell]  # (row, column)

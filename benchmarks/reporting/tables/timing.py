@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 from types import MappingProxyType
@@ -12,14 +12,21 @@ from pandas import DataFrame
 
 from benchmarks.execution.requirements import Grid
 from benchmarks.paper import Pair, PublishedValue, published_cells
+from benchmarks.reporting import wording
 from benchmarks.reporting.tables.aggregation import make_id_columns
 from benchmarks.reporting.tables.paper_comparison import paper_footnotes
-from benchmarks.reporting.tables.table import MISSING, CellText, Table
+from benchmarks.reporting.tables.table import MISSING, CellText, Note, Table, merge_notes
 
 REFERENCE = "glf"  # the model that ratios refer to
 REQUIRED_COLUMNS = ("purpose", "model", "dataset", "stage", "seconds_per_epoch", "images", "device", "precision",
                     "engine", "channels_last", "processes", "exclusive", "synthetic")  # fmt: skip
 SETTING = ["device", "precision", "engine"]  # the same for all measurements of a table
+MEASURE_NOTE = Note(
+    "Missing",
+    f"{MISSING}: not measured; python -m benchmarks.perf.speed --out RESULTS/speed measures it.",
+    f"{MISSING}: not measured.",
+)
+EXCLUDED_TEXT = "Left out: {} measurements beside other work, or of another device, precision, engine or memory format."
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ def table5(speed: DataFrame, grid: Grid) -> Table:
     paper = published_cells("table5")
     paper_only = {m: values[0].label for (m, d), values in paper.items() if m not in grid.models and d in grid.datasets}
     rows = {**grid.models, **paper_only}
-    speed, measurement_note = _select_comparable(speed, grid)
+    speed, excluded = _select_comparable(speed, grid)
     seconds = {pair: _mean_by_stage(speed, pair) for pair in ((m, d) for m in rows for d in grid.datasets)}
     cells = {}
     for (model, dataset), stages in seconds.items():
@@ -85,20 +92,20 @@ def table5(speed: DataFrame, grid: Grid) -> Table:
             id_columns=make_id_columns(model, dataset, "speed", None),
         )
     own = [cell for (model, _), cell in cells.items() if model in grid.models]
-    missing = sum(not cell.stages for cell in own)
+    measured = sum(bool(cell.stages) for cell in own)
     notes = [
-        "In brackets: all stages together against GLF's. The paper's seconds are of a GTX 1080, so only the ratios "
-        "compare.",
-        measurement_note,
+        Note("Columns", "A number per stage; in parentheses: all stages together over GLF's."),
+        *_measurement_notes(speed, grid),
+        *wording.missing_notes(measured, len(own), unit="cells"),
+        *([MEASURE_NOTE] if measured < len(own) else []),
+        *([Note("Missing", EXCLUDED_TEXT.format(excluded), "")] if excluded else []),
+        Note("Paper", "The paper's seconds are of a GTX 1080: compare only the ratios."),
         *paper_footnotes(paper, cells, grid),
     ]
-    if missing:
-        notes.insert(0, f"{MISSING}: not measured; python -m benchmarks.perf.speed --out RESULTS/speed does.")
-    incomplete = f" Incomplete: {len(own) - missing} of {len(own)} cells are measured." if missing else ""
     return Table(
         name="table5",
-        caption=f"Training time per epoch in seconds.{incomplete}",
-        notes=tuple(note for note in notes if note),
+        caption="Training time per epoch in seconds.",
+        notes=merge_notes(notes),
         rows=MappingProxyType(rows),
         columns=grid.datasets,
         cells=MappingProxyType(cells),
@@ -108,8 +115,8 @@ def table5(speed: DataFrame, grid: Grid) -> Table:
     )
 
 
-def _select_comparable(speed: DataFrame, grid: Grid) -> tuple[DataFrame, str]:
-    """The measurements that can be compared, and a note on them.
+def _select_comparable(speed: DataFrame, grid: Grid) -> tuple[DataFrame, int]:
+    """The measurements that can be compared, and the number of those that are left out.
 
     They are of one run alone on its device, made for the table, and share the device, precision and engine that most
     cells were measured with.
@@ -120,33 +127,27 @@ def _select_comparable(speed: DataFrame, grid: Grid) -> tuple[DataFrame, str]:
     groups = dict(iter(alone.groupby(SETTING, dropna=False, sort=True)))
     counts = {setting: len(rows.drop_duplicates(["model", "dataset"])) for setting, rows in groups.items()}
     if not counts:
-        return alone, _excluded_note(len(own))
+        return alone, len(own)
     best = max(counts, key=lambda setting: (counts[setting], str(setting)))
-    chosen = groups[best]
-    return chosen, f"{_measurement_note(chosen, grid)} {_excluded_note(len(own) - len(chosen))}".strip()
+    return groups[best], len(own) - len(groups[best])
 
 
-def _measurement_note(speed: DataFrame, grid: Grid) -> str:
-    """Device, images per epoch and repetitions of the measurements of a table, which share one setting."""
-    device, precision, engine = speed[SETTING].iloc[0]
-    sentences = [f"Measured alone on {device}, {precision}; steps taken: {engine}."]
+def _measurement_notes(speed: DataFrame, grid: Grid) -> Iterator[Note]:
+    """Images per epoch, repetitions and device of the measurements of a table, which share one setting."""
+    if not len(speed):
+        return
     sizes = [f"{grid.datasets[str(dataset)]} {'/'.join(f'{int(n):,}' for n in sorted({*rows['images'].dropna()}))}"
              for dataset, rows in speed.groupby("dataset", sort=False)]  # fmt: skip
-    sentences.append(f"Images per epoch: {', '.join(sizes)}.")
+    yield Note("Data", f"Images per epoch: {', '.join(sizes)}.")
     if synthetic := [grid.datasets[str(d)] for d in speed.loc[speed["synthetic"].astype(bool), "dataset"].unique()]:
-        sentences.append(f"Random images of the right shape stood for {', '.join(synthetic)}.")
+        yield Note("Data", f"{wording.join(synthetic)}: random images of the right shape.")
     repeated = [f"{grid.models[str(m)]} on {grid.datasets[str(d)]} ({n})"
                 for (m, d), rows in speed.groupby(["model", "dataset"], sort=False)
                 if (n := rows["stage"].value_counts().max()) > 1]  # fmt: skip
     if repeated:
-        sentences.append(f"Means of several measurements: {', '.join(repeated)}.")
-    return " ".join(sentences)
-
-
-def _excluded_note(count: int) -> str:
-    """A note on the measurements that the table does not use, or ""."""
-    reasons = "beside other work, or of another device, precision, engine, memory format or purpose"
-    return f"Left out: {count} measurements {reasons}." if count else ""
+        yield Note("Statistics", f"Means of several measurements: {', '.join(repeated)}.", "")
+    device, precision, engine = speed[SETTING].iloc[0]
+    yield Note("Environment", f"One run alone on {device}, {precision}, engine {engine}.")
 
 
 def _mean_by_stage(speed: DataFrame, pair: Pair) -> dict[str, float]:

@@ -22,8 +22,8 @@ def test_a_figure_is_written_with_its_numbers_and_says_what_is_missing(tmp_path)
     assert np.asarray(Image.open(paths[0])).std() > 5
     assert paths[1].read_bytes().startswith(b"%PDF")
     caption = paths[2].read_text(encoding="utf-8")
-    assert "Not trained: Regularized GLF, β = 400 on digits." in caption
-    assert "fid, metric protocol c" in caption
+    assert "Missing: No runs: Regularized GLF, β = 400 on digits." in caption
+    assert "Metric protocol: digits: c (fid)." in caption
     frame = pd.read_csv(paths[3])
     assert set(frame["dataset"]) == {"digits"}
     before = [path.read_bytes() for path in paths]
@@ -35,7 +35,7 @@ def test_a_figure_is_written_with_its_numbers_and_says_what_is_missing(tmp_path)
 def test_a_figure_without_records_says_so(name, tmp_path):
     models = {model: model for model in FIGURES[name].available_models}
     paths = write_figure(name, make_evidence([]), models, DIGITS, tmp_path)
-    assert "Not trained" in paths[2].read_text(encoding="utf-8")
+    assert "No runs: " in paths[2].read_text(encoding="utf-8")
 
 
 def test_a_figure_shows_the_image_grids_that_were_kept(tmp_path):

@@ -63,3 +63,19 @@ def test_the_other_metrics_of_a_cell_are_of_the_same_runs():
     half = [evaluation_row("g0", 1.0, prd_f8=0.5), evaluation_row("g0", 1.0, draw=1, prd_f8=float("nan"))]
     tidy = table1(DataFrame(half), make_grid({("glf", "mnist"): ("g0",)}, draws=2)).tidy()
     assert pd.isna(tidy.loc[0, "prd_f8"])
+
+
+@pytest.mark.parametrize(
+    ("values", "printed"),
+    [
+        ((1.07, 1.13), "1.10 ± 0.04"),  # one decimal would print 1.1 ± 0.0
+        ((1.098, 1.102), "1.100 ± 0.003"),
+        ((1.0999, 1.1001), "1.100 ± 0.000"),  # more digits would be noise
+        ((11.0, 13.0), "12.0 ± 1.4"),
+        ((1.1, 1.1), "1.1 ± 0.0"),  # equal numbers have no spread to show
+    ],
+)
+def test_the_smallest_spread_is_not_printed_as_zero(values, printed):
+    rows = [evaluation_row(f"k{i}", value) for i, value in enumerate(values)]
+    table = table1(DataFrame(rows), make_grid({("glf", "mnist"): ("k0", "k1")}))
+    assert table.frame().loc["GLF", "MNIST"] == printed

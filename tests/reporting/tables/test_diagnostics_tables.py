@@ -1,5 +1,5 @@
 from pandas import DataFrame
-from table_cases import PROTOCOL_ID, evaluation_row, lost_run, make_grid
+from table_cases import PROTOCOL_ID, evaluation_row, lost_run, make_grid, note
 
 from benchmarks.reporting.tables.diagnostics import criteria_table, latents_table
 
@@ -33,8 +33,8 @@ def test_a_criterion_has_no_cost_if_one_of_its_distances_is_missing():
 
 def test_fewer_images_than_samples_are_noted():
     evaluations = DataFrame([row | {"n_fake": 500} for row in source_rows("g0", 1.0, 2.0, 4.0, 9.0)])
-    notes = criteria_table(evaluations, make_grid({("glf", "mnist"): ("g0",)})).notes
-    assert "On MNIST there are only 100 images to decode, which biases (b) down and (a) either way." in notes
+    table = criteria_table(evaluations, make_grid({("glf", "mnist"): ("g0",)}))
+    assert "MNIST has only 100 images to decode: (b) is too low, and (a) too high or too low." in note(table, "Data")
 
 
 def test_two_data_sets_have_a_row_each():
@@ -60,9 +60,9 @@ def test_a_run_whose_latents_are_far_off_the_others_is_noted():
     keys = ("g0", "g1", "g2")
     grid = make_grid({("glf", "mnist"): keys}, models={"glf": "GLF"})
 
-    def notes(*values):
+    def statistics(*values):
         rows = [evaluation_row(key, 1.0, latent_nll=value) for key, value in zip(keys, values, strict=True)]
-        return " ".join(latents_table(DataFrame(rows), grid).notes)
+        return note(latents_table(DataFrame(rows), grid), "Statistics")
 
-    assert "GLF: the NLL of 1 of 3 trainings is far off the others (2e+06); the median is 24.0." in notes(24, 2e6, 23)
-    assert "far off" not in notes(24, 200, 23)
+    assert "GLF, NLL: 1 of 3 runs is far off the others (2e+06); median 24.0." in statistics(24, 2e6, 23)
+    assert "far off" not in statistics(24, 200, 23)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 from pandas import DataFrame, concat
-from table_cases import FRAMES, GRID, RUN_KEYS, evaluation_row, paper_csv, paper_table, ranked_table
+from table_cases import FRAMES, GRID, RUN_KEYS, evaluation_row, note, paper_csv, paper_table, ranked_table
 
 from benchmarks.analysis.model_ranking import Ranking
 from benchmarks.reporting.tables import build_table
@@ -22,16 +22,16 @@ def test_the_tidy_table_has_the_verdicts():
     worse = tidy.loc[("two-stage-vae", "mnist")]
     assert (worse["delta"], worse["margin"]) == (2.1, 1.4)
     assert 1.4 < worse["delta_ci_low"] < 2.1 < worse["delta_ci_high"]
-    assert tidy.loc[("glf", "celeba"), "verdict_reason"] == "of 3 trainings, 1 diverged"
-    assert tidy.loc[("two-stage-vae", "celeba"), "verdict_reason"] == "the interval reaches across the margin"
+    assert tidy.loc[("glf", "celeba"), "verdict_reason"] == "of 3 runs, 1 diverged"
+    assert tidy.loc[("two-stage-vae", "celeba"), "verdict_reason"] == "the interval crosses the margin"
     assert tidy.loc[("glf", "mnist"), ["rank_1_probability", "rank_2_probability"]].tolist() == [1.0, 0.0]
 
 
 @pytest.mark.parametrize(
     ("statuses", "reason"),
     [
-        (["failed"] * 7, "of 10 trainings, 7 failed"),
-        (["failed", "diverged"], "of 5 trainings, 1 diverged and 1 failed"),
+        (["failed"] * 7, "of 10 runs, 7 failed"),
+        (["failed", "diverged"], "of 5 runs, 1 diverged and 1 failed"),
     ],
 )
 def test_lost_runs_leave_a_number_undecided(statuses, reason):
@@ -49,7 +49,7 @@ def test_the_margin_is_a_choice():
     assert "8.2 ± 0.1 ≈" in paper_csv("table1", margin=0.05)
     wide = paper_table("table1", margin=0.3)
     assert tidy_row(wide, "two-stage-vae")["verdict"] == "reproduced"
-    assert any("of 30 % of the paper's number" in note for note in wide.notes)
+    assert "of 30 % of the paper's number" in note(wide, "Paper")
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,13 @@ def test_only_the_papers_setting_is_judged(changes, reason):
     table = paper_table("table1", **changes)
     verdicts = {*table.tidy()["verdict"]} - {""}
     assert bool(verdicts) == (reason is None)
-    assert (f"No verdict on the paper's numbers: {reason}." in table.notes) == (reason is not None)
+    assert (f"No verdicts: {reason}." in note(table, "Paper")) == (reason is not None)
 
 
 def test_distances_from_fewer_images_are_not_judged():
     table = build_table("table1", {"evaluations": FRAMES["evaluations"].assign(n_real=5_000)}, GRID)
     assert {*table.tidy()["verdict"]} == {""}
-    assert "No verdict on the paper's numbers: not from 10,000 images of each kind." in table.notes
+    assert "No verdicts: not from 10,000 images of each kind." in note(table, "Paper")
 
 
 def test_another_metric_has_no_verdict_but_an_order():
@@ -81,7 +81,7 @@ def test_another_metric_has_no_verdict_but_an_order():
     table = build_table("table1", {"evaluations": evaluations}, grid)
     assert {*table.tidy()["verdict"]} == {""}
     # one exchange of neighbours among four: 1 - 6 * 2 / (4 * 15)
-    assert "Spearman's rank correlation with the paper's order of models: MNIST 0.80 (4 models)." in table.notes
+    assert note(table, "Order") == "Spearman's rank correlation with the paper's order: MNIST 0.80 (4 models)."
 
 
 def test_the_order_of_the_rows_changes_no_number():
@@ -99,7 +99,7 @@ def test_of_models_as_likely_to_be_the_lowest_the_first_by_name_is_named():
     cells = {(model, "mnist"): MetricCell(1.0, 0.0, None, runs=3, runs_wanted=3) for model in grid.models}
     (one,), (other,) = (ranking_notes(ranking, cells, grid) for ranking in rankings)
     assert one == other
-    assert "GLF is the lowest of 2 models with probability 0.50" in one
+    assert "GLF is the lowest of 2 models with probability 0.50" in one.text
 
 
 def test_a_model_with_diverged_runs_has_no_rank():
@@ -110,24 +110,24 @@ def test_a_model_with_diverged_runs_has_no_rank():
     ranks = ["rank_1_probability", "rank_2_probability"]
     assert tidy.loc["glf", ranks].isna().all()
     assert tidy.loc["vae", ranks].tolist() == pytest.approx([1, 0], abs=0.01)
-    assert table.notes[-2:] == (
-        "On MNIST, vae is the lowest of 2 models with probability 1.00 (parametric bootstrap over 3 to 10 trainings).",
-        "Left out of the order on MNIST, as trainings diverged or failed: glf.",
+    assert note(table, "Order") == (
+        "On MNIST, vae is the lowest of 2 models with probability 1.00 (parametric bootstrap over 3 to 10 runs). "
+        "Left out on MNIST, because runs diverged or failed: glf."
     )
 
 
 def test_a_model_with_diverged_runs_does_not_enter_the_rank_correlation():
     values = {"vae": (70.0,), "wae-gan": (20.0,), "two-stage-vae": (30.0,), "glf": (90.0, None)}
-    note = "Spearman's rank correlation with the paper's order of models: MNIST 0.50 (3 models)."
-    assert note in ranked_table(values, [*values]).notes
+    correlation = "Spearman's rank correlation with the paper's order: MNIST 0.50 (3 models)."
+    assert correlation in note(ranked_table(values, [*values]), "Order")
 
 
 def test_the_order_on_digits_is_compared_with_the_papers_on_mnist():
     # The paper: 28.2, 12.4, 10.9, 8.2; the first two are always exchanged in ours
     values = {"vae": (20.0, 20.1, 20.2), "wae-gan": (70.0, 70.1, 70.2), "two-stage-vae": (9.0, 9.1, 9.2),
               "glf": (5.0, 5.1, 5.2)}  # fmt: skip
-    note = (
-        "Spearman's rank correlation with the paper's order of models: digits 0.80 (the paper's MNIST, 4 models, "
-        "95 %, were the trainings drawn again, 0.80 to 0.80)."
+    correlation = (
+        "Spearman's rank correlation with the paper's order: digits 0.80 (4 models, 95 % interval over runs 0.80 to "
+        "0.80, against the paper's MNIST)."
     )
-    assert note in ranked_table(values, [*values], "digits").notes
+    assert correlation in note(ranked_table(values, [*values], "digits"), "Order")

@@ -1,4 +1,4 @@
-from table_cases import FRAMES, GRID, RUN_KEYS, latex_body, paper_csv
+from table_cases import FRAMES, GRID, RUN_KEYS, latex_body, note, paper_csv
 
 from benchmarks.reporting.tables import build_table
 
@@ -37,4 +37,4 @@ def test_records_without_prd_leave_table6_empty_and_incomplete():
     evaluations = FRAMES["evaluations"].drop(columns=["prd_f8", "prd_f1_8"])
     table = build_table("table6", {"evaluations": evaluations}, GRID)
     assert table.frame().loc["GLF", "MNIST"] == "—"
-    assert "Incomplete: 1 of 12 trainings are there." in table.caption  # the one that diverged
+    assert "1 of 12 runs are there." in note(table, "Missing")  # the one that diverged

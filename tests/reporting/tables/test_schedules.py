@@ -3,7 +3,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 from pandas import DataFrame
-from table_cases import FRAMES, GRID, RUN_KEYS, curve_epochs, latex_body, paper_csv, paper_table
+from table_cases import FRAMES, GRID, RUN_KEYS, curve_epochs, latex_body, note, paper_csv, paper_table
 
 from benchmarks.reporting.tables import build_table
 from benchmarks.reporting.tables.schedules import convergence_epoch
@@ -35,11 +35,11 @@ def test_table2_as_latex():
 
 def test_table2_without_the_curves_of_all_runs_is_incomplete():
     """Twelve runs ended; three have a curve to its end, and one diverged."""
-    assert "Incomplete: 4 of 12 trainings are there." in paper_table("table2").caption
+    assert "4 of 12 runs are there." in note(paper_table("table2"), "Missing")
     keys = {("glf", "mnist"): RUN_KEYS["glf", "mnist"]}
-    assert "Incomplete" not in paper_table("table2", keys=keys).caption
+    assert "runs are there" not in note(paper_table("table2", keys=keys), "Missing")
     one = FRAMES["epochs"][FRAMES["epochs"]["key"] == RUN_KEYS["glf", "mnist"][0]]
-    assert "Incomplete: 1 of 3 trainings are there." in table2(one, keys=keys).caption
+    assert "1 of 3 runs are there." in note(table2(one, keys=keys), "Missing")
 
 
 def test_points_of_two_metric_protocols_are_not_mixed():
@@ -54,22 +54,20 @@ def test_each_data_set_has_a_metric_protocol_of_its_own():
     table = table2(DataFrame([row for row in curve_epochs() if "celeba" not in row["key"]] + more))
     cells = table.frame().loc["GLF", ["MNIST (reached)", "CelebA (reached)"]]
     assert [*cells] == ["4 ± 1", "2 (1/3) [1 diverged]"]
-    (note,) = [note for note in table.notes if note.startswith("Metric protocol of those points")]
-    assert "CelebA of celeba" in note
+    assert "CelebA: of celeba" in note(table, "Metric protocol")
     assert table.tidy().query("dataset == 'celeba' and model == 'glf'")["protocol_id"].tolist() == ["of celeba"]
-    assert not any("first point" in note for note in table.notes)
+    assert "first point" not in note(table, "Statistics")
 
 
 def test_convergence_at_the_first_point_is_noted():
     epochs = DataFrame({"key": RUN_KEYS["glf", "mnist"][0], "epoch": [0, 1], "protocol_id": "p", "fid": [5.0, 5.0]})
-    note = "at the first point that there is, it may have been so earlier"
-    assert any(note in other for other in table2(epochs).notes)
+    assert "near its final value at the first point may have been so earlier" in note(table2(epochs), "Statistics")
 
 
 def test_runs_without_distances_during_training_have_a_dash():
     table = table2(FRAMES["epochs"].drop(columns="fid"))
     assert table.frame().loc["GLF", "MNIST (reached)"] == "—"
-    assert any("--eval-every measures them" in note for note in table.notes)
+    assert "--eval-every E measures one" in note(table, "Missing")
 
 
 @given(st.lists(st.floats(0.1, 1e3), min_size=1, max_size=30))

@@ -1,4 +1,4 @@
-from table_cases import FRAMES, GRID, latex_body, paper_csv, paper_table
+from table_cases import FRAMES, GRID, latex_body, note, paper_csv, paper_table
 
 from benchmarks.reporting.tables import build_table
 
@@ -13,10 +13,12 @@ def test_table5_as_csv():
         "GLF with perceptual loss,—,16 (1.60),—,343 (3.18)\n"
     )
     table = paper_table("table5")
-    assert table.caption == "Training time per epoch in seconds. Incomplete: 2 of 4 cells are measured."
-    assert ("Measured alone on a card, fp32; steps taken: eager. Images per epoch: MNIST 60,000. Means of "
-            "several measurements: GLF on MNIST (2). Left out: 7 measurements beside other work, or of another "
-            "device, precision, engine, memory format or purpose.") in table.notes  # fmt: skip
+    assert table.caption == "Training time per epoch in seconds."
+    assert note(table, "Data") == "Images per epoch: MNIST 60,000."
+    assert note(table, "Statistics") == "Means of several measurements: GLF on MNIST (2)."
+    assert note(table, "Environment") == "One run alone on a card, fp32, engine eager."
+    assert note(table, "Missing").startswith("2 of 4 cells are there.")
+    assert "Left out: 7 measurements beside other work, or of another device" in note(table, "Missing")
 
 
 def test_table5_as_latex():
@@ -33,14 +35,14 @@ def test_table5_as_latex():
 def test_table5_has_the_papers_rows_for_the_shown_data_sets_only():
     table = paper_table("table5", models={"vae": "VAE"}, datasets={"mnist": "MNIST"})
     assert [*table.frame()["MNIST (paper)"]] == ["—", "5/2 (0.70)", "10 (1.00)", "14 (1.40)", "16 (1.60)"]
-    assert "0 of 1 cells are measured" in table.caption  # the command did not name the others
+    assert "0 of 1 cells are there." in note(table, "Missing")  # the command did not name the others
     assert [*paper_table("table5", models={"vae": "VAE"}, datasets={"digits": "Digits"}).rows] == ["vae"]
 
 
 def test_times_beside_other_work_do_not_enter_table5():
     table = build_table("table5", {"speed": FRAMES["speed"].assign(exclusive=False)}, GRID)
     assert table.frame().loc["GLF", "MNIST"] == "—"
-    assert any(note.startswith("Left out: 11 measurements beside other work, or of") for note in table.notes)
+    assert "Left out: 11 measurements beside other work" in note(table, "Missing")
 
 
 def test_a_ratio_needs_the_reference():
