@@ -61,10 +61,11 @@ CASES: dict[int, Cases] = {
         [with_diverged(table1_evidence(10.0), "glf", 1)],
     ),
     2: Cases(
-        [table1_evidence(10.0, rae_gmm=20.0)],
-        [table1_evidence(10.0, rae_gmm=40.0)],
+        [table1_evidence(10.0, rae_gmm=20.0), table1_evidence(20.0, rae_gmm=20.0)],
+        [table1_evidence(10.0, rae_gmm=40.0), table1_evidence(20.0, rae_gmm=10.0), table1_evidence(30.0, rae_gmm=20.0)],
         [table1_evidence(10.0, rae_gmm=29.9)],
-        [distance_evidence(rae_gmm=20.0)],
+        [distance_evidence(glf=10.0, rae_gmm=20.0), without_model(table1_evidence(10.0, rae_gmm=20.0), "glf")],
+        [with_diverged(table1_evidence(20.0, rae_gmm=10.0), "rae-gmm", 1)],
     ),
     3: Cases(
         [distance_evidence(vae=50.0, vae_flow_posterior=50.0), distance_evidence(vae=50.0, vae_flow_posterior=70.0)],

@@ -38,11 +38,12 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         number=2,
-        statement="RAE + GMM is GLF’s closest competitor: the best of the others",
+        statement="RAE + GMM is GLF’s closest competitor: the best of the others, and not ahead of GLF",
         source="Section 4.2",
-        models=BASELINES,
-        judge=beats("rae-gmm", BASELINES_WITHOUT_RAE),
-        rule=distance_rule("RAE + GMM"),
+        models=("glf", *BASELINES),
+        judge=beats("rae-gmm", BASELINES_WITHOUT_RAE, not_ahead_of="glf"),
+        rule="RAE + GMM has a significantly smaller distance than each other model besides GLF, and not one than GLF; "
+        "contradicted where one of these has a significantly smaller one than RAE + GMM, or RAE + GMM than GLF",
     ),
     Claim(
         number=3,

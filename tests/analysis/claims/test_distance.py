@@ -2,8 +2,8 @@
 
 import pandas as pd
 import pytest
-from claim_cases import first_finding
-from fake_evidence import jpeg_evidence, make_evidence, table1_evidence
+from claim_cases import first_finding, without_model
+from fake_evidence import distance_evidence, jpeg_evidence, make_evidence, table1_evidence
 
 from benchmarks.analysis.claims import CONTRADICTED, NOT_TESTED, SUPPORTED
 
@@ -17,6 +17,29 @@ def test_the_model_that_contradicts_is_shown():
     assert (finding.answer, finding.effect_name) == (CONTRADICTED, "GLF minus WAE-GAN")
     assert finding.effect.value == pytest.approx(5)
     assert finding.effect.p < 0.05
+
+
+@pytest.mark.parametrize(("glf", "rae_gmm", "answer"), [
+    (10.0, 20.0, SUPPORTED), (20.0, 20.0, SUPPORTED), (20.0, 19.9, SUPPORTED), (20.0, 10.0, CONTRADICTED)])  # fmt: skip
+def test_the_closest_competitor_of_glf_is_not_ahead_of_it(glf, rae_gmm, answer):
+    """A model that is as good as GLF is close to it; one that beats GLF is not behind it."""
+    finding = first_finding(2, table1_evidence(glf, rae_gmm=rae_gmm))
+    assert finding.answer == answer
+    assert ("RAE + GMM is significantly better than GLF" in finding.text) is (answer == CONTRADICTED)
+    if answer == CONTRADICTED:
+        assert (finding.effect_name, finding.effect.value) == ("RAE + GMM minus GLF", pytest.approx(rae_gmm - glf))
+
+
+def test_a_competitor_is_not_tested_without_the_leader():
+    finding = first_finding(2, without_model(table1_evidence(10.0, rae_gmm=20.0), "glf"))
+    assert (finding.answer, finding.reason) == (NOT_TESTED, "no measured runs of GLF")
+    assert "--only glf,vae,wae-gan," in finding.command
+
+
+def test_a_lead_over_glf_contradicts_even_if_other_models_are_missing():
+    evidence = distance_evidence(("mnist",), glf=20.0, rae_gmm=10.0)
+    finding = first_finding(2, evidence)
+    assert (finding.answer, finding.reason, finding.command) == (CONTRADICTED, "", "")
 
 
 def test_jpeg_needs_three_runs_of_one_model():
