@@ -32,7 +32,7 @@ def full_budget_note(evidence: Evidence, dataset: str) -> str:
     """Images and schedules of the runs on a data set at the preset "paper", or "" if they are the paper's."""
     if evidence.preset != "paper" or matches_paper(evidence, dataset):
         return ""
-    images = "" if dataset in PAPER_DATASETS else "which the paper has not, "
+    images = "" if dataset in PAPER_DATASETS else "which the paper does not use, "
     return f"{images}all images and {schedule_source(evidence, dataset)}"
 
 

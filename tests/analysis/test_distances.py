@@ -7,7 +7,7 @@ import pytest
 from claim_cases import first_finding
 from fake_evidence import distance_evidence, fake_evaluation, make_evidence
 
-from benchmarks.analysis.claims import SUPPORTED, UNDECIDED
+from benchmarks.analysis.claims import NOT_TESTED, SUPPORTED
 from benchmarks.analysis.evidence import Evidence
 from benchmarks.evaluation.protocol import VARIANTS
 
@@ -24,7 +24,7 @@ def test_distances_of_two_protocols_are_not_compared():
     """GLF was measured under one, the VAE under another: nothing to compare, although the numbers lie far apart."""
     evidence = distance_evidence(("mnist",), glf=10.0, vae_flow_prior=20.0)
     evaluations = evidence.evaluations.assign(protocol_id=[f"of {model}" for model in evidence.evaluations["model"]])
-    assert first_finding(5, replace(evidence, evaluations=evaluations)).answer == UNDECIDED
+    assert first_finding(5, replace(evidence, evaluations=evaluations)).answer == NOT_TESTED
 
 
 def test_models_are_never_compared_by_a_variant_of_the_preprocessing():

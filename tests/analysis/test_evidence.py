@@ -6,7 +6,7 @@ import pytest
 from claim_cases import first_finding
 from fake_evidence import distance_evidence, fake_evaluation, make_evidence, with_diverged
 
-from benchmarks.analysis.claims import SUPPORTED, UNDECIDED, claim_by_number
+from benchmarks.analysis.claims import NOT_TESTED, SUPPORTED, claim_by_number
 from benchmarks.analysis.evidence import presets_with_runs
 
 
@@ -20,7 +20,7 @@ def test_other_presets_revisions_and_precisions_change_nothing():
     finding = first_finding(5, both)
     assert (finding.answer, finding.run_counts["glf"]) == (SUPPORTED, 5)
     assert presets_with_runs(both.evaluations) == ["paper", "quick"]
-    assert claim_by_number(5).verdict(replace(both, preset="quick")).answer == UNDECIDED
+    assert claim_by_number(5).verdict(replace(both, preset="quick")).answer == NOT_TESTED
 
 
 def test_fp32_comes_before_other_precisions_whatever_their_names():
@@ -45,5 +45,5 @@ def test_a_cell_has_one_revision_precision_row_and_training_images(other):
 def test_diverged_runs_have_no_distance():
     evidence = with_diverged(distance_evidence(("mnist",), glf=10.0, vae_flow_prior=20.0, n=4), "glf", 2)
     finding = first_finding(5, evidence)
-    assert finding.answer == UNDECIDED
-    assert "GLF: 2" in finding.text
+    assert finding.answer == NOT_TESTED
+    assert "GLF: 2" in finding.reason

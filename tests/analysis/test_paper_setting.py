@@ -16,9 +16,9 @@ def test_differences_from_the_paper_are_named():
         "small": ("budget", "images"),
     }  # fmt: skip
     assert {d: full_budget_note(evidence, d) for d in evidence.datasets if not matches_paper(evidence, d)} == {
-        "digits": "which the paper has not, all images and schedules of our own",
-        "letters": "which the paper has not, all images and Appendix B’s schedules for MNIST",
-        "small": "which the paper has not, all images and schedules of our own",
+        "digits": "which the paper does not use, all images and schedules of our own",
+        "letters": "which the paper does not use, all images and Appendix B’s schedules for MNIST",
+        "small": "which the paper does not use, all images and schedules of our own",
     }
     quick = make_evidence([row | {"preset": "quick"} for row in rows], preset="quick")
     assert differences_from_paper(quick, "celeba-hq") == ("budget",)

@@ -77,7 +77,12 @@ def table1_evidence(glf: float, **means: float) -> Evidence:
 
 
 def beta_sweep(
-    values: Sequence[float], column: str = "fid", learned: float | None = None, glf: float = 10.0, n: int = 5
+    values: Sequence[float],
+    column: str = "fid",
+    learned: float | None = None,
+    glf: float = 10.0,
+    n: int = 5,
+    spread: float = 0.01,
 ) -> Evidence:
     """The VAE with a flow prior at each β on CIFAR-10, with the mean of a column for each; GLF, and a learned β."""
     means = {FLOW_PRIORS[beta]: value for beta, value in zip(FLOW_PRIORS, values, strict=True)}
@@ -85,7 +90,7 @@ def beta_sweep(
     return make_evidence(
         fake_evaluation(model, "cifar10", seed, **{"value": 20.0} | {("value" if column == "fid" else column): value})
         for model, mean in means.items()
-        for seed, value in enumerate(spread_around(mean, n))
+        for seed, value in enumerate(spread_around(mean, n, spread))
     )
 
 

@@ -3,6 +3,8 @@
 A claim looks at the runs of one preset, data set by data set.  Each finding names its test, its effect with an
 interval, and the records it used.  If these do not suffice, it names the command that adds what is missing.
 
+- An open claim is "not tested" (runs are missing), "inconclusive" (the tests do not decide, and more runs might) or
+  "not decidable here" (no command on these data and this budget decides).  Each has a reason in one line.
 - Claims of order use whatever distance the records have, and each finding names it.  A classifier's distance cannot be
   compared with the paper's numbers, but it ranks models.  Distances under two metric protocols are never compared.
 - Fewer than three runs of a model decide nothing: their standard deviation is not known.  (Claim 12 needs no runs.)
@@ -29,17 +31,20 @@ from functools import cached_property
 import zoo
 from benchmarks.analysis.claims.finding import (
     CONTRADICTED,
-    NEEDS_PAPER_SETTING,
+    INCONCLUSIVE,
+    NOT_DECIDABLE,
+    NOT_TESTED,
+    OPEN_ANSWERS,
     SUPPORTED,
     TABLE1_DATASETS,
-    UNDECIDED,
     Finding,
     Judge,
+    inline_label,
 )
 from benchmarks.analysis.claims.notes import outlier_notes, unused_runs_note
 from benchmarks.analysis.claims.published_table1 import published_evidence
 from benchmarks.analysis.claims.training_commands import seeds_needed, training_command
-from benchmarks.analysis.evidence import Evidence, model_label
+from benchmarks.analysis.evidence import Evidence
 from benchmarks.analysis.paper_setting import matches_paper, own_settings_note
 from benchmarks.analysis.verdicts import MIN_RUNS
 from benchmarks.data.datasets import DATASETS
@@ -51,6 +56,23 @@ class ClaimVerdict:
 
     answer: str
     findings: tuple[Finding, ...]
+
+    @property
+    def reason(self) -> str:
+        """Why the claim has no answer, in one line; "" if it has one.  Of several data sets, each is named."""
+        if self.answer not in OPEN_ANSWERS:
+            return ""
+        datasets: dict[tuple[str, str], list[str]] = {}
+        for finding in self.findings:
+            if finding.reason:
+                name = DATASETS[finding.dataset].label if finding.dataset in DATASETS else finding.dataset
+                datasets.setdefault((finding.answer, finding.reason), []).append(name)
+        if len(self.findings) == 1:
+            return self.findings[0].reason
+        return "; ".join(
+            ("" if answer == self.answer else f"{answer} on ") + f"{', '.join(names)}: {reason}"
+            for (answer, reason), names in datasets.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -68,6 +90,7 @@ class Claim:
         is_dataset_specific: whether the claim is about these data sets alone.
         command: the command that makes the runs that are missing.
         rule: when the claim is supported and when contradicted, as text that follows "Supported where: ".
+        needs: what its runs need besides the data set; "" for nothing.
         counts_divergence: whether the claim is about how runs end, so that a diverged run is evidence like any other.
     """
 
@@ -80,6 +103,7 @@ class Claim:
     is_dataset_specific: bool = False
     command: str = "table1"
     rule: str = ""
+    needs: str = ""
     counts_divergence: bool = False
 
     @cached_property
@@ -100,15 +124,14 @@ class Claim:
         findings = [
             self._complete(evidence, finding, results) for finding in self.judge(evidence, self._scope(evidence))
         ]
-        findings = findings or [self._without_runs(evidence, results)]
         return ClaimVerdict(combine_answers(f.answer for f in findings), tuple(findings))
 
     def _scope(self, evidence: Evidence) -> list[str]:
-        """The data sets that the claim is judged on."""
+        """The data sets that the claim is judged on; never none."""
         with_runs = [d for d in evidence.datasets if not self.models or any(evidence.keys(m, d) for m in self.models)]
         only_others = bool(with_runs) and not {*with_runs} & {*self.datasets}
         if not self.is_dataset_specific and (evidence.preset != "paper" or only_others):
-            return with_runs
+            return with_runs or ["digits" if evidence.preset == "demo" else "mnist"]
         return [*self.datasets]
 
     def _complete(self, evidence: Evidence, finding: Finding, results: str) -> Finding:
@@ -119,62 +142,53 @@ class Claim:
         metric, protocol_id = evidence.distances.protocols.get(dataset, ("", ""))
         if finding.protocol_id:  # one of its own, such as a learning curve's
             metric, protocol_id = finding.metric, finding.protocol_id
-        reason, command = finding.undecidable_reason, ""
-        if finding.answer == UNDECIDED and models and not reason:
-            reason = self._undecidable_reason(evidence, dataset, models)
-            command = "" if reason else self._command(evidence, dataset, results, models, finding.was_tested)
+        answer, reason, command = finding.answer, finding.reason, ""
+        if answer in (NOT_TESTED, INCONCLUSIVE):
+            if not_decidable := self._not_decidable_reason(evidence, dataset, models):
+                answer, reason = NOT_DECIDABLE, not_decidable
+            else:
+                reason += f"; such runs need {self.needs}" if self.needs and answer == NOT_TESTED else ""
+                command = self._command(evidence, finding, results, models)
         outliers = "; ".join(outlier_notes(evidence, finding.keys)) if finding.metric else ""
-        unknown = [model for model in models if model not in zoo.MODELS]
-        unknown_note = f"this version has no {', '.join(unknown)}" if unknown else ""
-        notes = [finding.text, outliers, unused_runs_note(evidence, finding, run_counts), unknown_note]
+        notes = [finding.text, outliers, unused_runs_note(evidence, finding, run_counts)]
         return replace(
             finding,
             run_counts=finding.run_counts if finding.run_counts is not None else run_counts,
             used_counts={m: used_counts[m] for m in run_counts},
             settings_note=own_settings_note(evidence, dataset, models),
+            answer=answer,
+            reason=reason,
             text="; ".join(filter(None, notes)),
             metric=finding.metric and metric,
             protocol_id=protocol_id if finding.metric else "",
             command=command,
-            undecidable_reason=reason if finding.answer == UNDECIDED else "",
         )
 
-    def _without_runs(self, evidence: Evidence, results: str) -> Finding:
-        """The finding of a preset that has no run of the claim's models."""
-        dataset = "digits" if evidence.preset == "demo" else "mnist"
-        text = "no training of " + ", ".join(model_label(m) for m in self.models) + f" at preset {evidence.preset}"
-        undecidable = [f for f in self.judge(evidence, [dataset]) if f.undecidable_reason]
-        reason = (
-            undecidable[0].undecidable_reason
-            if undecidable
-            else self._undecidable_reason(evidence, dataset, self.models)
-        )
-        command = "" if reason else self._command(evidence, dataset, results, self.models)
-        text = "; ".join([text, *(finding.text for finding in undecidable)])
-        return Finding(dataset, UNDECIDED, text, command=command, undecidable_reason=reason)
-
-    def _undecidable_reason(self, evidence: Evidence, dataset: str, models: Sequence[str]) -> str:
+    def _not_decidable_reason(self, evidence: Evidence, dataset: str, models: Sequence[str]) -> str:
         """Why no more runs of some models can be made, or would not help; "" if they can and would."""
-        if not {*models} <= zoo.MODELS.keys():
-            return "it takes a model that this version has not"
+        if unknown := [model for model in models if model not in zoo.MODELS]:
+            return f"this version has no model {', '.join(unknown)}"
         statuses = {model: evidence.statuses(model, dataset) for model in models}
         lost = [m for m, s in statuses.items() if len(s) >= MIN_RUNS and (s == "diverged").all()]
         if self.counts_divergence or not lost:
             return ""
-        reason = f"every training of {', '.join(map(model_label, lost))} diverged, and so would more of them"
-        return reason if matches_paper(evidence, dataset) else f"{reason}; otherwise {NEEDS_PAPER_SETTING}"
+        reason = f"all runs of {', '.join(map(inline_label, lost))} diverged, and more runs would, too"
+        return reason if matches_paper(evidence, dataset) else f"{reason}; the paper’s data and budget might not"
 
-    def _command(
-        self, evidence: Evidence, dataset: str, results: str, models: Sequence[str], was_tested: bool = False
-    ) -> str:
+    def _command(self, evidence: Evidence, finding: Finding, results: str, models: Sequence[str]) -> str:
         """The command that makes and measures the runs that a finding lacks; it repeats no run that is there."""
-        seeds = seeds_needed(evidence, dataset, models, self.counts_divergence, was_tested)
-        return training_command(evidence, self.command, models, dataset, seeds, results)
+        was_tested = finding.answer == INCONCLUSIVE
+        seeds = seeds_needed(evidence, finding.dataset, models, self.counts_divergence, was_tested)
+        return training_command(evidence, self.command, models, finding.dataset, max(seeds, finding.min_seeds), results)
 
 
 def combine_answers(answers: Iterable[str]) -> str:
-    """Contradicted if one is, supported if all are, else undecided."""
+    """The answer over all data sets.
+
+    Contradicted if one is, and supported if all are.  Else the first of `OPEN_ANSWERS` that one has: a claim is not
+    decidable here only where no command can change its answer on any data set.
+    """
     distinct = {*answers}
     if CONTRADICTED in distinct:
         return CONTRADICTED
-    return SUPPORTED if distinct == {SUPPORTED} else UNDECIDED
+    return SUPPORTED if distinct == {SUPPORTED} else next(answer for answer in OPEN_ANSWERS if answer in distinct)

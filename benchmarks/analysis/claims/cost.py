@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pandas import DataFrame, Series, isna
@@ -12,13 +13,15 @@ from pandas import DataFrame, Series, isna
 from benchmarks.analysis import network_sizes
 from benchmarks.analysis.claims.finding import (
     CONTRADICTED,
-    NEEDS_COMPARABLE_TIMES,
-    NEEDS_PAPER_SETTING,
+    INCONCLUSIVE,
+    NOT_DECIDABLE,
+    NOT_TESTED,
     SUPPORTED,
-    UNDECIDED,
     Finding,
+    inline_label,
+    too_few_runs,
 )
-from benchmarks.analysis.evidence import Evidence, model_label
+from benchmarks.analysis.evidence import Evidence
 from benchmarks.analysis.paper_setting import differences_from_paper, matches_paper, schedule_source
 from benchmarks.analysis.statistics import Effect, welch_t_test
 from benchmarks.analysis.verdicts import MIN_RUNS
@@ -30,10 +33,10 @@ TIMING_COLUMNS = ("device", "engine", "precision", "torch")  # times compare onl
 # Claim 13: GLF without a flow, as (model, stage).  GLF in two stages trains the same auto-encoder alone; that of
 # RAE + GMM also has a penalty on the latents
 WITHOUT_FLOW = (("glf-two-stage", "ae"), ("rae-gmm", "train"))
-DIFFERENT_SETUPS = "times compare only on one device, with one engine, precision and version of torch"
-ONE_EPOCH = f"too few trainings of more than one epoch ({MIN_RUNS} are needed)"
-NEEDS_AUTHORS = "it takes the authors to say how many couplings a block has"
-NEEDS_EPOCHS = "it takes a budget of more than one epoch"
+ONE_EPOCH = (
+    f"fewer than {MIN_RUNS} runs of each model have a second epoch, and the first is not timed; "
+    "only a budget of more epochs can decide it"
+)
 
 
 def flow_is_small(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
@@ -45,24 +48,27 @@ def flow_is_small(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
         share, share_of_half = (
             network_sizes.flow_parameter_share(DATASETS[dataset], blocks=blocks) for blocks in (4, 2)
         )
-        text = f"with 8 couplings, as in 3.1, the flow has {_percent(share)} of the parameters of encoder and decoder"
-        answer = SUPPORTED
+        text = f"with 8 couplings (Section 3.1) the flow has {_percent(share)} of the parameters of encoder and decoder"
+        answer, reason = SUPPORTED, ""
         if share >= MAX_FLOW_SHARE:
             half_is_small = share_of_half < MAX_FLOW_SHARE
-            answer = UNDECIDED if half_is_small else CONTRADICTED
-            text += (f", which is not less than {_percent(MAX_FLOW_SHARE)}; with 4, as Figure 1b may be read "
-                     f"(glf-4-couplings), {_percent(share_of_half)}, which is "
-                     f"{'less' if half_is_small else 'not less, either'}")  # fmt: skip
+            answer = NOT_DECIDABLE if half_is_small else CONTRADICTED
+            text += f"; with 4 (a reading of Figure 1b, glf-4-couplings), {_percent(share_of_half)}"
+            if half_is_small:
+                reason = (
+                    f"the flow adds less than {_percent(MAX_FLOW_SHARE)} with 4 couplings, but not with 8; "
+                    "only the authors can say how many the paper means"
+                )
         findings.append(
             Finding(
                 dataset,
                 answer,
                 text,
+                reason,
                 test="counted from the modules",
                 effect=Effect(share, share, share, float("nan")),
-                effect_name="share of parameters",
+                effect_name="parameters of the flow divided by those of encoder and decoder",
                 run_counts={},
-                undecidable_reason=NEEDS_AUTHORS,
             )
         )
     return findings
@@ -79,32 +85,43 @@ class TimedRuns:
     Attributes:
         setup: their device, engine, precision and version of torch.
         keys: their keys, by model.
-        too_few: why there are too few; "" if there are enough.
+        reason: why there are too few; "" if there are enough.
+        min_seeds: seeds with which there would be enough; 0 if runs are only missing.
     """
 
     setup: str
     keys: list[list[str]]
-    too_few: str
+    reason: str
+    min_seeds: int = 0
 
 
 def _timed_runs(evidence: Evidence, dataset: str, models: Sequence[str]) -> TimedRuns:
     """The finished runs of some models with the setup that most of them have."""
     runs = [evidence.runs.loc[[*evidence.keys(model, dataset)]] for model in models]
     finished = [frame[frame["status"] == "done"] for frame in runs]
-    setups = [Series([", ".join("?" if isna(v) else str(v) for v in row)
-                      for row in frame[[*TIMING_COLUMNS]].to_numpy(object)], index=frame.index, dtype=object)
-              for frame in finished]  # fmt: skip
+    setups = [Series([_describe_setup(row) for row in frame[[*TIMING_COLUMNS]].to_numpy(object)],
+                     index=frame.index, dtype=object) for frame in finished]  # fmt: skip
     counts = Counter(setup for by_key in setups for setup in by_key)
     # The commonest of the setups that most models have enough runs with
     setup = max(counts, key=lambda s: (sum((by_key == s).sum() >= MIN_RUNS for by_key in setups), counts[s], s),
                 default="")  # fmt: skip
     keys = [[*map(str, by_key.index[by_key == setup])] for by_key in setups]
-    if min(map(len, keys)) >= MIN_RUNS:
-        return TimedRuns(setup, keys, "")
-    numbers = ", ".join(f"{model_label(model)}: {len(some)}" for model, some in zip(models, keys, strict=True))
-    if min(map(len, setups)) >= MIN_RUNS:
-        return TimedRuns(setup, keys, f"{DIFFERENT_SETUPS}: {numbers} with {setup}")
-    return TimedRuns(setup, keys, f"too few finished trainings ({MIN_RUNS} are needed): {numbers}")
+    numbers = {model: len(some) for model, some in zip(models, keys, strict=True)}
+    reason = too_few_runs(numbers, "finished runs")
+    if not reason or min(map(len, setups)) < MIN_RUNS:
+        return TimedRuns(setup, keys, reason)
+    listed = ", ".join(f"{inline_label(model)}: {n}" for model, n in numbers.items())
+    reason = (
+        "times compare only between runs on one device, with one engine, precision and torch version; "
+        f"{MIN_RUNS} such runs of each model are needed: {listed}"
+    )
+    return TimedRuns(setup, keys, reason, max(map(len, runs)) + MIN_RUNS)
+
+
+def _describe_setup(values: Iterable[Any]) -> str:
+    """The values of `TIMING_COLUMNS` as text; old records do not have all."""
+    words = [f"unknown {name}" if isna(v) else str(v) for name, v in zip(TIMING_COLUMNS, values, strict=True)]
+    return ", ".join([*words[:-1], words[-1] if words[-1].startswith("unknown") else f"torch {words[-1]}"])
 
 
 def _timed_epochs(evidence: Evidence, keys: Sequence[str]) -> DataFrame:
@@ -122,29 +139,26 @@ def _flow_is_cheap(evidence: Evidence, dataset: str) -> Finding:
     # The first model that decides; else the one with the most runs, and of equals RAE + GMM, which Table 1 has
     comparisons = {other: _step_times(evidence, dataset, other, stage) for other, stage in WITHOUT_FLOW}
     most_runs = max(reversed(comparisons), key=lambda other: len(evidence.keys(other, dataset)))
-    other = next((other for other, times in comparisons.items() if not times.too_few), most_runs)
+    other = next((other for other, times in comparisons.items() if not times.reason), most_runs)
     times = comparisons[other]
     keys, models = (*times.glf, *times.other), ("glf", other)
-    if times.too_few:
-        reason = ""
-        if times.too_few.startswith(DIFFERENT_SETUPS):
-            reason = NEEDS_COMPARABLE_TIMES
-        elif times.too_few == ONE_EPOCH:
-            reason = NEEDS_EPOCHS
-        return Finding(dataset, UNDECIDED, times.too_few, keys=keys, models=models, undecidable_reason=reason)
+    if times.reason:
+        answer = NOT_DECIDABLE if times.reason == ONE_EPOCH else NOT_TESTED
+        return Finding(dataset, answer, reason=times.reason, keys=keys, models=models, min_seeds=times.min_seeds)
     ratio = welch_t_test(np.log([*times.glf.values()]), np.log([*times.other.values()])).exp()
     limit = 1 + LITTLE_TIME
-    answer = SUPPORTED if ratio.high < limit else CONTRADICTED if ratio.low > limit else UNDECIDED
-    part = " (its auto-encoder alone)" if dict(WITHOUT_FLOW)[other] == "ae" else ""
+    answer = SUPPORTED if ratio.high < limit else CONTRADICTED if ratio.low > limit else INCONCLUSIVE
+    other_name = ("the auto-encoder of " if dict(WITHOUT_FLOW)[other] == "ae" else "") + inline_label(other)
     glf_ms, other_ms = (1e3 * float(np.median([*seconds.values()])) for seconds in (times.glf, times.other))
     return Finding(
         dataset,
         answer,
-        f"a step of GLF takes {glf_ms:.3g} ms, one of {model_label(other)}{part} {other_ms:.3g} ms on {times.setup}; "
-        f"up to {_percent(LITTLE_TIME)} more counts as little",
+        f"a step of GLF takes {glf_ms:.3g} ms, and one of {other_name} {other_ms:.3g} ms "
+        f"({times.setup}); a ratio below {limit:g} counts as little",
+        f"the interval of the ratio contains the limit, {limit:g}" if answer == INCONCLUSIVE else "",
         test=f"Welch’s interval of log seconds per step against {_percent(LITTLE_TIME)} more",
         effect=ratio.without_p(),
-        effect_name="ratio of times",
+        effect_name=f"time per step of GLF divided by that of {other_name}",
         keys=keys,
         models=models,
     )
@@ -152,12 +166,16 @@ def _flow_is_cheap(evidence: Evidence, dataset: str) -> Finding:
 
 @dataclass(frozen=True)
 class StepTimes:
-    """Seconds per step of GLF and of another model, by key; `too_few` says why they do not compare, or is ""."""
+    """Seconds per step of GLF and of another model, by key.
+
+    `setup`, `reason` and `min_seeds` are those of `TimedRuns`.
+    """
 
     setup: str
     glf: dict[str, float]
     other: dict[str, float]
-    too_few: str
+    reason: str
+    min_seeds: int
 
 
 def _step_times(evidence: Evidence, dataset: str, other: str, stage: str) -> StepTimes:
@@ -166,8 +184,8 @@ def _step_times(evidence: Evidence, dataset: str, other: str, stage: str) -> Ste
     glf, others = (
         _seconds_per_step(evidence, keys, name) for keys, name in zip(runs.keys, ("train", stage), strict=True)
     )
-    train_epoch = ONE_EPOCH if min(len(glf), len(others)) < MIN_RUNS else ""
-    return StepTimes(runs.setup, glf, others, runs.too_few or train_epoch)
+    one_epoch = ONE_EPOCH if min(len(glf), len(others)) < MIN_RUNS else ""
+    return StepTimes(runs.setup, glf, others, runs.reason or one_epoch, runs.min_seeds)
 
 
 def _seconds_per_step(evidence: Evidence, keys: Sequence[str], stage: str) -> dict[str, float]:
@@ -189,33 +207,35 @@ def _trains_faster(evidence: Evidence, dataset: str) -> Finding:
     glf, other = (_total_times(evidence, keys) for keys in runs.keys)
     keys = (*glf, *other)
     if not matches_paper(evidence, dataset):
-        text = "a shortened budget caps the steps of both models alike: it decides this, and not the models"
+        reason = "the preset limits the steps of both models, so their times show the preset and not the models"
         if evidence.preset == "paper":
-            text = f"{schedule_source(evidence, dataset)} decide this, and not the models"
+            reason = f"the times follow from {schedule_source(evidence, dataset)}, not from the models"
             has_images = "images" not in differences_from_paper(evidence, dataset)
-            text += "" if has_images else ": the paper has no such data set"
-        return Finding(dataset, UNDECIDED, text, keys=keys, undecidable_reason=NEEDS_PAPER_SETTING)
-    if runs.too_few or min(len(glf), len(other)) < MIN_RUNS:
-        text = runs.too_few or "the finished trainings have no epochs"
-        reason = NEEDS_COMPARABLE_TIMES if runs.too_few.startswith(DIFFERENT_SETUPS) else ""
-        return Finding(dataset, UNDECIDED, text, keys=keys, undecidable_reason=reason)
+            reason += "" if has_images else "; the paper does not use this data set"
+        return Finding(dataset, NOT_DECIDABLE, reason=reason, keys=keys)
+    if runs.reason:
+        return Finding(dataset, NOT_TESTED, reason=runs.reason, keys=keys, min_seeds=runs.min_seeds)
+    if min(len(glf), len(other)) < MIN_RUNS:
+        min_seeds = max(map(len, runs.keys)) + MIN_RUNS
+        return Finding(dataset, NOT_TESTED, reason="the finished runs have no epochs", keys=keys, min_seeds=min_seeds)
     ratio = welch_t_test(*(np.log([seconds for seconds, _ in totals.values()]) for totals in (glf, other))).exp()
     glf_epochs, other_epochs = max(n for _, n in glf.values()), min(n for _, n in other.values())
     has_fewer = glf_epochs < other_epochs
-    answer = UNDECIDED
+    answer, reason = INCONCLUSIVE, "GLF needs fewer epochs, but the interval of the ratio of times contains 1"
     if has_fewer and ratio.high < 1:
-        answer = SUPPORTED
+        answer, reason = SUPPORTED, ""
     elif not has_fewer or ratio.low > 1:
-        answer = CONTRADICTED
+        answer, reason = CONTRADICTED, ""
     minutes = [float(np.median([seconds for seconds, _ in totals.values()])) / 60 for totals in (glf, other)]
     return Finding(
         dataset,
         answer,
         f"GLF: {glf_epochs} epochs, {minutes[0]:.3g} min; Two-Stage VAE: {other_epochs} epochs, "
-        f"{minutes[1]:.3g} min, with {runs.setup}",
+        f"{minutes[1]:.3g} min ({runs.setup})",
+        reason,
         test="Welch’s interval of log total seconds",
         effect=ratio,
-        effect_name="ratio of times",
+        effect_name="total time of GLF divided by that of the Two-Stage VAE",
         keys=keys,
     )
 

@@ -9,87 +9,119 @@ from pandas import DataFrame, Series
 
 from benchmarks.analysis.claims.finding import (
     CONTRADICTED,
+    INCONCLUSIVE,
+    NOT_TESTED,
     SUPPORTED,
-    UNDECIDED,
     Finding,
     Judge,
+    difference_name,
+    inline_label,
     keys_of,
     missing_runs,
     survivor_caveat,
+    too_few_runs,
     with_caveat,
 )
 from benchmarks.analysis.distances import PROTOCOL_COLUMNS
-from benchmarks.analysis.evidence import Evidence, model_label
+from benchmarks.analysis.evidence import Evidence
 from benchmarks.analysis.statistics import SIGNIFICANCE_LEVEL, Effect, correct_together, paired_t_test, welch_t_test
 from benchmarks.analysis.verdicts import MIN_RUNS
 from benchmarks.evaluation.protocol import JPEG_75, STRETCHED, UNCHANGED
 from benchmarks.execution.requirements import MARGIN
 
-EFFECT_NAME = "difference of mean distances"
 JPEG_MODELS = ("glf", "two-stage-vae")  # of claim 18
 
 
-def beats(better: str, others: Sequence[str]) -> Judge:
-    """One model has a smaller distance than each of some others: Welch's t-tests, Holm over all of them."""
+def beats(better: str, others: Sequence[str], not_ahead_of: str = "") -> Judge:
+    """One model has a smaller distance than each of some others: Welch's t-tests, Holm over all of them.
+
+    Args:
+        better: the model that the claim puts first.
+        others: the models behind it.
+        not_ahead_of: a model that `better` must not beat; "" for none.
+    """
 
     def judge(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
         tests: dict[tuple[str, str], Effect] = {}
         for dataset in datasets:
             ours = evidence.distance(better, dataset)
-            for other in others:
+            for other in (*others, *filter(None, [not_ahead_of])):
                 theirs = evidence.distance(other, dataset)
                 if len(ours) >= MIN_RUNS and len(theirs) >= MIN_RUNS:
                     tests[dataset, other] = welch_t_test(ours.values, theirs.values)
         tests = correct_together(tests)
-        return [_beats_all(evidence, dataset, better, others, tests) for dataset in datasets]
+        return [_beats_all(evidence, dataset, better, others, tests, not_ahead_of) for dataset in datasets]
 
     return judge
 
 
 def _beats_all(
-    evidence: Evidence, dataset: str, better: str, others: Sequence[str], tests: Mapping[tuple[str, str], Effect]
+    evidence: Evidence,
+    dataset: str,
+    better: str,
+    others: Sequence[str],
+    tests: Mapping[tuple[str, str], Effect],
+    leader: str,
 ) -> Finding:
     """The finding of `beats` on one data set; `tests` holds the tests of all data sets, corrected."""
-    ours = evidence.distance(better, dataset)
-    tested = [other for other in others if (dataset, other) in tests]
-    significant = [other for other in tested if tests[dataset, other].p < SIGNIFICANCE_LEVEL]
-    lost_to = [other for other in significant if tests[dataset, other].value > 0]
-    beaten = [other for other in significant if tests[dataset, other].value < 0]
-    too_few = missing_runs(evidence, dataset, [better, *others])
+    models = [better, *others, *filter(None, [leader])]
+    means = {model: evidence.distance(model, dataset).mean for model in models}
+    tested = [model for model in models if (dataset, model) in tests]
+    too_few = missing_runs(evidence, dataset, models)
     if not tested:
-        return Finding(dataset, UNDECIDED, too_few, metric="distance")
-    best_other = min(tested, key=lambda other: evidence.distance(other, dataset).mean)
-    decisive = min(lost_to or tested, key=lambda other: evidence.distance(other, dataset).mean)
-    effect_name = EFFECT_NAME
-    if decisive != best_other:
-        effect_name += f", {model_label(better)} less {model_label(decisive)}"
-    template = "; the best other, {}, {:.3g}" if len(others) > 1 else ", {} {:.3g}"
-    text = f"{model_label(better)} {ours.mean:.3g}"
-    text += template.format(model_label(best_other), evidence.distance(best_other, dataset).mean)
-    if lost_to:
+        return Finding(dataset, NOT_TESTED, reason=too_few, metric="distance")
+    significant = [model for model in tested if tests[dataset, model].p < SIGNIFICANCE_LEVEL]
+    lost_to = [model for model in significant if tests[dataset, model].value > 0 and model != leader]
+    beaten = [model for model in significant if tests[dataset, model].value < 0]
+    is_ahead = leader in beaten
+    tested_others = [model for model in tested if model != leader]
+    decisive = min(lost_to or ([leader] if is_ahead else tested_others or tested), key=means.__getitem__)
+    answer, reason = INCONCLUSIVE, ""
+    if lost_to or is_ahead:
         answer = CONTRADICTED
-        text += f"; significantly better than {model_label(better)}: {', '.join(map(model_label, lost_to))}"
-    elif len(beaten) == len(others):
+    elif too_few:
+        answer, reason = NOT_TESTED, too_few
+    elif {*others} <= {*beaten}:
         answer = SUPPORTED
     else:
-        answer = UNDECIDED
-        not_beaten = [other for other in tested if other not in beaten]
-        text += f"; not told apart: {', '.join(map(model_label, not_beaten))}" if not_beaten else ""
-        text += f"; {too_few}" if too_few else ""
+        not_beaten = ", ".join(inline_label(model) for model in others if model not in beaten)
+        reason = f"{inline_label(better)} is not shown to have a smaller distance than {not_beaten}"
     finding = Finding(
         dataset,
         answer,
-        text,
+        _describe_order(better, others, tested, means, lost_to, leader, is_ahead),
+        reason,
         test="Welch’s t-test" + (f", Holm over {len(tests)} comparisons" if len(tests) > 1 else ""),
         effect=tests[dataset, decisive],
-        effect_name=effect_name,
+        effect_name=difference_name(better, decisive),
         metric="distance",
-        keys=keys_of(ours, *(evidence.distance(other, dataset) for other in tested)),
-        has_untested_models=bool(too_few),
+        keys=keys_of(*(evidence.distance(model, dataset) for model in (better, *tested))),
     )
-    winners = {CONTRADICTED: lost_to, SUPPORTED: [better], UNDECIDED: []}[answer]
+    winners = {CONTRADICTED: [*lost_to, *([better] if is_ahead else [])], SUPPORTED: [better]}.get(answer, [])
     caveats = [survivor_caveat(evidence, dataset, [winner]) for winner in winners]
     return with_caveat(finding, "; ".join(caveats) if all(caveats) else "")
+
+
+def _describe_order(
+    better: str,
+    others: Sequence[str],
+    tested: Sequence[str],
+    means: Mapping[str, float],
+    lost_to: Sequence[str],
+    leader: str,
+    is_ahead: bool,
+) -> str:
+    """The mean distances behind a finding of `beats`, and the models that are better than they should be."""
+    text = f"{inline_label(better)} {means[better]:.3g}"
+    if tested_others := [model for model in tested if model != leader]:
+        best = min(tested_others, key=means.__getitem__)
+        text += f"; {inline_label(best)} {means[best]:.3g}" + (" (the best other model)" if len(others) > 1 else "")
+    if leader in tested:
+        text += f"; {inline_label(leader)} {means[leader]:.3g}"
+    if lost_to:
+        verb = "are" if len(lost_to) > 1 else "is"
+        text += f"; {', '.join(map(inline_label, lost_to))} {verb} significantly better than {inline_label(better)}"
+    return text + (f"; {inline_label(better)} is significantly better than {inline_label(leader)}" if is_ahead else "")
 
 
 def does_not_improve(model: str, reference: str) -> Judge:
@@ -104,21 +136,22 @@ def does_not_improve(model: str, reference: str) -> Judge:
 def _no_better(evidence: Evidence, dataset: str, model: str, reference: str) -> Finding:
     a, b = evidence.distance(model, dataset), evidence.distance(reference, dataset)
     if too_few := missing_runs(evidence, dataset, [model, reference]):
-        return Finding(dataset, UNDECIDED, too_few, metric="distance")
+        return Finding(dataset, NOT_TESTED, reason=too_few, metric="distance")
     effect, margin = welch_t_test(a.values, b.values), MARGIN * b.mean
-    answer = SUPPORTED if effect.low > -margin else CONTRADICTED if effect.high < -margin else UNDECIDED
+    answer = SUPPORTED if effect.low > -margin else CONTRADICTED if effect.high < -margin else INCONCLUSIVE
     finding = Finding(
         dataset,
         answer,
-        f"{model_label(model)} {a.mean:.3g}, {model_label(reference)} {b.mean:.3g}; "
-        f"better by up to {margin:.2g} counts as none",
+        f"{inline_label(model)} {a.mean:.3g}; {inline_label(reference)} {b.mean:.3g}; "
+        f"a difference above −{margin:.2g} counts as no improvement",
+        f"the interval contains the limit, −{margin:.2g}" if answer == INCONCLUSIVE else "",
         test="Welch’s interval against a margin of 5 %",
         effect=effect.without_p(),
-        effect_name=EFFECT_NAME,
+        effect_name=difference_name(model, reference),
         metric="distance",
         keys=keys_of(a, b),
     )
-    winners = {SUPPORTED: [reference], CONTRADICTED: [model], UNDECIDED: []}[answer]
+    winners = {SUPPORTED: [reference], CONTRADICTED: [model]}.get(answer, [])
     return with_caveat(finding, survivor_caveat(evidence, dataset, winners))
 
 
@@ -146,23 +179,25 @@ def equals(model: str, reference: str) -> Judge:
 def _equal(evidence: Evidence, dataset: str, model: str, reference: str) -> Finding:
     a, b = evidence.distance(model, dataset), evidence.distance(reference, dataset)
     if too_few := missing_runs(evidence, dataset, [model, reference]):
-        return Finding(dataset, UNDECIDED, too_few, metric="distance")
+        return Finding(dataset, NOT_TESTED, reason=too_few, metric="distance")
     effect, margin = welch_t_test(a.values, b.values), MARGIN * b.mean
     is_inside = effect.low > -margin and effect.high < margin
     is_outside = effect.low > margin or effect.high < -margin
-    answer = SUPPORTED if is_inside else CONTRADICTED if is_outside else UNDECIDED
+    answer = SUPPORTED if is_inside else CONTRADICTED if is_outside else INCONCLUSIVE
     finding = Finding(
         dataset,
         answer,
-        f"{model_label(model)} {a.mean:.3g}, {model_label(reference)} {b.mean:.3g}; equal within {margin:.2g} is asked",
+        f"{inline_label(model)} {a.mean:.3g}; {inline_label(reference)} {b.mean:.3g}; "
+        f"a difference within ±{margin:.2g} counts as none",
+        f"the interval contains a limit, −{margin:.2g} or {margin:.2g}" if answer == INCONCLUSIVE else "",
         test="Welch’s interval against margins of ±5 %",
         effect=effect.without_p(),
-        effect_name=EFFECT_NAME,
+        effect_name=difference_name(model, reference),
         metric="distance",
         keys=keys_of(a, b),
     )
     lower = [model if effect.value < 0 else reference]
-    winners = {SUPPORTED: [model, reference], CONTRADICTED: lower, UNDECIDED: []}[answer]
+    winners = {SUPPORTED: [model, reference], CONTRADICTED: lower}.get(answer, [])
     return with_caveat(finding, survivor_caveat(evidence, dataset, winners))
 
 
@@ -191,22 +226,23 @@ def _jpeg_lowers(evidence: Evidence, dataset: str) -> Finding:
     models = tuple(model for model, keys in keys_by_model.items() if len(keys) >= MIN_RUNS)
     keys = tuple(key for model in models for key in keys_by_model[model])
     if not models:
-        counts = ", ".join(f"{model_label(model)}: {len(keys)}" for model, keys in keys_by_model.items())
-        text = f"too few trainings scored against JPEG reals ({MIN_RUNS} of a model are needed): {counts}"
-        return Finding(dataset, UNDECIDED, text, metric="distance")
+        counts = {model: len(keys) for model, keys in keys_by_model.items()}
+        reason = too_few_runs(counts, "runs", " scored against JPEG reference images")
+        return Finding(dataset, NOT_TESTED, reason=reason, metric="distance")
     raw_values, jpeg_values = (distance.loc[[*keys]].to_numpy(float) for distance in (raw, jpeg))
     ratio = paired_t_test(np.log(jpeg_values) - np.log(raw_values)).exp()
-    answer = SUPPORTED if ratio.high < 1 else CONTRADICTED if ratio.low > 1 else UNDECIDED
-    text = f"reals as they are {raw_values.mean():.3g}, through JPEG {jpeg_values.mean():.3g}"
+    answer = SUPPORTED if ratio.high < 1 else CONTRADICTED if ratio.low > 1 else INCONCLUSIVE
+    text = f"unchanged reference images {raw_values.mean():.3g}; JPEG reference images {jpeg_values.mean():.3g}"
     if stretched.index.isin(keys).sum() == len(keys):
-        text += f"; with the stretched contrast of that code’s samples as well {stretched.loc[[*keys]].mean():.3g}"
+        text += f"; JPEG reference images and samples with stretched contrast {stretched.loc[[*keys]].mean():.3g}"
     return Finding(
         dataset,
         answer,
         text,
-        test="paired t-test of log distances, training by training",
+        "the interval of the ratio contains 1" if answer == INCONCLUSIVE else "",
+        test="paired t-test of log distances, run by run",
         effect=ratio,
-        effect_name="ratio of distances",
+        effect_name="distance to JPEG images divided by distance to unchanged images",
         metric="distance",
         keys=keys,
         models=models,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from benchmarks.analysis.claims.finding import Finding
-from benchmarks.analysis.evidence import Evidence, model_label
+from benchmarks.analysis.claims.finding import Finding, inline_label
+from benchmarks.analysis.evidence import Evidence
 from benchmarks.analysis.statistics import find_outliers
 
 OUTLIER_DIAGNOSTICS = ("recon_sse", "latent_std", "latent_nll", "posterior_var")  # those that do not vary about zero
@@ -19,8 +19,8 @@ def outlier_notes(evidence: Evidence, keys: Sequence[str]) -> list[str]:
             known = runs.dropna(subset=[name]).set_index("seed")[name].astype(float)
             for seed, value in find_outliers(dict(known)).items():
                 others = known.drop(seed)
-                notes.append(f"{name} of {model_label(str(model))}, seed {seed}, is {value:.2g}, of its others "
-                             f"{others.min():.3g} to {others.max():.3g}")  # fmt: skip
+                notes.append(f"outlier: {name} of {inline_label(str(model))} is {value:.2g} for seed {seed}, and "
+                             f"{others.min():.3g} to {others.max():.3g} for the other seeds")  # fmt: skip
     return notes
 
 
@@ -32,7 +32,7 @@ def unused_runs_note(evidence: Evidence, finding: Finding, models: Iterable[str]
         unused = statuses[~statuses.index.isin(finding.keys)]
         counts = {status: int((unused == status).sum()) for status in ("diverged", "failed")}
         excluded = evidence.n_excluded_runs(model, finding.dataset)
-        counts["of another revision, precision, row or training part"] = excluded
+        counts["with another revision, precision, settings row or training images"] = excluded
         if any(counts.values()):
-            notes.append(f"{model_label(model)} " + ", ".join(f"{n} {reason}" for reason, n in counts.items() if n))
-    return f"not counted: {'; '.join(notes)}" if notes else ""
+            notes.append(f"{inline_label(model)}: " + ", ".join(f"{n} {reason}" for reason, n in counts.items() if n))
+    return f"runs not used: {'; '.join(notes)}" if notes else ""

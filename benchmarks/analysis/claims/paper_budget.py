@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks.analysis.claims.finding import CONTRADICTED, NEEDS_PAPER_SETTING, UNDECIDED, Finding
+from benchmarks.analysis.claims.finding import CONTRADICTED, NOT_DECIDABLE, Finding
 from benchmarks.analysis.evidence import Evidence
 from benchmarks.analysis.paper_setting import differences_from_paper
 from benchmarks.protocols import PROTOCOLS
 
 
 def contradicted_on_paper_budget_only(evidence: Evidence, finding: Finding) -> Finding:
-    """The same finding, but undecided if it contradicts on another budget or other images: these can be the cause."""
+    """The same finding, but not decidable if it contradicts on another budget or other images: these can be why."""
     differences = differences_from_paper(evidence, finding.dataset)
     if not differences or finding.answer != CONTRADICTED:
         return finding
     causes = " or ".join({"budget": "another budget", "images": "other images"}[name] for name in differences)
-    text = f"{finding.text}; {causes} can do this alone: it takes the paper’s {' and '.join(differences)} to contradict"
-    return replace(finding, answer=UNDECIDED, text=text, undecidable_reason=NEEDS_PAPER_SETTING)
+    reason = (
+        f"the numbers disagree with the claim, but {causes} can cause that; "
+        f"only runs with the paper’s {' and '.join(differences)} can contradict it"
+    )
+    return replace(finding, answer=NOT_DECIDABLE, reason=reason)
 
 
 def scaled_beta_note(evidence: Evidence, dataset: str, models: Sequence[str]) -> str:
@@ -27,4 +30,4 @@ def scaled_beta_note(evidence: Evidence, dataset: str, models: Sequence[str]) ->
     protocols = [PROTOCOLS[m][row] for m in ("glf", "vae-flow-prior") for row in rows if row in PROTOCOLS[m]]
     factors = {protocol.scale.get("beta", 1) for protocol in protocols} - {1}
     scaled = ", ".join(f"{factor:g}" for factor in sorted(factors))
-    return f"; β is the paper’s: the loss here has {scaled} times that" if scaled else ""
+    return f"; these β are the paper’s, and the loss here uses {scaled} times them" if scaled else ""

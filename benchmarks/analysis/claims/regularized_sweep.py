@@ -9,17 +9,20 @@ import numpy as np
 from benchmarks.analysis.claims.finding import (
     CONTRADICTED,
     FLOW_PRIORS,
+    INCONCLUSIVE,
     LARGE_BETAS,
-    NEEDS_PAPER_SETTING,
+    NOT_DECIDABLE,
+    NOT_TESTED,
     REGULARIZED,
     SUPPORTED,
-    UNDECIDED,
     Finding,
+    inline_label,
     keys_of,
+    too_few_runs,
 )
 from benchmarks.analysis.claims.paper_budget import contradicted_on_paper_budget_only, scaled_beta_note
 from benchmarks.analysis.distances import Values
-from benchmarks.analysis.evidence import Evidence, model_label
+from benchmarks.analysis.evidence import Evidence
 from benchmarks.analysis.learning_curves import DISTANCE, curve_points, curve_protocol
 from benchmarks.analysis.paper_setting import differences_from_paper, matches_paper
 from benchmarks.analysis.statistics import (
@@ -30,7 +33,6 @@ from benchmarks.analysis.statistics import (
     proportion_interval,
     welch_t_test,
 )
-from benchmarks.analysis.verdicts import MIN_RUNS
 
 
 def diverges(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
@@ -46,34 +48,35 @@ def _diverges(evidence: Evidence, dataset: str) -> Finding:
         diverged = {*ended[ended == "diverged"].index} | _reconstructing_worse(evidence, [*ended.index])
         counts[beta] = len(diverged), len(ended)
     keys = tuple(key for beta in (1, 10) for key in evidence.keys(REGULARIZED[beta], dataset))
-    too_few = [f"β = {beta}: {n}" for beta, (_, n) in counts.items() if n < MIN_RUNS]
-    if too_few:
-        text = f"too few trainings ({MIN_RUNS} are needed): {', '.join(too_few)}"
-        return Finding(dataset, UNDECIDED, text, keys=keys)
+    if too_few := too_few_runs({REGULARIZED[beta]: n for beta, (_, n) in counts.items()}, "runs", " that did not fail"):
+        return Finding(dataset, NOT_TESTED, reason=too_few, keys=keys)
     n_diverged, n_runs = (sum(pair[i] for pair in counts.values()) for i in (0, 1))
     low, high = proportion_interval(n_diverged, n_runs)
     is_rare_at_one = any(proportion_interval(count, n)[1] < 0.5 for count, n in counts.values())
     is_common_at_both = all(count / n > 0.5 for count, n in counts.values())
-    answer = UNDECIDED
+    answer, reason = INCONCLUSIVE, "a share above one half is not shown at both β, nor one below it at one β"
     if is_rare_at_one or high < 0.5:
-        answer = CONTRADICTED
+        answer, reason = CONTRADICTED, ""
     elif is_common_at_both and low > 0.5:
-        answer = SUPPORTED
-    text = "diverged: " + ", ".join(f"{count} of {n} at β = {beta}" for beta, (count, n) in counts.items())
-    if answer == UNDECIDED and matches_paper(evidence, dataset):
-        text += "; three of three at both β would support it, none of six at one of them contradict it"
-    elif answer == UNDECIDED:
-        text += ("; here it can only be supported, where most trainings at both β diverge: to contradict takes the "
-                 f"paper’s {' and '.join(differences_from_paper(evidence, dataset))}")  # fmt: skip
+        answer, reason = SUPPORTED, ""
+    elif matches_paper(evidence, dataset):
+        reason += "; three of three diverged runs at both β would support the claim, none of six at one contradicts it"
+    elif not is_common_at_both:
+        answer = NOT_DECIDABLE
+        reason = (
+            "most runs at both β would have to diverge to support the claim; only runs with the paper’s "
+            f"{' and '.join(differences_from_paper(evidence, dataset))} can contradict it"
+        )
+    text = "diverged runs: " + ", ".join(f"{count} of {n} at β = {beta}" for beta, (count, n) in counts.items())
     finding = Finding(
         dataset,
         answer,
         text + scaled_beta_note(evidence, dataset, [REGULARIZED[1], REGULARIZED[10]]),
+        reason,
         test="Clopper and Pearson’s interval of the share against one half",
         effect=Effect(n_diverged / n_runs, low, high, float("nan")),
-        effect_name="share of trainings",
+        effect_name="diverged runs divided by all runs",
         keys=keys,
-        undecidable_reason="" if is_common_at_both or matches_paper(evidence, dataset) else NEEDS_PAPER_SETTING,
     )
     return contradicted_on_paper_budget_only(evidence, finding)
 
@@ -100,27 +103,28 @@ def _oscillates(evidence: Evidence, dataset: str) -> Finding:
         if (value := oscillation(values.to_numpy(float))) is not None:
             by_model[model][key] = value
     oscillations = {beta: by_model[model] for beta, model in models.items()}
-    too_few = [f"{model_label(models[b])}: {len(v)}" for b, v in oscillations.items() if len(v) < MIN_RUNS]
+    counts = {models[beta]: len(values) for beta, values in oscillations.items()}
     keys = tuple(key for values in oscillations.values() for key in values)
-    if too_few:
-        text = f"too few trainings with a curve of the distance ({MIN_RUNS} are needed): {', '.join(too_few)}"
-        return Finding(dataset, UNDECIDED, text, keys=keys)
+    if too_few := too_few_runs(counts, "runs", " with a learning curve of the distance"):
+        return Finding(dataset, NOT_TESTED, reason=too_few, keys=keys)
     logs = {beta: np.log([*values.values()]) for beta, values in oscillations.items()}
     tests = correct_together({beta: welch_t_test(logs[beta], logs[0]) for beta in LARGE_BETAS})
     significant = [beta for beta in LARGE_BETAS if tests[beta].p < SIGNIFICANCE_LEVEL]
     larger = [beta for beta in significant if tests[beta].value > 0]
     smaller = [beta for beta in significant if tests[beta].value < 0]
-    answer = CONTRADICTED if smaller else SUPPORTED if len(larger) == len(LARGE_BETAS) else UNDECIDED
+    answer = CONTRADICTED if smaller else SUPPORTED if len(larger) == len(LARGE_BETAS) else INCONCLUSIVE
+    not_larger = ", ".join(str(beta) for beta in LARGE_BETAS if beta not in larger)
     calmest = min(smaller or LARGE_BETAS, key=lambda beta: tests[beta].value)
     metric, protocol_id = curve_protocol(evidence, [*models.values()], dataset) or ("", "")
     return Finding(
         dataset,
         answer,
-        "relative step of the distance between two points: "
-        + ", ".join(f"{np.exp(v.mean()):.2g} {f'at β = {beta}' if beta else 'GLF'}" for beta, v in logs.items()),
+        "relative step of the distance from one point of the learning curve to the next: "
+        + ", ".join(f"{np.exp(v.mean()):.2g} {f'at β = {beta}' if beta else 'for GLF'}" for beta, v in logs.items()),
+        f"larger steps than GLF’s are not shown at β = {not_larger}" if answer == INCONCLUSIVE else "",
         test="Welch’s t-test of logarithms, Holm over 3 comparisons",
         effect=tests[calmest].exp(),
-        effect_name=f"ratio of oscillations, β = {calmest} to GLF",
+        effect_name=f"relative step of {inline_label(models[calmest])} divided by that of GLF",
         metric=metric,
         protocol_id=protocol_id,
         keys=keys,
@@ -146,36 +150,38 @@ def degenerates(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
 
 def _degenerates(evidence: Evidence, dataset: str) -> Finding:
     regularized = "regularized GLF"
+    families = {regularized: REGULARIZED, "VAE + flow prior": FLOW_PRIORS}
     nlls = {
         (family, beta): evidence.last_values("nll", evidence.keys(models[beta], dataset))
-        for family, models in ((regularized, REGULARIZED), ("VAE + flow prior", FLOW_PRIORS))
+        for family, models in families.items()
         for beta in LARGE_BETAS
     }
     keys = keys_of(*nlls.values())
-    too_few = [f"{family}, β = {beta}: {len(nll)}" for (family, beta), nll in nlls.items() if len(nll) < MIN_RUNS]
-    if too_few:
-        text = f"too few trainings ({MIN_RUNS} are needed): {', '.join(too_few)}"
-        return Finding(dataset, UNDECIDED, text, keys=keys)
+    counts = {families[family][beta]: len(nll) for (family, beta), nll in nlls.items()}
+    if too_few := too_few_runs(counts, "runs", " with an NLL"):
+        return Finding(dataset, NOT_TESTED, reason=too_few, keys=keys)
     tests = correct_together({name: paired_t_test(nll.values) for name, nll in nlls.items()})
     # Positive where the sign is the claimed one
     agreement = {name: test.value * (-1 if name[0] == regularized else 1) for name, test in tests.items()}
     significant = [name for name, test in tests.items() if test.p < SIGNIFICANCE_LEVEL]
     opposite = [name for name in significant if agreement[name] < 0]
     agreeing = [name for name in significant if agreement[name] > 0]
-    answer = CONTRADICTED if opposite else SUPPORTED if len(agreeing) == len(tests) else UNDECIDED
+    answer = CONTRADICTED if opposite else SUPPORTED if len(agreeing) == len(tests) else INCONCLUSIVE
+    unclear = ", ".join(f"{family} at β = {beta}" for family, beta in tests if (family, beta) not in agreeing)
     means: dict[str, list[str]] = {}
     for (family, beta), nll in nlls.items():
         means.setdefault(family, []).append(f"{nll.mean:.3g} at β = {beta}")
-    text = "last NLL: " + "; ".join(f"{family} {', '.join(some)}" for family, some in means.items())
+    text = "NLL in the last epoch: " + "; ".join(f"{family} {', '.join(some)}" for family, some in means.items())
     # The comparison that decides, or is furthest from it
     worst = family, beta = min(opposite or tests, key=lambda name: agreement[name])
     finding = Finding(
         dataset,
         answer,
         text.replace("-", "−") + scaled_beta_note(evidence, dataset, [*REGULARIZED.values(), *FLOW_PRIORS.values()]),
+        f"the sign of the NLL is not shown for {unclear}" if answer == INCONCLUSIVE else "",
         test="t-tests of the sign, Holm over 6 comparisons",
         effect=tests[worst],
-        effect_name=f"nats, {family} at β = {beta}",
+        effect_name=f"NLL in nats of {family} (β = {beta})",
         keys=keys,
     )
     return contradicted_on_paper_budget_only(evidence, finding)

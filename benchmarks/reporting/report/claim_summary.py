@@ -13,14 +13,16 @@ class ClaimSummary:
     """A claim's verdict, and the finding that shows it.
 
     Attributes:
-        effect: name and value of the finding's effect, or "".
-        interval: its 95 % interval, or "".
+        reason: why the claim has no answer, in one line; "" if it has one.
+        effect: the finding's effect, "NAME = VALUE", or "".
+        interval: its 95 % interval, "95 %: LOW to HIGH", or "".
         n_runs: number of runs used; None if the claim is not about runs.
         scope: metric and data set of the finding, and how many other findings there are.
     """
 
     claim: Claim
     answer: str
+    reason: str
     effect: str
     interval: str
     n_runs: int | None
@@ -37,7 +39,8 @@ def summarize_claim(claim: Claim, verdict: ClaimVerdict) -> ClaimSummary:
     return ClaimSummary(
         claim=claim,
         answer=verdict.answer,
-        effect=f"{finding.effect_name} {value}" if value else "",
+        reason=verdict.reason,
+        effect=f"{finding.effect_name} = {value}" if value else "",
         interval=interval,
         n_runs=len(finding.keys) if claim.models else None,
         scope=scope + (f", and {n_others} more" if n_others else ""),
@@ -45,11 +48,20 @@ def summarize_claim(claim: Claim, verdict: ClaimVerdict) -> ClaimSummary:
 
 
 def format_effect(finding: Finding) -> tuple[str, str]:
-    """Value and 95 % interval of a finding's effect, with the same decimals; "" for what it does not have."""
+    """Value of a finding's effect, and "95 %: LOW to HIGH" with the same decimals; "" for what it does not have."""
     effect = finding.effect
     if effect is None:
         return "", ""
     if effect.low == effect.high:
         return format_together(effect.value)[0], ""
     value, low, high = format_together(effect.value, effect.low, effect.high)
-    return value, f"{low} to {high}"
+    return value, f"95 %: {low} to {high}"
+
+
+def describe_effect(finding: Finding) -> str:
+    """A finding's effect as "NAME = VALUE (95 %: LOW to HIGH), p = P"; "" without one."""
+    value, interval = format_effect(finding)
+    if finding.effect is None:
+        return ""
+    p_value = "" if finding.effect.p != finding.effect.p else f", p = {finding.effect.p:.2g}"
+    return f"{finding.effect_name} = {value}" + (f" ({interval})" if interval else "") + p_value

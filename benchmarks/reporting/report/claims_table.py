@@ -8,10 +8,10 @@ from typing import Any
 
 from pandas import DataFrame
 
-from benchmarks.analysis.claims import Claim, ClaimVerdict, Finding
+from benchmarks.analysis.claims import ANSWERS, Claim, ClaimVerdict, Finding
 from benchmarks.experiments import records
-from benchmarks.reporting.report.claim_summary import format_effect
-from benchmarks.reporting.report.number_format import dataset_label, format_number
+from benchmarks.reporting.report.claim_summary import describe_effect
+from benchmarks.reporting.report.number_format import dataset_label
 from benchmarks.reporting.report.sections import PresetSection
 
 # Columns of claims.csv, which has one row per finding: a claim on a data set at a preset
@@ -20,12 +20,13 @@ COLUMNS = {
     "claim": "number of the claim",
     "statement": "what the paper claims",
     "source": "where in the paper",
-    "verdict": "of the claim over all data sets: supported, contradicted or undecided",
+    "verdict": f"of the claim over all data sets: {', '.join(ANSWERS[:-1])} or {ANSWERS[-1]}",
     "dataset": "data set of this finding",
     "dataset_verdict": "of the claim on this data set",
-    "finding": "the numbers behind it, and what limits it",
+    "reason": "why the claim is not tested, inconclusive or not decidable on this data set; empty otherwise",
+    "finding": "the numbers behind it, and notes on the runs",
     "test": "statistical test; empty if none was made",
-    "effect": "what the test estimates, with its unit",
+    "effect": "what the test estimates: which minus which, which divided by which, and the unit",
     "value": "estimate of the effect",
     "ci_low": "lower end of its 95 % interval",
     "ci_high": "upper end of its 95 % interval",
@@ -36,7 +37,7 @@ COLUMNS = {
     "runs_used": "number of runs that the finding uses, as MODEL:N",
     "settings_note": "settings of these runs that are not the paper's",
 }
-MARKDOWN_COLUMNS = ("claim", "statement", "verdict", "finding")  # of claims.md, which has one row per claim
+MARKDOWN_COLUMNS = ("claim", "statement", "verdict", "reason", "finding")  # of claims.md, which has one row per claim
 
 
 def claims_frame(sections: Sequence[PresetSection]) -> DataFrame:
@@ -60,6 +61,7 @@ def _row(preset: str, claim: Claim, verdict: ClaimVerdict, finding: Finding) -> 
         "verdict": verdict.answer,
         "dataset": finding.dataset,
         "dataset_verdict": finding.answer,
+        "reason": finding.reason,
         "finding": finding.text,
         "test": finding.test,
         "effect": finding.effect_name,
@@ -89,27 +91,21 @@ def claims_markdown(sections: Sequence[PresetSection]) -> str:
     tables = []
     for section in sections:
         lines = [f"Claims of the paper at preset {section.preset}: {section.budget}.", "",
-                 f"| {' | '.join(MARKDOWN_COLUMNS)} |", "| ---: | --- | --- | --- |"]  # fmt: skip
+                 f"| {' | '.join(MARKDOWN_COLUMNS)} |", "| ---: | --- | --- | --- | --- |"]  # fmt: skip
         for claim, verdict in section.claims:
-            findings = "; ".join(map(_describe, verdict.findings))
-            cells = (str(claim.number), claim.statement, verdict.answer, findings)
+            findings = "; ".join(_describe(finding) for finding in verdict.findings if finding.text or finding.effect)
+            cells = (str(claim.number), claim.statement, verdict.answer, verdict.reason, findings)
             lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
         tables.append("\n".join(lines) + "\n")
     return "\n".join(tables)
 
 
 def _describe(finding: Finding) -> str:
-    """Data set, metric, numbers and effect of a finding."""
+    """Data set, metric, effect and numbers of a finding."""
     metric = f" (by {finding.metric})" if finding.metric else ""
-    return f"{dataset_label(finding.dataset)}{metric}: {finding.text}{_describe_effect(finding)}"
-
-
-def _describe_effect(finding: Finding) -> str:
-    value, interval = format_effect(finding)
-    if finding.effect is None or not interval:
-        return ""
-    p_value = "" if finding.effect.p != finding.effect.p else f", p = {format_number(finding.effect.p)}"
-    return f" ({finding.effect_name} {value}, 95 % {interval}{p_value})"
+    return (
+        f"{dataset_label(finding.dataset)}{metric}: {'; '.join(filter(None, [describe_effect(finding), finding.text]))}"
+    )
 
 
 def write_claims(sections: Sequence[PresetSection], results: Path) -> list[Path]:

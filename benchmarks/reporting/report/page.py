@@ -18,7 +18,7 @@ import jinja2
 from benchmarks.analysis.evidence import Evidence, presets_with_runs
 from benchmarks.experiments import records
 from benchmarks.reporting.departures import collect_departures
-from benchmarks.reporting.report.claim_summary import format_effect
+from benchmarks.reporting.report.claim_summary import describe_effect
 from benchmarks.reporting.report.claims_table import write_claims
 from benchmarks.reporting.report.number_format import dataset_label, format_duration
 from benchmarks.reporting.report.rerun import display_path
@@ -69,7 +69,7 @@ def render_page(sections: Sequence[PresetSection], results: Path) -> str:
         departures=collect_departures(Path(__file__).resolve().parents[3]),
         nll_notes=NLL_NOTES,
         dataset_label=dataset_label,
-        format_effect=format_effect,
+        describe_effect=describe_effect,
         format_duration=format_duration,
     )
 

@@ -131,9 +131,7 @@ def preset_section(evidence: Evidence, results: Path) -> PresetSection:
         statuses=", ".join(f"{n} {status}" for status, n in statuses.items()),
         commits=count_commits(evidence),
         claims=verdicts,
-        answer_counts=[
-            (answer, answers.count(answer)) for answer in (claims.SUPPORTED, claims.CONTRADICTED, claims.UNDECIDED)
-        ],
+        answer_counts=[(answer, answers.count(answer)) for answer in claims.ANSWERS],
         datasets=[
             dataset_section(evidence, dataset, table1.get(dataset), first_records, results, results_name)
             for dataset in evidence.datasets

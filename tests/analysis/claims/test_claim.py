@@ -17,7 +17,7 @@ from fake_evidence import (
     with_diverged,
 )
 
-from benchmarks.analysis.claims import CONTRADICTED, SUPPORTED, UNDECIDED, claim_by_number
+from benchmarks.analysis.claims import CONTRADICTED, NOT_DECIDABLE, NOT_TESTED, SUPPORTED, claim_by_number
 
 
 @pytest.mark.parametrize(("number", "evidence"), [
@@ -41,8 +41,15 @@ def test_a_model_cannot_win_by_the_runs_that_did_not_diverge(number, winner):
     evidence = CASES[number].supporting[0]
     assert claim_by_number(number).verdict(evidence).answer == SUPPORTED
     findings = claim_by_number(number).verdict(with_diverged(evidence, winner, 1)).findings
-    assert {f.answer for f in findings} == {UNDECIDED}
+    assert {f.answer for f in findings} == {NOT_DECIDABLE}
     assert all("1 diverged" in f.text and not f.command for f in findings)
+    assert all("more runs cannot change that" in f.reason for f in findings)
+
+
+def test_a_claim_whose_runs_are_missing_says_what_they_need():
+    finding = first_finding(16, distance_evidence(("mnist",), glf=50.0))
+    assert finding.reason == "no measured runs of GLF + perceptual loss; such runs need the weights of VGG-16"
+    assert "--only glf,glf-perceptual" in finding.command
 
 
 def test_enough_runs_that_do_not_decide_call_for_more():
@@ -64,7 +71,8 @@ def test_no_command_is_given_if_no_run_at_the_preset_would_decide(number, helps)
     for model in (*models[:1], "glann"):
         evidence = make_evidence([fake_evaluation(model, "mnist", 0, 1.0, preset="quick")], preset="quick")
         finding = first_finding(number, evidence)
-        assert (finding.answer, finding.dataset, bool(finding.command)) == (UNDECIDED, "mnist", helps)
+        assert (finding.answer, finding.dataset, bool(finding.command)) == (
+            NOT_TESTED if helps else NOT_DECIDABLE, "mnist", helps)  # fmt: skip
 
 
 @pytest.mark.parametrize("number", [8, 9, 11])
@@ -72,9 +80,8 @@ def test_a_shortened_budget_contradicts_no_claim_of_values(number):
     for evidence in CASES[number].contradicting:
         frames = (frame.assign(preset="quick") for frame in (evidence.evaluations, evidence.epochs))
         verdict = claim_by_number(number).verdict(make_evidence(*frames, preset="quick"))
-        assert verdict.answer in (UNDECIDED, SUPPORTED)
-        assert all("paper’s budget" in f.text for f in verdict.findings)
-        assert not any(f.command for f in verdict.findings if "to contradict" in f.text), "more would not help"
+        assert verdict.answer == NOT_DECIDABLE
+        assert all("the paper’s budget" in f.reason and not f.command for f in verdict.findings)
 
 
 def test_what_a_contradiction_would_take_of_the_papers_setting_is_named():
@@ -84,9 +91,9 @@ def test_what_a_contradiction_would_take_of_the_papers_setting_is_named():
         for frame in (evidence.evaluations.assign(protocol_row="mnist"), evidence.epochs)
     )
     finding = first_finding(9, make_evidence(*frames))
-    assert finding.text.endswith("other images can do this alone: it takes the paper’s images to contradict")
-    assert first_finding(9, moved_to_digits(evidence)).text.endswith(
-        "another budget or other images can do this alone: it takes the paper’s budget and images to contradict"
+    assert finding.reason.endswith("other images can cause that; only runs with the paper’s images can contradict it")
+    assert first_finding(9, moved_to_digits(evidence)).reason.endswith(
+        "another budget or other images can cause that; only runs with the paper’s budget and images can contradict it"
     )
 
 
@@ -94,9 +101,9 @@ def test_what_a_contradiction_would_take_of_the_papers_setting_is_named():
 def test_a_claim_is_judged_on_other_data_sets_if_there_are_no_others(number):
     """Digits have a full budget, too, but it is ours: it can contradict no claim of values or times."""
     claim = claim_by_number(number)
-    support, contradict, _ = ([claim.verdict(moved_to_digits(one)) for one in pieces] for pieces in CASES[number])
+    support, contradict, *_ = ([claim.verdict(moved_to_digits(one)) for one in pieces] for pieces in CASES[number])
     assert {f.dataset for verdict in (*support, *contradict) for f in verdict.findings} == {"digits"}
-    assert {v.answer for v in support} == {UNDECIDED if number in (8, 14) else SUPPORTED}
+    assert {v.answer for v in support} == {NOT_DECIDABLE if number in (8, 14) else SUPPORTED}
     assert (CONTRADICTED in {v.answer for v in contradict}) is (number not in (8, 9, 11, 14))
 
 

@@ -16,6 +16,6 @@ def test_a_run_whose_latents_are_far_from_the_others_is_named():
         claim_by_number(15).verdict(replace(evidence, evaluations=evidence.evaluations.assign(latent_nll=values)))
         for values in (nll, np.minimum(nll, 2e4))
     )
-    note = "latent_nll of GLF, two stages, seed 2, is 2e+06, of its others 20 to 24"
+    note = "outlier: latent_nll of GLF (two stages) is 2e+06 for seed 2, and 20 to 24 for the other seeds"
     assert all(f.answer == SUPPORTED and note in f.text for f in outlying.findings)
     assert not any("latent_nll" in f.text for f in calm.findings)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from claim_cases import first_finding
 from fake_evidence import moved_to_digits, nll_evidence, oscillating_curves, regularized_endings
 
-from benchmarks.analysis.claims import SUPPORTED, UNDECIDED
+from benchmarks.analysis.claims import INCONCLUSIVE, NOT_DECIDABLE, NOT_TESTED, SUPPORTED
 from benchmarks.analysis.claims.finding import FLOW_PRIORS
 from benchmarks.analysis.statistics import paired_t_test
 
@@ -14,21 +14,23 @@ def test_diverging_runs_that_do_not_decide_call_for_more_if_more_would():
     """On CIFAR-10 none of six would contradict.  On digits nothing can, nor support if no run at a β diverges."""
     half = regularized_endings(one="diverged", ten="done", n=3)
     finding = first_finding(9, half)
-    assert "none of six at one of them contradict" in finding.text
+    assert finding.answer == INCONCLUSIVE
+    assert "none of six at one contradicts it" in finding.reason
     assert "--seeds 10" in finding.command
     digits = first_finding(9, moved_to_digits(half))
-    assert (digits.answer, digits.command) == (UNDECIDED, "")
-    assert "can only be supported" in digits.text
-    assert "six" not in digits.text
+    assert (digits.answer, digits.command) == (NOT_DECIDABLE, "")
+    assert "only runs with the paper’s budget and images can contradict it" in digits.reason
+    assert "six" not in digits.reason
     few = first_finding(9, moved_to_digits(regularized_endings(one="diverged", ten="diverged", n=2)))
+    assert few.answer == NOT_TESTED
     assert "--seeds 10" in few.command
 
 
 def test_the_sign_that_contradicts_is_shown():
     evidence = nll_evidence(-50.0, -20.0)
     finding = first_finding(11, evidence)
-    name, beta = finding.effect_name.rsplit(" ", 1)
-    assert name == "nats, VAE + flow prior at β ="
+    name, beta = finding.effect_name.removesuffix(")").rsplit(" ", 1)
+    assert name == "NLL in nats of VAE + flow prior (β ="
     assert finding.effect.high < 0
     nlls = evidence.last_values("nll", evidence.keys(FLOW_PRIORS[int(beta)], "cifar10"))
     assert finding.effect.p >= paired_t_test(nlls.values).p

@@ -29,10 +29,12 @@ def test_the_claims_are_written_as_data_and_as_a_list(demo_results):
         for claim, (_, own) in zip(CLAIMS, rows.groupby("claim"), strict=True):
             assert [*own["dataset_verdict"]] == [finding.answer for finding in verdicts[claim].findings]
             assert {*own["verdict"]} == {verdicts[claim].answer}
+            assert [*own["reason"].fillna("")] == [finding.reason for finding in verdicts[claim].findings]
     first = frame[frame["preset"] == "demo"].iloc[0]  # GLF against RAE + GMM, on digits
     assert (first["dataset_verdict"], first["dataset"], first["metric"]) == ("contradicted", "digits", "fd_classifier")
     assert first["ci_low"] < first["value"] < first["ci_high"]
     assert first["p_value"] < 0.05
+    assert first["effect"] == "GLF minus RAE + GMM"
     lines = (demo_results / "tables" / "claims.md").read_text(encoding="utf-8").splitlines()
     assert sum(line.startswith("| ") for line in lines) == 2 * (len(CLAIMS) + 2)
     assert str(demo_results) not in "".join(lines)

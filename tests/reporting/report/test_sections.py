@@ -9,14 +9,21 @@ from benchmarks.reporting.report.sections import preset_section
 
 
 def test_a_finding_without_a_command_says_why(digits_section):
-    undecided = [(claim.number, finding) for claim, verdict in digits_section.claims for finding in verdict.findings
-                 if finding.answer == "undecided" and not finding.command]  # fmt: skip
-    assert {number for number, _ in undecided} >= {9, 11, 12, 14}
-    assert all(finding.undecidable_reason for _, finding in undecided)
-    assert all("paper’s data and budget" in finding.undecidable_reason for number, finding in undecided if number != 12)
-    others = [finding for _, verdict in digits_section.claims for finding in verdict.findings if finding.command]
-    assert others
-    assert not any(finding.undecidable_reason for finding in others)
+    findings = [(claim.number, finding) for claim, verdict in digits_section.claims for finding in verdict.findings]
+    closed = [(number, finding) for number, finding in findings if finding.reason and not finding.command]
+    assert {number for number, _ in closed} == {8, 9, 11, 12, 14}
+    assert {finding.answer for _, finding in closed} == {"not decidable here"}
+    assert all("paper" in finding.reason for _, finding in closed)
+    with_command = [finding for _, finding in findings if finding.command]
+    assert {finding.answer for finding in with_command} == {"not tested", "inconclusive"}
+
+
+def test_the_open_claims_are_counted_apart(digits_section):
+    answers = [verdict.answer for _, verdict in digits_section.claims]
+    assert digits_section.answer_counts == [
+        ("supported", 2), ("contradicted", 4), ("not tested", 2), ("inconclusive", 5), ("not decidable here", 5)
+    ]  # fmt: skip
+    assert dict(digits_section.answer_counts) == {answer: answers.count(answer) for answer in {*answers}}
 
 
 def test_the_two_nlls_of_the_page_are_distinguished(tmp_path):
