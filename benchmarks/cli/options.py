@@ -74,6 +74,7 @@ GROUPS: dict[str, dict[str, Option]] = {
         "precision": Option("fp32; on a GPU also tf32 or bf16 (default: fp32)", "P", "fp32", PRECISIONS),
         "engine": Option("auto, eager, compiled, graph (default: auto)", "ENGINE", "auto", ENGINES),
         "no-wait": Option("submit, or start in the background, and return"),
+        "existing": Option("write the table from the runs that are there; train nothing"),
         "dry-run": Option("print the plan, the settings and the cost; start nothing"),
         "yes": Option("start a paper-budget run without asking"),
     },
@@ -93,6 +94,6 @@ def parameter(name: str) -> str:
 FIGURE_OPTIONS = (
     "only", "on", "name", "like", "recon", "seeds", "force", "preset", "features", "metrics", "draws", "images",
     "allow-few", "eval-every", "results", "keep", "data-root", "cluster", "workers", "device", "precision", "engine",
-    "no-wait", "dry-run", "yes",
+    "no-wait", "existing", "dry-run", "yes",
 )  # fmt: skip
 TABLE_OPTIONS = (*FIGURE_OPTIONS, "format", "decimals", "notes", "margin")

@@ -103,7 +103,8 @@ def _run_plans(args: Namespace, requested: Mapping[str, Options], errors: Sequen
             print(name)
         command = commands[name] | {"force": force}
         codes.append(execute(name, with_force(plan, force), command, style,
-                             dry_run=args.dry_run, yes=args.yes, wait=not args.no_wait))  # fmt: skip
+                             dry_run=args.dry_run, yes=args.yes, wait=not args.no_wait,
+                             existing=args.existing))  # fmt: skip
     return max(codes)
 
 
@@ -116,6 +117,7 @@ def execute(
     dry_run: bool,
     yes: bool,
     wait: bool = True,
+    existing: bool = False,
 ) -> int:
     """Run what is missing for one table or figure and write it; returns the exit code.
 
@@ -127,6 +129,7 @@ def execute(
         dry_run: only print the plan.
         yes: do not ask before runs at the paper's budget.
         wait: until all runs have ended; else submit them and return.
+        existing: start nothing; write what the runs that are there give.
 
     Raises:
         UserErrors: the paper's budget needs `--yes`, or SLURM refused all runs.
@@ -137,6 +140,9 @@ def execute(
         print_plan(plan, console)
         for line in placement.describe_slurm_arrays(pending) if plan.cluster == "slurm" else ():
             console.print(line, highlight=False, markup=False, soft_wrap=True)
+        return DONE
+    if existing:
+        output.write(name, plan, style, console)
         return DONE
     if pending and plan.preset == "paper" and not yes:
         print_plan(plan, console)

@@ -86,10 +86,10 @@ def test_the_margin_is_the_larger_of_a_share_and_the_papers_deviation():
 
 
 def test_fewer_than_three_runs_decide_nothing():
-    assert compare_with_published([], 8.2, 0.1) == Verdict(margin=0.41, reason="no training is done")
+    assert compare_with_published([], 8.2, 0.1) == Verdict(margin=0.41, reason="no run is done")
     one, two = compare_with_published([99.0], 8.2, 0.1), compare_with_published([99.0, 99.1], 8.2, 0.1)
     assert (one.outcome, one.delta, one.delta_low, one.low) == ("undecided", 90.8, None, None)
-    assert (two.outcome, two.reason) == ("undecided", "2 trainings are fewer than 3")
+    assert (two.outcome, two.reason) == ("undecided", "2 runs are fewer than 3")
     assert two.delta_low > 0
     assert compare_with_published([99.0, 99.1, 99.2], 8.2, 0.1).outcome == "worse"
 

@@ -83,8 +83,8 @@ def test_from_files_to_tables(celeba, variants, every_variant, tmp_path, monkeyp
     assert (protocol["crop"], protocol["resize"], protocol["n_real"]) == (160, "64x64 antialiased bilinear", SEEN)
     assert protocol["input"] == "gray replicated to 3 channels, 299x299 plain bilinear"
     caption = (out / "tables" / "table1.md").read_text()
-    assert "column fd_inception_unknown" in caption
-    assert not re.search(r"\bFID\b", caption)
+    assert "(fd_inception_unknown, not FID)" in caption
+    assert not re.search(r"(?<!not )\bFID\b", caption)
 
     # Crops and resize filters of the reals and of Inception's input, none of which needs training.
     assert main(["sensitivity", *command]) == 0

@@ -51,7 +51,7 @@ def test_a_table_of_measured_speed_needs_no_data(capsys, tmp_path):
     assert main(command) == 0
     tidy = pd.read_csv(tmp_path / "tables" / "table5-tidy.csv")
     assert {*tidy["dataset"]} == {"mnist", "fashion", "cifar10", "celeba"}
-    assert "Incomplete: 0 of 16 cells" in (tmp_path / "tables" / "table5.md").read_text()
+    assert "Missing: 0 of 16 cells are there." in (tmp_path / "tables" / "table5.md").read_text()
     assert main([*command, "--on", "mnits", "--only", "glf"]) == 2
     assert "did you mean 'mnist'" in capsys.readouterr().err
 

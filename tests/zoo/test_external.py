@@ -102,7 +102,7 @@ def test_it_runs_with_its_own_rows_in_worker_processes(module, tmp_path):
     assert found[0]["label"] == "Plain & simple"
     assert records.read_evaluations(tmp_path / "results/local")["revision"].nunique() == 1
     table = (tmp_path / "results/local/tables/table1.md").read_text()
-    assert "Settings of Plain & simple on digits: mine." in table
+    assert "Settings of ours: Plain & simple: mine." in table
     assert (tmp_path / f"results/local/figures/samples-digits-{module}.Own.png").is_file()
 
 
@@ -119,8 +119,8 @@ def test_a_folder_a_model_and_an_extractor_of_ones_own_in_one_table(module, tmp_
              "noise", "--like", "digits,rae-gmm", "--features", f"{module}_features:Means", "--seeds", "1"]  # fmt: skip
     assert main([*words, "--dry-run"]) == 0
     out = capsys.readouterr().out
-    assert "Settings of Plain & simple on noise: borrowed from rae-gmm; ours: MNIST's epochs" in out
-    assert f"{module}_features:Means (2-d" in out
+    assert "Plain & simple: borrowed from rae-gmm; ours: MNIST's epochs" in out
+    assert f"{module}_features:Means, 2 dimensions" in out
 
 
 def test_a_borrowed_row_leaves_out_what_the_class_lacks(module):
