@@ -94,7 +94,8 @@ def _run(
                     refused += not outcome.ran
                     trial = outcome.item.trial
                     prefix = f"[{ended}/{len(pending)} {time.monotonic() - started:6.0f} s]"
-                    report(f"{prefix} {trial.model} {trial.dataset} seed {trial.seed}: {describe_outcome(outcome)}")
+                    description = describe_outcome(outcome, plan.scorers[trial.dataset])
+                    report(f"{prefix} {trial.model} {trial.dataset} seed {trial.seed}: {description}")
                 jobs = _wait_for_unlocked(elsewhere, check)
                 elsewhere = [job for job in elsewhere if job not in jobs]
     except KeyboardInterrupt as reason:
