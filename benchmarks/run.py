@@ -48,6 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-if __name__ == "__main__":
+def start() -> int:
+    """Run the command that this process was started with."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: workers save before they end
-    sys.exit(main())
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(start())

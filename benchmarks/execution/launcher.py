@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from benchmarks.execution.plan import Plan
 from benchmarks.execution.progress import describe_outcome, progress_bars
 from benchmarks.execution.worker import WORKER_LOST, find_outcome, run_job
 from benchmarks.experiments.job import Job, is_finished
+from benchmarks.program import program_words, suggest
 from slurm import Outcome, SlurmOptions, cluster_name, gpu_slots, is_available, launch, list_jobs
 
 # A run on a CPU has one thread.  Set before a worker imports anything, as libraries read these variables once.
@@ -36,7 +36,7 @@ def detach(command: Sequence[str], results: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"launcher-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
     with path.open("w", encoding="utf-8") as log:
-        process = subprocess.Popen([sys.executable, "-m", "benchmarks.run", *command], stdin=subprocess.DEVNULL,
+        process = subprocess.Popen([*program_words(), *command], stdin=subprocess.DEVNULL,
                                    stdout=log, stderr=log, start_new_session=True)  # fmt: skip
     print(f"started as process {process.pid}; its output goes to {path}")
     return 0
@@ -105,7 +105,7 @@ def _run(
     if refused == len(pending):
         raise UserErrors([f"SLURM accepts none of {refused} runs; the reasons are above"])
     if not wait:
-        report(f"submitted; to see the progress: python -m benchmarks.run status --results {plan.results}")
+        report(f"submitted; to see the progress: {suggest('status', plan.results)}")
 
 
 def _summary(plan: Plan, pending: Sequence[Job]) -> str:
