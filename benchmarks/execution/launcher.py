@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import time
@@ -21,6 +22,7 @@ from benchmarks.execution.worker import WORKER_LOST, find_outcome, run_job
 from benchmarks.experiments.job import Job, is_finished
 from benchmarks.program import program_words, suggest
 from slurm import Outcome, SlurmOptions, cluster_name, gpu_slots, is_available, launch, list_jobs
+from zoo.external import user_folders_off_path
 
 # A run on a CPU has one thread.  Set before a worker imports anything, as libraries read these variables once.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -58,11 +60,14 @@ def run(plan: Plan, pending: list[Job], console: Console, command: Mapping[str, 
     """
     if not pending:
         return
-    if console.is_terminal and wait:
-        with progress_bars(pending) as (poll, report):
+    with contextlib.ExitStack() as stack:
+        if plan.cluster != "inline":
+            stack.enter_context(user_folders_off_path())
+        if console.is_terminal and wait:
+            poll, report = stack.enter_context(progress_bars(pending))
             _run(plan, pending, command, wait, poll, report)
-    else:
-        _run(plan, pending, command, wait, lambda: None, lambda line: print(line, flush=True))
+        else:
+            _run(plan, pending, command, wait, lambda: None, lambda line: print(line, flush=True))
 
 
 def _run(
