@@ -7,10 +7,42 @@ It parses, calls the command's function, and turns errors into messages and exit
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib.util import find_spec
+
+PACKAGES = ("benchmarks", "slurm", "zoo")  # at the top level, where a folder of the user's may have the same name
+
+
+def find_shadowing() -> list[str]:
+    """One message for each folder with modules that Python imports in place of packages of this program."""
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    found: dict[str, list[str]] = {}
+    for name in PACKAGES:
+        spec, own = find_spec(name), os.path.join(root, name)
+        if spec is not None and os.path.isdir(own):
+            location = os.path.abspath(next(iter(spec.submodule_search_locations or [str(spec.origin)])))
+            if os.path.exists(location) and not os.path.samefile(location, own):
+                found.setdefault(os.path.dirname(location), []).append(os.path.basename(location))
+    return [f"{folder}: {' and '.join(names)} here would be imported in place of this program's own, which is in "
+            f"{root}. {_advice(folder)}" for folder, names in found.items()]  # fmt: skip
+
+
+def _advice(folder: str) -> str:
+    path = os.environ.get("PYTHONPATH")
+    if path and os.path.realpath(folder) in map(os.path.realpath, path.split(os.pathsep)):
+        return f"Rename it, or remove {folder} from PYTHONPATH"
+    command = shlex.join(["ae-bench", *sys.argv[1:]])
+    return f"Run the command from another folder, or as `{command}`, which does not import from the current folder"
+
+
+if _shadowing := find_shadowing():  # before these packages are imported
+    for _message in _shadowing:
+        print(f"error: {_message}", file=sys.stderr)
+    sys.exit(2)
 
 from benchmarks.cli.commands import COMMANDS, FAILED, INTERRUPTED, USER_ERROR
 from benchmarks.cli.parser import is_default, parse
@@ -48,6 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-if __name__ == "__main__":
+def start() -> int:
+    """Run the command that this process was started with."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: workers save before they end
-    sys.exit(main())
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(start())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import shlex
 import sys
 import traceback
@@ -131,7 +132,8 @@ def submit(
     for needs, array in group_jobs(group_items(items, options.group_key, resources_needed)):
         tasks = [JobTask(fn, tuple(items[index] for index in indices), needs.requeues) for indices in array]
         try:
-            executor = submitit.SlurmExecutor(options.folder, max_num_timeout=sys.maxsize)  # `JobTask` counts
+            # `JobTask` counts time-outs.
+            executor = submitit.SlurmExecutor(options.folder, max_num_timeout=sys.maxsize, python=_python_command())
             executor.update_parameters(**submitit_parameters(needs, environment))
             with contextlib.redirect_stderr(io.StringIO()):  # the exception has the same message
                 ids = [job.job_id for job in executor.submit_array(tasks)]
@@ -151,6 +153,15 @@ def submit(
             continue
         jobs |= {index: job for job, indices in zip(ids, array, strict=True) for index in indices}
     return jobs, refused
+
+
+def _python_command() -> str:
+    """This Python, which searches the current folder for modules only if this process does.
+
+    Else a module of the user's there, such as slurm.py, would replace one of the program's.
+    """
+    searches_current_folder = not {"", os.getcwd()}.isdisjoint(sys.path)
+    return shlex.quote(sys.executable) + ("" if searches_current_folder else " -P")
 
 
 def refusal_message(reason: str, needs: Resources) -> str:

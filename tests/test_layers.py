@@ -28,6 +28,7 @@ LAYERS = (
     "protocols",
     "presets",
     "paper",
+    "program",
 )
 LAUNCHING = ("run", "cli", "execution")  # those that may import slurm
 # Third-party packages; the standard library is always allowed.

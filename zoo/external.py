@@ -5,16 +5,19 @@ Only a command or a program can import such a class, by `zoo.adopt`. A file of w
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
 from zoo import module_sources
 from zoo.base import LatentModel
 from zoo.registry import Entry, defaults
+
+ADDED_FOLDERS: set[str] = set()  # those that `import_module` has put on `sys.path`
 
 
 def import_external(name: str, registry: Mapping[str, Entry], like: str = "", folder: Path | None = None) -> Entry:
@@ -70,12 +73,29 @@ def in_one_line(error: BaseException) -> str:
 def import_module(name: str, folder: Path | None = None) -> ModuleType:
     """A module of the user's, from a folder (by default the current one) or the Python path; its code runs."""
     path = str(folder or Path.cwd())
+    if path not in sys.path:
+        ADDED_FOLDERS.add(path)
     if not module_sources.is_installed(Path(path)):
         # First, as for python -m: an installed module of the same name must not replace the user's.
         sys.path[:] = [path, *(other for other in sys.path if other != path)]
     elif path not in sys.path:
         sys.path.append(path)  # last: an installed package must not replace a module of the standard library
     return importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def user_folders_off_path() -> Iterator[None]:
+    """Take the folders that `import_module` has put on `sys.path` off it in the block.
+
+    Worker processes start with the path of this process. They must find this package and its siblings before a folder
+    of the user's that has the same name; then they import the user's modules as this process did.
+    """
+    before = [*sys.path]
+    sys.path[:] = [path for path in sys.path if path not in ADDED_FOLDERS]
+    try:
+        yield
+    finally:
+        sys.path[:] = [*(path for path in sys.path if path not in before), *before]
 
 
 def _revision(module: str, model_class: type, registry: Mapping[str, Entry]) -> int:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cli.commands import DONE, FAILED, USER_ERROR
-from benchmarks.cli.parser import program
 from benchmarks.execution.options import Options, UserErrors, names
+from benchmarks.program import suggest
 from slurm import CLUSTERS, cancel_jobs, cluster_name, list_jobs, resolve_cluster
 
 # Options in launch files of older versions -> their current names
@@ -83,7 +83,7 @@ def retry(args: Namespace) -> int:
         if refused := sorted(_external_classes(command["options"]) - allowed):
             _print_errors(command, [f"its launch file would import this code: "
                                     f"{', '.join(name for _, name in refused)}. If it is yours, allow it by: "
-                                    f"{program()} retry {_as_options(refused)}"])  # fmt: skip
+                                    f"{suggest(f'retry {_as_options(refused)}', args.results)}"])  # fmt: skip
             codes.append(USER_ERROR)
             continue
         code = _retry(args, command)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchmarks.presets import PRESETS
+from benchmarks.program import DEFAULT_RESULTS
 from benchmarks.reporting.registry import NOTE_DETAILS
 
 
@@ -55,7 +56,7 @@ GROUPS: dict[str, dict[str, Option]] = {
         "eval-every": Option("also measure the distance every E epochs", "E"),
     },
     "output": {
-        "results": Option("results folder (default: results/local)", "DIR", "results/local"),
+        "results": Option("results folder (default: results/local)", "DIR", DEFAULT_RESULTS),
         "format": Option("csv, latex, markdown, html (default: all)", "A,B"),
         "decimals": Option("digits after the point (default: as needed)", "N"),
         "notes": Option(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -12,6 +11,7 @@ from benchmarks.cli.commands import COMMANDS, GROUPS, Command
 from benchmarks.cli.options import GROUPS as OPTION_GROUPS
 from benchmarks.cli.options import OPTIONS, Option, parameter
 from benchmarks.execution.options import UserErrors
+from benchmarks.program import program
 from zoo.registry import did_you_mean
 
 DESCRIPTION = "Train what is missing, measure it, and write the paper's tables."
@@ -28,19 +28,21 @@ class Parser(argparse.ArgumentParser):
 
 
 class Version(argparse.Action):
-    """Prints the version of the package; reading it takes time, so it is read only on request."""
+    """Prints the versions of this package and of torch, from their metadata: torch itself is not imported."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
         """Print it and exit."""
-        from importlib.metadata import version
-
-        print(f"ae-bench {version('ae-bench')}")
+        print(f"ae-bench {_version('ae-bench')}, torch {_version('torch')}")
         parser.exit()
 
 
-def program() -> str:
-    """How this program was started: "ae-bench", or "python -m benchmarks.run"."""
-    return "ae-bench" if os.path.basename(sys.argv[0]).startswith("ae-bench") else "python -m benchmarks.run"
+def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:  # a checkout on PYTHONPATH
+        return "(not installed)"
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -6,8 +6,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from benchmarks.cli.commands import DONE
-from benchmarks.cli.parser import program
 from benchmarks.execution.options import UserErrors
+from benchmarks.program import suggest
 
 
 def write_report(args: Namespace) -> int:
@@ -19,7 +19,7 @@ def write_report(args: Namespace) -> int:
     results = Path(args.results)
     if not (results / "records").is_dir():
         raise UserErrors([f"there are no records in {results}: give another --results, or make some first: "
-                        f"{program()} table1 --preset demo"])  # fmt: skip
+                        f"{suggest('table1 --preset demo', results)}"])  # fmt: skip
     from benchmarks.reporting import report
 
     for path in report.write_report(results):

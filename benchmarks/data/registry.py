@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.data.preprocessing import CELEBA, NO_PREPROCESSING, Preprocessing, Shape
+from benchmarks.program import program
 
 if TYPE_CHECKING:
     from benchmarks.data.split import Split
 
-FETCH = "python -m benchmarks.run fetch"
+FETCH = f"{program()} fetch"
 PUT_HQ = "put the 30,000 images of 256x256 into <data root>/celeba-hq"  # no public download has a checksum to go by
 TENTH = "ours: the 10 % with the smallest digests are test, unless there are train/ and test/"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +20,9 @@ from benchmarks.execution.plan import Plan
 from benchmarks.execution.progress import describe_outcome, progress_bars
 from benchmarks.execution.worker import WORKER_LOST, find_outcome, run_job
 from benchmarks.experiments.job import Job, is_finished
+from benchmarks.program import program_words, suggest
 from slurm import Outcome, SlurmOptions, cluster_name, gpu_slots, is_available, launch, list_jobs
+from zoo.external import user_folders_off_path
 
 # A run on a CPU has one thread.  Set before a worker imports anything, as libraries read these variables once.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -36,7 +38,7 @@ def detach(command: Sequence[str], results: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"launcher-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
     with path.open("w", encoding="utf-8") as log:
-        process = subprocess.Popen([sys.executable, "-m", "benchmarks.run", *command], stdin=subprocess.DEVNULL,
+        process = subprocess.Popen([*program_words(), *command], stdin=subprocess.DEVNULL,
                                    stdout=log, stderr=log, start_new_session=True)  # fmt: skip
     print(f"started as process {process.pid}; its output goes to {path}")
     return 0
@@ -58,11 +60,14 @@ def run(plan: Plan, pending: list[Job], console: Console, command: Mapping[str, 
     """
     if not pending:
         return
-    if console.is_terminal and wait:
-        with progress_bars(pending) as (poll, report):
+    with contextlib.ExitStack() as stack:
+        if plan.cluster != "inline":
+            stack.enter_context(user_folders_off_path())
+        if console.is_terminal and wait:
+            poll, report = stack.enter_context(progress_bars(pending))
             _run(plan, pending, command, wait, poll, report)
-    else:
-        _run(plan, pending, command, wait, lambda: None, lambda line: print(line, flush=True))
+        else:
+            _run(plan, pending, command, wait, lambda: None, lambda line: print(line, flush=True))
 
 
 def _run(
@@ -94,7 +99,8 @@ def _run(
                     refused += not outcome.ran
                     trial = outcome.item.trial
                     prefix = f"[{ended}/{len(pending)} {time.monotonic() - started:6.0f} s]"
-                    report(f"{prefix} {trial.model} {trial.dataset} seed {trial.seed}: {describe_outcome(outcome)}")
+                    description = describe_outcome(outcome, plan.scorers[trial.dataset])
+                    report(f"{prefix} {trial.model} {trial.dataset} seed {trial.seed}: {description}")
                 jobs = _wait_for_unlocked(elsewhere, check)
                 elsewhere = [job for job in elsewhere if job not in jobs]
     except KeyboardInterrupt as reason:
@@ -104,7 +110,7 @@ def _run(
     if refused == len(pending):
         raise UserErrors([f"SLURM accepts none of {refused} runs; the reasons are above"])
     if not wait:
-        report(f"submitted; to see the progress: python -m benchmarks.run status --results {plan.results}")
+        report(f"submitted; to see the progress: {suggest('status', plan.results)}")
 
 
 def _summary(plan: Plan, pending: Sequence[Job]) -> str:

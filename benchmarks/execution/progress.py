@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from benchmarks.evaluation.scoring import Scorer
 from benchmarks.execution import locks
 from benchmarks.experiments.job import Job
 from benchmarks.experiments.new_record import record_failure
@@ -46,10 +47,15 @@ def progress_bars(pending: list[Job]) -> Iterator[tuple[Callable[[], None], Call
         yield poll, lambda line: progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def describe_outcome(outcome: Outcome[Job, dict[str, Any] | None]) -> str:
-    """An outcome in one line; a failure that could not record itself is recorded here."""
+def describe_outcome(outcome: Outcome[Job, dict[str, Any] | None], scorer: Scorer) -> str:
+    """An outcome in one line; a failure that could not record itself is recorded here.
+
+    Args:
+        outcome: of a job.
+        scorer: what scores the job's data set in this command.
+    """
     if outcome.error is None:
-        return _describe_record(outcome.value or {})
+        return _describe_record(outcome.value or {}, scorer, outcome.item.metrics)
     last_line = outcome.error.strip().splitlines()[-1]
     if not outcome.ran:
         return f"not submitted: {last_line}"
@@ -63,16 +69,15 @@ def describe_outcome(outcome: Outcome[Job, dict[str, Any] | None]) -> str:
     return f"failed: {last_line}"
 
 
-def _describe_record(record: dict[str, Any]) -> str:
+def _describe_record(record: dict[str, Any], scorer: Scorer, metrics: Sequence[str]) -> str:
+    """The metrics that the command asks for, under its metric protocol; a record may hold those of other commands."""
     if record["status"] != "done":
         return f"{record['status']}: {record['error']['message']}"
-    values: dict[str, list[float]] = {}
-    samples = [evaluation for evaluation in record["evaluations"] if evaluation["source"] == "prior"]
-    for evaluation in samples:
-        if evaluation["protocol_id"] != samples[0]["protocol_id"]:
-            continue  # a variant of the metric protocol: the table shows it
-        for name, value in evaluation["values"].items():
-            values.setdefault(name, []).append(value)
+    values: dict[str, list[float]] = {name: [] for name in scorer.metric_parameters(metrics)}
+    for evaluation in record["evaluations"]:
+        if evaluation["source"] == "prior" and evaluation["protocol_id"] == scorer.base_protocol.id:
+            for name in values.keys() & evaluation["values"].keys():
+                values[name].append(evaluation["values"][name])
     seconds = sum(row["seconds"] for row in record["epochs"])
-    numbers = ", ".join(f"{name} {sum(v) / len(v):.2f}" for name, v in values.items())
-    return f"{numbers} ({seconds:.0f} s of training)"
+    numbers = ", ".join(f"{name} {sum(v) / len(v):.2f}" for name, v in values.items() if v)
+    return f"{numbers or 'done'} ({seconds:.0f} s of training)"

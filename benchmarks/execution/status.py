@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.execution import launches, locks
 from benchmarks.experiments import records
+from benchmarks.program import suggest
 
 STATES = ("done", "running", "pending", "failed", "diverged")
 Cell = tuple[str, str, str]  # preset, model, data set
@@ -59,9 +60,8 @@ def report(
     if queue is None:
         text.append("SLURM does not answer: what waits in its queue is not known; the rest is from the files")
     elif orphans:
-        text.append(
-            f"{orphans} pending runs have neither a job nor a launcher; to run them: python -m benchmarks.run retry"
-        )
+        command = suggest("retry", results)
+        text.append(f"{orphans} pending runs have neither a job nor a launcher; to run them: {command}")
     return "\n".join(text)
 
 

@@ -1,14 +1,18 @@
 """The command line is parsed as its help says, and what it lacks is said once, with what to type instead."""
 
 import os
+import re
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
+from console_script import write_script
 
 from benchmarks.cli.commands import COMMANDS
-from benchmarks.cli.parser import build_parser, is_default, parse, program
+from benchmarks.cli.parser import build_parser, is_default, parse
 from benchmarks.execution.options import UserErrors
+from benchmarks.program import program
 from benchmarks.run import main
 
 SCREEN = 56  # lines
@@ -108,27 +112,47 @@ def test_no_command_prints_the_first_page(capsys):
     assert "usage: " in capsys.readouterr().out
 
 
-def test_the_version_is_printed(capsys):
+def test_the_version_is_printed_with_that_of_torch(capsys):
     with pytest.raises(SystemExit):
         main(["--version"])
-    assert capsys.readouterr().out.startswith("ae-bench ")
+    assert re.fullmatch(r"ae-bench \S.*, torch (\S+)\n", capsys.readouterr().out)[1] == version("torch")
+
+
+def test_help_and_version_import_neither_torch_nor_other_slow_libraries():
+    code = (
+        "import contextlib, sys; from benchmarks.run import main\n"
+        "with contextlib.suppress(SystemExit): main(sys.argv[1:])\n"
+        "print(sorted({'torch', 'numpy', 'pandas', 'rich', 'submitit'} & {*sys.modules}))"
+    )
+    for option in ("--help", "--version"):
+        done = subprocess.run([sys.executable, "-c", code, option], capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == "[]", option
 
 
 def test_a_shell_completes_commands_options_and_values(tmp_path):
     pytest.importorskip("argcomplete")
 
-    def completed(line):
+    def completed(line, script=None):
+        """What a shell is offered: for `python -m benchmarks.run`, or for the script."""
+        program = ["-m", "benchmarks.run"] if script is None else [str(script)]
         answer = tmp_path / "answer"
-        request = {"": "1", "_STDOUT_FILENAME": str(answer), "_IFS": "\n", "_SUPPRESS_SPACE": "1"}
+        request = {
+            "": "3" if script is None else "1",
+            "_STDOUT_FILENAME": str(answer),
+            "_IFS": "\n",
+            "_SUPPRESS_SPACE": "1",
+        }
         environment = {f"_ARGCOMPLETE{name}": value for name, value in request.items()}
         environment |= {**os.environ, "COMP_LINE": line, "COMP_POINT": str(len(line))}
         answer.write_text("")
-        subprocess.run([sys.executable, "-m", "benchmarks.run"], env=environment, timeout=60)
+        subprocess.run([sys.executable, *program], env=environment, timeout=60)
         return {word.strip() for word in answer.read_text().split("\n") if word}
 
-    assert completed("ae-bench tab") == {f"table{n}" for n in range(1, 7)}
-    assert completed("ae-bench table1 --pre") == {"--precision", "--preset"}
-    assert completed("ae-bench table1 --preset ") >= {"paper", "quick", "demo"}
+    assert completed("python -m benchmarks.run tab") == {f"table{n}" for n in range(1, 7)}
+    script = write_script(tmp_path)
+    assert completed("ae-bench tab", script) == {f"table{n}" for n in range(1, 7)}
+    assert completed("ae-bench table1 --pre", script) == {"--precision", "--preset"}
+    assert completed("ae-bench table1 --preset ", script) >= {"paper", "quick", "demo"}
 
 
 def test_every_command_has_a_subparser():

@@ -151,7 +151,7 @@ def test_a_force_that_was_cut_off_goes_on(tmp_path, short_demo, monkeypatch, cap
 
     messages = launcher.describe_outcome
 
-    def cut(one):
+    def cut(outcome, scorer):
         monkeypatch.setattr(launcher, "describe_outcome", messages)
         raise KeyboardInterrupt
 

@@ -18,6 +18,7 @@ from benchmarks.execution import launches
 from benchmarks.experiments import records
 from benchmarks.run import main
 from zoo import registry
+from zoo.external import user_folders_off_path
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -205,3 +206,21 @@ def test_a_process_elsewhere_imports_what_was_planned_or_nothing(module, tmp_pat
     (tmp_path / f"{module}.py").write_text(MODEL + "# another")
     with pytest.raises(ValueError, match="changed on disk since the trial was planned"):
         import_model(job)
+
+
+def test_worker_processes_start_without_the_folders_of_the_users_modules(module, tmp_path):
+    """Else a folder of the user's that is named as a package of ours would replace it there."""
+    before = [*sys.path]
+    zoo.adopt(f"{module}:Plain")
+    assert sys.path == [str(tmp_path), *before]
+    with user_folders_off_path():
+        assert sys.path == before
+        sys.path.insert(0, "added in the block")
+    assert sys.path == ["added in the block", str(tmp_path), *before]
+
+
+def test_a_folder_that_was_on_the_path_stays_on_that_of_worker_processes(module, tmp_path):
+    sys.path.append(str(tmp_path))
+    zoo.adopt(f"{module}:Plain")
+    with user_folders_off_path():
+        assert sys.path[0] == str(tmp_path)

@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.evaluation.extractors.base import Extractor
+from benchmarks.program import program
 
-FETCH_COMMAND = "python -m benchmarks.run fetch inception"
+FETCH_COMMAND = f"{program()} fetch inception"
 PUBLISHED_SHA256_PREFIX = "6726825d"  # of pt_inception-2015-12-05-6726825d.pth
 
 
