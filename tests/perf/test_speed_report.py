@@ -79,7 +79,7 @@ def test_the_column_is_the_sum_over_models_and_runs():
                              rows=[row("ours", 0, [0.001], stage=name, steps=1) for name in stages]))  # fmt: skip
     hours = sum(map(speed_report.column_hours, values))
     (line, _) = speed_report._column(values)
-    assert f"10 trainings of 7 models at the paper's epochs take {600 * hours:.0f} minutes one after the other." in line
+    assert f"10 runs of 7 models at the paper's epochs take {600 * hours:.0f} minutes one after the other." in line
     others = [{**value, "rows": [row("ours", 0, [9.0], stage=n, steps=1) for n in value["batch"]], **other}
               for value in values for other in ({"processes": 4}, {"engine": "eager"}, {"channels_last": True},
                                                 {"precision": "tf32"}, {"dataset": "fashion"})]  # fmt: skip
