@@ -369,7 +369,7 @@ def test_unknown_names_list_the_known_ones():
         zoo.build("vae", image_shape=SHAPE, nz=NZ, gamma=1.0)
     with pytest.raises(ValueError, match=r"unknown reconstruction loss 'l1'\. Known: half-sse, sse, bce"):
         zoo.build("vae", image_shape=SHAPE, nz=NZ, recon="l1")
-    with pytest.raises(ValueError, match="give its width k"):
+    with pytest.raises(ValueError, match="give k, the width of its networks"):
         zoo.build("glf", image_shape=SHAPE, nz=NZ)
 
 
@@ -379,5 +379,5 @@ def test_every_hyper_parameter_is_a_json_scalar():
 
 
 def test_a_learned_variance_is_of_a_squared_error():
-    with pytest.raises(ValueError, match="learn_gamma is of a Gaussian decoder"):
+    with pytest.raises(ValueError, match="learn_gamma needs a Gaussian decoder: recon must be 'half-sse', got 'bce'"):
         zoo.build("vae-learned", image_shape=SHAPE, nz=NZ, recon="bce")

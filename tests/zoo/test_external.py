@@ -34,9 +34,9 @@ def refused(capsys, *words):
 MISTAKES = {
     "nowhere_at_all:Model": "nowhere_at_all:Model: No module named 'nowhere_at_all'; it must be in the current folder",
     "M:Absent": "has no attribute 'Absent'",
-    "M:function": "is no class but of type function",
-    "M:Nothing": r"is no subclass of zoo.LatentModel \(zoo/README.md\)",
-    "M:Lonely": "lacks stages, which every model has",
+    "M:function": "is not a class: it is of type function",
+    "M:Nothing": r"is not a subclass of zoo.LatentModel \(zoo/README.md\)",
+    "M:Lonely": "must define stages",
     "M:Vague": "its hyper-parameter weight needs a default that is a number",
     "M:Refusing": r"does not work on images of \(1, 8, 8\): RuntimeError: not today",
     "M:OtherStage": "no schedule for its stage 'fit'; its row has train",
@@ -136,14 +136,14 @@ def test_a_borrowed_row_leaves_out_what_the_class_lacks(module):
 
 def test_a_file_cannot_have_a_module_imported(module, tmp_path):
     name = f"{module}:Plain"
-    with pytest.raises(ValueError, match=r"was not imported here: zoo\.adopt"):
+    with pytest.raises(ValueError, match=r"has not been imported: call zoo\.adopt"):
         zoo.build(name, image_shape=(1, 8, 8), nz=8)
     zoo.adopt(name)
     zoo.save(zoo.build(name, image_shape=(1, 8, 8), nz=8), tmp_path / "w.pt")
     assert zoo.load(tmp_path / "w.pt").sample(2, seed=0).shape == (2, 1, 8, 8)
     registry.ADOPTED.clear()
     sys.modules.pop(module)
-    with pytest.raises(ValueError, match="if its code is trusted"):
+    with pytest.raises(ValueError, match="if you trust its code"):
         zoo.load(tmp_path / "w.pt")
     assert module not in sys.modules
 

@@ -35,5 +35,5 @@ def test_the_loss_is_in_the_label_and_in_the_settings(capsys):
 
 
 def test_a_model_without_a_choice_says_which_have_one():
-    with pytest.raises(ValueError, match=r"rae-gmm has no choice of reconstruction loss .* these have: vae, "):
+    with pytest.raises(ValueError, match=r"rae-gmm has no choice of reconstruction loss .* Models with one: vae, "):
         zoo.variant("rae-gmm", "perceptual")
