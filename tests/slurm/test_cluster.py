@@ -267,6 +267,6 @@ def test_jobs_that_cannot_be_noted_do_not_stay(results, reason, raised):
     else:
         found = outcomes(slow, [1, 2], results, on_submitted=fail)
         assert [o.ran for o in found.values()] == [False, False]
-        assert "cannot be noted: disk full" in found[1].error
+        assert "could not be recorded: disk full" in found[1].error
     until(lambda: not list_jobs())
     assert not [*results.glob("*.txt")]

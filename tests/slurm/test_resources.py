@@ -30,8 +30,8 @@ def test_a_file_overrides_the_code(tmp_path, monkeypatch):
         ('["*/*"]\npartitoin = "gpu"', r"mine.toml, row '\*/\*': unknown field 'partitoin'. Known: partition, account"),
         ('["*/*"]\nminutes = "7"', r"minutes must be of type int, got '7'"),
         ('["*/*"]\nminutes = 0', r"minutes must be at least 1, got 0"),
-        ('"*/*" = 3', r"is no table of fields"),
-        ('partition = "gpu"', r"has 'partition' where rows are named MODEL/DATASET"),
+        ('"*/*" = 3', r"must be a table of fields"),
+        ('partition = "gpu"', r"rows must be named MODEL/DATASET.*got 'partition'"),
         ("[", r"cannot be read"),
     ],
 )
