@@ -77,7 +77,7 @@ def test_unknown_name_lists_the_known_ones(root):
     done, problems = fetch(["minst"], root)
     assert done == []
     known = "mnist, fashion, cifar10, celeba, inception, vgg16"
-    assert problems == [f"nothing known to fetch for 'minst'. Known: {known} (benchmarks/data/download.py)"]
+    assert problems == [f"cannot fetch 'minst'. Known: {known} (benchmarks/data/download.py)"]
 
 
 # One file ----------------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_archive_cannot_write_outside_the_data_root(source, root, tmp_path):
 def test_archive_without_a_member_is_an_error(source, root):
     checksum = archive(source, {"set/a": b"1"})
     file = File("x", (source.as_uri(),), checksum, "x.tar.gz", members=(("set/b", sha256(b"2")),))
-    with pytest.raises(FetchError, match="set/b are missing"):
+    with pytest.raises(FetchError, match="missing or corrupt: set/b"):
         fetch_file(file, root)
 
 

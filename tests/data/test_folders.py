@@ -53,7 +53,7 @@ def test_image_of_another_size_is_named_with_both_sizes(tmp_path):
     write_image(tmp_path / "a/0.png")
     write_image(tmp_path / "a/1.png", size=(9, 7))
     write_image(tmp_path / "a/2.png", size=(5, 5))
-    with pytest.raises(DataError, match=r"^a/1.png is 9x7 \(width x height\), needed is 8x8$"):
+    with pytest.raises(DataError, match=r"^a/1.png is 9x7 \(width x height\), expected 8x8$"):
         datasets.load(digits_folder(tmp_path), None)
 
 
@@ -71,7 +71,7 @@ def test_unreadable_image_is_named_without_the_path_of_the_machine(data, tmp_pat
 def test_sixteen_bits_are_refused_not_clipped(tmp_path):
     write_image(tmp_path / "0.png")
     Image.fromarray(np.full((8, 8), 1000, np.uint16)).save(tmp_path / "1.png")
-    with pytest.raises(DataError, match=r"1\.png has pixels of mode I;16, needed are 8 bits"):
+    with pytest.raises(DataError, match=r"1\.png has pixels of mode I;16, expected 8 bits"):
         datasets.load(digits_folder(tmp_path), None)
 
 
@@ -90,9 +90,9 @@ def test_hidden_and_other_files_are_left_out_and_links_do_not_loop(tmp_path):
     ("files", "message"),
     [
         ([], "is missing: it must be a folder of images"),
-        (["x.txt"], "no images in .*supported are .bmp"),
-        (["x.png"], "one image in .*needed are two"),
-        (["train/x.png"], "has train/ alone"),
+        (["x.txt"], "no images in .*supported extensions are .bmp"),
+        (["x.png"], "only one image in .*need two"),
+        (["train/x.png"], "has only train/"),
         (["train/x.png", "test/x.txt"], "no images in .*/test"),
     ],
 )

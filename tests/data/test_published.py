@@ -107,7 +107,7 @@ def test_corrupt_gzip_names_the_file(kind, tmp_path):
 
 def test_images_of_another_size_are_an_error(tmp_path):
     write_mnist(tmp_path, size=32)
-    with pytest.raises(DataError, match="train-images-idx3-ubyte has images of 32x32, not 28x28"):
+    with pytest.raises(DataError, match="train-images-idx3-ubyte has images of 32x32, expected 28x28"):
         datasets.load("mnist", tmp_path)
 
 
