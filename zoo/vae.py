@@ -1,6 +1,6 @@
 """The variational auto-encoder (VAE), and two VAEs with a flow: as the prior, or in the posterior (Section 3.4).
 
-All three maximize the same ELBO. `VAE.loss` computes it; the two others override `divergence` and `transform`.
+All three maximize an ELBO, which `VAE.loss` computes. The prior changes `divergence`, the posterior also `transform`.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ def read_celeba(get: str, root: Path | None, preprocessing: Preprocessing = CELE
     for line_number, line in enumerate(lines, 1):
         fields = line.split()
         if len(fields) != 2 or fields[1] not in names or "/" in fields[0]:
-            raise DataError(f"{listing}, line {line_number}: expected 'NAME.jpg 0', 1 or 2, got {line!r}. {hint(get)}")
+            expected_line = "NAME.jpg and 0, 1 or 2"
+            raise DataError(f"{listing}, line {line_number}: expected {expected_line}, got {line!r}. {hint(get)}")
         names[fields[1]].append(fields[0])
     expected = sorted(names["0"] + names["2"])
     if not names["0"] or not names["2"]:
