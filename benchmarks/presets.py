@@ -1,4 +1,4 @@
-"""The presets: how long to train, and what runs by default.  It imports no torch, so that `--help` starts quickly."""
+"""The presets: training budgets, and what a command runs by default. No torch here, so that `--help` is quick."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ PerGroup = float | Mapping[str, float]  # one number, or one per parameter group
 
 @dataclass(frozen=True)
 class Preset:
-    """A training budget, and what a command runs under it by default.
+    """A training budget, and the defaults of a command that uses it.
 
-    Departs: "10 independent trials" can mean ten runs or ten sample sets of one run; both are kept apart, as seeds and
-    draws.  To switch: --seeds, --draws.
+    Departs: "10 independent trials" can mean ten runs or ten sample sets of one run. The preset sets both numbers, as
+    seeds and draws.  To switch: --seeds, --draws.
 
     Attributes:
-        images: training images at most (those with the smallest digests); None: all.
-        steps: training steps at most in each stage, and schedules shrink in proportion; None: Appendix B's epochs.
+        images: maximum number of training images, those with the smallest digests; None means all.
+        steps: maximum number of steps per stage. Schedules shrink in proportion. None means Appendix B's epochs.
         seeds: runs per cell.
         draws: sample sets per run.
         datasets: columns of a table.
         models: rows of a table.
         features: name of the feature extractor.
-        eval_every: epochs between two points of a learning curve, for the figures that draw one.
-        lr: model -> stage -> learning rates, where the paper's rates need more steps than the budget has.
+        eval_every: epochs between two points of a learning curve, in figures that show one.
+        lr: model -> stage -> learning rates that replace the paper's, if these need more steps than the budget has.
     """
 
     images: int | None
@@ -38,11 +38,11 @@ class Preset:
     lr: Mapping[str, Mapping[str, PerGroup]] = field(default_factory=dict)
 
 
-# Ours: B.4's 1e-4 is for 240,000 steps.  In 1,000 steps it moves log gamma by 0.1 at most.
+# Ours: B.4's 1e-4 is for 240,000 steps. In 1,000 steps, it changes log gamma by at most 0.1.
 FASTER_LR = {"vae": 1e-3, "gamma": 5e-3}
 SHORT_BUDGET_LR = {"two-stage-vae": {"first": FASTER_LR, "second": FASTER_LR}}
 
-# Table 1's models whose loss needs no downloaded weights (VGG-16), and one model for each kind of training stage.
+# TABLE1: the models of Table 1 whose loss does not need VGG-16's weights. FIVE: one model per kind of training stage.
 TABLE1 = ("vae", "wae-gan", "two-stage-vae", "rae-gmm", "vae-flow-prior", "vae-flow-posterior", "glf")
 FIVE = ("vae", "wae-gan", "two-stage-vae", "rae-gmm", "glf")
 PAPER_DATASETS = ("mnist", "fashion", "cifar10", "celeba")

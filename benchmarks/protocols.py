@@ -1,18 +1,18 @@
 """Appendix B as one literal table: how every model is trained on every data set, at the paper's budget.
 
-Change a learning rate, an epoch count or a loss weight here and nowhere else.  `protocol` is the only reader.
+Learning rates, epoch counts and loss weights are set here and nowhere else. Only `protocol` reads the table.
 
-Departs: B.1 cites Adam without its betas and asks for "weight decay" without saying which; they are 0.9 and 0.999,
-and Adam's L2 term.  To switch: `betas` and `weight_decay` of a schedule.
-Departs: B.1 says nothing of weight decay for CelebA-HQ; its flow has that of the other data sets.  To switch: GLF.
-Departs: B.2 gives the flows of the VAEs no weight decay of their own; they have GLF's.  To switch: VAE_FLOW.
-Departs: B.3's "decreased by factor of 2, ... further by factor of 5" is read as a product: a tenth at the end.  To
-switch: `factors` in WAE_GAN.
-Departs: B.5 says that RAE's authors do not report gamma; their code does, and near 0.5 for CIFAR-10 alone.  It is B.5's
-0.5 everywhere.  To switch: RAE.
-Departs: Table 2 gives GLANN 500 and 50 epochs on every data set, where yedidh/glann has 200 for MNIST, halving its rate
-every 20.  They are Table 2's, halved every 50 as in that code's CIFAR-10.  To switch: GLANN.
-Departs: the last, smaller batch of an epoch is dropped, of which the paper says nothing.  No switch: batch norm fails on
+Departs: B.1 cites Adam without giving its betas, and does not say which "weight decay" it means. The betas are 0.9 and
+0.999, and weight decay is Adam's L2 term.  To switch: `betas` and `weight_decay` of a schedule.
+Departs: B.1 gives no weight decay for CelebA-HQ. The flow has the same one as on the other data sets.  To switch: GLF.
+Departs: B.2 gives no weight decay for the flows of the VAEs. They have that of GLF's flow.  To switch: VAE_FLOW.
+Departs: B.3's "decreased by factor of 2, ... further by factor of 5" is read as a product, so the final rate is a tenth
+of the first.  To switch: `factors` in WAE_GAN.
+Departs: B.5 says that RAE's authors do not report gamma. Their code does; its value is near 0.5 only for CIFAR-10.
+Here it is B.5's 0.5 everywhere.  To switch: RAE.
+Departs: Table 2 gives GLANN 500 and 50 epochs on every data set; yedidh/glann has 200 on MNIST, and halves the rate
+every 20. Here the epochs are Table 2's, with the rate halved every 50 as in that code for CIFAR-10.  To switch: GLANN.
+Departs: the last, smaller batch of an epoch is dropped. The paper does not mention it.  No switch: batch norm fails on
 a batch of one.
 """
 
@@ -29,17 +29,17 @@ from benchmarks.presets import FASTER_LR, PRESETS, PerGroup
 
 @dataclass(frozen=True)
 class Schedule:
-    """How one stage is optimised, by Adam (eps 1e-8).
+    """The schedule of one stage. The optimizer is Adam (eps 1e-8).
 
     Attributes:
-        epochs: passes over the stage's data; None where `steps` says how long (protocol() fills it in).
-        batch: images per step; the last, smaller batch of an epoch is dropped.
+        epochs: passes over the stage's data; None if `steps` sets the length. protocol() then computes the epochs.
+        batch: images per step. The last, smaller batch of an epoch is dropped.
         lr: learning rate, one number or one per parameter group.
-        factors: {50: 1/2}: from epoch 50 on the learning rates are halved; several multiply.
-        weight_decay: as Adam's L2 term; groups that are not named have none.
-        betas: Adam's.
-        fresh: a new Adam every epoch.
-        steps: at most this many steps in all.
+        factors: epoch -> factor of the learning rates from that epoch on: {50: 1/2} halves them. Factors multiply.
+        weight_decay: Adam's L2 term. If it is given per group, groups that are not named have none.
+        betas: betas of Adam.
+        fresh: whether every epoch starts with a new Adam.
+        steps: maximum number of steps of the stage.
     """
 
     epochs: int | None
@@ -52,13 +52,13 @@ class Schedule:
     steps: int | None = None
 
     def rate(self, group: str, epoch: int) -> float:
-        """Learning rate of a group in an epoch (from 0)."""
+        """Learning rate of a group in an epoch (counted from 0)."""
         if not isinstance(self.lr, Mapping):
             base = self.lr
         elif group in self.lr:
             base = self.lr[group]
         else:
-            raise ValueError(f"no learning rate for group {group!r}; there is one for {', '.join(self.lr)}")
+            raise ValueError(f"no learning rate for group {group!r}. Groups with one: {', '.join(self.lr)}")
         return base * prod(factor for start, factor in self.factors.items() if epoch >= start)
 
     def decay(self, group: str) -> float:
@@ -66,12 +66,12 @@ class Schedule:
         return self.weight_decay.get(group, 0.0) if isinstance(self.weight_decay, Mapping) else self.weight_decay
 
     def total(self, n: int) -> int:
-        """Steps in all on n examples."""
+        """Total number of steps on n examples."""
         steps = (self.epochs or 0) * (n // self.batch)
         return steps if self.steps is None else min(steps, self.steps)
 
 
-OURS = "ours"  # how the source of a row begins that is not the paper's
+OURS = "ours"  # prefix of the source of rows that are not from the paper
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ class Protocol:
 
     Attributes:
         stages: stage name -> schedule.
-        hyper: hyper-parameters of the model that this data set sets.
-        source: the appendix, or "ours" with the reason.
-        scale: hyper-parameters that this data set multiplies, whatever variant of the model it is.
+        hyper: hyper-parameters that the row sets. Those of a variant of the model override them.
+        source: section of Appendix B, or "ours" with the reason.
+        scale: hyper-parameter -> factor by which the row multiplies it, also for variants of the model.
     """
 
     stages: Mapping[str, Schedule]
@@ -91,16 +91,16 @@ class Protocol:
     scale: Mapping[str, float] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
-        """As JSON: what a record stores and a run's key is a hash of."""
+        """The JSON value that records store. The key of a run is a hash that includes it."""
         stages = {name: _plain(asdict(schedule)) for name, schedule in self.stages.items()}
         return {"stages": stages, "hyper": dict(self.hyper), "source": self.source}
 
     def resolve(self, model: str) -> Protocol:
-        """The same with all hyper-parameters of a model named."""
-        # A variant's values override those of the data set's row; factors of the row apply to variants, too.
+        """The same protocol with values for all hyper-parameters of a model."""
+        # Values of a variant override those of the row. Factors of the row apply to variants, too.
         row = zoo.entry(model)
         known = zoo.hyper_parameters(model)
-        # A model that borrows the rows of another one need not have all of its hyper-parameters.
+        # A model that borrows rows may lack some of the lender's hyper-parameters.
         hyper_here = {name: value for name, value in self.hyper.items() if name in known or not row.like}
         hyper = zoo.hyper_parameters(model, **{**hyper_here, **row.hyper})
         scaled = {
@@ -116,14 +116,14 @@ def _plain(value: Any) -> Any:
 
 
 def halve(*epochs: int) -> dict[int, float]:
-    """Learning rates are halved from each of these epochs on."""
+    """Factors that halve the learning rates from each of these epochs on."""
     return dict.fromkeys(epochs, 1 / 2)
 
 
-# The tables line up as the paper's do.  Epochs, batch, learning rate, ...
+# The columns line up, as in the paper: epochs, batch, learning rate, ...
 # fmt: off
 DECAY = {"flow": 2e-5}   # B.1: "a weight decay 2e-5 to the optimizers for the flow"
-# Factor by which digits' squared error is smaller: total pixel variance of MNIST / of digits = 52.7 / 4.7.
+# How much smaller squared errors are on digits: total pixel variance of MNIST / of digits = 52.7 / 4.7.
 LESS = 11
 
 GLF = {
@@ -151,19 +151,19 @@ VAE_FLOW = {             # B.2: "VAE, VAE+flow prior and VAE+flow posterior"; th
     "celeba":  Protocol({"train": Schedule( 80, 256, 1e-3, halve(40), DECAY)},            source="B.2"),
     "digits":  Protocol({"train": Schedule(200,  64, 1e-3, halve(100), DECAY)},           source="ours: MNIST's epochs, batch 64, β x 11", scale={"beta": LESS}),
 }
-HALF = (0.5, 0.999)      # Adam's betas in tolstikhin/wae; B.3 names none
-# At most 200 steps match mean and covariance before training, on 1,000 images each (tolstikhin/wae; B.3: "we follow").
+HALF = (0.5, 0.999)      # Adam's betas in tolstikhin/wae; B.3 gives none
+# Pretraining: at most 200 steps on 1,000 images each, on mean and covariance (tolstikhin/wae; B.3: "we follow").
 MATCH        = Schedule(None, 1000, {"encoder": 1e-3}, betas=HALF, steps=200)
 MATCH_CELEBA = Schedule(None, 1000, {"encoder": 3e-4}, betas=HALF, steps=200)
 MATCH_DIGITS = Schedule(None,  250, {"encoder": 1e-3}, betas=HALF, steps=200)
 GAN, GAN_CELEBA = {"ae": 1e-3, "adversary": 5e-4}, {"ae": 3e-4, "adversary": 1e-3}                                  # B.3
-WAE_GAN = {              # B.3: "further by factor of 5" multiplies
+WAE_GAN = {              # B.3: "further by factor of 5" is applied to the halved rate
     "mnist":   Protocol({"pretrain": MATCH,        "train": Schedule(100, 100, GAN,        {30: 1/2,  50: 1/5}, betas=HALF)}, {"lam": 10, "sigma2": 1}, source="B.3"),
     "cifar10": Protocol({"pretrain": MATCH,        "train": Schedule(200, 100, GAN,        {60: 1/2, 120: 1/5}, betas=HALF)}, {"lam": 10, "sigma2": 1}, source="B.3"),
     "celeba":  Protocol({"pretrain": MATCH_CELEBA, "train": Schedule( 55, 100, GAN_CELEBA, {30: 1/2,  50: 1/5}, betas=HALF)}, {"lam": 1,  "sigma2": 2}, source="B.3"),
     "digits":  Protocol({"pretrain": MATCH_DIGITS, "train": Schedule(100,  64, GAN,        {30: 1/2,  50: 1/5}, betas=HALF)}, {"sigma2": 1},            source="ours: MNIST's epochs, batch 64, λ / 11", scale={"lam": 1 / LESS}),
 }
-WAE_MMD = {              # the auto-encoder's schedule of B.3; lambda from tolstikhin/wae's configurations
+WAE_MMD = {              # B.3's schedule of the auto-encoder; lambda from the configurations of tolstikhin/wae
     "mnist":   Protocol({"pretrain": MATCH,        "train": Schedule(100, 100, {"ae": 1e-3}, {30: 1/2,  50: 1/5}, betas=HALF)}, {"lam": 10,  "sigma2": 1}, source="B.3; λ of tolstikhin/wae"),
     "cifar10": Protocol({"pretrain": MATCH,        "train": Schedule(200, 100, {"ae": 1e-3}, {60: 1/2, 120: 1/5}, betas=HALF)}, {"lam": 10,  "sigma2": 1}, source="B.3; λ of tolstikhin/wae"),
     "celeba":  Protocol({"pretrain": MATCH_CELEBA, "train": Schedule( 55, 100, {"ae": 3e-4}, {30: 1/2,  50: 1/5}, betas=HALF)}, {"lam": 100, "sigma2": 2}, source="B.3; λ of tolstikhin/wae"),
@@ -181,7 +181,7 @@ RAE = {                  # B.5: "the same as those of GLF"; no flow, so no weigh
     "celeba":  Protocol({"train": Schedule( 40, 256, 1e-3)},                      {"gamma": 0.5}, source="B.5"),
     "digits":  Protocol({"train": Schedule(100,  64, 1e-3, halve(50))},                           source="ours: MNIST's epochs, batch 64, γ / 11", scale={"gamma": 1 / LESS}),
 }
-# Table 2's epochs; the rest is yedidh/glann's, which makes a new Adam every epoch, in both stages.
+# Epochs from Table 2; the rest from yedidh/glann, which creates a new Adam every epoch, in both stages.
 CODES = {"codes": 1e-2, "decoder": 1e-3}
 GLO, IMLE = Schedule(500, 128, CODES, halve(*range(50, 500, 50)), betas=HALF, fresh=True), Schedule(50, 128, 1e-3, weight_decay=1e-5, betas=HALF, fresh=True)
 GLANN = {
@@ -190,7 +190,7 @@ GLANN = {
     "celeba":  Protocol({"glo": GLO, "imle": IMLE}, source="Table 2; yedidh/glann, CIFAR's row"),
     "digits":  Protocol({"glo": replace(GLO, epochs=200, batch=64, factors=halve(*range(20, 200, 20))), "imle": replace(IMLE, batch=64)}, source="ours: yedidh/glann's MNIST row, batch 64"),
 }
-# A variant (the same class with other hyper-parameters) uses the rows of its class's first entry in zoo.MODELS.
+# A variant (the same class with other hyper-parameters) uses the rows of the first model of its class in zoo.MODELS.
 PROTOCOLS: dict[str, dict[str, Protocol]] = {
     "vae": VAE, "wae-gan": WAE_GAN, "two-stage-vae": TWO_STAGE, "rae-gmm": RAE, "vae-flow-prior": VAE_FLOW,
     "vae-flow-posterior": VAE_FLOW, "glf": GLF, "wae-mmd": WAE_MMD, "glf-two-stage": TWO_STAGE_GLF,
@@ -201,10 +201,10 @@ SAME_AS = {"fashion": "mnist"}   # B: "the settings for MNIST and Fashion MNIST 
 
 
 def rows(model: str) -> Mapping[str, Protocol]:
-    """Data set -> protocol of a model.
+    """The protocol rows of a model: data set -> protocol.
 
-    A variant has those of its class's first entry in the registry; a class from outside those of its attribute
-    `protocols`, or those that it borrows.
+    A variant uses the rows of the first model of its class in the registry. An external class uses the rows of its
+    attribute `protocols`, or those that it borrows.
     """
     if model in PROTOCOLS:
         return PROTOCOLS[model]
@@ -220,15 +220,15 @@ def rows(model: str) -> Mapping[str, Protocol]:
 
 
 def has_row(model: str, dataset: str) -> bool:
-    """Whether there is a protocol for a model on a data set."""
+    """Whether a model has a protocol row for a data set."""
     return SAME_AS.get(dataset, dataset) in rows(model) or dataset in rows(model)
 
 
 def row(model: str, dataset: str) -> str:
-    """The data set whose row a model uses on a data set.
+    """The data set whose protocol row a model uses on `dataset`.
 
     Raises:
-        ValueError: there is none; the message lists those that there are.
+        ValueError: there is none. The message lists the data sets with a row.
     """
     known = rows(model)
     name = dataset if dataset in known else SAME_AS.get(dataset, dataset)
@@ -236,21 +236,23 @@ def row(model: str, dataset: str) -> str:
         add = "Add one to benchmarks/protocols.py"
         if zoo.is_external(model):
             add = "Add one to its class attribute protocols, or borrow another model's by --like MODEL"
-        raise ValueError(f"no protocol for {model!r} on {dataset!r}; rows: {', '.join(known) or 'none'}. {add}")
+        raise ValueError(
+            f"no protocol for {model!r} on {dataset!r}. Data sets with one: {', '.join(known) or 'none'}. {add}"
+        )
     return name
 
 
 def protocol(model: str, dataset: str, preset: str, n: int) -> Protocol:
-    """How a model is trained on n images of a data set under a preset, with nothing left open.
+    """The protocol of a model on n images of a data set under a preset, with all settings resolved.
 
     Args:
-        model: as `zoo.entry` takes it.
-        dataset: a data set with rows here; a folder gives the one that it is like.
+        model: a name that `zoo.entry` accepts.
+        dataset: a data set with rows here; for a folder of images, the data set of --like.
         preset: a key of `PRESETS`.
-        n: number of training images, after the preset's cap.
+        n: number of training images, after the preset's limit.
 
     Raises:
-        ValueError: unknown preset, no such row, or fewer images than one batch.
+        ValueError: the preset is unknown, there is no row, or there are fewer images than a batch has.
     """
     if preset not in PRESETS:
         raise ValueError(f"unknown preset {preset!r}. Known: {', '.join(PRESETS)} (benchmarks/presets.py)")
@@ -261,7 +263,7 @@ def protocol(model: str, dataset: str, preset: str, n: int) -> Protocol:
 
 
 def _resolve(name: str, schedule: Schedule, cap: int | None, lr: PerGroup | None, n: int) -> Schedule:
-    """A schedule for n images within `cap` steps: epochs and the epochs of its factors shrink in proportion."""
+    """Shorten a schedule for n images to at most `cap` steps. The epochs of its factors shrink in proportion."""
     per_epoch = n // schedule.batch
     if not per_epoch:
         raise ValueError(f"stage {name!r} has batches of {schedule.batch} but there are {n} training images")
@@ -273,13 +275,13 @@ def _resolve(name: str, schedule: Schedule, cap: int | None, lr: PerGroup | None
     factors: dict[int, float] = {}
     for start, factor in schedule.factors.items():
         at = max(1, round(start * epochs / full))
-        factors[at] = factors.get(at, 1.0) * factor  # in few epochs decays fall together
+        factors[at] = factors.get(at, 1.0) * factor  # several decays may fall into the same epoch
     limit = steps if steps is not None and epochs * per_epoch > steps else None
     return replace(schedule, epochs=epochs, factors=factors, steps=limit, lr=schedule.lr if lr is None else lr)
 
 
 def describe_own_settings(model: str, dataset: str, preset: str) -> str | None:
-    """What a caption must say of a row that is not the paper's, or None."""
+    """A caption's note on settings that are not the paper's, or None."""
     base, lender = rows(model)[row(model, dataset)], zoo.entry(model).like
     parts = [f"borrowed from {lender}"] if lender else []
     if base.source.startswith(OURS) or (zoo.is_external(model) and not lender):
@@ -294,7 +296,7 @@ def describe_own_settings(model: str, dataset: str, preset: str) -> str | None:
 
 
 def show(value: Any) -> str:
-    """A setting as people read it: 1e-3, or "ae 1e-3, adversary 5e-4"."""
+    """Format a setting for people: 1e-3, or "ae 1e-3, adversary 5e-4"."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {show(part)}" for name, part in value.items())
     if isinstance(value, tuple):

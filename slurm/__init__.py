@@ -1,6 +1,6 @@
-"""Launches any function over any items: in this process, in worker processes, or in SLURM jobs.
+"""Call a function on many items: in this process, in worker processes, or in SLURM jobs.
 
-It imports submitit and the standard library only; it knows nothing of models, runs or tables.
+The package depends on submitit and the standard library only. It does not know models, runs or tables.
 """
 
 from slurm.jobs import SlurmOptions, group_items, group_jobs

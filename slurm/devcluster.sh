@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# A real SLURM of two nodes on this one machine, for tests and for trying things out.
+# A SLURM cluster of two nodes on this machine, for tests and experiments.
 #
-#   eval "$(slurm/devcluster.sh start)"      all it prints is the export of SLURM_CONF
-#   slurm/devcluster.sh start --no-accounting    sacct fails there, as on many small clusters
-#   slurm/devcluster.sh stop                 ends all that start has begun, and removes its folder
+#   eval "$(slurm/devcluster.sh start)"          start; it prints only the export of SLURM_CONF
+#   slurm/devcluster.sh start --no-accounting    start without accounting: sacct fails, as on many small clusters
+#   slurm/devcluster.sh stop                     end all processes that start has begun, and remove the folder
 #
-# Everything lies in one private folder (AE_BENCH_DEVCLUSTER names another); nothing of the system's is touched:
-# munge, the database and all daemons have sockets, ports and logs of their own.  Partitions: low (the default)
-# and high, which pre-empts low by requeueing.  No GPUs, no memory limits: it has no cgroups.
+# All files are in one private folder; set AE_BENCH_DEVCLUSTER to use another one. System files are not changed: munge,
+# the database and all daemons have their own sockets, ports and logs. The partitions are low (the default) and high,
+# which preempts low by requeueing. There are no GPUs and no memory limits, as it does not use cgroups.
 set -euo pipefail
 
 folder=${AE_BENCH_DEVCLUSTER:-${TMPDIR:-/tmp}/ae-bench-devcluster-$(id -u)}
@@ -20,7 +20,7 @@ fail() {
     exit 1
 }
 
-# The daemon must hold none of our outputs, or a caller's $(...) would wait for it.
+# The daemon must not keep our outputs open; otherwise a caller's $(...) would wait for it.
 quietly() {
     setsid "$@" </dev/null >>"$folder/daemons.log" 2>&1
 }
@@ -29,12 +29,12 @@ until_true() { # SECONDS WHAT COMMAND...
     local deadline=$((SECONDS + $1)) what=$2
     shift 2
     until "$@" >/dev/null 2>&1; do
-        ((SECONDS < deadline)) || fail "$what did not come up; see $folder/*.log"
+        ((SECONDS < deadline)) || fail "$what did not start in time; see $folder/*.log"
         sleep 0.2
     done
 }
 
-free_ports() { # the first of six consecutive ports that nobody listens on
+free_ports() { # the first of six consecutive ports that are not in use
     local base port
     for base in $(seq 21000 10 29000); do
         for port in $(seq "$base" $((base + 5))); do
@@ -52,7 +52,7 @@ start_accounting() {
     mariadb-install-db --no-defaults --datadir="$folder/db" --user="$me" --auth-root-authentication-method=normal \
         --skip-test-db >>"$folder/daemons.log" 2>&1 || fail "mariadb-install-db failed; see $folder/daemons.log"
     quietly mariadbd --no-defaults --datadir="$folder/db" --user="$me" --bind-address=127.0.0.1 --port="$port" \
-        --socket="$folder/db.sock" --pid-file="$folder/mariadbd.pid" --innodb-buffer-pool-size=64M >/dev/null 2>&1 & # a background function is a shell that would hold them
+        --socket="$folder/db.sock" --pid-file="$folder/mariadbd.pid" --innodb-buffer-pool-size=64M >/dev/null 2>&1 & # redirected again, as a background function is a shell that keeps the outputs open
     until_true 30 "the database" mariadb --no-defaults --socket="$folder/db.sock" -u root -e "select 1"
     mariadb --no-defaults --socket="$folder/db.sock" -u root -e "
         create database slurm_acct_db; create user 'slurm'@'127.0.0.1' identified by 'slurm';
@@ -84,16 +84,16 @@ start() {
     case ${1:-} in
         "") ;;
         --no-accounting) accounting=no ;;
-        *) fail "unknown option $1; known: --no-accounting" ;;
+        *) fail "unknown option $1. Known: --no-accounting" ;;
     esac
     if [ $accounting = yes ]; then
         packages+=" slurmdbd mariadb-server"
         daemons+=" slurmdbd mariadbd"
     fi
     for daemon in $daemons; do
-        command -v "$daemon" >/dev/null || fail "$daemon is missing; as root: apt-get install $packages"
+        command -v "$daemon" >/dev/null || fail "$daemon is missing; run as root: apt-get install $packages"
     done
-    [ -e "$folder/slurm.conf" ] && fail "$folder is there already; first: slurm/devcluster.sh stop"
+    [ -e "$folder/slurm.conf" ] && fail "$folder exists already; run slurm/devcluster.sh stop first"
     umask 022
     mkdir -p "$folder/state"
     trap 'code=$?; [ $code = 0 ] || { tail -n 5 "$folder"/*.log; stop; } >&2; exit $code' EXIT
@@ -105,7 +105,7 @@ start() {
 
     dd if=/dev/urandom of="$folder/munge.key" bs=1024 count=1 status=none
     chmod 600 "$folder/munge.key"
-    # --force: it would rather not run as root, nor below a folder that others may write to
+    # --force: munged refuses to run as root, or in a folder that others may write to
     quietly munged --force --key-file="$folder/munge.key" --socket="$folder/munge.sock" \
         --pid-file="$folder/munged.pid" --log-file="$folder/munged.log" --seed-file="$folder/munged.seed"
 
@@ -134,7 +134,7 @@ ReturnToService=2
 JobRequeue=1
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-# A cluster of one's own need not be patient: dead nodes, killed jobs and old jobs are dealt with in seconds.
+# Short times, so that dead nodes, killed jobs and old jobs are handled within seconds.
 SlurmdTimeout=15
 KillWait=5
 MinJobAge=20
@@ -183,7 +183,7 @@ stop() {
         done
         kill -9 "$pid" 2>/dev/null || true
     done
-    # Step daemons of jobs that would not end, told by the private folder of their node
+    # Step daemons of jobs that did not end; their environment names our private folder
     for pid in $(pgrep -x slurmstepd || true); do
         tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qxF "SLURM_CONF=$folder/slurm.conf" && kill -9 "$pid"
     done

@@ -1,7 +1,7 @@
 """Follow SLURM jobs until every item has an outcome.
 
-The caller says whether an item is done, and squeue whether its job still exists. submitit asks sacct instead, and on a
-cluster without accounting waits forever for a killed job.
+The caller reports whether an item has a result; squeue reports whether its job still exists. submitit uses sacct
+instead. On a cluster without accounting, submitit waits forever for a killed job.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 POLL_SECONDS = 0.5  # between two checks of the items' results
-QUEUE_SECONDS = 5.0  # between two calls of squeue in the first five minutes,
-QUIET_QUEUE_SECONDS = 30.0  # and after them, as a busy controller should not be asked often
-MAX_SILENCE_SECONDS = 1800.0  # without an answer from squeue and without a result, after which following stops
+QUEUE_SECONDS = 5.0  # between two calls of squeue in the first five minutes
+QUIET_QUEUE_SECONDS = 30.0  # between later calls, so that they do not load the controller
+MAX_SILENCE_SECONDS = 1800.0  # following stops after this time without an answer of squeue and without a new result
 
 
 class QueueMonitor(Generic[T, R]):
-    """Checks SLURM's queue from time to time: which jobs are gone, will never start, or are held."""
+    """Checks SLURM's queue at intervals for jobs that are gone, will never start, or are held."""
 
     def __init__(self, options: SlurmOptions[T, R]):
         self.options = options
         self.started = self.last_answer = time.monotonic()
         self.last_check = 0.0
-        self.missed_checks: dict[int, int] = {}  # item -> checks in a row that did not find its job
-        self.held_jobs: set[str] = set()  # jobs that somebody holds
+        self.missed_checks: dict[int, int] = {}  # item -> consecutive checks that did not find its job
+        self.held_jobs: set[str] = set()  # jobs whose hold has been reported
 
     def note_result(self) -> None:
-        """Note that an item has ended: jobs run, even if SLURM does not answer."""
+        """Note that an item has ended. This shows that jobs run, even if SLURM does not answer."""
         self.last_answer = time.monotonic()
 
     def is_due(self) -> bool:
@@ -43,24 +43,24 @@ class QueueMonitor(Generic[T, R]):
         return now - self.last_check >= (QUEUE_SECONDS if now - self.started < 300 else QUIET_QUEUE_SECONDS)
 
     def check(self, jobs: Mapping[int, str], items: Sequence[T]) -> tuple[dict[int, str], list[int]]:
-        """Ask SLURM for the jobs of items.
+        """Check the jobs of items, and cancel those that will never start.
 
         Args:
-            jobs: item's index -> its job.
+            jobs: index of an item -> its job.
             items: all items.
 
         Returns:
-            item's index -> why its job will never start; indices of items whose jobs are gone.
+            Index of an item -> why its job will never start; and the indices of items whose jobs are gone.
 
         Raises:
-            OSError: it has not answered for a long time.
+            OSError: SLURM has not answered for `MAX_SILENCE_SECONDS`.
         """
         self.last_check = time.monotonic()
         queue = scheduler.list_jobs()
         if queue is None:
             if self.last_check - self.last_answer > MAX_SILENCE_SECONDS:
-                raise OSError("SLURM has not answered for half an hour; submitted jobs are followed by the same "
-                              "command, run again")  # fmt: skip
+                raise OSError("SLURM has not answered for half an hour. Submitted jobs go on; run the same command "
+                              "again to follow them")  # fmt: skip
             return {}, []
         self.last_answer = self.last_check
         states = {index: queue.get(job, scheduler.GONE) for index, job in jobs.items()}
@@ -69,7 +69,7 @@ class QueueMonitor(Generic[T, R]):
             for index, state in states.items()
             if scheduler.can_never_start(state) or scheduler.was_requeued_and_held(state)
         }
-        if dead_jobs:  # they must not start later: their items are given up, or get new jobs
+        if dead_jobs:  # they must not start later, as their items are given up or get new jobs
             scheduler.cancel_jobs(dead_jobs)
         impossible = {}
         for index, state in states.items():
@@ -78,7 +78,7 @@ class QueueMonitor(Generic[T, R]):
                 impossible[index] = refusal_message(state, self.options.resources_of(item))
             elif scheduler.is_held(state) and job not in self.held_jobs:
                 self.held_jobs.add(job)
-                self.options.report(f"SLURM job {job} is held: {state}; `scontrol release {job}` lets it go")
+                self.options.report(f"SLURM job {job} is held: {state}. Release it: `scontrol release {job}`")
             is_gone = state == scheduler.GONE or scheduler.was_requeued_and_held(state)
             is_gone = is_gone and not self.options.is_running(item)
             self.missed_checks[index] = self.missed_checks.get(index, 0) + 1 if is_gone else 0
@@ -96,9 +96,9 @@ def submit_and_follow(
     retries: int,
     poll: Callable[[], None] | None,
 ) -> Generator[Outcome[T, R], None, None]:
-    """Submit the items that have no job yet, and yield each item's outcome as soon as it is known.
+    """Submit the items that have no job yet, and yield each outcome as soon as it is known.
 
-    If a job is gone without a result, its item is submitted again, at most `retries` times.
+    If a job is gone and left no result, its item is submitted again, at most `retries` times.
     """
     options.folder.mkdir(parents=True, exist_ok=True)
     jobs = dict(options.existing_jobs)
@@ -133,7 +133,7 @@ def submit_and_follow(
                 del unfinished[index]
                 yield Outcome(items[index], None, reason, ran=False)
             lost = [index for index in gone if options.find_result(items[index]) is None]
-            # An item is to blame only if it did not share its job.
+            # If several items shared the job, any of them may have ended it: this does not count as a retry.
             shared = {index for index in lost if sum(job == jobs[index] for job in jobs.values()) > 1}
             resubmitted = [index for index in lost if index in shared or retries_used.get(index, 0) < retries]
             for index in lost:
@@ -144,7 +144,7 @@ def submit_and_follow(
                 else:
                     del unfinished[index]
                     reason = f"SLURM job {jobs[index]} ended without a record ({how_it_ended})"
-                    # The log may name a host: its last line is printed, but is not part of the outcome.
+                    # The log may contain a host name, so its last line is printed but not stored in the outcome.
                     options.report(reason + _last_log_line(options, jobs[index]))
                     yield Outcome(items[index], None, reason)
             for outcome in submit_items(resubmitted, separately=True) if resubmitted else []:

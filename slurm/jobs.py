@@ -1,4 +1,4 @@
-"""Submit items as SLURM jobs, in arrays, through submitit, which also requeues them and keeps their logs."""
+"""Submit items as arrays of SLURM jobs through submitit, which also requeues the jobs and keeps their logs."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ MAX_ARRAY_SIZE = 1000  # jobs in an array: SLURM's own default limit
 
 @dataclass(frozen=True)
 class SlurmOptions(Generic[T, R]):
-    """How items become jobs, and how an item's outcome is found.
+    """How to make jobs from items, and how to find the outcome of an item.
 
     Attributes:
-        folder: folder of submitit's files and the jobs' logs; it must have the same path on all nodes.
-        group_key: item -> a key; only items with equal keys share a job.
-        resources_of: item -> resources of its job; the same for all items of a group.
+        folder: folder for submitit's files and the logs. It must have the same path on all nodes.
+        group_key: item -> a key. Only items with equal keys share a job.
+        resources_of: item -> resources of its job. They must be equal for all items of a group.
         find_result: item -> its result, or None if there is none yet.
         is_running: item -> whether a process works on it now, in one of these jobs or elsewhere.
-        on_submitted: called with new jobs, job id -> its items; if it raises, the jobs are cancelled.
-        existing_jobs: item's index -> the job that an earlier launcher has submitted for it.
-        wait: whether to wait for outcomes; False: only submit.
-        report: is called with each message.
+        on_submitted: called with new jobs, job id -> its items. If it raises, the jobs are cancelled.
+        existing_jobs: index of an item -> the job that an earlier launcher submitted for it.
+        wait: whether to wait for outcomes. False means only to submit.
+        report: called with each message.
     """
 
     folder: Path
@@ -53,17 +53,17 @@ class SlurmOptions(Generic[T, R]):
 
 @dataclass(frozen=True)
 class JobTask(Generic[T]):
-    """What one job runs: some items, one after the other."""
+    """The work of one job: some items, one after the other."""
 
     fn: Callable[[T], Any]
     items: tuple[T, ...]
     requeues: int  # how often the job may still be requeued
 
     def __call__(self) -> None:
-        """Call the function on all items, even if it raises for some.
+        """Call the function on every item, even if it raises for some of them.
 
         Raises:
-            RuntimeError: it raised for at least one item.
+            RuntimeError: the function raised for at least one item.
         """
         failed = 0
         for item in self.items:
@@ -76,8 +76,8 @@ class JobTask(Generic[T]):
             raise RuntimeError(f"{failed} of {len(self.items)} items failed; see above")
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission | None:
-        """submitit asks for this before it requeues the job; None means not to."""
-        # submitit's own limit is 3 time-outs, and it counts every pre-emption of a short job as one.
+        """The work of the requeued job, or None to not requeue. submitit calls this before it requeues a job."""
+        # submitit's own limit is 3 time-outs, and it counts every preemption of a short job as a time-out.
         if self.requeues < 1:
             return None
         return submitit.helpers.DelayedSubmission(replace(self, requeues=self.requeues - 1))
@@ -86,7 +86,7 @@ class JobTask(Generic[T]):
 def group_items(
     items: Sequence[T], group_key: Callable[[T], Hashable], resources_of: Callable[[T], Resources]
 ) -> list[tuple[Resources, list[int]]]:
-    """Group items into jobs: each job's resources and the indices of its items, in the order of their first items."""
+    """Group items into jobs, in the order of their first items: resources and item indices of each job."""
     by_key: dict[Hashable, list[int]] = {}
     for index, item in enumerate(items):
         by_key.setdefault(group_key(item), []).append(index)
@@ -118,10 +118,10 @@ def submit(
     environment: Mapping[str, str],
     separately: bool = False,
 ) -> tuple[dict[int, str], dict[int, str]]:
-    """Submit all items; `separately`: each in its own job.
+    """Submit all items. If `separately`, each item gets its own job.
 
     Returns:
-        item's index -> job id; item's index -> why SLURM refused it.
+        Index of an item -> job id; and index of an item -> why SLURM refused it.
     """
     jobs: dict[int, str] = {}
     refused: dict[int, str] = {}
@@ -137,7 +137,7 @@ def submit(
             executor.update_parameters(**submitit_parameters(needs, environment))
             with contextlib.redirect_stderr(io.StringIO()):  # the exception has the same message
                 ids = [job.job_id for job in executor.submit_array(tasks)]
-        except Exception as reason:  # submitit's, subprocess's, or a full disk
+        except Exception as reason:  # errors of submitit and subprocess, or a full disk
             message = " ".join(str(reason).replace("sbatch: error: ", "").split()) or type(reason).__name__
             refused |= {index: refusal_message(message, needs) for indices in array for index in indices}
             continue
@@ -145,11 +145,12 @@ def submit(
             options.on_submitted(
                 {job: [items[index] for index in indices] for job, indices in zip(ids, array, strict=True)}
             )
-        except BaseException as reason:  # a full disk, or `cancel`: these jobs would be noted nowhere
+        except BaseException as reason:  # a full disk, or `cancel`: nobody could find these jobs again
             scheduler.cancel_jobs(ids)
             if not isinstance(reason, OSError):
                 raise
-            refused |= {index: f"the jobs cannot be noted: {reason}" for indices in array for index in indices}
+            message = f"the jobs were cancelled, as they could not be recorded: {reason}"
+            refused |= {index: message for indices in array for index in indices}
             continue
         jobs |= {index: job for job, indices in zip(ids, array, strict=True) for index in indices}
     return jobs, refused
@@ -165,7 +166,7 @@ def _python_command() -> str:
 
 
 def refusal_message(reason: str, needs: Resources) -> str:
-    """Why SLURM refused a job, what the job asked for, and where to change it."""
+    """A message: why SLURM refused a job, what the job asked for, and where to change it."""
     requested = ", ".join(f"{name} {getattr(needs, name)!r}" for name in ("partition", "account", "minutes", "gpus"))
     return f"SLURM refused the job: {reason} (asked for {requested}; slurm/resources.py, or {OVERRIDES_VARIABLE})"
 
@@ -179,10 +180,10 @@ def submitit_parameters(needs: Resources, environment: Mapping[str, str]) -> dic
         "signal_delay_s": needs.signal_s,
         "array_parallelism": needs.parallel,
         "stderr_to_stdout": True,
-        # since SLURM 22.05 srun does not inherit it from sbatch
+        # since SLURM 22.05, srun does not inherit it from sbatch
         "srun_args": [f"--cpus-per-task={needs.cpus}"],
         "setup": [f"export {name}={shlex.quote(value)}" for name, value in environment.items()],
-        "additional_parameters": {"requeue": True},  # clusters may have it off by default
+        "additional_parameters": {"requeue": True},  # some clusters disable it by default
     }
     parameters |= {n: getattr(needs, n) for n in ("partition", "account", "qos", "constraint") if getattr(needs, n)}
     parameters |= {"mem": f"{needs.memory_gb}GB"} if needs.memory_gb else {}

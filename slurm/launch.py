@@ -1,4 +1,4 @@
-"""One function over many items: in this process, in worker processes, or in SLURM jobs."""
+"""Call a function on many items: in this process, in worker processes, or in SLURM jobs."""
 
 from __future__ import annotations
 
@@ -34,32 +34,32 @@ def launch(
 ) -> Generator[Outcome[T, R], None, None]:
     """Call ``fn`` on every item and yield each outcome as soon as it is known.
 
-    Arguments are checked at once; work starts with the first ``next``. Closing the generator, or an exception
-    such as KeyboardInterrupt while it waits, ends the workers, so ``fn`` must write its files by rename.
+    Arguments are checked in the call; work starts with the first ``next``. The workers end when the generator is closed
+    or when an exception such as KeyboardInterrupt interrupts it. So ``fn`` must write its files by rename.
 
     Args:
-        fn: a function that pickle can name (top level of a module, or a ``functools.partial`` of one). Worker
-            processes are daemonic: it may use threads and ``subprocess``, but not ``multiprocessing``.
-        items: its arguments, one per call.
-        cluster: "inline" is a plain map in this process; "local" uses worker processes; "slurm" submits jobs;
-            "auto" is what `resolve_cluster` returns; never "inline", so that a crash does not end this process.
+        fn: a function that pickle can send: from the top level of a module, or a ``functools.partial`` of one. Worker
+            processes are daemonic, so it may use threads and ``subprocess``, but not ``multiprocessing``.
+        items: the arguments of ``fn``, one per call.
+        cluster: "inline" runs the items in this process, "local" in worker processes, "slurm" in jobs. "auto" selects
+            "local" or "slurm" by `resolve_cluster`. It never selects "inline", so a crash does not end this process.
         workers: number of processes, for "local".
-        slots: for "local", environment variables of each worker, such as CUDA_VISIBLE_DEVICES; one entry per worker, or
-            none at all.
-        environment: variables that are set before workers import anything, such as OMP_NUM_THREADS. Inline, they
-            are set during each call, too late for libraries that are already loaded.
-        retries: how often an item is retried after its worker has died, or its SLURM job is gone.
-        worker_lost: for "local", the exit code with which ``fn`` ends a worker that cannot continue, for example
-            without its GPU. A new worker takes the item, and this does not count as a retry.
-        poll: called a few times a second while waiting (inline: before every item).
-        slurm: for "slurm", how items become jobs and how their outcomes are found.
+        slots: environment variables of each worker, such as CUDA_VISIBLE_DEVICES, for "local". One entry per worker,
+            or none at all.
+        environment: variables to set before workers import anything, such as OMP_NUM_THREADS. For "inline", they are
+            set during each call, which is too late for libraries that are already loaded.
+        retries: how often an item is retried after its worker has died or its SLURM job is gone.
+        worker_lost: the exit code with which ``fn`` ends a worker that cannot continue, for example because it lost
+            its GPU, for "local". A new worker takes the item, and this does not count as a retry.
+        poll: called a few times per second while waiting. For "inline", it is called before every item.
+        slurm: how to make jobs from items and how to find their outcomes, for "slurm".
 
     Returns:
         Outcomes in order of completion, one per item.
 
     Raises:
-        ValueError: unknown cluster, fewer than one worker, another number of slots than of workers, or "slurm"
-            without its options.
+        ValueError: the cluster is unknown, there is less than one worker, the numbers of slots and workers differ, or
+            "slurm" has no options.
         TypeError: pickle cannot send ``fn`` or an item to a worker.
     """
     if cluster not in CLUSTERS:
@@ -67,7 +67,7 @@ def launch(
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     if slots and len(slots) != workers:
-        raise ValueError(f"there are {len(slots)} slots for {workers} workers")
+        raise ValueError(f"got {len(slots)} slots for {workers} workers; give one slot per worker, or none")
     cluster = resolve_cluster(cluster) if slurm or cluster != "auto" else "local"
     if cluster == "inline":
         return _run_inline(fn, items, environment, poll)
@@ -78,22 +78,22 @@ def launch(
         worker_environments = [{**environment, **slot} for slot in slots or [{}] * workers]
         return run_in_workers(fn, items, worker_environments, retries, worker_lost, poll)
     if slurm is None:
-        raise ValueError("cluster 'slurm' needs `slurm`: resources of jobs, and how an item's outcome is found")
+        raise ValueError("cluster 'slurm' needs the argument slurm, a slurm.SlurmOptions")
     return submit_and_follow(fn, items, slurm, environment, retries, poll)
 
 
 def resolve_cluster(cluster: str) -> str:
-    """The cluster that "auto" selects: "slurm" if jobs can be submitted here, otherwise "local"."""
+    """Resolve "auto": to "slurm" if jobs can be submitted here, otherwise to "local"."""
     if cluster != "auto":
         return cluster
     return "slurm" if scheduler.is_available() else "local"
 
 
 def gpu_slots(count: int, workers: int) -> list[dict[str, str]]:
-    """One GPU for each worker, in turn; several workers share a GPU where there are more workers than GPUs.
+    """Assign GPUs to workers in turn. If there are more workers than GPUs, workers share GPUs.
 
     Args:
-        count: GPUs that this process sees; if CUDA_VISIBLE_DEVICES is set, its names are used.
+        count: number of GPUs that this process sees. If CUDA_VISIBLE_DEVICES is set, its names are used.
         workers: number of processes.
     """
     names = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]

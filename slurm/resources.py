@@ -1,8 +1,8 @@
-"""The resources that jobs ask SLURM for: the one file to edit for a new cluster.
+"""The resources of SLURM jobs. This is the only file to edit for a new cluster.
 
-A row is named MODEL/DATASET, with * for any. A job takes the fields of "*/*", which "*/DATASET", then "MODEL/*", then
-"MODEL/DATASET" override. A TOML file with such rows, named by the environment variable AE_BENCH_RESOURCES, overrides
-all of them without a change of the code.
+A row is named MODEL/DATASET, where * means any. A job combines the rows "*/*", "*/DATASET", "MODEL/*" and
+"MODEL/DATASET"; fields of later rows override those of earlier ones. To override rows without editing this file, write
+a TOML file with rows of the same form, and set the environment variable AE_BENCH_RESOURCES to its path.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 RESOURCES: dict[str, dict[str, Any]] = {
-    # minutes: the time limit. A job that reaches it saves its state and is requeued, so a run may take longer.
+    # minutes: time limit of a job. At the limit, the job saves its state and is requeued, so a run may take longer.
     # seeds: runs per job, one after the other.
     "*/*":       {"minutes": 720, "gpus": 1, "cpus": 4, "memory_gb": 16, "seeds": 1},
     "*/digits":  {"minutes": 60,  "gpus": 0, "cpus": 1, "memory_gb": 2,  "seeds": 1},
@@ -31,13 +31,13 @@ class Resources:
     """The resources of one job.
 
     Attributes:
-        partition, account, qos, constraint: as sbatch takes them; "" means the cluster's default.
+        partition, account, qos, constraint: options of sbatch; "" means the cluster's default.
         minutes: time limit of the job.
-        memory_gb: main memory; 0 for clusters that do not count it.
-        gpus, cpus: per job; without GPUs its runs are on the CPU.
-        seeds: runs in a job.
-        parallel: largest number of jobs of an array that run at a time.
-        requeues: how often a job may be requeued after its time limit or a pre-emption.
+        memory_gb: main memory in GB; 0 for clusters that do not count it.
+        gpus, cpus: numbers per job. Without GPUs, runs use the CPU.
+        seeds: runs per job, one after the other.
+        parallel: maximum number of jobs of an array that run at a time.
+        requeues: how often a job may be requeued, after its time limit or a preemption.
         signal_s: seconds before the time limit at which SLURM signals the job to save its state.
     """
 
@@ -56,10 +56,10 @@ class Resources:
 
 
 def resources_for(model: str, dataset: str) -> Resources:
-    """The resources of a job of this model and data set.
+    """The resources of a job for a model and a data set.
 
     Raises:
-        ValueError: the file that AE_BENCH_RESOURCES names cannot be read, or a row has an unknown or wrong field.
+        ValueError: the file that AE_BENCH_RESOURCES names cannot be read, or a field of a row is unknown or invalid.
     """
     values: dict[str, Any] = {}
     for source, table in (("slurm/resources.py", RESOURCES), *_overrides()):
@@ -78,13 +78,13 @@ def _overrides() -> list[tuple[str, Mapping[str, Any]]]:
         raise ValueError(f"{OVERRIDES_VARIABLE} names {path}, which cannot be read: {reason}") from None
     if misnamed := [name for name in table if name.count("/") != 1]:
         rows = ", ".join(map(repr, misnamed))
-        raise ValueError(f'{path} has {rows} where rows are named MODEL/DATASET, such as ["*/*"]')
+        raise ValueError(f'{path}: rows must be named MODEL/DATASET, such as ["*/*"]; got {rows}')
     return [(path, table)]
 
 
 def _check_row(row: Any, location: str) -> dict[str, Any]:
     if not isinstance(row, Mapping):
-        raise ValueError(f"{location} is no table of fields, such as minutes = 60")
+        raise ValueError(f"{location}: must be a table of fields, such as minutes = 60")
     known = asdict(Resources())
     for name, value in row.items():
         if name not in known:

@@ -1,6 +1,6 @@
-"""Calls of SLURM's commands, for clusters that may have no accounting, and controllers that may not answer.
+"""Call SLURM's commands. A cluster may have no accounting, and its controller may not answer.
 
-Every call has a time limit. No answer never means that a job is dead.
+Every call has a time limit. If there is no answer, no job is taken for dead.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 
-TIMEOUT_SECONDS = 10.0  # seconds within which a command must have answered
-JOB_NAME = "ae-bench"  # of all our jobs; job numbers alone are reused, also by other clusters
-GONE = "gone"  # state of a job that SLURM does not list
-IMPOSSIBLE_REASONS = {  # reasons, as squeue names them, why a pending job will never start
+TIMEOUT_SECONDS = 10.0  # time limit of a command
+JOB_NAME = "ae-bench"  # name of all our jobs; job ids alone may be reused, also by other clusters
+GONE = "gone"  # the state of a job that SLURM does not list
+IMPOSSIBLE_REASONS = {  # reasons of squeue for which a pending job will never start
     "BadConstraints", "PartitionNodeLimit", "PartitionTimeLimit", "DependencyNeverSatisfied", "InvalidAccount",
     "InvalidQOS", "AccountNotAllowed", "QOSNotAllowed", "QOSMaxWallDurationPerJobLimit",
     "AssocMaxWallDurationPerJobLimit", "QOSMaxCpuPerJobLimit", "QOSMaxGRESPerJob", "QOSMaxMemoryPerJob",
@@ -23,7 +23,7 @@ IMPOSSIBLE_REASONS = {  # reasons, as squeue names them, why a pending job will 
 
 
 def is_available() -> bool | None:
-    """Whether jobs can be submitted here: not inside a job, nor without sbatch; None if no controller answers."""
+    """Whether jobs can be submitted here. False inside a job or without sbatch; None if no controller answers."""
     if "SLURM_JOB_ID" in os.environ or shutil.which("sbatch") is None:
         return False
     return True if list_jobs() is not None else None
@@ -36,7 +36,7 @@ def cluster_name() -> str | None:
 
 
 def list_jobs() -> dict[str, str] | None:
-    """This user's waiting and running jobs: id (12, or 12_3 in an array) -> state or reason; None for no answer."""
+    """Our pending and running jobs: id (12, or 12_3 in an array) -> state; None if there is no answer."""
     output = _output_of("squeue", "-h", "-r", "-u", str(os.getuid()), "--name", JOB_NAME, "-o", "%i|%T|%r")
     if output is None:
         return None
@@ -48,12 +48,12 @@ def list_jobs() -> dict[str, str] | None:
 
 
 def can_never_start(state: str) -> bool:
-    """Whether a job, in a state of `list_jobs`, will never start."""
+    """Whether a job in this state of `list_jobs` will never start."""
     return state.removeprefix("pending, ") in IMPOSSIBLE_REASONS
 
 
 def was_requeued_and_held(state: str) -> bool:
-    """Whether SLURM has requeued a job and holds it, as it does when a node could not start it."""
+    """Whether SLURM has requeued a job and holds it, as it does if a node could not start the job."""
     text = state.lower().replace("_", " ")
     return "requeued" in text and "held" in text
 
@@ -69,13 +69,13 @@ def cancel_jobs(jobs: Iterable[str]) -> bool:
 
 
 def describe_end(job: str) -> str:
-    """How a job ended, from accounting or, without it, from the controller."""
+    """How a job ended, by accounting or, if there is none, by the controller."""
     output = _output_of("sacct", "-n", "-X", "-P", "-j", job, "-o", "State,ExitCode")
     if output and output.strip():
         state, _, code = output.strip().splitlines()[-1].partition("|")
         return f"{state}, exit code {code}"
     match = re.search(r"JobState=(\S+).* ExitCode=(\S+)", _output_of("scontrol", "-o", "show", "job", job) or "")
-    return f"{match[1]}, exit code {match[2]}" if match else "not known: SLURM keeps no accounts here"
+    return f"{match[1]}, exit code {match[2]}" if match else "cause unknown: SLURM has no accounting here"
 
 
 def _output_of(*command: str) -> str | None:

@@ -1,6 +1,6 @@
-"""Worker processes that take items one after the other. A crash costs at most the item that the worker has.
+"""Worker processes that take items one after the other.
 
-When the caller dies, its workers end too.
+If a worker crashes, only its current item is affected. If the caller dies, its workers end too.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 POLL_SECONDS = 0.2  # between two calls of poll()
-GRACE_SECONDS = 60.0  # for a worker to save and end before it is killed; a second Ctrl-C ends the wait
-MAX_FAILED_STARTS = 3  # in a row; after these no further worker is started
-READY = b"ready"  # a worker's first message: it has imported everything and waits for an item
+GRACE_SECONDS = 60.0  # time for workers to save their state before they are killed; a second Ctrl-C skips it
+MAX_FAILED_STARTS = 3  # consecutive failures to start a worker, after which all pending items fail
+READY = b"ready"  # first message of a worker: it has started and waits for an item
 
 
 def run_in_workers(
@@ -43,12 +43,12 @@ def run_in_workers(
     """`launch` with cluster "local": one worker process per slot.
 
     Args:
-        fn: as `launch` takes it.
-        items: as `launch` takes them.
-        slots: the environment variables of each worker.
-        retries: as `launch` takes it.
-        worker_lost: as `launch` takes it.
-        poll: as `launch` takes it.
+        fn: see `launch`.
+        items: see `launch`.
+        slots: environment variables of each worker.
+        retries: see `launch`.
+        worker_lost: see `launch`.
+        poll: see `launch`.
     """
     pool = _WorkerPool(fn, items, slots, retries, worker_lost)
     last_poll = -math.inf
@@ -73,14 +73,14 @@ def run_in_workers(
 class _Worker:
     process: SpawnProcess
     pipe: Connection
-    index: int  # of its item
-    slot: Mapping[str, str]  # variables that it was started with
-    is_ready: bool = False  # it has sent `READY`
-    has_answered: bool = False  # it has sent a reply before
+    index: int  # index of its item
+    slot: Mapping[str, str]  # environment variables that it was started with
+    is_ready: bool = False  # whether it has sent `READY`
+    has_answered: bool = False  # whether it has sent a reply
 
 
 class _WorkerPool(Generic[T, R]):
-    """The workers of one call of `run_in_workers`, and the items that are left for them."""
+    """The workers of one call of `run_in_workers`, and the items that have not been started."""
 
     def __init__(
         self,
@@ -92,20 +92,20 @@ class _WorkerPool(Generic[T, R]):
     ):
         self.fn, self.items, self.retries, self.worker_lost = fn, items, retries, worker_lost
         self.pending = deque(range(len(items)))  # indices of items
-        self.free_slots = deque(slots)  # variables of workers that may be started
-        self.deaths = [0] * len(items)  # of workers at this item
-        self.busy: list[_Worker] = []  # each of these has an item
-        self.idle: list[_Worker] = []  # about to end, as nothing is left for them
-        self.failed_starts = 0  # in a row
+        self.free_slots = deque(slots)  # environment variables that no worker uses now
+        self.deaths = [0] * len(items)  # item -> number of workers that died while they had it
+        self.busy: list[_Worker] = []  # workers that have an item
+        self.idle: list[_Worker] = []  # workers that are about to end, as no item is left
+        self.failed_starts = 0  # consecutive
 
     def start_worker(self) -> None:
         """Start a worker for the next item."""
-        with _sigint_held():  # Ctrl-C between the start of a process and the append would lose it
+        with _sigint_held():  # Ctrl-C between start and append would leave an unknown process
             self.busy.append(_start_worker(self.pending.popleft(), self.free_slots.popleft()))
 
     def wait(self) -> list[Outcome[T, R]]:
-        """Wait for messages or deaths of workers, at most `POLL_SECONDS`; return the outcomes of items that ended."""
-        # The sentinels as well: a process that fn has left behind may hold a dead worker's pipe open.
+        """Wait up to `POLL_SECONDS` for messages and deaths of workers; return the outcomes of items that ended."""
+        # Wait for sentinels, too: a process that fn has left behind may keep the pipe of a dead worker open.
         awake = set(wait([end for w in self.busy for end in (w.pipe, w.process.sentinel)], POLL_SECONDS))
         outcomes: list[Outcome[T, R]] = []
         for worker in [w for w in self.busy if w.pipe in awake or w.process.sentinel in awake]:
@@ -121,19 +121,19 @@ class _WorkerPool(Generic[T, R]):
         return outcomes
 
     def _assign(self, worker: _Worker) -> None:
-        # A worker that has died meanwhile is noticed by the next wait.
+        # If the worker has died meanwhile, the next wait notices it.
         with contextlib.suppress(OSError):
             worker.pipe.send_bytes(pickle.dumps((self.fn, self.items[worker.index])))
 
     def _replace_dead(self, worker: _Worker) -> list[Outcome[T, R]]:
-        """Retry a dead worker's item or give it up, and start a worker in its place if items are left."""
+        """Retry the item of a dead worker or give it up. If items are left, start a new worker."""
         outcomes: list[Outcome[T, R]] = []
         how_it_died = _how_it_died(worker)
         self.busy.remove(worker)
         self.free_slots.append(worker.slot)
         self.deaths[worker.index] += not worker.has_answered or worker.process.exitcode != self.worker_lost
         if self.deaths[worker.index] <= self.retries:
-            self.pending.appendleft(worker.index)  # to a new process, as the state of this one may have been the cause
+            self.pending.appendleft(worker.index)  # a new worker takes it, with a clean state
         else:
             outcomes.append(Outcome(self.items[worker.index], None, how_it_died))
         self.failed_starts = 0 if worker.is_ready else self.failed_starts + 1
@@ -145,7 +145,7 @@ class _WorkerPool(Generic[T, R]):
         return outcomes
 
     def _take_reply(self, worker: _Worker, message: bytes) -> Outcome[T, R]:
-        """Return the outcome of a worker's item, and give the worker its next item before the caller handles it."""
+        """Return the outcome of a worker's item. Before that, give the worker its next item."""
         index = worker.index
         worker.has_answered = True
         if self.pending:
@@ -166,12 +166,12 @@ def _start_worker(index: int, environment: Mapping[str, str]) -> _Worker:
     process = context.Process(target=_serve, args=(worker_end,), daemon=True)
     with environment_variables(environment):
         process.start()
-    worker_end.close()  # or the death of the worker would not end the pipe
+    worker_end.close()  # otherwise the pipe would stay open after the worker's death
     return _Worker(process, parent_end, index, environment)
 
 
 def _receive(pipe: Connection) -> bytes | None:
-    """The next message, or None when its worker is dead."""
+    """The next message, or None if the worker is dead."""
     try:
         return pipe.recv_bytes() if pipe.poll() else None
     except (EOFError, OSError):
@@ -179,12 +179,12 @@ def _receive(pipe: Connection) -> bytes | None:
 
 
 def _how_it_died(worker: _Worker) -> str:
-    """How a worker died, in words."""
-    _join([worker])  # the pipe closes a moment before the exit code is known
+    """Describe how a worker died."""
+    _join([worker])  # the exit code is known only a moment after the pipe closes
     code = worker.process.exitcode or 0
     cause = f"signal {-code}: {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
     if -code == signal.SIGKILL:
-        cause += ", often for lack of memory"
+        cause += ", often because memory ran out"
     return f"the worker process died ({cause})" + ("" if worker.is_ready else " before it could take an item")
 
 
@@ -193,7 +193,7 @@ def _join(workers: Sequence[_Worker]) -> None:
     try:
         for worker in workers:
             worker.process.join(max(0.0, deadline - time.monotonic()))
-    finally:  # a second Ctrl-C cuts the waiting short
+    finally:  # also after a second Ctrl-C
         for worker in workers:
             if worker.process.is_alive():
                 worker.process.kill()
@@ -202,19 +202,19 @@ def _join(workers: Sequence[_Worker]) -> None:
 
 
 def _serve(pipe: Connection) -> None:
-    """Run in a worker: answer each (fn, item) with (value, error) until the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    """Serve as a worker: answer each (fn, item) with (value, error) until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the workers
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(EOFError, OSError):  # the parent is gone or needs nothing more
+    with contextlib.suppress(EOFError, OSError):  # the parent is gone or has no more items
         pipe.send_bytes(READY)
         while True:
             pipe.send_bytes(_answer(pipe.recv_bytes()))
 
 
 def _answer(message: bytes) -> bytes:
-    # Unpickling imports the module of fn, which can fail as fn itself can.
+    # Unpickling imports the module of fn, which may raise.
     request, error = call_safely(pickle.loads, message)
     value = None
     if request is not None:
@@ -224,21 +224,21 @@ def _answer(message: bytes) -> bytes:
 
 
 def _unpickle_reply(message: bytes) -> tuple[Any, str | None]:
-    # What one process has pickled, another may still fail to read.
+    # Unpickling may fail, even if pickling in the worker succeeded.
     reply, unreadable = call_safely(pickle.loads, message)
     return reply or (None, unreadable)
 
 
 def call_safely(fn: Callable[[T], R], item: T) -> tuple[R | None, str | None]:
-    """Call a function; its value and None, or None and its traceback."""
+    """Call a function; return its value and None, or None and its traceback."""
     try:
         return fn(item), None
-    except (Exception, SystemExit):  # sys.exit in one item must not end the others
+    except (Exception, SystemExit):  # sys.exit for one item must not end the worker
         return None, traceback.format_exc()
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent ends, even during a long call: a killed parent cannot terminate it."""
+    """End this process when its parent has ended, even during a long call. A killed parent cannot terminate it."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -247,7 +247,7 @@ def _end_with_parent() -> None:
 
 @contextlib.contextmanager
 def environment_variables(environment: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables in the block, and restore them afterwards."""
+    """Set environment variables in the block; restore them afterwards."""
     before = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)
     try:
@@ -262,17 +262,17 @@ def environment_variables(environment: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _sigint_held() -> Iterator[None]:
-    """Delay Ctrl-C in the block. A process that is started in it inherits this, until it can ignore the signal.
+    """Delay Ctrl-C in the block. A process that is started in the block also delays it, until it ignores the signal.
 
-    If this process has other threads, one of them may receive the signal. A worker that is lost in this way ends when
-    its pipe is closed, and prints one more traceback.
+    If this process has other threads, one of them may receive the signal. A worker that is then not in the pool ends
+    when its pipe is closed, and prints one more traceback.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
     from multiprocessing import resource_tracker  # cannot be imported on Windows
 
-    # Process.start would start the tracker, and that unblocks SIGINT (Python 3.11).
+    # Otherwise Process.start starts the tracker, which unblocks SIGINT (Python 3.11).
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -154,7 +154,9 @@ def test_captions_say_which_rows_are_ours():
 def test_errors_list_what_there_is():
     with pytest.raises(ValueError, match=r"unknown preset 'fast'\. Known: paper, quick, demo"):
         protocol("glf", "mnist", "fast", 60_000)
-    with pytest.raises(ValueError, match=r"no protocol for 'wae-gan' on 'celeba-hq'; rows: mnist, cifar10, celeba"):
+    with pytest.raises(
+        ValueError, match=r"no protocol for 'wae-gan' on 'celeba-hq'\. Data sets with one: mnist, cifar10, celeba"
+    ):
         protocol("wae-gan", "celeba-hq", "paper", 30_000)
     with pytest.raises(ValueError, match="batches of 256 but there are 100 training images"):
         protocol("glf", "mnist", "quick", 100)
@@ -196,7 +198,7 @@ def test_a_variant_has_the_rows_of_the_first_entry_of_its_class(model):
 
 
 def test_a_group_without_a_rate_is_refused():
-    with pytest.raises(ValueError, match="no learning rate for group 'flow'; there is one for ae, adversary"):
+    with pytest.raises(ValueError, match=r"no learning rate for group 'flow'\. Groups with one: ae, adversary"):
         stage("wae-gan", "mnist").rate("flow", 0)
 
 

@@ -1,8 +1,8 @@
-"""The models: auto-encoders with a density of their latents, on one shared backbone.
+"""The models: auto-encoders with a density over their latents, on one shared backbone.
 
-It imports torch, numpy, scikit-learn and itself, and knows nothing of data sets, schedules or tables.  `MODELS` is the
-registry, in the order of Table 1; an external class needs no row: "package.module:Class" is a name, too.
-Names that need torch are imported on first use, so that listing the models is quick.
+The package depends on torch, numpy and scikit-learn only. It does not know data sets, schedules or tables.
+`MODELS` is the registry, in the order of Table 1. An external class needs no row: its name is "package.module:Class".
+Names that need torch are imported on first use, so listing the models is quick.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
     "variant",
 ]
 
-LAZY = {  # name -> the module that has it, which imports torch
+LAZY = {  # name -> the module that defines it; these modules import torch
     **dict.fromkeys(("LatentModel", "Loss", "NotFitted", "Stage", "Update"), "zoo.base"),
     **dict.fromkeys(("build", "load", "save"), "zoo.factory"),
 }

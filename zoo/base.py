@@ -1,13 +1,13 @@
-"""What the models have in common: a latent space, a decoder, and a list of training stages.
+"""The base class of all models: a latent space, a decoder, and a list of training stages.
 
-Models differ in how they are trained and in where their latents come from (Section 2 of the paper), so a model
-defines only two things: `stages`, a generator, and `sample_latent`. Sampling, encoding and reconstructing are here.
-Epochs, learning rates and devices belong to the protocol and the loop, not to a model.
+Models differ in how they are trained and in how they draw latents (Section 2 of the paper). So a model defines only
+`stages`, a generator, and `sample_latent`. The base class samples, encodes and reconstructs.
+The protocol sets epochs and learning rates, and the training loop sets the device.
 
-Symbols, as in the paper: `x` image, `z` latent, `nz` its size (the paper's d), `eps` noise of the base
-distribution N(0, I), `f` the flow from z to eps, `k` the width of its networks, `mu`, `sigma`, `logvar` the
-moments of a Gaussian encoder, `beta` the weight of the reconstruction, `gamma` a decoder's standard deviation
-(RAE's own gamma, a weight, is named where it is used).
+Symbols, as in the paper: `x` is an image, `z` a latent, `nz` its size (the paper's d), `eps` noise from the base
+distribution N(0, I), `f` the flow from z to eps, `k` the width of the flow's networks. `mu`, `sigma` and `logvar` are
+the moments of a Gaussian encoder, `beta` is the weight of the reconstruction loss, and `gamma` the standard deviation
+of a decoder. In RAE, gamma is the weight of a penalty instead.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ import torch
 from torch import Tensor, nn
 
 Loss = tuple[Tensor, Mapping[str, Tensor]]
-"""The objective, a scalar, and its named parts (scalars) for the log."""
+"""The objective, a scalar, and its named terms (scalars) for the log."""
 
-BATCH = 500  # images per forward pass outside training: about 50 MB of activations at 64x64; larger ones get fewer
+BATCH = 500  # images per forward pass in evaluation, up to 64x64: about 50 MB of activations; fewer for larger images
 
 
 @dataclass(frozen=True)
 class Update:
-    """A loss and the parameters that minimize it, with one optimizer; it takes one step on every mini-batch.
+    """A loss and the parameters that minimize it. One optimizer takes one step per mini-batch.
 
     Attributes:
-        loss: called as `loss(*batch)` with one slice of each tensor of the stage's data.
-        groups: name -> parameters; the protocol gives learning rate and weight decay by these names.
-            Gradients of other parameters are not computed and not touched.
+        loss: called as `loss(*batch)`, with a mini-batch of each tensor that `Stage.data` returns.
+        groups: name -> parameters. The protocol sets learning rates and weight decay by these names.
+            Gradients of other parameters are neither computed nor changed.
     """
 
     loss: Callable[..., Loss]
@@ -47,10 +47,10 @@ class Stage:
     """One stage of training.
 
     Attributes:
-        name: finds its schedule in the protocol.
-        data: called at the start of *every* epoch; the first axis of each tensor is the example.
-            uint8 tensors are pixels and reach the loss as floats in [0, 1]; others arrive as they are.
-        updates: carried out in order, on every mini-batch.
+        name: the name of the stage's schedule in the protocol.
+        data: called at the start of *every* epoch. It returns tensors whose first axis is the example.
+            uint8 tensors are pixels; the loss receives them as floats in [0, 1]. Other tensors are not converted.
+        updates: taken in order on every mini-batch.
     """
 
     name: str
@@ -59,21 +59,21 @@ class Stage:
 
 
 class LatentModel(nn.Module, ABC):
-    """A decoder and a distribution of latents.  Read this class before writing a model.
+    """A decoder and a distribution over latents. Read this class before you write a model.
 
-    A model is a subclass with `stages` and `sample_latent`.  Four rules let one loop train, cut, resume and
-    store all of them:
+    A model is a subclass that defines `stages` and `sample_latent`. Four rules let one loop train, interrupt, resume
+    and save every model:
 
-    1. Code between two yields may depend only on weights that later stages do not change: a resumed run executes it
+    1. Code between two yields may depend only on weights that later stages do not change. A resumed run executes it
        again, with the same random state.
-    2. Stage and group names are what the protocol's rows use.
-    3. `sample_latent` raises `NotFitted` as long as there is no density to sample from.
-    4. Every tensor that is learned is a parameter or a buffer.  Those with one row per training example are
-       named in `per_example`, and take their size from the weights when these are loaded.
+    2. Stages and parameter groups have the names that the protocol uses.
+    3. `sample_latent` raises `NotFitted` until there is a density to sample from.
+    4. Every learned tensor is a parameter or a buffer. `per_example` names the tensors with one row per training
+       example. Loading a state dict resizes them to the saved size.
 
     Attributes:
         image_shape: (C, H, W); C is 1 or 3, H = W is divisible by 4.
-        nz: size of the latent, even (a coupling splits it in halves).
+        nz: size of the latent, even (a coupling splits it into halves).
         decoder: (B, nz) -> (B, C, H, W) in [0, 1].
     """
 
@@ -89,7 +89,7 @@ class LatentModel(nn.Module, ABC):
 
     @abstractmethod
     def stages(self, x: Tensor) -> Iterator[Stage]:
-        """Yield the stages of training; the code after a `yield` runs when that stage has been trained.
+        """Yield the stages of training. The code after a `yield` runs when that stage has been trained.
 
         Args:
             x: the training images, (N, C, H, W) uint8, on the model's device.
@@ -97,30 +97,30 @@ class LatentModel(nn.Module, ABC):
 
     @abstractmethod
     def sample_latent(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw latents from the model's distribution of latents.
+        """Draw latents from the model's distribution.
 
         Args:
-            n: how many.
-            generator: a generator on the CPU, so that samples depend neither on the device nor on training.
+            n: number of latents.
+            generator: a CPU generator, so that the draws do not depend on the device or on training.
 
         Returns:
             (n, nz), on the model's device.
 
         Raises:
-            NotFitted: there is no density to sample from yet.
+            NotFitted: the distribution has not been fitted yet.
         """
 
     def latent(self, x: Tensor) -> Tensor:
-        """The latent that an image is described by: the encoder's output, the mean where it is Gaussian.
+        """The deterministic latent of each image: the encoder's output, or its mean if the encoder is Gaussian.
 
         Args:
             x: (B, C, H, W) float in [0, 1].
 
         Returns:
-            (B, nz), what the decoder takes.
+            (B, nz), the input of the decoder.
 
         Raises:
-            NotImplementedError: the model has no encoder (codes learned per example).
+            NotImplementedError: the model has no encoder, as its codes are learned per example.
         """
         encoder = getattr(self, "encoder", None)
         if encoder is None:
@@ -130,7 +130,7 @@ class LatentModel(nn.Module, ABC):
         return z
 
     def draw_latent(self, x: Tensor, eps: Tensor) -> Tensor:
-        """A draw from q(z|x), (B, nz): `latent`, unless the encoder is a distribution.
+        """A draw from q(z|x), (B, nz). It equals `latent` if the encoder is deterministic.
 
         Args:
             x: (B, C, H, W) float in [0, 1].
@@ -139,21 +139,21 @@ class LatentModel(nn.Module, ABC):
         return self.latent(x)
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """Log-density of latents under the model's distribution of latents, in nats: (B, nz) -> (B,).
+        """Log-density of latents under the model's distribution, in nats: (B, nz) -> (B,).
 
         Raises:
             NotImplementedError: the density has no closed form.
-            NotFitted: there is no density yet.
+            NotFitted: the density has not been fitted yet.
         """
         raise NotImplementedError(f"{type(self).__name__} has no density of latents in closed form")
 
     def encode(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Latents of images, in evaluation mode and in batches: `latent`, or draws from q(z|x).
+        """Encode images in evaluation mode, batch by batch.
 
         Args:
             x: (N, C, H, W), uint8 or float in [0, 1].
-            generator: on the CPU, of the draws; None: no draws.  All noise is drawn in one call, so batches do not
-                matter.
+            generator: a CPU generator for draws from q(z|x), or None for `latent`, without draws. All noise is drawn
+                in one call, so the result does not depend on the batch size.
 
         Returns:
             (N, nz), on the model's device.
@@ -166,23 +166,25 @@ class LatentModel(nn.Module, ABC):
             return torch.cat([self.draw_latent(part, noise) for part, noise in zip(parts, eps, strict=True)])
 
     def decode(self, z: Tensor) -> Tensor:
-        """Images of latents, in evaluation mode: (N, nz) -> (N, C, H, W) float in [0, 1], on the CPU."""
+        """Decode latents in evaluation mode: (N, nz) -> (N, C, H, W) float in [0, 1], on the CPU."""
         with evaluating(self):
             return torch.cat([self.decoder(part.to(self.device)).cpu() for part in z.split(self.batch)])
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Decoded latents of images: (N, C, H, W), uint8 or float in [0, 1] -> the same shape, float."""
+        """Encode and decode images: (N, C, H, W), uint8 or float in [0, 1] -> the same shape, float in [0, 1]."""
         return self.decode(self.encode(x))
 
     def sample(self, n: int, seed: int) -> Tensor:
-        """Draw images.  All latents are drawn in one call, so the decoding batch does not matter.
+        """Draw images. All latents are drawn in one call, so the images do not depend on the batch size.
+
+        The global generators and the training mode do not change.
 
         Args:
-            n: how many, at least 1.
-            seed: the same seed gives the same images; training and the global generators are not touched.
+            n: number of images, at least 1.
+            seed: the same seed gives the same images.
 
         Returns:
-            (n, C, H, W) float in [0, 1], on the CPU: the decoder's mean, no pixel noise.
+            (n, C, H, W) float in [0, 1], on the CPU: the decoder's mean, without pixel noise.
         """
         if n < 1:
             raise ValueError(f"sample needs n >= 1, got {n}")
@@ -196,8 +198,8 @@ class LatentModel(nn.Module, ABC):
 
         Args:
             n: number of lines.
-            steps: images on each, ends included, at least 2.
-            seed: of the ends.
+            steps: images on each line, ends included, at least 2.
+            seed: seed of the ends.
 
         Returns:
             (n, steps, C, H, W) float in [0, 1], on the CPU.
@@ -209,25 +211,25 @@ class LatentModel(nn.Module, ABC):
         return images
 
     def latent_path(self, n: int, t: Tensor, generator: torch.Generator) -> Tensor:
-        """Latents at the fractions t, (T,), of n lines: (n, T, nz).  A flow's lines are straight in its noise."""
+        """Latents at the fractions t, (T,), of n lines: (n, T, nz). Lines of a flow are straight in its noise."""
         return line(self.sample_latent(n, generator), self.sample_latent(n, generator), t)
 
     @property
     def batch(self) -> int:
-        """Examples per forward pass outside training."""
+        """Examples per forward pass in evaluation."""
         return BATCH if self.image_shape[1] <= 64 else max(1, BATCH * 64**2 // self.image_shape[1] ** 2)
 
     @property
     def device(self) -> torch.device:
-        """Where the model's parameters are."""
+        """The device of the model's parameters."""
         return next(self.parameters()).device
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """As torch's, but tensors named in `per_example` first take the size they have in `state_dict`."""
+        """Load a state dict, as in torch. Tensors in `per_example` are first resized to their size in `state_dict`."""
         for name in self.per_example:
             if name in state_dict:
                 old, shape = getattr(self, name), state_dict[name].shape
-                if old.shape == shape:  # optimizers hold references to the tensor: keep it
+                if old.shape == shape:  # keep the tensor, as optimizers hold references to it
                     continue
                 new = torch.empty(shape, dtype=old.dtype, device=old.device)
                 setattr(self, name, nn.Parameter(new) if isinstance(old, nn.Parameter) else new)
@@ -235,21 +237,21 @@ class LatentModel(nn.Module, ABC):
 
 
 class NotFitted(RuntimeError):
-    """A model was sampled before its distribution of latents was fitted."""
+    """A model was sampled before its distribution over latents was fitted."""
 
 
 def to_float(x: Tensor) -> Tensor:
-    """Pixels as the networks take them: uint8 becomes float in [0, 1], floats stay as they are."""
+    """Convert pixels to the networks' input: uint8 becomes float in [0, 1]; floats are not changed."""
     return x.float().div_(255) if x.dtype == torch.uint8 else x
 
 
 def standard_normal(n: int, nz: int, generator: torch.Generator, device: torch.device) -> Tensor:
-    """Draws from N(0, I), (n, nz), made on the CPU so that they do not depend on the device."""
+    """Draws from N(0, I), (n, nz), made on the CPU so that they are the same on every device."""
     return torch.randn(n, nz, generator=generator).to(device)
 
 
 def line(start: Tensor, end: Tensor, t: Tensor) -> Tensor:
-    """Points at the fractions t, (T,), between two sets of points, (n, d) each: (n, T, d)."""
+    """Interpolate linearly between two sets of points, (n, d) each, at the fractions t, (T,): (n, T, d)."""
     weight = t.to(start.device)[:, None]
     points: Tensor = (1 - weight) * start[:, None] + weight * end[:, None]
     return points
@@ -257,7 +259,7 @@ def line(start: Tensor, end: Tensor, t: Tensor) -> Tensor:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluate a model without gradients in the block; afterwards each module is in its earlier mode again."""
+    """In the block, the model is in evaluation mode and records no gradients. Afterwards all modes are restored."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -269,18 +271,18 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def check_sizes(image_shape: Sequence[int], nz: int, k: int | None = None) -> None:
-    """Raise ValueError, with all errors, for sizes that the shared networks cannot have (Table 3)."""
+    """Raise ValueError, with all errors, for sizes that the shared networks do not support (Table 3)."""
     errors = []
     if len(image_shape) != 3:
         errors.append(f"image_shape must be (C, H, W), got {tuple(image_shape)}")
     else:
         c, h, w = image_shape
         if c not in (1, 3):
-            errors.append(f"images have 1 or 3 channels, got {c}")
+            errors.append(f"images must have 1 or 3 channels, got {c}")
         if h != w or h < 4 or h % 4:
-            errors.append(f"images are square with a side divisible by 4 (two strides of 2), got {h}x{w}")
+            errors.append(f"images must be square with a side divisible by 4 (two strides of 2), got {h}x{w}")
     if nz < 2 or nz % 2:
-        errors.append(f"nz must be even and positive (a coupling splits it in halves), got {nz}")
+        errors.append(f"nz must be even and positive (a coupling splits it into halves), got {nz}")
     if k is not None and k < 1:
         errors.append(f"k, the width of the flow's networks, must be positive, got {k}")
     if errors:
@@ -288,7 +290,7 @@ def check_sizes(image_shape: Sequence[int], nz: int, k: int | None = None) -> No
 
 
 def check_positive(**values: float) -> None:
-    """Raise ValueError for hyper-parameters that must be above zero and finite."""
+    """Raise ValueError for hyper-parameters that are not positive and finite."""
     errors = [f"{name} must be positive, got {value}" for name, value in values.items() if not 0 < value < inf]
     if errors:
         raise ValueError("; ".join(errors))

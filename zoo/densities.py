@@ -11,13 +11,13 @@ from zoo.base import NotFitted
 
 
 class GaussianMixture(nn.Module):
-    """A mixture of full-covariance Gaussians: fitted by scikit-learn, kept as buffers, sampled by torch.
+    """A mixture of full-covariance Gaussians. scikit-learn fits it, buffers store it, torch samples it.
 
-    Ten components, tol 1e-3 and at most 2000 iterations, on float64 latents (RAE's code).
+    The fit uses float64 latents, a tolerance of 1e-3 and at most 2000 iterations, as RAE's code does.
 
     Args:
         nz: size of the latents.
-        components: number of Gaussians.
+        components: number of Gaussians; 10 in RAE's code.
     """
 
     weights: Tensor
@@ -33,7 +33,7 @@ class GaussianMixture(nn.Module):
         self.register_buffer("fitted", torch.tensor(False))
 
     def fit(self, z: Tensor) -> None:
-        """Fit to latents (N, nz), N at least the number of components; k-means starts are drawn from torch's seed."""
+        """Fit to latents (N, nz), N at least the number of components. torch's generator draws the k-means seed."""
         from sklearn import mixture as sklearn_mixture  # here: importing it takes a second
 
         state = int(torch.randint(2**31 - 1, ()))
@@ -51,12 +51,12 @@ class GaussianMixture(nn.Module):
             NotFitted: `fit` has not run.
         """
         if not self.fitted:
-            raise NotFitted("the mixture cannot be sampled before it is fitted")
+            raise NotFitted("the mixture cannot be sampled before it is fitted: call fit first")
         component = torch.multinomial(self.weights.cpu(), n, replacement=True, generator=generator)
         eps = torch.randn(n, self.means.shape[1], generator=generator, dtype=torch.float64)
         draws = torch.empty_like(eps)
         for i, (mean, factor) in enumerate(zip(self.means.cpu(), self.cholesky.cpu(), strict=True)):
-            chosen = component == i  # one product per component: a factor per draw would be n * nz^2 numbers
+            chosen = component == i  # one product per component: one factor per draw would take n * nz^2 numbers
             draws[chosen] = mean + eps[chosen] @ factor.T
         return draws
 

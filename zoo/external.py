@@ -1,6 +1,6 @@
 """External models: classes outside this package, named `package.module:Class`.
 
-Only a command or a program can import such a class, by `zoo.adopt`. A file of weights or a record cannot.
+Only `zoo.adopt` imports such a class. Loading a file of weights or a record never does, as that could run any code.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ ADDED_FOLDERS: set[str] = set()  # those that `import_module` has put on `sys.pa
 
 
 def import_external(name: str, registry: Mapping[str, Entry], like: str = "", folder: Path | None = None) -> Entry:
-    """The row of a class from outside the registry.
+    """Import a class from outside the registry and return its row.
 
-    Its label is the class attribute `label`, or the class's name.  Its revision is a hash of the
-    sources of its module, of its base classes' modules and of what these import (`module_sources.module_sources`), and
-    of the revisions of the models of this package that it subclasses. So after a change its runs are new runs.
+    The label is the class attribute `label`, or the name of the class. The revision is a hash of the sources of its
+    module, of its base classes' modules and of the modules that these import (`module_sources.module_sources`), and of
+    the revisions of the zoo's models that it subclasses. So a change of the code gives new runs.
 
     Args:
         name: package.module:Class.
-        registry: our models.
+        registry: the zoo's models.
         like: the model whose protocol rows it borrows.
-        folder: where to look for the module before the Python path.
+        folder: folder to search for the module before the Python path.
 
     Raises:
-        ValueError: it cannot be imported, is no model, or has changed since this process imported it; says why.
+        ValueError: the class cannot be imported, is not a model, or has changed since this process imported it.
     """
     module, _, attribute = name.partition(":")
     try:
@@ -44,11 +44,11 @@ def import_external(name: str, registry: Mapping[str, Entry], like: str = "", fo
     except (Exception, SystemExit) as error:  # the module may raise anything
         raise ValueError(f"{name}: {in_one_line(error)}") from error
     if not isinstance(model_class, type):
-        raise ValueError(f"{name} is no class but of type {type(model_class).__name__}")
+        raise ValueError(f"{name} is not a class: it is of type {type(model_class).__name__}")
     if not issubclass(model_class, LatentModel):
-        raise ValueError(f"{name} is no subclass of zoo.LatentModel (zoo/README.md)")
+        raise ValueError(f"{name} is not a subclass of zoo.LatentModel (zoo/README.md)")
     if missing_methods := sorted(model_class.__abstractmethods__):
-        raise ValueError(f"{name} lacks {' and '.join(missing_methods)}, which every model has (zoo/README.md)")
+        raise ValueError(f"{name} must define {' and '.join(missing_methods)} (zoo/README.md)")
     if not isinstance(getattr(model_class, "protocols", {}), Mapping):
         raise ValueError(f"{name}: its attribute protocols must map data sets to benchmarks.protocols.Protocol")
     try:
@@ -56,30 +56,30 @@ def import_external(name: str, registry: Mapping[str, Entry], like: str = "", fo
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
     except (OSError, TypeError) as error:
-        raise ValueError(f"{name}: the source of its module, which identifies its version, cannot be read") from error
+        raise ValueError(f"{name}: cannot read the source of its module, which determines its revision") from error
     row = Entry(model_class, str(getattr(model_class, "label", attribute)), revision, like=like, code=code)
     for parameter, value in defaults(row).items():
         if not isinstance(value, float | int | str | bool):
-            raise ValueError(f"{name}: its hyper-parameter {parameter} needs a default that is a number, a text or a "
-                             "truth value; image_shape, nz and k alone come from the data set")  # fmt: skip
+            raise ValueError(f"{name}: its hyper-parameter {parameter} needs a default that is a number, a string or a "
+                             "bool; only image_shape, nz and k need none, as the data set gives them")  # fmt: skip
     return row
 
 
 def in_one_line(error: BaseException) -> str:
-    """An error of external code as one line."""
+    """Format an error of external code as one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def import_module(name: str, folder: Path | None = None) -> ModuleType:
-    """A module of the user's, from a folder (by default the current one) or the Python path; its code runs."""
+    """Import a user's module from a folder (by default the current one) or the Python path. Its code runs."""
     path = str(folder or Path.cwd())
     if path not in sys.path:
         ADDED_FOLDERS.add(path)
     if not module_sources.is_installed(Path(path)):
-        # First, as for python -m: an installed module of the same name must not replace the user's.
+        # First on the path, as for python -m: an installed module of the same name must not shadow the user's.
         sys.path[:] = [path, *(other for other in sys.path if other != path)]
     elif path not in sys.path:
-        sys.path.append(path)  # last: an installed package must not replace a module of the standard library
+        sys.path.append(path)  # last: an installed package must not shadow a module of the standard library
     return importlib.import_module(name)
 
 
@@ -99,11 +99,11 @@ def user_folders_off_path() -> Iterator[None]:
 
 
 def _revision(module: str, model_class: type, registry: Mapping[str, Entry]) -> int:
-    """A whole number below 2**48, as records and JSON keep exactly."""
+    """An integer below 2**48, which JSON stores exactly."""
     sources = module_sources.class_sources(model_class) | module_sources.module_sources(
         module
     )  # a module may re-export a class
-    # By class, not by row: a new variant in the registry does not change a model.
+    # Identified by class, not by row: a new variant in the registry must not change the revision.
     own_revisions = {
         f"{row.model.__qualname__} {row.revision}" for row in registry.values() if row.model in model_class.__mro__
     }

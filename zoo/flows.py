@@ -1,4 +1,4 @@
-"""The coupling flow of Section 3.1, eq. (1): latents z to noise eps, with a tractable Jacobian."""
+"""The coupling flow of Section 3.1, eq. (1): it maps latents z to noise eps, with a tractable Jacobian."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from zoo.base import check_sizes, line, standard_normal
 
 
 class Coupling(nn.Module):
-    """Affine coupling: the second half is scaled and shifted by functions of the first (Section 3.1).
+    """Affine coupling: functions of the first half scale and shift the second half (Section 3.1).
 
-    y1 = z1,  y2 = z2 * exp(s(z1)) + t(z1).  `s` is not bounded: with a bounded one the flow cannot follow
-    latents that are much narrower than its noise, and the paper's Figure 4c could not be.  s and t share a
-    network nz/2 - k - k - nz, whose last layer starts at zero, so a new flow is a permutation.
+    y1 = z1,  y2 = z2 * exp(s(z1)) + t(z1).  `s` is not bounded. With a bounded `s`, the flow cannot model latents that
+    are much narrower than its noise, as in the paper's Figure 4c. s and t share a network nz/2 - k - k - nz. Its
+    last layer is initialized to zero, so a new flow is a permutation.
 
-    Departs: "each block contains 3 fully connected layers each with k hidden units" (Section 4) is read as
-    three linear layers, two of them hidden.  To switch: zoo/flows.py, Coupling.
+    Departs: Section 4 says "each block contains 3 fully connected layers each with k hidden units". The networks here
+    have three linear layers, two of them hidden.  To switch: zoo/flows.py, Coupling.
 
     Args:
         nz: size of the latent.
         k: width of the network.
-        bound: 0, or the largest |s|, by bound * tanh(s / bound): an ablation.
-        context: number of further inputs of the network.
+        bound: the largest |s|, by bound * tanh(s / bound), for an ablation; 0 means no bound.
+        context: number of additional inputs of the network.
     """
 
     def __init__(self, nz: int, k: int, bound: float = 0.0, context: int = 0):
@@ -36,7 +36,7 @@ class Coupling(nn.Module):
         self.net = nn.Sequential(nn.Linear(nz // 2 + context, k), nn.ReLU(), nn.Linear(k, k), nn.ReLU(), last)
 
     def scale_shift(self, z1: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        """s and t, each (B, nz/2), from the half that stays, and the context (B, c)."""
+        """s and t, each (B, nz/2), from the unchanged half, (B, nz/2), and the context, (B, c)."""
         s, t = self.net(z1 if context is None else torch.cat([z1, context], dim=1)).chunk(2, dim=1)
         return (self.bound * torch.tanh(s / self.bound) if self.bound else s), t
 
@@ -74,29 +74,29 @@ class Permutation(nn.Module):
 
 
 class Flow(nn.Module):
-    """Blocks of alternating couplings with a fixed random permutation after each: f, z -> eps ~ N(0, I).
+    """The flow f, z -> eps ~ N(0, I): blocks of two couplings, with a fixed random permutation after each coupling.
 
-    Within a block the permutation swaps the halves and shuffles inside each, so that "alternating" and
-    "random" both hold and every dimension is transformed once per block; between blocks it is unconstrained.
+    The permutation within a block swaps the halves and shuffles inside each half. So the couplings alternate and every
+    block transforms every dimension once. Permutations between blocks are not constrained.
 
-    Departs: Section 3.1 has two couplings per block, Figure 1b and Section 4 one.  Ours has two: four single
-    couplings with random permutations leave about 4 of 64 dimensions untouched.  The flow then has 4.22 % of
+    Departs: Section 3.1 has two couplings per block; Figure 1b and Section 4 have one. The flow here has two, because
+    four single couplings with random permutations leave about 4 of 64 dimensions untransformed. It then has 4.22 % of
     the auto-encoder's parameters on CIFAR-10, where the paper says less than 3 %.  To switch: blocks=2 gives four
-    couplings that cover every dimension (`glf-4-couplings`).
-    Departs: the product of eq. (1)'s determinant runs to d in the paper; it must run to D - d.  No switch: they
-    are equal here.
+    couplings that transform every dimension (`glf-4-couplings`).
+    Departs: in the paper, the product in the determinant of eq. (1) has d factors. It must have D - d.  No switch: the
+    two numbers are equal here.
 
-    A flow is computed in fp32 or finer, whatever the precision of training; its attribute `fp32_only` says so.
+    The attribute `fp32_only` makes training compute a flow in at least fp32, also at a coarser precision.
 
     Args:
         nz: size of the latent, even.
-        k: width of the couplings' networks; the paper has 64 (MNIST, Fashion) and 256.
+        k: width of the couplings' networks; 64 (MNIST, Fashion-MNIST) or 256 in the paper.
         blocks: number of blocks, 4 in the paper.
-        bound: largest |s| of the couplings; 0 is none, as in the paper.
-        context: size of what all couplings are conditioned on; 0 is nothing.
+        bound: largest |s| of the couplings; 0 means no bound, as in the paper.
+        context: size of the input on which all couplings are conditioned; 0 means none.
     """
 
-    fp32_only = True  # couplings multiply up what rounding leaves, and must be inverted
+    fp32_only = True  # couplings amplify rounding errors, and must be inverted
 
     def __init__(self, nz: int, k: int, blocks: int = 4, bound: float = 0.0, context: int = 0):
         super().__init__()
@@ -114,7 +114,7 @@ class Flow(nn.Module):
         check_coverage(layers, nz)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z (B, nz) -> eps (B, nz) and log |det deps/dz| (B,); context (B, c) where the flow has one."""
+        """z (B, nz) -> eps (B, nz) and log |det deps/dz| (B,); context (B, c) if the flow has one."""
         logdet = torch.zeros(len(z), dtype=z.dtype, device=z.device)
         for layer in self.layers:
             if isinstance(layer, Coupling):
@@ -134,7 +134,7 @@ class Flow(nn.Module):
         return eps
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """eps ~ N(0, I), drawn on the CPU, and z = f^-1(eps): (n, nz)."""
+        """Draw eps ~ N(0, I) on the CPU and return z = f^-1(eps): (n, nz)."""
         return self.inverse(self.noise(n, generator))
 
     def path(self, n: int, t: Tensor, generator: torch.Generator) -> Tensor:
@@ -152,10 +152,10 @@ class Flow(nn.Module):
 
         Args:
             z: latents, (B, nz).
-            context: (B, c), where the flow has one.
+            context: (B, c), if the flow has one.
 
         Returns:
-            log p(z) in nats, the constant -nz/2 log 2 pi included, (B,).
+            log p(z) in nats, (B,), including the constant -nz/2 log 2 pi.
         """
         eps, logdet = self.forward(z, context)
         return log_normal(eps) + logdet
@@ -167,11 +167,11 @@ def log_normal(eps: Tensor) -> Tensor:
 
 
 def check_coverage(layers: list[Coupling | Permutation], nz: int) -> None:
-    """Raise ValueError unless every dimension is transformed at least once.
+    """Raise ValueError unless at least one coupling transforms every dimension.
 
-    One that is not would be modelled as N(0, 1) whatever its distribution is.
+    The flow models an untransformed dimension as N(0, 1), whatever its distribution.
     """
-    input_at, count = torch.arange(nz), torch.zeros(nz, dtype=torch.long)  # input_at[i]: the input that is at i now
+    input_at, count = torch.arange(nz), torch.zeros(nz, dtype=torch.long)  # input_at[i]: which input is at position i
     for layer in layers:
         if isinstance(layer, Coupling):
             count[input_at[nz // 2 :]] += 1
@@ -179,4 +179,4 @@ def check_coverage(layers: list[Coupling | Permutation], nz: int) -> None:
             input_at = input_at[layer.index]
     if (count == 0).any():
         missed = (count == 0).nonzero().flatten().tolist()
-        raise ValueError(f"the flow transforms every dimension but {missed}: use more blocks")
+        raise ValueError(f"the flow does not transform the dimensions {missed}: use more blocks")

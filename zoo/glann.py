@@ -1,7 +1,8 @@
-"""GLANN: a code for each training image, then a mapping from noise to codes (Hoshen, Li & Malik).
+"""GLANN: a learned code per training image, then a mapping from noise to codes (Hoshen, Li & Malik).
 
-The first stage is GLO (Bojanowski et al.): codes and decoder are trained together, without an encoder.  The second is
-IMLE (Li & Malik): noise is mapped near to every code, by nearest neighbors that are searched again in every epoch.
+The first stage is GLO (Bojanowski et al.). It trains codes and decoder together, without an encoder. The second stage
+is IMLE (Li & Malik). It trains a mapping from noise to codes. In every epoch, each code is matched with the nearest
+mapped noise.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from zoo.base import LatentModel, Loss, NotFitted, Stage, Update, check_positive
 from zoo.losses import reconstruction
 from zoo.nets import Decoder
 
-DRAWS = 128  # per forward pass of the matching, as in training: the mapping's batch norm is in training mode
-BLOCK = 1 << 24  # distances at a time: 64 MB
+DRAWS = 128  # draws per forward pass of the matching: the batch size of training, as batch norm is in training mode
+BLOCK = 1 << 24  # distances computed at a time: 64 MB
 
 
 def nearest(points: Tensor, candidates: Tensor) -> Tensor:
-    """Index of the nearest of `candidates`, (M, d), to each of `points`, (N, d): (N,), on their device.
+    """For each of `points`, (N, d), the index of the nearest of `candidates`, (M, d): (N,), on their device.
 
-    By |a|^2 - 2 a.p, which is |a - p|^2 without what is the same for all a, in chunks of `BLOCK` distances, never in
-    TF32: its ten bits cannot tell near ones apart.
+    It minimizes |a|^2 / 2 - a.p, which differs from |a - p|^2 / 2 only by a constant of p, in chunks of `BLOCK`
+    distances. It never uses TF32, whose ten bits cannot distinguish close candidates.
     """
     half = 0.5 * candidates.square().sum(1)
     chunks = points.split(max(1, BLOCK // len(candidates)))
@@ -34,7 +35,7 @@ def nearest(points: Tensor, candidates: Tensor) -> Tensor:
 
 @contextmanager
 def without_tf32() -> Iterator[None]:
-    """Compute matrix products in float32 in the block, even if training uses TF32."""
+    """Compute matrix products in the block in float32, even if training uses TF32."""
     before = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = False
     try:
@@ -44,20 +45,19 @@ def without_tf32() -> Iterator[None]:
 
 
 class GLANN(LatentModel):
-    """Codes on the unit sphere, and a network that maps noise of 32 dimensions to them.
+    """Codes on the unit sphere, and a network that maps 32-dimensional noise to them.
 
-    The codes are parameters, one row per training image: their number comes from the images, or from the weights when
-    these are loaded.
+    The codes are a parameter with one row per training image. Training images or loaded weights set the number of rows.
 
-    Departs: the paper cites GLANN's numbers and trains none; settings are those of yedidh/glann, its generator is
-    Table 3's decoder as for all models (the original has leaky ReLU, and batch norm on MNIST only), with moving
-    statistics when sampling (the original keeps those of the batch).  No switch.
-    Departs: the original's alternative to the perceptual loss is called L2 and is a mean absolute error; ours is the
-    squared error of the other models (`glann-mse`).  To switch: recon.
+    Departs: the paper cites GLANN's numbers and does not train it. The settings here are those of yedidh/glann, with
+    two exceptions. The generator is Table 3's decoder, as for all models; the original has leaky ReLU, and batch norm
+    on MNIST only. Sampling uses the running statistics of batch norm; the original uses those of the batch.  No switch.
+    Departs: the original's alternative to the perceptual loss is called L2, but is a mean absolute error. Here it is
+    the squared error of the other models (`glann-mse`).  To switch: recon.
 
     Args:
         image_shape: (C, H, W).
-        nz: of the data set; GLANN's codes have a size of their own.
+        nz: size of the latent of the other models; GLANN ignores it.
         codes: size of a code, 64 for all data sets (yedidh/glann).
         noise: size of the noise.
         recon: reconstruction loss, a key of `zoo.losses.RECON`.
@@ -72,7 +72,7 @@ class GLANN(LatentModel):
     ):
         check_sizes(image_shape, nz)
         check_positive(noise=noise)
-        super().__init__(image_shape, codes)  # what the decoder takes
+        super().__init__(image_shape, codes)  # the decoder's input is a code
         self.noise, self.recon = noise, reconstruction(recon)
         self.decoder = Decoder(image_shape, codes)
         self.mapping = nn.Sequential(
@@ -81,11 +81,11 @@ class GLANN(LatentModel):
             nn.Linear(128, codes, bias=False),
         )  # fmt: skip
         self.codes = nn.Parameter(torch.zeros(0, codes))
-        self.register_buffer("trained", torch.tensor(False))  # whether the codes have been trained for an epoch
+        self.register_buffer("trained", torch.tensor(False))  # whether an epoch has trained the codes
         self.register_buffer("begun", torch.tensor(False))  # whether the second stage has begun
 
     def glo_loss(self, x: Tensor, index: Tensor) -> Loss:
-        """The reconstruction loss of images (B, C, H, W) from their codes, which are scaled to length 1."""
+        """The reconstruction loss of images (B, C, H, W) from their codes, scaled to length 1."""
         z = self.codes[index]
         recon = self.recon(
             x, self.decoder(z / row_norms(z).detach())
@@ -93,18 +93,18 @@ class GLANN(LatentModel):
         return recon, {"recon": recon}
 
     def imle_loss(self, e: Tensor, z: Tensor) -> Loss:
-        """Mean squared error of mapped noise, (B, noise), to the codes that it was matched with, (B, nz)."""
+        """Mean squared error between mapped noise, (B, noise), and the codes matched with it, (B, nz)."""
         distance = (self.mapping(e) - z).square().mean()
         return distance, {"distance": distance}
 
     @torch.no_grad()
     def project(self) -> None:
-        """Scale all codes to length 1, in place: optimizers hold references to the parameter."""
+        """Scale all codes to length 1, in place, as optimizers hold references to the parameter."""
         self.codes.div_(row_norms(self.codes))
 
     @torch.no_grad()
     def match(self) -> tuple[Tensor, Tensor]:
-        """Noise (N, noise), and the codes (N, nz): of twice as many draws, the one that is mapped nearest to each."""
+        """Noise (N, noise) and codes (N, nz): for each code, the nearest after mapping of 2N draws of noise."""
         codes = self.codes.detach()
         batches = max(1, 2 * len(codes) // DRAWS)
         e = torch.randn(batches * DRAWS, self.noise, device=codes.device)
@@ -112,13 +112,13 @@ class GLANN(LatentModel):
         return e[nearest(codes, mapped)], codes
 
     def stages(self, x: Tensor) -> Iterator[Stage]:
-        """Codes and decoder; then the mapping, matched anew every epoch."""
+        """First codes and decoder, then the mapping. Every epoch of the mapping matches noise and codes again."""
         if len(self.codes) != len(x):
             self.codes = nn.Parameter(0.01 * torch.randn(len(x), self.nz, device=self.device))
         index = torch.arange(len(x), device=self.device)  # the images may be on another device
 
         def indexed_images() -> tuple[Tensor, Tensor]:
-            if self.trained:  # not before the first epoch, in which the codes are still small
+            if self.trained:  # not before the first epoch, as the initial codes are small
                 self.project()
             self.trained.fill_(True)
             return x, index
@@ -130,12 +130,12 @@ class GLANN(LatentModel):
         yield Stage("imle", self.match, [Update(self.imle_loss, {"mapping": [*self.mapping.parameters()]})])
 
     def to_sphere(self, e: Tensor) -> Tensor:
-        """Noise, (B, noise), on the sphere of codes: (B, nz)."""
+        """Map noise, (B, noise), to the unit sphere: (B, nz)."""
         z: Tensor = self.mapping(e)
         return z / row_norms(z)
 
     def sample_latent(self, n: int, generator: torch.Generator) -> Tensor:
-        """e ~ N(0, I), mapped and scaled to length 1: (n, nz)."""
+        """Draw e ~ N(0, I), map it, and scale it to length 1: (n, nz)."""
         return self.to_sphere(self.draw_noise(n, generator))
 
     def latent_path(self, n: int, t: Tensor, generator: torch.Generator) -> Tensor:
@@ -156,6 +156,6 @@ class GLANN(LatentModel):
 
 
 def row_norms(z: Tensor) -> Tensor:
-    """Norms of vectors, (B, d) -> (B, 1); not below 1e-12."""
+    """Norms of vectors, at least 1e-12: (B, d) -> (B, 1)."""
     norms: Tensor = z.norm(dim=1, keepdim=True)
     return norms.clamp_min(1e-12)

@@ -1,4 +1,4 @@
-"""Generative Latent Flow: a deterministic auto-encoder and a flow on its latents (Section 3)."""
+"""Generative Latent Flow (GLF): a deterministic auto-encoder and a flow on its latents (Section 3)."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class GLF(LatentModel):
         image_shape: (C, H, W).
         nz: size of the latent.
         k: width of the flow's networks.
-        beta: weight of the reconstruction.  With stop-gradient it is irrelevant up to Adam's epsilon.
-        stop_gradient: whether the flow's loss stays out of the encoder (Section 3.3: it must; without it
-            the model is the paper's "regularized GLF").
+        beta: weight of the reconstruction. With stop_gradient it has no effect, apart from Adam's epsilon.
+        stop_gradient: stop the gradient of the flow's loss at the latents (Section 3.3). Without it, the model is the
+            paper's "regularized GLF".
         recon: reconstruction loss, a key of `zoo.losses.RECON`.
-        blocks, bound: of the flow, see `zoo.flows.Flow`.
-        bn_eps: batch norm's epsilon.  The decoder's first batch norm hides the latents' scale down to it,
-            so it sets how far regularized GLF can shrink them (Section 4.2.1).
+        blocks, bound: passed to `zoo.flows.Flow`.
+        bn_eps: epsilon of batch norm. The decoder's first batch norm normalizes away the scale of the latents, down to
+            this epsilon. So it limits how far regularized GLF can shrink them (Section 4.2.1).
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class GLF(LatentModel):
         self.flow = Flow(nz, k, blocks, bound)
 
     def loss(self, x: Tensor) -> Loss:
-        """Eq. (2): beta * recon + NLL, means over the batch."""
+        """Eq. (2): beta * recon + NLL, mean over the batch."""
         z = self.encoder(x)
         recon = self.recon(x, self.decoder(z))
         nll, _ = self.flow_loss(z.detach() if self.stop_gradient else z)
@@ -64,7 +64,7 @@ class GLF(LatentModel):
         return [*self.encoder.parameters(), *self.decoder.parameters()]
 
     def stages(self, x: Tensor) -> Iterator[Stage]:
-        """One stage, one update, two groups: weight decay is on the flow only (B.1)."""
+        """One stage with one update of two groups, as weight decay applies to the flow only (B.1)."""
         groups = {"ae": self.autoencoder(), "flow": [*self.flow.parameters()]}
         yield Stage("train", lambda: (x,), [Update(self.loss, groups)])
 
@@ -82,9 +82,9 @@ class GLF(LatentModel):
 
 
 class TwoStageGLF(GLF):
-    """GLF trained in two stages, first the auto-encoder, then the flow on its latents (end of Section 3.3).
+    """GLF trained in two stages: first the auto-encoder, then the flow on its latents (end of Section 3.3).
 
-    The latents are those of evaluation mode, computed once: nothing changes them any more.
+    The latents are computed once, in evaluation mode, as the second stage does not change the encoder.
     """
 
     def recon_loss(self, x: Tensor) -> Loss:

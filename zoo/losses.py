@@ -1,11 +1,11 @@
-"""Losses, summed over pixels or dimensions and averaged over the batch: beta means nothing otherwise.
+"""Losses. They are summed over pixels or dimensions and averaged over the batch; the values of beta rely on this.
 
-The perceptual loss alone is a mean; see `zoo.perceptual`.
+Only the perceptual loss is a mean over pixels; see `zoo.perceptual`.
 
-Departs: the paper does not say how its squared error is reduced; only the sum gives its values of beta the
-effect that it describes (Sections 3.4 and 4.2.1).  No switch: divide beta by the number of pixels.
-Departs: the paper leaves open whether beta multiplies the squared error or half of it; it calls beta the
-decoder's precision (Section 3.4), which makes it half.  To switch: recon="sse" (`vae-full-sse`, ...).
+Departs: the paper does not say how its squared error is reduced. Only a sum over pixels gives its values of beta the
+effect that it describes (Sections 3.4 and 4.2.1).  No switch: divide beta by the number of pixels instead.
+Departs: the paper does not say whether beta multiplies the squared error or half of it. It calls beta the decoder's
+precision (Section 3.4), so it is half.  To switch: recon="sse" (`vae-full-sse`, ...).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def half_sse(x: Tensor, y: Tensor) -> Tensor:
 
 
 def bce(x: Tensor, y: Tensor) -> Tensor:
-    """-log of a Bernoulli likelihood, pixels in [0, 1] as probabilities: summed over pixels, mean over the batch."""
+    """Binary cross-entropy of pixels x in [0, 1] under probabilities y: summed over pixels, mean over the batch."""
     return nn.functional.binary_cross_entropy(y, x, reduction="sum") / len(x)
 
 
@@ -39,12 +39,12 @@ RECON: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "bce": bce,
     "perceptual": perceptual,
 }
-PRETRAINED: dict[str, Weights] = {"perceptual": VGG16}  # what must be on the disk before training
-FP32_ONLY = {"bce"}  # a probability that bf16 rounds to 1 has no logarithm of its complement
+PRETRAINED: dict[str, Weights] = {"perceptual": VGG16}  # weights that a loss needs
+FP32_ONLY = {"bce"}  # bf16 rounds probabilities near 1 to 1, and log(1 - 1) is infinite
 
 
 def reconstruction(name: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """A reconstruction loss (x, y) -> () by name, or a ValueError that lists the known ones."""
+    """The reconstruction loss (x, y) -> () of a name; raise ValueError if the name is unknown."""
     if name not in RECON:
         raise ValueError(f"unknown reconstruction loss {name!r}. Known: {', '.join(RECON)} (zoo/losses.py)")
     return RECON[name]
@@ -64,7 +64,7 @@ def gaussian_nll(x: Tensor, y: Tensor, log_gamma: Tensor) -> Tensor:
 
 
 def draw_gaussian(mu: Tensor, logvar: Tensor) -> Tensor:
-    """Reparameterised draw from N(mu, diag exp(logvar)), from the global generator of the device."""
+    """Reparameterized draw from N(mu, diag exp(logvar)), by the device's global generator."""
     return mu + (0.5 * logvar).exp() * torch.randn_like(mu)
 
 
@@ -74,10 +74,10 @@ def binary_loss(logits: Tensor, label: float) -> Tensor:
 
 
 def imq_mmd(z: Tensor, p: Tensor, sigma2: float) -> Tensor:
-    """Squared maximum mean discrepancy of two samples (B, nz) of equal size, inverse multiquadratic kernels.
+    """Squared maximum mean discrepancy (MMD) of two samples (B, nz), with inverse multiquadratic kernels.
 
-    Sum over C in 2 nz sigma2 {.1, .2, .5, 1, 2, 5, 10} of k(a, b) = C / (C + |a - b|^2); within-set terms without
-    their diagonals (unbiased), the cross term with it, as in tolstikhin/wae.  May be below zero.
+    The kernel is the sum of C / (C + |a - b|^2) over C = 2 nz sigma2 {.1, .2, .5, 1, 2, 5, 10}. As in tolstikhin/wae,
+    terms within a sample omit the diagonal (unbiased) and the cross term includes it. The result may be negative.
 
     Args:
         z: latents of the batch.

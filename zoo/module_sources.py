@@ -1,4 +1,4 @@
-"""The source of an external module, and of the modules of its folder that it imports: they identify its version."""
+"""Read the sources that determine the revision of an external model: its module and the local modules it imports."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ DIGESTS: WeakKeyDictionary[ModuleType, str] = WeakKeyDictionary()
 
 
 def module_sources(module: str) -> dict[str, bytes]:
-    """Name -> source of an imported module and of all modules of its folder that it imports, sorted by name.
+    """Name -> source of an imported module and of all modules in its folder that it imports, sorted by name.
 
-    Imports are found by import statements, not in `sys.modules`: modules that another model imported must not count, or
-    a worker process would find other sources than the plan did. Imports by a name that is computed are not found.
-    (ModuleFinder of the standard library fails for packages without an __init__.py.)
+    It searches import statements, not `sys.modules`. Modules that another model has imported must not count, because a
+    worker process may not have imported them. Imports with a computed name are not found.
+    (The standard library's ModuleFinder fails for packages without an __init__.py.)
 
     Raises:
         OSError, TypeError: the source of the module cannot be read.
-        ValueError: a file has changed since it was imported, so the code in memory is not the code on the disk.
+        ValueError: a file has changed since it was imported, so the loaded code differs from the file.
     """
     root = folder(module)
     sources: dict[str, bytes] = {}
@@ -39,12 +39,12 @@ def module_sources(module: str) -> dict[str, bytes]:
         name = pending.pop()
         top = name.split(".")[0]
         path = _file(name, root)
-        # Next to an installed package are packages of others.
+        # The folder of an installed package also holds unrelated packages.
         if path is None or name in sources or top in EXCLUDED or (is_installed(root) and top != module.split(".")[0]):
             continue
         sources[name] = path.read_bytes()
         pending += _imports(name, path, sources[name])
-    if module not in sources:  # it has its own loader
+    if module not in sources:  # imported by a custom loader
         sources[module] = inspect.getsource(sys.modules[module]).encode()
     for name, text in sources.items():
         if (loaded := sys.modules.get(name)) is not None:
@@ -55,9 +55,9 @@ def module_sources(module: str) -> dict[str, bytes]:
 
 
 def class_sources(model_class: type) -> dict[str, bytes]:
-    """Name -> source of the module of an external class, and of those of its base classes.
+    """Name -> source of the modules of an external class and of its base classes.
 
-    Raises as `module_sources`.
+    Raises the errors of `module_sources`.
     """
     modules = (part.__module__ for part in model_class.__mro__ if part.__module__.split(".")[0] not in EXCLUDED)
     sources: dict[str, bytes] = {}
@@ -70,7 +70,7 @@ def folder(module: str) -> Path:
     """The folder on the Python path that a module was imported from. Symbolic links are not followed.
 
     Raises:
-        TypeError: it has no file.
+        TypeError: the module has no file.
     """
     path = Path(os.path.abspath(inspect.getfile(sys.modules[module])))
     return path.parents[module.count(".") + (path.name == "__init__.py")]
@@ -88,11 +88,11 @@ def _file(name: str, root: Path) -> Path | None:
 
 
 def _imports(name: str, path: Path, text: bytes) -> Iterator[str]:
-    """Names of modules, and of their packages, that a source may import; some are names of no module."""
+    """Dotted names that a source may import, and their packages. Some of them are not modules."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     try:
         nodes = [*ast.walk(ast.parse(text))]
-    except (SyntaxError, ValueError):  # it was not imported yet, and its import will fail
+    except (SyntaxError, ValueError):  # not imported yet; its import will report the error
         return
     for node in nodes:
         dotted_names: list[str] = []
@@ -101,7 +101,7 @@ def _imports(name: str, path: Path, text: bytes) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             try:
                 base = importlib.util.resolve_name("." * node.level + (node.module or ""), package or None)
-            except ImportError:  # above the top
+            except ImportError:  # a relative import beyond the top-level package
                 continue
             dotted_names = [f"{base}.{alias.name}" for alias in node.names]
         for dotted_name in dotted_names:

@@ -1,11 +1,12 @@
 """The networks that all models share, and the adversary of WAE-GAN (Appendix B.3).
 
-Up to 64x64 they are Table 3's, above that a pair after DCGAN (Appendix B.1: at 256x256, 24.5 million parameters; one
-step of GLF on a batch of 64 took 2.5 GB at its peak on a CPU, 0.8 of them before it began); `trunk` and `Decoder` alone
-look at the size of the images.  Order is convolution, batch norm, ReLU; kernel 4, stride 2, padding 1; biases are kept.
+Images up to 64x64 use the networks of Table 3. Larger images use networks after DCGAN (Appendix B.1). At 256x256 these
+have 24.5 million parameters; a step of GLF on a batch of 64 peaks at 2.5 GB on a CPU, 0.8 GB of which precede the step.
+Only `trunk` and `Decoder` depend on the image size. Layers are convolution, batch norm, ReLU, in this order, with
+kernel 4, stride 2, padding 1 and biases.
 
-Departs: the paper names neither the initialisation nor batch norm's constants; they are PyTorch's defaults (momentum
-0.1, eps 1e-5).  To switch: bn_eps of GLF (`glf-bn-eps`, `glf-regularized-bn-eps`).
+Departs: the paper specifies neither the initialization nor the constants of batch norm. They are PyTorch's defaults
+(momentum 0.1, eps 1e-5).  To switch: bn_eps of GLF (`glf-bn-eps`, `glf-regularized-bn-eps`).
 """
 
 from __future__ import annotations
@@ -16,12 +17,10 @@ import torch
 from torch import Tensor, nn
 
 FC = 1024  # Table 3: width of the fully connected layers
-EPS = 1e-5  # batch norm's; PyTorch's default
-MAX_INFOGAN_SIDE = 64  # side of the largest images that Table 3's networks are for
-MAX_SMALLEST_SIDE = (
-    16  # side at DCGAN's smallest size, at most: with 1024 channels and nz 64, 17 million weights in one layer
-)
-MAX_CHANNELS = 1024  # DCGAN: channels at the smallest size, halved with every doubling of the side
+EPS = 1e-5  # epsilon of batch norm; PyTorch's default
+MAX_INFOGAN_SIDE = 64  # largest side for which Table 3's networks are used
+MAX_SMALLEST_SIDE = 16  # largest side after all halvings: with 1024 channels and nz 64, 17 million weights in one layer
+MAX_CHANNELS = 1024  # DCGAN: channels at the smallest side; each doubling of the side halves them
 
 
 def trunk(image_shape: Sequence[int], eps: float = EPS) -> tuple[list[nn.Module], int]:
@@ -41,12 +40,12 @@ def _infogan_trunk(image_shape: Sequence[int], eps: float) -> tuple[list[nn.Modu
 
 
 def dcgan_widths(side: int) -> list[int]:
-    """Channels after each halving of the side: 32, 64, ..., 1024 for 256, which ends at 4x4.
+    """Channels after each halving of the side: 32, 64, ..., 1024 for a side of 256, which ends at 4x4.
 
-    The side is halved as often as it stays whole and at least 4.
+    The side is halved as long as it stays an integer of at least 4.
 
     Raises:
-        ValueError: the smallest side would be above `MAX_SMALLEST_SIDE`; names the next side that works.
+        ValueError: the smallest side exceeds `MAX_SMALLEST_SIDE`. The message gives the next side that works.
     """
     halvings = _halvings(side)
     if side >> halvings > MAX_SMALLEST_SIDE:
@@ -54,9 +53,9 @@ def dcgan_widths(side: int) -> list[int]:
             other for other in range(side + 4, 2 * side + 1, 4) if other >> _halvings(other) <= MAX_SMALLEST_SIDE
         )
         raise ValueError(
-            f"images of {side}x{side} can be halved only to {side >> halvings}x{side >> halvings}, too large for the "
-            f"linear layer there (at most {MAX_SMALLEST_SIDE}x{MAX_SMALLEST_SIDE}, zoo/nets.py); the next larger "
-            f"size that works is {next_side}x{next_side}"
+            f"images of {side}x{side} can be halved only to {side >> halvings}x{side >> halvings}; the linear layer "
+            f"takes at most {MAX_SMALLEST_SIDE}x{MAX_SMALLEST_SIDE} (zoo/nets.py). The next larger size that works "
+            f"is {next_side}x{next_side}"
         )
     return [MAX_CHANNELS >> (halvings - n) for n in range(1, halvings + 1)]
 
@@ -66,7 +65,7 @@ def _halvings(side: int) -> int:
 
 
 def _dcgan_trunk(image_shape: Sequence[int], eps: float) -> tuple[list[nn.Module], int]:
-    """DCGAN's discriminator without its last layer: leaky ReLU 0.2, batch norm on all layers but the first."""
+    """DCGAN's discriminator without its last layer: leaky ReLU 0.2, and batch norm in all layers but the first."""
     c, side = image_shape[0], image_shape[1]
     first, *later_widths = widths = dcgan_widths(side)
     layers: list[nn.Module] = [nn.Conv2d(c, first, 4, 2, 1), nn.LeakyReLU(0.2)]
@@ -89,8 +88,8 @@ class Encoder(nn.Sequential):
 class GaussianEncoder(nn.Module):
     """The encoder of a VAE: (B, C, H, W) in [0, 1] -> mu, logvar, each (B, nz).
 
-    Departs: the paper's head "returns the standard deviation"; ours returns the logarithm of the variance,
-    which describes the same family and cannot become negative.  To switch: zoo/nets.py, GaussianEncoder.
+    Departs: the paper's head "returns the standard deviation". This head returns the logarithm of the variance. Both
+    describe the same distributions, but a log-variance may have any sign.  To switch: zoo/nets.py, GaussianEncoder.
     """
 
     def __init__(self, image_shape: Sequence[int], nz: int, eps: float = EPS):
@@ -100,7 +99,7 @@ class GaussianEncoder(nn.Module):
         self.head = nn.Linear(self.width, 2 * nz)
 
     def features(self, x: Tensor) -> Tensor:
-        """What the last layer sees: (B, width), Table 3's 1024."""
+        """The input of the last layer: (B, width); the width is 1024 in Table 3."""
         h: Tensor = self.trunk(x)
         return h
 
@@ -117,10 +116,10 @@ class GaussianEncoder(nn.Module):
 class Decoder(nn.Sequential):
     """The generator of InfoGAN (Table 3), or of DCGAN: (B, nz) -> (B, C, H, W) in [0, 1].
 
-    Departs: the table's last row reads 128 channels; an image needs C.  No switch: nothing else is an image.
-    Departs: B.1's networks for CelebA-HQ are "based on DCGAN" and no more is said; ours begin at 4x4 with DCGAN's 1024
-    channels, have its kernels of 4 and as many layers as 256x256 needs, and end in Table 3's sigmoid.  To switch:
-    zoo/nets.py, dcgan_widths.
+    Departs: the last row of Table 3 has 128 channels. An image needs C.  No switch: other outputs are not images.
+    Departs: B.1 only says that its networks for CelebA-HQ are "based on DCGAN". The decoder here begins at 4x4 with
+    DCGAN's 1024 channels. It has DCGAN's kernels of 4, as many layers as 256x256 needs, and Table 3's final sigmoid.
+    To switch: zoo/nets.py, dcgan_widths.
     """
 
     def __init__(self, image_shape: Sequence[int], nz: int, eps: float = EPS):
@@ -140,7 +139,7 @@ def _infogan(image_shape: Sequence[int], nz: int, eps: float) -> list[nn.Module]
 
 
 def _dcgan(image_shape: Sequence[int], nz: int, eps: float) -> list[nn.Module]:
-    """DCGAN's generator: batch norm and ReLU on all layers but the last."""
+    """DCGAN's generator: batch norm and ReLU in all layers but the last."""
     c, side = image_shape[0], image_shape[1]
     first, *later_widths = widths = dcgan_widths(side)[::-1]
     small = side >> len(widths)
@@ -163,9 +162,9 @@ class Adversary(nn.Sequential):
 
 
 class SkipMLP(nn.Module):
-    """Second-stage network of Two-Stage VAE: three layers of 1024, the input joined to the last of them.
+    """Network of the second stage of Two-Stage VAE: (B, nz) -> one (B, nz) tensor per head.
 
-    (B, nz) -> one (B, nz) tensor per head; heads are linear on concat(input, hidden).  No batch norm.
+    It has three hidden layers of 1024 units, without batch norm. Heads are linear on concat(input, hidden).
     Source: daib13/TwoStageVAE.
     """
 

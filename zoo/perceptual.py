@@ -1,7 +1,7 @@
-"""The perceptual loss of NAM (Hoshen & Wolf), which the paper uses (Appendix B.1): L1 distances in VGG-16's features.
+"""The perceptual loss of NAM (Hoshen & Wolf), which the paper uses (Appendix B.1): L1 distances of VGG-16 features.
 
-The pretrained network is a tool, not a part of any model: it is in no `state_dict`, no optimizer and no checkpoint, and
-is loaded when the first loss is asked for, so that a trained model is loaded and sampled without it.
+The pretrained network does not belong to any model. It is in no `state_dict`, optimizer or checkpoint. The first call
+of the loss loads it, so a trained model can be loaded and sampled without it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 @dataclass
 class Weights:
-    """A published file of weights that a loss needs; no other file of that name is taken for it.
+    """A published file of weights that a loss needs. A file of the same name but another hash is not used.
 
     Attributes:
-        name: of the file, as torch.hub keeps it.
-        digest: first digits of its sha256.
+        name: file name in torch.hub's cache.
+        digest: first digits of the sha256 of the file.
         download_command: the command that downloads it.
     """
 
@@ -32,31 +32,31 @@ class Weights:
 
     @property
     def path(self) -> Path | None:
-        """The published file, in torch hub's cache or in the folder AE_BENCH_DATA; else one of its name, or None."""
+        """The published file, in torch hub's cache or $AE_BENCH_DATA; otherwise another file of that name, or None."""
         files = [*self._files().values()]
         return next((path for path in files if self._is_published(path)), files[0] if files else None)
 
     @property
     def sha256(self) -> str:
-        """Hash of the file's bytes; "" where there is none."""
+        """Hash of the file at `path`; "" if there is none."""
         return "" if self.path is None else _hash(self.path)
 
     @property
     def problem(self) -> str | None:
-        """Why no file can be used here, and what to do; None where one can."""
+        """Why the weights cannot be used here, and what to do; None if they can."""
         files = self._files()
         if not files:
             return f"needs {self.name} in torch hub's cache or in the folder AE_BENCH_DATA: {self.download_command}"
         if any(map(self._is_published, files.values())):
             return None
         mismatches = " and ".join(
-            f"that in {location} has sha256 {_hash(path)[:8]}..." for location, path in files.items()
+            f"the file in {location} has sha256 {_hash(path)[:8]}..." for location, path in files.items()
         )
-        return (f"needs {self.name}, but of the files of that name {mismatches}, not {self.digest}...: remove "
-                f"{'it' if len(files) == 1 else 'them'}, and {self.download_command}")  # fmt: skip
+        return (f"needs {self.name} with sha256 {self.digest}..., but {mismatches}; remove "
+                f"{'it' if len(files) == 1 else 'them'} and run {self.download_command}")  # fmt: skip
 
     def _files(self) -> dict[str, Path]:
-        """Description of a folder, without paths, as it is shown in tables -> file of this name there."""
+        """Description of a folder -> its file of this name. Tables print the descriptions, which contain no paths."""
         data = os.environ.get("AE_BENCH_DATA")
         folders = {"torch hub's cache": Path(torch.hub.get_dir()) / "checkpoints"}
         folders |= {"the folder AE_BENCH_DATA": Path(data)} if data else {}
@@ -68,30 +68,31 @@ class Weights:
         return _hash(path).startswith(self.digest)
 
 
-VGG16 = Weights("vgg16-397923af.pth", "397923af", "python -m benchmarks.run fetch vgg16")  # torchvision's, of ImageNet
+# torchvision's weights, trained on ImageNet
+VGG16 = Weights("vgg16-397923af.pth", "397923af", "python -m benchmarks.run fetch vgg16")
 
-# Modules of torchvision's vgg16().features that are compared: conv1_2, conv2_2, conv3_2, conv4_3, pool5 (NAM).
+# Layers of torchvision's vgg16().features that NAM compares: conv1_2, conv2_2, conv3_2, conv4_3, pool5
 TAPS = (2, 7, 12, 21, 30)
-SMALLEST = 32  # pixels a side; smaller images are padded with zeros
+SMALLEST = 32  # smallest side in pixels; smaller images are padded with zeros
 
 
 def perceptual(x: Tensor, y: Tensor) -> Tensor:
-    """Mean |x - y| plus, for each tap, the mean |phi(x) - phi(y)|, all of equal weight: (B, C, H, W) twice -> ().
+    """Mean |x - y| plus the mean |phi(x) - phi(y)| of each tap, with equal weights: (B, C, H, W) twice -> ().
 
-    Pixels in [0, 1] are mapped to [-1, 1]; gray images are replicated to three channels, and those below 32x32 padded
-    with zeros before that (as yedidh/glann does).  The first three taps are used below 64x64, the first four below
-    128x128, all five above.  VGG's rectifiers work in place in NAM's code, so every tap but the last one used is
-    compared after its ReLU and the last one before it.
+    Images below 32x32 are padded with zeros, as in yedidh/glann. Then gray images are replicated to three channels, and
+    pixels in [0, 1] are mapped to [-1, 1]. The loss uses the first three taps below 64x64, the first four below
+    128x128, and all five from there on. In NAM's code, VGG's ReLUs work in place. So the last tap in use is compared
+    before its ReLU, and the others after theirs.
 
-    Departs: the paper's text speaks of activations alone; the code that it points to adds the images' own L1 distance,
-    and uses no ImageNet mean and standard deviation.  No switch: it is NAM's loss.
-    Departs: means over pixels and channels, not sums, as in NAM's code: beside another term in the objective it weighs
-    less than a squared error does.  To switch: beta.
-    Departs: for images above 64x64 yedidh/glann adds the same loss at a quarter of the size; ours has one size.  No
-    switch.
+    Departs: the paper's text mentions activations only. The code that it cites adds the L1 distance of the images, and
+    does not normalize by ImageNet's mean and standard deviation.  No switch: this is NAM's loss.
+    Departs: the loss is a mean over pixels and channels, as in NAM's code, not a sum. So it weighs less than a squared
+    error beside another term of the objective.  To switch: beta.
+    Departs: above 64x64, yedidh/glann adds the same loss on images of a quarter of the size. This loss uses the full
+    size only.  No switch.
 
     Raises:
-        ValueError: the weights are not there, or not the published ones.
+        ValueError: the weights are missing or are not the published ones.
     """
     prepared = [_prepare(images) for images in (x, y)]
     levels = 3 if prepared[0].shape[-1] < 64 else 4 if prepared[0].shape[-1] < 128 else 5
@@ -113,7 +114,7 @@ def _prepare(x: Tensor) -> Tensor:
 
 
 def _taps(layers: nn.Sequential, x: Tensor, levels: int) -> list[Tensor]:
-    """Features at the first taps: after the ReLU that follows, but for the last one."""
+    """Features at the first `levels` taps: the last one before its ReLU, the others after it."""
     last = TAPS[levels - 1]
     compared = {tap + 1 for tap in TAPS[: levels - 1]} | {last}
     features = []
@@ -125,7 +126,7 @@ def _taps(layers: nn.Sequential, x: Tensor, levels: int) -> list[Tensor]:
 
 
 def _hash(path: Path) -> str:
-    """Hash of a file's bytes; 500 MB take a second, so it is kept while the file stays as it is."""
+    """Hash of a file, cached until the file changes, as hashing 500 MB takes a second."""
     status = path.stat()
     return _sha256(path, status.st_mtime_ns, status.st_size)
 
@@ -140,11 +141,11 @@ def vgg16(device: torch.device) -> nn.Sequential:
     """VGG-16's convolutions, frozen and in evaluation mode.
 
     Raises:
-        ValueError: the weights are not there, not the published ones, or cannot be read.
+        ValueError: the weights are missing, are not the published ones, or cannot be read.
     """
     if problem := VGG16.problem:
         raise ValueError(f"the perceptual loss {problem}")
-    assert VGG16.path is not None  # else there would be a problem
+    assert VGG16.path is not None  # otherwise VGG16.problem would be set
     return _load(VGG16.path, VGG16.sha256, device)
 
 
@@ -158,8 +159,8 @@ def _load(path: Path, digest: str, device: torch.device) -> nn.Sequential:
         state = torch.load(path, map_location="cpu", weights_only=True)
         features = {name.removeprefix("features."): t for name, t in state.items() if name.startswith("features.")}
         net.load_state_dict(features, assign=True)
-    except Exception as error:  # torch raises many kinds for a broken file, and advises to execute it
+    except Exception as error:  # torch raises many types for a broken file, and suggests to execute its code
         raise ValueError(
-            f"{path.name} is not a file of VGG-16's weights: remove it, and {VGG16.download_command}"
+            f"{path.name} does not contain VGG-16 weights: remove it and run {VGG16.download_command}"
         ) from error
     return net.to(device).eval().requires_grad_(False)

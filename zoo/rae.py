@@ -1,4 +1,4 @@
-"""The regularised auto-encoder with a Gaussian mixture fitted to its latents (Ghosh et al.; Appendix B.5)."""
+"""The regularized auto-encoder (RAE), with a Gaussian mixture fitted to its latents (Ghosh et al.; Appendix B.5)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from zoo.nets import Decoder, Encoder
 
 
 class RAE(LatentModel):
-    """Deterministic auto-encoder with an L2 penalty on the latents; the density is fitted afterwards.
+    """Deterministic auto-encoder with an L2 penalty on the latents. The density is fitted after training.
 
-    Departs: B.5 prints the penalty's weight as "beta = 0.5" and calls it gamma just before; it is gamma here,
-    of half the squared norm, as B.5's "a penalty on the norm" is in RAE's code.  To switch: gamma.
-    Departs: no regulariser of the decoder, as B.5 describes none; RAE's own code has several.  To switch:
+    Departs: B.5 first calls the weight of the penalty gamma, then prints "beta = 0.5". Here it is gamma. It multiplies
+    half the squared norm, as RAE's code does; B.5 says only "a penalty on the norm".  To switch: gamma.
+    Departs: the decoder has no regularizer, as B.5 describes none. RAE's own code offers several.  To switch:
     decoder_l2 (`rae-l2-gmm`), spectral_norm (`rae-sn-gmm`).
 
     Args:
         image_shape: (C, H, W).
         nz: size of the latent.
         gamma: weight of ||z||^2 / 2 (B.5: 0.5, the best of 0.1, 0.5, 1, 2).
-        decoder_l2: weight of the decoder's squared weights, in units of the squared error's mean over pixels.
-        spectral_norm: divide each weight of the decoder by its largest singular value.
+        decoder_l2: weight of the sum of the decoder's squared weights, if the squared error is a mean over pixels.
+        spectral_norm: divide each weight matrix of the decoder by its largest singular value.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class RAE(LatentModel):
         self.mixture = GaussianMixture(nz)
 
     def loss(self, x: Tensor) -> Loss:
-        """SSE + gamma * ||z||^2 / 2 (and the decoder's L2), means over the batch."""
+        """SSE + gamma * ||z||^2 / 2 (plus the L2 term of the decoder), mean over the batch."""
         z = self.encoder(x)
         recon = sse(x, self.decoder(z))
         penalty = 0.5 * z.square().sum() / len(z)
@@ -63,19 +63,19 @@ class RAE(LatentModel):
         return objective, parts
 
     def stages(self, x: Tensor) -> Iterator[Stage]:
-        """One stage; then the mixture is fitted to the latents of all training images."""
+        """One stage. After it, the mixture is fitted to the latents of all training images."""
         groups = {"ae": [*self.encoder.parameters(), *self.decoder.parameters()]}
         yield Stage("train", lambda: (x,), [Update(self.loss, groups)])
         self.mixture.fit(self.encode(x))
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """Under the mixture, (B,) float64."""
+        """Log-density under the mixture, (B,) float64."""
         if not self.mixture.fitted:
             raise NotFitted("RAE+GMM has no density of latents before its mixture is fitted")
         return self.mixture.log_prob(z)
 
     def sample_latent(self, n: int, generator: torch.Generator) -> Tensor:
-        """z from the mixture: (n, nz)."""
+        """Draw z from the mixture: (n, nz)."""
         if not self.mixture.fitted:
             raise NotFitted("RAE+GMM cannot sample before its mixture is fitted")
         return self.mixture.sample(n, generator).float().to(self.device)

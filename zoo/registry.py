@@ -1,6 +1,6 @@
-"""The models by name.  `MODELS` is the registry: adding a model is one file and one row here.
+"""The registry of models, `MODELS`. To add a model, add one file and one row.
 
-Importing this module imports no torch: a row names its class, which is imported on first use.
+This module does not import torch. A row names its class, which is imported on first use.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from zoo.base import LatentModel
 
 Scalar = float | int | str | bool
-DATASET_ARGUMENTS = ("image_shape", "nz", "k")  # of a model's class: the data set gives them
+DATASET_ARGUMENTS = ("image_shape", "nz", "k")  # arguments of a model's class that the data set sets
 RECON_LABELS = {
     "half-sse": "MSE",
     "sse": "β SSE",
     "bce": "BCE",
     "perceptual": "perceptual loss",
 }  # as tables print them
-RECON_ALIASES = {"mse": "half-sse"}  # another name -> the loss's name
+RECON_ALIASES = {"mse": "half-sse"}  # alias -> name of the loss
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Entry:
     """One row of the registry.
 
     Attributes:
-        source: "module:Class" in this package, imported on first use; or the class itself.
-        label: as tables print it.
-        revision: raised when the model's mathematics changes, so that old records do not count as new ones.
-        hyper: what makes this row a variant of its class; JSON scalars.
-        like: the model whose protocol rows it borrows; "" for its own.
-        code: folder that an external class was imported from; "" for this package.
+        source: "module:Class" in this package, imported on first use, or the class itself.
+        label: label in tables.
+        revision: version of the model's mathematics. Raise it when they change, so that old records no longer count.
+        hyper: hyper-parameters that distinguish this row from other rows of its class; JSON scalars.
+        like: model whose protocol rows it borrows; "" if it has its own.
+        code: folder that an external class was imported from; "" for classes of this package.
     """
 
     source: str | type[LatentModel]
@@ -51,7 +51,7 @@ class Entry:
 
     @cached_property
     def model(self) -> type[LatentModel]:
-        """The class; called with image_shape, nz, k (where its signature has it) and hyper-parameters."""
+        """The class. Its arguments are image_shape, nz, k (only if it has a flow) and hyper-parameters."""
         if not isinstance(self.source, str):
             return self.source
         module, _, name = self.source.partition(":")
@@ -72,7 +72,7 @@ MODELS: dict[str, Entry] = {
     "glf":                        Entry("glf:GLF",               "GLF"),
     "glann":                      Entry("glann:GLANN",           "GLANN with perceptual loss"),
     "glf-perceptual":             Entry("glf:GLF",               "GLF + perceptual loss", hyper={"recon": "perceptual"}),
-    # named in the text
+    # mentioned in the text
     "wae-mmd":                    Entry("wae:WAEMMD",            "WAE-MMD"),
     "glf-two-stage":              Entry("glf:TwoStageGLF",       "GLF, two stages"),
     "glann-mse":                  Entry("glann:GLANN",           "GLANN, MSE", hyper={"recon": "half-sse"}),
@@ -88,7 +88,7 @@ MODELS: dict[str, Entry] = {
     "vae-flow-prior-100":         Entry("vae:FlowPriorVAE",      "VAE + flow prior, β = 100", hyper={"beta": 100.0}),
     "vae-flow-prior-400":         Entry("vae:FlowPriorVAE",      "VAE + flow prior, β = 400", hyper={"beta": 400.0}),
     "vae-flow-prior-learned":     Entry("vae:FlowPriorVAE",      "VAE + flow prior, learned γ", hyper={"learn_gamma": True}),
-    # other readings of the paper, and its ancestors' variants
+    # other readings of the paper, and variants from the papers that it cites
     "vae-flow-posterior-conditional": Entry("vae:FlowPosteriorVAE",  "VAE + flow posterior given x", hyper={"conditional": True}),
     "rae-l2-gmm":                 Entry("rae:RAE",               "RAE (L2) + GMM",  hyper={"decoder_l2": 1e-7}),  # Ghosh et al.: 1e-7
     "rae-sn-gmm":                 Entry("rae:RAE",               "RAE (SN) + GMM",  hyper={"spectral_norm": True}),
@@ -107,21 +107,21 @@ ADOPTED: dict[str, Entry] = {}  # external classes that `adopt` has imported in 
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: " (did you mean 'glf'?)", or "" if no known name is similar."""
+    """A hint for a message about an unknown name: " (did you mean 'glf'?)", or "" if no known name is similar."""
     matches = difflib.get_close_matches(name, known, 1)
     return f" (did you mean {matches[0]!r}?)" if matches else ""
 
 
 def is_external(name: str) -> bool:
-    """Whether a name is of the form package.module:Class, maybe with a loss: package.module:Class+bce."""
+    """Whether a name has the form package.module:Class, with or without a loss: package.module:Class+bce."""
     return re.fullmatch(r"\w+(\.\w+)*:\w+(\+.*)?", name) is not None
 
 
 def entry(name: str) -> Entry:
-    """The row of a model: of the registry, of a variant such as "vae+perceptual", or of a class that was adopted.
+    """The row of a model of the registry, of a variant such as "vae+perceptual", or of an adopted class.
 
     Raises:
-        ValueError: unknown; lists the known names.
+        ValueError: the name is unknown. The message lists the known names.
     """
     if name in MODELS or name in ADOPTED:
         return MODELS.get(name) or ADOPTED[name]
@@ -129,21 +129,21 @@ def entry(name: str) -> Entry:
     if plus and (base in MODELS or base in ADOPTED):
         return _with_recon(base, recon)
     if is_external(name):
-        raise ValueError(f"{name} was not imported here: zoo.adopt({name!r}) does it, if its code is trusted")
+        raise ValueError(f"{name} has not been imported: call zoo.adopt({name!r}) first, if you trust its code")
     known = f"{', '.join(MODELS)} (zoo/registry.py), package.module:Class"
     raise ValueError(f"unknown model {name!r}{did_you_mean(name, MODELS)}. Known: {known}")
 
 
 def adopt(name: str, like: str = "", folder: Path | None = None) -> Entry:
-    """`entry`, but a name of the form package.module:Class is imported: its module's code runs.
+    """Like `entry`, but import a name of the form package.module:Class. The code of its module runs.
 
     Args:
-        name: as `entry` takes it.
-        like: a model whose protocol rows such a class borrows; "" for its own, in its class attribute `protocols`.
-        folder: where to look for its module before the Python path; None is the current folder.
+        name: a name that `entry` accepts.
+        like: model whose protocol rows an external class borrows; "" if its class attribute `protocols` has its own.
+        folder: folder to search for the module before the Python path; None means the current folder.
 
     Raises:
-        ValueError: unknown, not importable, or no model; says why.
+        ValueError: the name is unknown, cannot be imported, or is not a model. The message gives the reason.
     """
     base = name.partition("+")[0]
     if is_external(base):
@@ -157,7 +157,7 @@ def variant(name: str, recon: str) -> str:
     """The name of a model with another reconstruction loss: "vae" -> "vae+perceptual", "glf" -> "glf-perceptual".
 
     Raises:
-        ValueError: unknown model or loss, or the model has no such choice.
+        ValueError: the model or the loss is unknown, or the model has only one loss.
     """
     requested = _with_recon(name, recon)
 
@@ -178,22 +178,22 @@ def _with_recon(name: str, recon: str) -> Entry:
     if "recon" not in defaults(row):
         supported = ", ".join(m for m, its in MODELS.items() if "recon" in defaults(its) and not its.hyper)
         raise ValueError(
-            f"{name} has no choice of reconstruction loss (a hyper-parameter recon); these have: {supported}"
+            f"{name} has no choice of reconstruction loss (no hyper-parameter recon). Models with one: {supported}"
         )
     return replace(row, label=f"{row.label}, {RECON_LABELS[recon]}", hyper={**row.hyper, "recon": recon})
 
 
 def defaults(entry: Entry) -> dict[str, Any]:
-    """Hyper-parameters of a row's class and their defaults."""
+    """Hyper-parameters of a row's class, with their defaults."""
     parameters = inspect.signature(entry.model).parameters.values()
     return {p.name: p.default for p in parameters if p.name not in DATASET_ARGUMENTS}
 
 
 def hyper_parameters(name: str, **hyper: Scalar) -> dict[str, Scalar]:
-    """All hyper-parameters of a model, defaults included: what a record says it was trained with.
+    """All hyper-parameters of a model, including defaults. Records store them.
 
     Raises:
-        ValueError: unknown model, or a hyper-parameter that it does not have.
+        ValueError: the model is unknown, or it does not have one of the hyper-parameters.
     """
     row = entry(name)
     known = defaults(row)
@@ -203,6 +203,6 @@ def hyper_parameters(name: str, **hyper: Scalar) -> dict[str, Scalar]:
         raise ValueError(
             f"{name} has no hyper-parameter {', '.join(map(repr, unknown))}. Known: {', '.join(known) or 'none'}"
         )
-    # 10 and 10.0 are the same setting: they must give the same key.
+    # 10 and 10.0 are the same setting, so they must give the same key.
     floats = {name: float(value) for name, value in values.items() if isinstance(known[name], float)}
     return {**known, **values, **floats}

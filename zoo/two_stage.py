@@ -13,11 +13,11 @@ from zoo.nets import Decoder, GaussianEncoder, SkipMLP
 
 
 class TwoStageVAE(LatentModel):
-    """The second VAE models q(z), the first one's aggregated posterior.
+    """Two VAEs. The second one models q(z), the aggregated posterior of the first one.
 
-    Both decoders learn one standard deviation (gamma, gamma_z), kept as logarithms that start at 0.
-    Departs: the original's first stage has spectral norm and leaky ReLU; the paper standardises it to Table 3.  No
-    switch.
+    Each decoder learns one standard deviation, gamma or gamma_z, stored as a logarithm that starts at 0.
+    Departs: the first stage of the original has spectral norm and leaky ReLU. The paper, and this code, use Table 3's
+    networks.  No switch.
 
     Args:
         image_shape: (C, H, W).
@@ -55,7 +55,7 @@ class TwoStageVAE(LatentModel):
         return torch.cat([mu for mu, _ in parts]), torch.cat([(0.5 * v).exp() for _, v in parts])
 
     def stages(self, x: Tensor) -> Iterator[Stage]:
-        """First the images; then latents, redrawn from q(z|x) every epoch (B.4)."""
+        """First a VAE of the images, then a VAE of their latents, redrawn from q(z|x) in every epoch (B.4)."""
         vae = [*self.encoder.parameters(), *self.decoder.parameters()]
         yield Stage("first", lambda: (x,), [Update(self.first_loss, {"vae": vae, "gamma": [self.log_gamma]})])
         mu, sigma = self.moments(x)
@@ -65,7 +65,7 @@ class TwoStageVAE(LatentModel):
         yield Stage("second", lambda: (mu + sigma * torch.randn_like(mu),), [update])
 
     def draw_latent(self, x: Tensor, eps: Tensor) -> Tensor:
-        """From the first stage's q(z|x), (B, nz).  The density of z has no closed form: there is no `log_prob`."""
+        """A draw from the first stage's q(z|x), (B, nz). There is no `log_prob`, as it has no closed form."""
         mu, logvar = self.encoder(x)
         z: Tensor = mu + (0.5 * logvar).exp() * eps
         return z

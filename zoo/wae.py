@@ -1,4 +1,4 @@
-"""Wasserstein auto-encoders, with an adversary or the MMD on the latents (Tolstikhin et al.; Appendix B.3)."""
+"""Wasserstein auto-encoders (WAE), with an adversary or the MMD on the latents (Tolstikhin et al.; Appendix B.3)."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from zoo.losses import binary_loss, imq_mmd, sse
 from zoo.nets import Adversary, Decoder, Encoder
 
 NOISE_STD = 0.01  # standard deviation of the noise on the encoder's input while training (tolstikhin/wae)
-TRUNCATION = 2.0  # it is truncated at so many standard deviations (TensorFlow's truncated_normal)
-RECON = 0.05  # weight of the squared error in tolstikhin/wae, from whose units lambda = 10 is quoted
+TRUNCATION = 2.0  # number of standard deviations at which it is truncated (TensorFlow's truncated_normal)
+RECON = 0.05  # weight of the squared error in tolstikhin/wae; lambda = 10 is relative to it
 
 
 def truncated_normal(u: Tensor) -> Tensor:
-    """N(0, 1) truncated at +-`TRUNCATION`, by the inverse of its distribution function at u in [0, 1], of any shape."""
+    """Quantiles of N(0, 1) truncated at +-`TRUNCATION`, at probabilities u in [0, 1] of any shape."""
     return (sqrt(2) * torch.erfinv((2 * u - 1) * erf(TRUNCATION / sqrt(2)))).clamp(-TRUNCATION, TRUNCATION)
 
 
 def truncated_noise(x: Tensor) -> Tensor:
-    """N(0, NOISE_STD^2), truncated at `TRUNCATION` deviations, like x, from the global generator of the device.
+    """Draw noise of the shape of x from N(0, NOISE_STD^2), truncated at `TRUNCATION` standard deviations.
 
-    From 2.12 on PyTorch's function draws by rejection, and asks the device at every step whether all were accepted: a
-    GPU would be waited for.  On a CPU it stays, as the committed records were made with its random numbers.
+    The draws come from the device's global generator. On a CPU, PyTorch's function draws them, because the committed
+    records were made with its random numbers. On other devices inverse transform sampling is used, because from
+    version 2.12 on PyTorch's function uses rejection sampling and waits for the device in every step.
     """
     if x.device.type == "cpu":
         return nn.init.trunc_normal_(
@@ -37,20 +38,20 @@ def truncated_noise(x: Tensor) -> Tensor:
 
 
 def covariance(z: Tensor) -> Tensor:
-    """Of latents (n, nz): (nz, nz), to the last bit that of torch.cov, which asks the device whether n is enough."""
+    """Covariance of latents, (n, nz) -> (nz, nz), with the bits of torch.cov. torch.cov waits for the device."""
     centered = z.T - z.T.sum(1, keepdim=True) / len(z)
     return centered @ centered.T / (len(z) - 1)
 
 
 class WAE(LatentModel):
-    """What the two Wasserstein auto-encoders share: networks, noise, prior, pretraining of the encoder.
+    """Base class of the Wasserstein auto-encoders: networks, noise, prior, pretraining of the encoder.
 
     Args:
         image_shape: (C, H, W).
         nz: size of the latent.
         lam: lambda, the weight of the penalty.
         sigma2: variance of the prior N(0, sigma2 I) (B.3: 1; CelebA 2).
-        recon_weight: weight of the squared error.  0.05 in the original code, on whose scale lambda is 10.
+        recon_weight: weight of the squared error; 0.05 in the original code, where lambda is 10.
     """
 
     def __init__(
@@ -67,19 +68,19 @@ class WAE(LatentModel):
         self.encoder, self.decoder = Encoder(image_shape, nz), Decoder(image_shape, nz)
 
     def draw_prior(self, n: int) -> Tensor:
-        """(n, nz) from N(0, sigma2 I), from the device's global generator (training only)."""
+        """Draw (n, nz) from N(0, sigma2 I) with the device's global generator (in training only)."""
         return sqrt(self.sigma2) * torch.randn(n, self.nz, device=self.device)
 
     def noisy(self, x: Tensor) -> Tensor:
-        """Images with N(0, 0.01^2) noise, truncated at two standard deviations."""
+        """Add N(0, 0.01^2) noise, truncated at two standard deviations, to images."""
         return x + truncated_noise(x)
 
     def pretrain_loss(self, x: Tensor) -> Loss:
-        """Distance of the latents' mean and covariance to those of as many draws of the prior.
+        """Squared distance of the latents' mean and covariance to those of an equal number of draws from the prior.
 
-        Source: tolstikhin/wae, which matches them for at most 200 steps before training.
-        Departs: the original stops when the loss is below 0.1; ours takes all steps, so that the length of
-        training is known beforehand.  To switch: `steps` in benchmarks/protocols.py.
+        Source: tolstikhin/wae, which minimizes it for at most 200 steps before training.
+        Departs: the original stops when the loss is below 0.1. This code takes all steps, so that the number of steps
+        is known in advance.  To switch: `steps` in benchmarks/protocols.py.
         """
         z, p = self.encoder(self.noisy(x)), self.draw_prior(len(x))
         mean = (z.mean(0) - p.mean(0)).square().mean()
@@ -87,7 +88,7 @@ class WAE(LatentModel):
         return mean + cov, {"mean": mean, "cov": cov}
 
     def pretraining(self, x: Tensor) -> Stage:
-        """The stage that matches mean and covariance."""
+        """The stage that minimizes `pretrain_loss`."""
         return Stage("pretrain", lambda: (x,), [Update(self.pretrain_loss, {"encoder": [*self.encoder.parameters()]})])
 
     def autoencoder(self) -> list[nn.Parameter]:
@@ -104,11 +105,12 @@ class WAE(LatentModel):
 
 
 class WAEGAN(WAE):
-    """An adversary cannot tell the latents from N(0, sigma2 I); it and the auto-encoder take turns (B.3).
+    """WAE with an adversary that learns to distinguish latents from N(0, sigma2 I). Both are updated in turn (B.3).
 
-    Departs: B.3 names neither the weight of the squared error, Adam's betas, the noise nor the pretraining that
-    its lambda was made for; all are tolstikhin/wae's.  Its CelebA images lie in [-1, 1], where 0.05 is our 0.2; B.3 has
-    one setting of images, so the weight is 0.05 everywhere.  To switch: recon_weight, and benchmarks/protocols.py.
+    Departs: B.3 does not give the weight of the squared error, Adam's betas, the noise, or the pretraining. They are
+    those of tolstikhin/wae, as B.3's lambda fits them. That code scales CelebA's images to [-1, 1], where its weight
+    0.05 is 0.2 for images in [0, 1]. B.3 has one range of images, so the weight here is 0.05 everywhere.
+    To switch: recon_weight, and benchmarks/protocols.py.
     """
 
     def __init__(
@@ -121,12 +123,12 @@ class WAEGAN(WAE):
     ):
         super().__init__(image_shape, nz, lam, sigma2, recon_weight)
         self.adversary = Adversary(nz)
-        self._z = torch.empty(0, nz)  # the batch's latents, from the first update to the second
+        self._z = torch.empty(0, nz)  # latents of the batch, which the first update leaves for the second
 
     def ae_loss(self, x: Tensor) -> Loss:
-        """recon_weight * SSE + lambda * BCE(adversary(z), "prior"), not saturating."""
+        """recon_weight * SSE + lambda * BCE(adversary(z), 1), the non-saturating loss."""
         z = self.encoder(self.noisy(x))
-        # Kept for the adversary: encoding the batch again would move batch norm's statistics twice.
+        # Kept for the adversary: encoding the batch again would update batch norm's statistics twice.
         self._z = z.detach()
         recon = sse(x, self.decoder(z))
         penalty = binary_loss(self.adversary(z), 1.0)
@@ -149,10 +151,10 @@ class WAEGAN(WAE):
 
 
 class WAEMMD(WAE):
-    """The latents' maximum mean discrepancy to N(0, sigma2 I) is small (Section 4.2: "worse than WAE-GAN")."""
+    """WAE with the maximum mean discrepancy of the latents to N(0, sigma2 I) (Section 4.2: "worse than WAE-GAN")."""
 
     def loss(self, x: Tensor) -> Loss:
-        """recon_weight * SSE + lambda * MMD^2(latents, as many draws of the prior)."""
+        """recon_weight * SSE + lambda * MMD^2(latents, an equal number of draws from the prior)."""
         z = self.encoder(self.noisy(x))
         recon, mmd = sse(x, self.decoder(z)), imq_mmd(z, self.draw_prior(len(x)), self.sigma2)
         return self.recon_weight * recon + self.lam * mmd, {"recon": recon, "mmd": mmd}

@@ -1,4 +1,4 @@
-"""CelebA's aligned faces: the published partition, cropped and resized."""
+"""CelebA's aligned faces, split by the published partition, cropped and resized."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from benchmarks.data.split import Split
 def read_celeba(get: str, root: Path | None, preprocessing: Preprocessing = CELEBA) -> tuple[Split, Split]:
     """Read CelebA's aligned faces in torchvision's layout, in the order of file names.
 
-    Departs: the paper crops to 160 and resizes to 64 (B) without naming the filter; ours is bilinear and antialiased.
-    To switch: the command `sensitivity` scores against real images cropped and resized in other ways.
+    Departs: the paper crops to 160 and resizes to 64 (B), but names no filter. Here it is antialiased bilinear.
+    To switch: the command `sensitivity` scores against reference images that are cropped and resized in other ways.
     """
     images = "celeba/img_align_celeba"
     names: dict[str, list[str]] = {"0": [], "1": [], "2": []}  # train, validation, test
@@ -35,7 +35,8 @@ def read_celeba(get: str, root: Path | None, preprocessing: Preprocessing = CELE
     for line_number, line in enumerate(lines, 1):
         fields = line.split()
         if len(fields) != 2 or fields[1] not in names or "/" in fields[0]:
-            raise DataError(f"{listing}, line {line_number}: {line!r} is not 'NAME.jpg' and 0, 1 or 2. {hint(get)}")
+            expected_line = "NAME.jpg and 0, 1 or 2"
+            raise DataError(f"{listing}, line {line_number}: expected {expected_line}, got {line!r}. {hint(get)}")
         names[fields[1]].append(fields[0])
     expected = sorted(names["0"] + names["2"])
     if not names["0"] or not names["2"]:
@@ -63,16 +64,16 @@ def read_celeba(get: str, root: Path | None, preprocessing: Preprocessing = CELE
 
 
 def crop_celeba(image: Image.Image, preprocessing: Preprocessing = CELEBA) -> Image.Image:
-    """Crop a square from the centre and shrink it to 64x64, App. B."""
+    """Crop a square from the center and resize it to 64x64 (Appendix B)."""
     if image.size != (178, 218):
-        raise ValueError(f"is {image.width}x{image.height}, CelebA's aligned images are 178x218 (width x height)")
+        raise ValueError(f"is {image.width}x{image.height} (width x height), but CelebA's aligned images are 178x218")
     side = preprocessing.crop or min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return FILTERS[preprocessing.resize](image.crop((left, top, left + side, top + side)))
 
 
 def _plain_bilinear(image: Image.Image) -> Image.Image:
-    """As TensorFlow and torch resize by default, which Pillow cannot: it always averages what it shrinks."""
+    """Resize without antialiasing, the default of TensorFlow and torch. Pillow always antialiases."""
     pixels = torch.from_numpy(np.asarray(image, np.float32)).permute(2, 0, 1)[None]
     small = torch.nn.functional.interpolate(pixels, (64, 64), mode="bilinear", align_corners=False)
     return Image.fromarray(small[0].permute(1, 2, 0).round().clamp(0, 255).byte().numpy())

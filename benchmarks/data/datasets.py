@@ -1,4 +1,4 @@
-"""Loading a data set of the registry, or a user's folder, as two splits."""
+"""Load a data set of the registry, or a user's folder, as a train and a test split."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ REGISTRY_FILE = "benchmarks/data/registry.py"
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """A folder of images, with the size, the latent size and the protocols of a row of `DATASETS`."""
+    """A folder of images. It uses the image size, latent size and protocols of the row `like` of `DATASETS`."""
 
     path: Path
     name: str
@@ -41,7 +41,7 @@ class ImageFolder:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Loaded images; `row` is the row of `DATASETS` whose protocols they use, `root` the data root."""
+    """A loaded data set. `row` is the row of `DATASETS` whose protocols it uses; `root` is the data root."""
 
     name: str
     spec: DatasetSpec
@@ -52,11 +52,11 @@ class Dataset:
     root: Path | None = None
 
     def split(self, name: str, preprocessing: Preprocessing | None = None) -> Split:
-        """The train or the test split; `preprocessing` None: the data set's own.
+        """The train or the test split. `preprocessing` None means the data set's own.
 
         Raises:
-            ValueError: an unknown split, or a preprocessing that this data set does not offer.
-            DataError: its files were removed.
+            ValueError: the split is unknown, or the data set does not support the preprocessing.
+            DataError: files of the data set have been removed.
         """
         if name not in ("train", "test"):
             raise ValueError(f"unknown split {name!r} of {self.name}. Known: train, test")
@@ -64,7 +64,7 @@ class Dataset:
             return self.train if name == "train" else self.test
         if self.spec.read_with is None:
             raise ValueError(
-                f"{self.name} comes in one size: it cannot be preprocessed by {preprocessing} ({REGISTRY_FILE})"
+                f"{self.name} cannot be preprocessed by {preprocessing}: its images have one size ({REGISTRY_FILE})"
             )
         return self.spec.read_with(self.root, preprocessing)[name == "test"]
 
@@ -73,7 +73,7 @@ def dataset_spec(dataset: str | ImageFolder) -> DatasetSpec:
     """The row of a data set.
 
     Raises:
-        ValueError: no such row, or a folder with an unusable name.
+        ValueError: there is no such row, or the name of a folder is invalid.
     """
     row = dataset.like if isinstance(dataset, ImageFolder) else dataset
     if row not in DATASETS:
@@ -86,10 +86,12 @@ def dataset_spec(dataset: str | ImageFolder) -> DatasetSpec:
     if not isinstance(dataset, ImageFolder):
         return DATASETS[row]
     if dataset.name in DATASETS:
-        # Re-compressed CIFAR-10 under the name cifar10 would enter the paper's table.
+        # Otherwise, recompressed CIFAR-10 images under the name cifar10 would be compared with the paper's numbers.
         raise ValueError(f"the name {dataset.name!r} belongs to a published data set: give another --name")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", dataset.name):
-        raise ValueError(f"the name {dataset.name!r} is no part of a file name: --name takes letters, digits, . _ -")
+        raise ValueError(
+            f"the name {dataset.name!r} does not fit into a file name: --name takes letters, digits, . _ -"
+        )
     like = DATASETS[row]
     return replace(
         like,
@@ -111,11 +113,11 @@ def load(dataset: str | ImageFolder, root: Path | None) -> Dataset:
 
     Args:
         dataset: name of a row of `DATASETS`, or a folder.
-        root: data root; None is the default of `paths.data_root`.
+        root: data root; None means the default of `paths.data_root`.
 
     Raises:
-        ValueError: unknown data set.
-        DataError: a file is missing or corrupt, or images have another size.
+        ValueError: the data set is unknown.
+        DataError: a file is missing or corrupt, or an image has the wrong size.
     """
     row = dataset_spec(dataset)
     train, test = row.read(root)
@@ -124,7 +126,7 @@ def load(dataset: str | ImageFolder, root: Path | None) -> Dataset:
         if row.known is not None and split.fingerprint != row.known[index]:
             warnings.append(
                 f"pixels of the {name} split are not the published ones: fingerprint {split.fingerprint}, "
-                f"published {row.known[index]} ({REGISTRY_FILE})"
+                f"expected {row.known[index]} ({REGISTRY_FILE})"
             )
         if row.counts is not None and len(split) != row.counts[index]:
             published = f"{row.counts[index]:,} ({REGISTRY_FILE})"
@@ -135,7 +137,7 @@ def load(dataset: str | ImageFolder, root: Path | None) -> Dataset:
 
 
 def find_errors(dataset: str | ImageFolder, root: Path | None) -> list[str]:
-    """Errors of a data set that names of files tell, before any is read; [] if there are none."""
+    """Errors of a data set that can be found without reading its files; [] if there are none."""
     try:
         row = dataset_spec(dataset)
     except ValueError as error:
@@ -148,5 +150,5 @@ def find_errors(dataset: str | ImageFolder, root: Path | None) -> list[str]:
 
 @lru_cache(maxsize=2)
 def load_cached(dataset: str | ImageFolder, root: Path | None) -> Dataset:
-    """As `load`, cached for the next run of this process."""
+    """Like `load`, but cached for later runs in this process."""
     return load(dataset, root)

@@ -1,6 +1,6 @@
-"""Downloads of data sets and weights, each checked against its published checksum.
+"""Download data sets and weights, and check every file against its published checksum.
 
-With the process that launches jobs, this is the only place that touches the network.
+Only this module and the submission of SLURM jobs use the network.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from torchvision.models import VGG16_Weights
 from benchmarks.data.paths import data_root
 
 THIS_FILE = "benchmarks/data/download.py"
-TIMEOUT = 30  # seconds without an answer
+TIMEOUT = 30  # seconds to wait for an answer
 CHUNK = 1 << 20  # bytes
 
 
@@ -35,16 +35,16 @@ class FetchError(Exception):
 class File:
     """One file to download."""
 
-    name: str  # as messages call it
-    urls: tuple[str, ...]  # mirrors, the first one that works
-    checksum: str  # "md5:HEX" or "sha256:HEX"; HEX may be a beginning, as in torch.hub's names
-    path: str  # under the data root or, for weights, where torch.hub looks for them
+    name: str  # name in messages
+    urls: tuple[str, ...]  # mirrors, tried in order
+    checksum: str  # "md5:HEX" or "sha256:HEX"; HEX may be a prefix, as in torch.hub's file names
+    path: str  # path under the data root or, for weights, in torch.hub's cache
     base: Literal["data", "hub"] = "data"
-    members: tuple[tuple[str, str], ...] = ()  # of an archive: path under the data root, checksum
+    members: tuple[tuple[str, str], ...] = ()  # files in an archive: path under the data root, checksum
 
 
 def mnist_files(source: type[MNIST]) -> list[File]:
-    """The four gzipped files of MNIST or Fashion-MNIST; the project reads them as they are."""
+    """The four gzipped files of MNIST or Fashion-MNIST. They are read without unpacking."""
     return [
         File(name, tuple(mirror + name for mirror in source.mirrors), f"md5:{md5}", f"{source.__name__}/raw/{name}")
         for name, md5 in source.resources
@@ -52,7 +52,7 @@ def mnist_files(source: type[MNIST]) -> list[File]:
 
 
 def hub_file(url: str, checksum: str) -> File:
-    """Weights, in the folder where torch.hub looks for them."""
+    """A file of weights in torch.hub's cache."""
     name = url.rsplit("/", 1)[1]
     return File(name, (url,), checksum, name, "hub")
 
@@ -76,7 +76,7 @@ FETCH: dict[str, list[File]] = {
             ),
         )
     ],
-    "celeba": [],  # on Google Drive: left to torchvision and gdown, see fetch_celeba
+    "celeba": [],  # on Google Drive; torchvision and gdown download it, see fetch_celeba
     "inception": [hub_file(FID_WEIGHTS_URL, "sha256:6726825d")],  # the hash in the file's name
     "vgg16": [hub_file(VGG16_Weights.IMAGENET1K_V1.url, "sha256:397923af")],  # the hash in the file's name
 }
@@ -89,16 +89,16 @@ def fetch(
 
     Args:
         names: keys of `FETCH`.
-        root: data root; None is the default one.
-        report: called with one line before each download, which may take minutes.
+        root: data root; None means the default of `data_root`.
+        report: called with one line before each download, as a download may take minutes.
 
     Returns:
-        What was done and what failed, each with one line per file.
+        Messages about files that were downloaded or exist, and errors; one line per file.
     """
     done, errors = [], []
     for name in names:
         if name not in FETCH:
-            errors.append(f"nothing known to fetch for {name!r}. Known: {', '.join(FETCH)} ({THIS_FILE})")
+            errors.append(f"cannot fetch {name!r}. Known: {', '.join(FETCH)} ({THIS_FILE})")
             continue
         jobs = [partial(fetch_file, file) for file in FETCH[name]] or [partial(fetch_celeba)]
         for job in jobs:
@@ -110,13 +110,13 @@ def fetch(
 
 
 def fetch_file(file: File, root: Path, report: Callable[[str], None] = lambda line: None) -> str:
-    """Download one file, unless it is there; unpack it if it is an archive.
+    """Download one file unless it exists, and unpack it if it is an archive.
 
     Returns:
-        What was done.
+        A message that says what was done.
 
     Raises:
-        FetchError: no mirror has the file, its checksum is wrong, or the disk refuses it.
+        FetchError: no mirror has the file, its checksum is wrong, or it cannot be written.
     """
     target = (root if file.base == "data" else Path(torch.hub.get_dir()) / "checkpoints") / file.path
     try:
@@ -134,20 +134,20 @@ def fetch_file(file: File, root: Path, report: Callable[[str], None] = lambda li
 
 
 def matches(path: Path, checksum: str) -> bool:
-    """Whether there is a file with this checksum."""
+    """Whether the file exists and has this checksum."""
     return path.is_file() and _digest(path, checksum).startswith(checksum.partition(":")[2])
 
 
 def _digest(path: Path, checksum: str) -> str:
     with path.open("rb") as file:
-        # Without the flag, md5 is refused on machines set up to FIPS.
+        # Without the flag, md5 fails on machines in FIPS mode.
         return hashlib.file_digest(
             file, partial(hashlib.new, checksum.partition(":")[0], usedforsecurity=False)
         ).hexdigest()
 
 
 def _download(file: File, target: Path, report: Callable[[str], None]) -> None:
-    """Write `target` from the first mirror that has the right file, by rename: never half of it."""
+    """Download `target` from the first mirror that has the right file. It appears only when it is complete."""
     errors = []
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as folder:
         part = Path(folder) / "part"
@@ -155,13 +155,13 @@ def _download(file: File, target: Path, report: Callable[[str], None]) -> None:
             report(f"{file.name}: downloading {url}")
             try:
                 _copy(url, part)
-            # A mirror that breaks off raises HTTPException; a malformed address, ValueError.
+            # An interrupted download raises HTTPException; a malformed address raises ValueError.
             except (OSError, http.client.HTTPException, ValueError) as error:
                 errors.append(f"could not download {url}: {error}")
                 continue
             if not matches(part, file.checksum):
                 errors.append(
-                    f"{url} gave a file of another checksum, which was discarded: "
+                    f"{url} gave a file with a wrong checksum, which was discarded: "
                     f"expected {file.checksum}, got {_digest(part, file.checksum)}"
                 )
                 continue
@@ -171,7 +171,7 @@ def _download(file: File, target: Path, report: Callable[[str], None]) -> None:
 
 
 def _copy(url: str, path: Path) -> None:
-    request = urllib.request.Request(url, headers={"User-Agent": "ae-bench"})  # some mirrors refuse Python's own
+    request = urllib.request.Request(url, headers={"User-Agent": "ae-bench"})  # some mirrors reject Python's default
     with urllib.request.urlopen(request, timeout=TIMEOUT) as response, path.open("wb") as part:
         shutil.copyfileobj(response, part, CHUNK)
 
@@ -179,26 +179,26 @@ def _copy(url: str, path: Path) -> None:
 def _unpack(file: File, archive: Path, root: Path) -> None:
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(root, filter="data")  # refuses paths outside the folder, devices and links
+            tar.extractall(root, filter="data")  # rejects paths outside the folder, devices and links
     except tarfile.TarError as error:
         raise FetchError(f"cannot unpack {archive}: {error}") from error
     broken = [path for path, checksum in file.members if not matches(root / path, checksum)]
     if broken:
-        raise FetchError(f"{archive} unpacked, but {', '.join(broken)} are missing or have another checksum")
+        raise FetchError(f"{archive} was unpacked, but these files are missing or corrupt: {', '.join(broken)}")
 
 
 def fetch_celeba(root: Path, report: Callable[[str], None] = lambda line: None) -> str:
-    """Download CelebA from Google Drive, through torchvision and gdown, which check and unpack it."""
+    """Download CelebA from Google Drive. torchvision and gdown download, check and unpack it."""
     report("celeba: downloading 1.4 GB from Google Drive")
     try:
         CelebA(root, split="all", download=True)
-    # gdown and its HTTP library raise types of their own, which cannot be named where they are not installed.
+    # gdown and its HTTP library raise their own types, which can only be imported if they are installed.
     except Exception as error:
         raise FetchError(
-            f"could not download CelebA ({error}). It needs gdown: pip install ae-bench[celeba]; Google Drive also "
-            "limits downloads a day. By hand: put img_align_celeba/ and list_eval_partition.txt into <data root>/celeba"
+            f"could not download CelebA ({error}). It needs gdown: pip install ae-bench[celeba]. Google Drive also "
+            "limits downloads per day; or put img_align_celeba/ and list_eval_partition.txt into <data root>/celeba"
         ) from error
-    # torchvision takes the folder for complete if it exists.
+    # If the folder exists, torchvision assumes that it is complete.
     listed = len((root / "celeba" / "list_eval_partition.txt").read_text().split()) // 2
     present = sum(1 for _ in (root / "celeba" / "img_align_celeba").iterdir())
     if present < listed:

@@ -1,4 +1,4 @@
-"""Fingerprints: hashes that name data by content.  It imports no torch, so that reading records stays quick."""
+"""Hashes that identify data by content. This module does not import torch, so reading records is quick."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from typing import Any
 
 
 def digest(value: Any) -> str:
-    """sha256 of a JSON value, whatever the order of its keys: what keys and fingerprints are made of."""
+    """The sha256 of a JSON value, independent of the order of its keys. Run keys and fingerprints use it."""
     plain = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(plain.encode()).hexdigest()

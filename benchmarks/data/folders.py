@@ -1,4 +1,4 @@
-"""Folders of images: finding the files, classes and splits in them."""
+"""Folders of images: find the files, classes and splits in them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm"
 
 
 def find_images(folder: Path) -> Iterator[str]:
-    """Names of the image files under a folder, relative to it, in no order.
+    """Names of the image files under a folder, relative to it, in arbitrary order.
 
-    Symbolic links are followed, but every folder is read once, so a loop ends. Hidden files are left out:
-    macOS writes a `._x.jpg`, which is no image, beside each x.jpg.
+    Symbolic links are followed. Every folder is read once, so loops of links end. Hidden files are skipped, because
+    macOS writes a file `._x.jpg`, which is not an image, next to each x.jpg.
     """
     seen = {os.path.realpath(folder)}
     for current, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
@@ -40,15 +40,15 @@ def find_images(folder: Path) -> Iterator[str]:
 
 
 def _refuse(error: OSError) -> None:
-    # os.walk would skip the folder silently.
+    # By default, os.walk skips such a folder silently.
     raise DataError(f"cannot read the folder {error.filename}: {error.strerror}") from error
 
 
 def read_folder(folder: Path, shape: Shape, shown: str = "") -> tuple[Split, Split]:
     """Read a folder of images of one size.
 
-    With train/ and test/ these are the splits; otherwise test is the tenth with the smallest digests (at least one
-    image). If all images lie in subfolders, these are the classes, numbered in the order of their names.
+    If there are subfolders train/ and test/, they are the splits. Otherwise the test split is the 10 % of images with
+    the smallest digests, at least one. If all images are in subfolders, these are the classes, numbered by name.
     """
     errors = find_folder_errors(folder, shown)
     if errors:
@@ -68,7 +68,7 @@ def read_folder(folder: Path, shape: Shape, shown: str = "") -> tuple[Split, Spl
         order = everything.order()
         n_test = max(1, len(everything) // 10)
         return everything.take(np.sort(order[n_test:])), everything.take(np.sort(order[:n_test]))
-    # Slices share the memory.
+    # Slices share memory with the whole array.
     n_test = sum(name.startswith("test/") for name in names)
     return (
         Split(everything.images[n_test:], None if labels is None else labels[n_test:]),
@@ -77,14 +77,14 @@ def read_folder(folder: Path, shape: Shape, shown: str = "") -> tuple[Split, Spl
 
 
 def find_folder_errors(folder: Path, shown: str = "") -> list[str]:
-    """Errors of a folder of images that names tell, before any image is read."""
+    """Errors of a folder of images that can be found without reading an image."""
     name = shown.rstrip("/") or str(folder)
     if not folder.is_dir():
         return [f"{name} is {'not a folder' if folder.exists() else 'missing'}: it must be a folder of images"]
     has_splits = [half for half in ("train", "test") if (folder / half).is_dir()]
     if len(has_splits) == 1:
-        return [f"{name} has {has_splits[0]}/ alone: it must have both train/ and test/, or neither"]
-    needed = f"supported are {' '.join(sorted(EXTENSIONS))}"
+        return [f"{name} has only {has_splits[0]}/: it must have both train/ and test/, or neither"]
+    needed = f"supported extensions are {' '.join(sorted(EXTENSIONS))}"
     try:
         if has_splits:
             return [
@@ -94,12 +94,12 @@ def find_folder_errors(folder: Path, shown: str = "") -> list[str]:
     except DataError as error:
         return [str(error)]
     if len(images) < 2:
-        return [f"{'one image' if images else 'no images'} in {name}, needed are two to train and test: {needed}"]
+        return [f"{'only one image' if images else 'no images'} in {name}, but training and testing need two; {needed}"]
     return []
 
 
 def read_user_folder(folder: Path, shape: Shape, root: Path | None) -> tuple[Split, Split]:
-    """Read a user's folder, as `DatasetSpec.read` does; the data root is not used."""
+    """Read a user's folder, with the signature of `DatasetSpec.read`. The data root is not used."""
     return read_folder(folder, shape)
 
 

@@ -1,4 +1,4 @@
-"""Where data and caches are, and the messages about files that are missing.  It imports no torch."""
+"""Folders of data and caches, and messages about missing files. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-ROOT = "<data root>"  # how messages name the data root: records must not depend on where data are
+ROOT = "<data root>"  # the data root in messages, as records must not depend on paths of a machine
 
 
 class DataError(ValueError):
-    """Data that are missing or corrupt: the message names the file and how to get it."""
+    """Data are missing or corrupt. The message names the file and says how to get it."""
 
 
 def cache_folder() -> Path:
@@ -21,12 +21,12 @@ def cache_folder() -> Path:
 
 
 def data_root(root: Path | None) -> Path:
-    """The data root; None: a folder in the user's cache."""
+    """The data root; None means the folder `data` in the user's cache."""
     return user_cache_path("ae-bench", appauthor=False) / "data" if root is None else root
 
 
 def find_file(root: Path, name: str) -> Path | None:
-    """The file or folder of this name under the data root; an IDX file may be gzipped."""
+    """Find a file or folder under the data root, or return None. An IDX file may be gzipped."""
     names = (name, f"{name}.gz") if name.endswith("-ubyte") else (name,)
     return next((root / name for name in names if (root / name).exists()), None)
 
@@ -37,5 +37,5 @@ def missing(name: str, get: str) -> str:
 
 
 def hint(get: str) -> str:
-    """How to get a file: the end of every message about one."""
-    return f"Get it: {get}; or name another data root by --data-root or AE_BENCH_DATA"
+    """How to get a file, for the end of a message."""
+    return f"Get it: {get}. Or set another data root by --data-root or AE_BENCH_DATA"

@@ -1,4 +1,4 @@
-"""How an image file becomes an image of a data set's size, as a value.  It imports no torch."""
+"""A description of how images are cropped and resized. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ Shape = tuple[int, int, int]  # (C, H, W)
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an image file becomes an image of the data set's size.
+    """How an image file is cropped and resized to the size of the data set.
 
     Attributes:
-        crop: side of a square cut from the centre, in pixels; None: no crop.
-        resize: a key of `FILTERS`; None: no resize.
+        crop: side of the central square crop, in pixels; None means no crop.
+        resize: a key of `FILTERS`; None means no resizing.
     """
 
     crop: int | None = None
@@ -26,4 +26,4 @@ class Preprocessing:
 
 NO_PREPROCESSING = Preprocessing()
 
-CELEBA = Preprocessing(160, "64x64 antialiased bilinear")  # App. B; the filter: ours
+CELEBA = Preprocessing(160, "64x64 antialiased bilinear")  # Appendix B; the filter is our choice

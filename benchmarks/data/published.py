@@ -1,4 +1,4 @@
-"""The published data sets that are arrays in files: digits, MNIST, Fashion-MNIST, CIFAR-10."""
+"""Readers of published data sets whose files are arrays: digits, MNIST, Fashion-MNIST, CIFAR-10."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from benchmarks.data.split import Pixels, Split
 
 
 def _make_split(pixels: Pixels, labels: object = None) -> Split:
-    """A split from pixels (N, C, H, W) and labels."""
+    """Make a split from pixels, (N, C, H, W), and labels."""
     images = torch.from_numpy(np.ascontiguousarray(pixels))
     return Split(images, None if labels is None else torch.as_tensor(labels, dtype=torch.int64))
 
 
 def read_digits(root: Path | None = None) -> tuple[Split, Split]:
-    """The digits that come with scikit-learn, (N, 1, 8, 8); they have no published split.
+    """Read scikit-learn's digits, (N, 1, 8, 8). They have no published split.
 
-    Test is 50 images of each class, those with the smallest digests: stratified, whatever the order.
+    The test split is the 50 images of each class with the smallest digests. So it is stratified, and it does not depend
+    on the order of the images.
     """
     from sklearn.datasets import load_digits  # here: importing it takes a second
 
     digits = load_digits()
-    pixels = np.rint(digits.images * 255 / 16).astype(np.uint8)  # published in 0 ... 16
+    pixels = np.rint(digits.images * 255 / 16).astype(np.uint8)  # the published values are 0 to 16
     split = _make_split(pixels[:, None], digits.target)
     order = split.order()
     labels = digits.target[order]
@@ -37,7 +38,7 @@ def read_digits(root: Path | None = None) -> tuple[Split, Split]:
 
 
 def read_mnist(folder: str, get: str, root: Path | None) -> tuple[Split, Split]:
-    """Read `folder`/raw in torchvision's layout, its four files as they are or gzipped."""
+    """Read the four files in `folder`/raw, in torchvision's layout, gzipped or not."""
     splits = []
     for prefix in ("train", "t10k"):
         images_name, labels_name = (f"{folder}/raw/{prefix}-{kind}-ubyte" for kind in ("images-idx3", "labels-idx1"))
@@ -45,7 +46,7 @@ def read_mnist(folder: str, get: str, root: Path | None) -> tuple[Split, Split]:
         labels = read_idx(data_root(root), labels_name, 1, get)
         if images.shape[1:] != (28, 28):
             height, width = images.shape[1:]
-            raise DataError(f"{ROOT}/{images_name} has images of {height}x{width}, not 28x28. {hint(get)}")
+            raise DataError(f"{ROOT}/{images_name} has images of {height}x{width}, expected 28x28. {hint(get)}")
         if len(images) != len(labels):
             raise DataError(f"{ROOT}/{images_name} has {len(images)} images but {len(labels)} labels. {hint(get)}")
         splits.append(_make_split(images[:, None], labels))
@@ -55,8 +56,8 @@ def read_mnist(folder: str, get: str, root: Path | None) -> tuple[Split, Split]:
 def read_idx(root: Path, name: str, dims: int, get: str) -> Pixels:
     """Read a file of unsigned bytes in the IDX format, gzipped or not.
 
-    The format: two zero bytes, 8 (unsigned byte), the number of dimensions; each dimension in four bytes, the
-    highest first; the data.
+    The format: two zero bytes; the byte 8, which means unsigned bytes; the number of dimensions, in one byte; the
+    dimensions, as big-endian 4-byte integers; the data.
     """
     path = find_file(root, name)
     if path is None:
@@ -72,16 +73,16 @@ def read_idx(root: Path, name: str, dims: int, get: str) -> Pixels:
         raise DataError(f"{shown} is not an IDX file of unsigned bytes with {dims} dimensions. {hint(get)}")
     shape = [int.from_bytes(data[at : at + 4]) for at in range(4, start, 4)]
     if len(data) - start != math.prod(shape):
-        held = f"{len(data) - start} bytes where its header says {math.prod(shape)}"
-        raise DataError(f"{shown} holds {held}. {hint(get)}")
-    # A copy, because torch wants memory that it may write.
+        held = f"{len(data) - start} bytes of data, but its header says {math.prod(shape)}"
+        raise DataError(f"{shown} has {held}. {hint(get)}")
+    # A copy, because torch needs writable memory.
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape).copy()
 
 
 def read_cifar10(get: str, root: Path | None) -> tuple[Split, Split]:
     """Read cifar-10-batches-py through torchvision.
 
-    The files are pickles, which can run code: torchvision opens them only if their md5 is the published one.
+    The files are pickles, which can execute code. torchvision opens them only if their md5 is the published one.
     """
     from torchvision.datasets import CIFAR10
 
@@ -96,5 +97,5 @@ def read_cifar10(get: str, root: Path | None) -> tuple[Split, Split]:
 
 
 def channels_first(pixels: Pixels, labels: object) -> Split:
-    """A split from torchvision's array, (N, H, W, C)."""
+    """Make a split from torchvision's array, (N, H, W, C)."""
     return _make_split(np.moveaxis(pixels, 3, 1), labels)

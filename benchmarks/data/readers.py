@@ -1,6 +1,6 @@
-"""Image files decoded into one array.
+"""Decode image files into one array.
 
-Decoding 180,000 JPEG files takes minutes, so the array is kept in the user's cache folder.
+Decoding 180,000 JPEG files takes minutes, so the array is cached in the user's cache folder.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from benchmarks.data.paths import DataError, cache_folder
 from benchmarks.data.preprocessing import Shape
 from benchmarks.data.split import Pixels
 
-Preprocess = Callable[[Image.Image], Image.Image]  # raises ValueError, whose text says what the image is and must be
+Preprocess = Callable[[Image.Image], Image.Image]  # its ValueError continues the sentence "FILE ..."
 
 EIGHT_BIT = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"})
-FORMAT = 1  # of a prepared file: raise it when decoding or preprocessing changes
-BLOCK = 64  # images per task: 180,000 tasks of one would cost memory
+FORMAT = 1  # version of the cached files; raise it when decoding or preprocessing changes
+BLOCK = 64  # images per task, as 180,000 tasks of one image would take much memory
 
 
 def require_size(shape: Shape) -> Preprocess:
-    """Preprocessing that changes nothing, but raises a ValueError for images of another size."""
+    """A preprocessing that returns images unchanged, and raises ValueError if their size is wrong."""
     _, height, width = shape
 
     def check(image: Image.Image) -> Image.Image:
         if image.size != (width, height):
-            raise ValueError(f"is {image.width}x{image.height} (width x height), needed is {width}x{height}")
+            raise ValueError(f"is {image.width}x{image.height} (width x height), expected {width}x{height}")
         return image
 
     return check
@@ -48,32 +48,32 @@ def read_images(
     """Decode image files, or read the array that an earlier call has cached.
 
     Args:
-        folder: where the files are.
-        names: files relative to `folder`; the images keep this order.
-        shape: (C, H, W) of each image; C decides between grey and RGB.
-        preprocess: from the decoded image to one of the right size.
-        preprocessing: its name, a part of the cache key.
-        shown: what messages write before a file's name.
+        folder: folder of the files.
+        names: file names relative to `folder`. The images are in this order.
+        shape: (C, H, W) of each image. C = 1 means gray, C = 3 means RGB.
+        preprocess: function from a decoded image to an image of the right size.
+        preprocessing: name of `preprocess`, for the key of the cache.
+        shown: prefix of file names in messages.
 
     Returns:
         Images, uint8, (N, C, H, W).
 
     Raises:
-        DataError: a file is missing, unreadable, or not of the right size.
+        DataError: a file is missing or unreadable, or an image has the wrong size.
     """
     prepared = cache_folder() / "prepared" / f"{_key(folder, names, shape, preprocessing, shown)}.npy"
     cached = _read_cache(prepared, (len(names), *shape))
     if cached is None:
         pixels = _decode(folder, names, shape, preprocess, shown)
         _write_cache(pixels, prepared)
-        # Mapped from the disk, gigabytes of pixels are shared by all processes of this machine.
+        # The file is memory-mapped, so all processes of this machine share gigabytes of pixels.
         cached = _read_cache(prepared, pixels.shape)
         cached = pixels if cached is None else cached
     return torch.from_numpy(cached)
 
 
 def _key(folder: Path, names: Sequence[str], shape: Shape, preprocessing: str, shown: str) -> str:
-    # The path is in the key: two folders unpacked from archives may agree in all names, sizes and times.
+    # The path is in the key, as two unpacked archives may agree in all names, sizes and times.
     key = hashlib.sha256(json.dumps([FORMAT, os.path.realpath(folder), shape, preprocessing]).encode())
     for name in names:
         try:
@@ -85,9 +85,9 @@ def _key(folder: Path, names: Sequence[str], shape: Shape, preprocessing: str, s
 
 
 def _read_cache(path: Path, shape: tuple[int, ...]) -> Pixels | None:
-    """The cached array; None if there is none, or a broken one."""
+    """The cached array, or None if it is missing or broken."""
     try:
-        # "c": changes of the tensor stay in memory.
+        # "c" is copy-on-write: changes of the tensor do not change the file.
         pixels = np.load(path, mmap_mode="c", allow_pickle=False)
     except (OSError, ValueError, EOFError, OverflowError):
         return None
@@ -96,7 +96,7 @@ def _read_cache(path: Path, shape: tuple[int, ...]) -> Pixels | None:
 
 
 def _write_cache(pixels: Pixels, path: Path) -> None:
-    """Write by rename. A cache that cannot be written is not an error."""
+    """Write the cache atomically. If it cannot be written, do nothing."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
@@ -106,17 +106,17 @@ def _write_cache(pixels: Pixels, path: Path) -> None:
                 file.close()
                 temporary.replace(path)
             finally:
-                temporary.unlink(missing_ok=True)  # there only if something went wrong
+                temporary.unlink(missing_ok=True)  # exists only after an error
 
 
 def _decode(folder: Path, names: Sequence[str], shape: Shape, preprocess: Preprocess, shown: str) -> Pixels:
-    pixels = np.empty((len(names), *shape), np.uint8)  # CelebA is 2 GB: written in place, never stacked
+    pixels = np.empty((len(names), *shape), np.uint8)  # filled in place, as stacking would take another 2 GB for CelebA
 
     def block(start: int) -> None:
         for index in range(start, min(start + BLOCK, len(names))):
             pixels[index] = _read(folder, names[index], shape, preprocess, shown)
 
-    with ThreadPoolExecutor() as pool:  # Pillow decodes without holding the interpreter lock
+    with ThreadPoolExecutor() as pool:  # Pillow releases the interpreter lock while it decodes
         for _ in pool.map(block, range(0, len(names), BLOCK)):
             pass
     return pixels
@@ -127,13 +127,13 @@ def _read(folder: Path, name: str, shape: Shape, preprocess: Preprocess, shown: 
         with Image.open(folder / name) as opened:
             mode = opened.mode
             image = opened.convert("L" if shape[0] == 1 else "RGB")  # transparency is dropped
-    except UnidentifiedImageError as error:  # its message contains a path of this machine
-        raise DataError(f"cannot read {shown}{name}: not an image that Pillow knows") from error
-    # Broken files raise all of these.
+    except UnidentifiedImageError as error:  # without its message, which contains a path of this machine
+        raise DataError(f"cannot read {shown}{name}: Pillow does not know its format") from error
+    # Broken files raise any of these.
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise DataError(f"cannot read {shown}{name}: {error}") from error
-    if mode not in EIGHT_BIT:  # Pillow has clipped 16 bits to 255 silently
-        raise DataError(f"{shown}{name} has pixels of mode {mode}, needed are 8 bits a channel")
+    if mode not in EIGHT_BIT:  # Pillow has silently clipped 16-bit values to 255
+        raise DataError(f"{shown}{name} has pixels of mode {mode}, expected 8 bits per channel")
     try:
         preprocessed = preprocess(image)
     except ValueError as error:

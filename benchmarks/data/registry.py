@@ -1,6 +1,6 @@
-"""The data sets: `DATASETS` is the registry, one row each.
+"""The registry of data sets, `DATASETS`: one row per data set.
 
-Importing this module imports no torch: a row names its reader, which is imported when images are read.
+This module does not import torch. A row names its reader, which is imported when images are read.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from benchmarks.data.split import Split
 
 FETCH = f"{program()} fetch"
-PUT_HQ = "put the 30,000 images of 256x256 into <data root>/celeba-hq"  # no public download has a checksum to go by
+PUT_HQ = "put the 30,000 images of 256x256 into <data root>/celeba-hq"  # there is no public download with a checksum
 TENTH = "ours: the 10 % with the smallest digests are test, unless there are train/ and test/"
 
 
 class Reader:
-    """A function of this package by its name, "module:function", with its first arguments; the first call imports it."""
+    """A function of this package, "module:function", with its first arguments. It is imported when it is called."""
 
     def __init__(self, function: str, *arguments: str):
         self.function, self.arguments = function, arguments
@@ -38,19 +38,19 @@ class Reader:
 class DatasetSpec:
     """One row of `DATASETS`."""
 
-    label: str  # as tables print it
+    label: str  # label in tables
     shape: Shape  # (C, H, W)
     nz: int  # latent size
     k: int  # width of the flow's layers
     read: Callable[[Path | None], tuple[Split, Split]]  # data root -> train, test
-    preprocessing: Preprocessing  # how a file becomes an image of this shape
-    split: str  # where the split is from, in words
+    preprocessing: Preprocessing  # how files are cropped and resized to this shape
+    split: str  # description of the split
     get: str  # how to get the files
-    known: tuple[str, str] | None = None  # fingerprints (train, test) of the published pixels; None: not known here
+    known: tuple[str, str] | None = None  # fingerprints (train, test) of the published pixels; None: unknown
     counts: tuple[int, int] | None = None  # published numbers of images (train, test)
     needs: tuple[str, ...] = ()  # files and folders under the data root
-    check: Callable[[Path], list[str]] | None = None  # data root -> what else is wrong with it, by file names
-    # The same images with another preprocessing, for `sensitivity`: data root, preprocessing -> train, test
+    check: Callable[[Path], list[str]] | None = None  # data root -> further errors, found without reading files
+    # Reader with another preprocessing, for `sensitivity`: data root, preprocessing -> train, test
     read_with: Callable[[Path | None, Preprocessing], tuple[Split, Split]] | None = None
 
 
@@ -60,8 +60,8 @@ def idx_files(folder: str) -> tuple[str, ...]:
     return tuple(f"{folder}/raw/{kind}-ubyte" for kind in kinds)
 
 
-# nz and k: Sec. 4, where no other source is given. Fingerprints are those of files with the published checksums
-# (mnist), of the published pixels in a shuffled order (fashion), of scikit-learn's copy (digits).
+# nz and k are from Section 4, unless another source is given. Fingerprints are from files with the published checksums
+# (mnist), from a shuffled copy of the published pixels (fashion), and from scikit-learn's copy (digits).
 # fmt: off
 DATASETS: dict[str, DatasetSpec] = {
     #                    label       shape          nz   k

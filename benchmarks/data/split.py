@@ -1,4 +1,4 @@
-"""One split of a data set: images in memory, and the fingerprint of their pixels."""
+"""A split of a data set: images in memory, and the fingerprint of their pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images of one split.
+    """The images of one split.
 
     Attributes:
         images: uint8, (N, C, H, W), in file order.
@@ -49,15 +49,15 @@ class Split:
 
     @cached_property
     def fingerprint(self) -> str:
-        """64 hexadecimal digits that name the images, whatever their order.
+        """64 hexadecimal digits that identify the images, independent of their order.
 
-        Digests are added, not xor-ed: an image that occurs twice must count twice.
+        Digests are added, not XORed, so that an image that occurs twice counts twice.
         """
         total = sum(int.from_bytes(digest.tobytes()) for digest in self.digests) % 2**256
         return hashlib.sha256(f"{total:064x} {tuple(self.images.shape)}".encode()).hexdigest()
 
     def order(self) -> npt.NDArray[np.int64]:
-        """Indices that sort the images by digest; labels decide between equal images."""
+        """Indices that sort the images by digest, and equal images by label."""
         labels = np.zeros(len(self)) if self.labels is None else self.labels.numpy()
         return np.lexsort((labels, self.digests.view("S32").reshape(-1)))
 
@@ -67,5 +67,5 @@ class Split:
         return Split(self.images[chosen], None if self.labels is None else self.labels[chosen])
 
     def canonical(self, n: int | None = None) -> Split:
-        """The images sorted by digest, at most the first `n`: the order of files never matters."""
+        """The first `n` images by digest, or all. So the order of files does not matter."""
         return self.take(self.order()[:n])

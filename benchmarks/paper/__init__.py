@@ -1,7 +1,7 @@
 """The numbers that the paper prints: one CSV file per table, one line per number, and a reader.
 
-Only data lives here; comparing our numbers with the paper's is the work of `benchmarks.analysis`.  Where the paper
-prints one column for MNIST and Fashion-MNIST (Table 2), the file has a line for each.
+`benchmarks.analysis` compares our numbers with them. Table 2 has one column for MNIST and Fashion-MNIST; its file has
+one line for each of the two.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 Pair = tuple[str, str]  # (model, dataset)
-# Data set that the paper does not use -> the paper's data set whose order of models ours is compared with
+# Data set that the paper does not use -> the paper's data set with which its ranking of models is compared
 NEAREST_DATASET = {"digits": "mnist"}  # both are handwritten digits
 
 
@@ -23,11 +23,11 @@ class PublishedValue:
         label: the row's label in the paper.
         mean: the number.
         std: the number after the ±; None where the paper prints none.
-        is_cited: whether the paper took the number from another paper.
-        note: a footnote of the paper, or what is odd about the number.
+        is_cited: whether the paper cites the number from another paper.
+        note: a footnote of the paper, or a remark on an unusual number.
         metric: fid, epochs, seconds_per_epoch, prd_f8 or prd_f1_8.
         unit: 1 (none), epoch or s.
-        stage: the training stage, where the paper prints one number per stage.
+        stage: the training stage, if the paper prints one number per stage; otherwise "".
     """
 
     label: str
@@ -43,7 +43,7 @@ class PublishedValue:
 def published_cells(table: str) -> dict[Pair, tuple[PublishedValue, ...]]:
     """Read one of the paper's tables: (model, data set) -> the numbers of that cell.
 
-    The cells are in the paper's order of rows.
+    Cells are in the order of the paper's rows.
 
     Args:
         table: "table1", "table2", "table4", "table5" or "table6".

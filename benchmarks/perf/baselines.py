@@ -1,7 +1,7 @@
-"""The training loops that ours is compared with, and the machine's matrix product.
+"""The training loops with which ours is compared, and the machine's matrix product.
 
-Each loop is a generator of `Lap`s. All train the same stages of the same model at the same precision. They differ in
-where batches come from and in how steps are taken. Ours is `training.loop.train` itself.
+Each loop is a generator of `Lap`s. All loops train the same stages of the same model at the same precision. They differ
+in how they load batches and run steps. Ours is `training.loop.train` itself.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ Batches = Callable[[Stage, int], Iterator[Sequence[Tensor]]]
 
 @dataclass(frozen=True)
 class Case:
-    """A model and how it is trained in a measurement.
+    """A model and the settings of its training in a measurement.
 
     Attributes:
         model: a key of `zoo.MODELS`.
-        dataset: a key of `DATASETS`, for sizes and protocol.
-        steps: of each measurement (of the stage with the smallest batch).
-        laps: measurements of each stage.
+        dataset: a key of `DATASETS`; it sets sizes and the protocol.
+        steps: steps per measurement, in the stage with the smallest batch.
+        laps: measurements per stage.
         folder: folder with `images.pt` and, for the plain loop, `png/`.
-        device, precision, engine, channels_last: as `Engine` has them.
-        shape: (C, H, W); None: the data set's.
-        workers: of the plain loop's DataLoader.
+        device, precision, engine, channels_last: see `Engine`.
+        shape: (C, H, W); None means the data set's.
+        workers: worker processes of the plain loop's DataLoader.
     """
 
     model: str
@@ -69,18 +69,18 @@ class Case:
 
     @property
     def total(self) -> int:
-        """Images of the whole data set."""
+        """Number of training images of the whole data set."""
         counts = DATASETS[self.dataset].counts
         return counts[0] if counts else 0
 
     def schedules(self) -> dict[str, Schedule]:
-        """The paper's, one epoch per lap."""
+        """The paper's schedules, with one epoch per lap."""
         stages = protocol(self.model, self.dataset, "paper", self.total).stages
         return {name: replace(s, epochs=self.laps, steps=None, factors={}) for name, s in stages.items()}
 
     @property
     def images(self) -> int:
-        """Number of training images: the stage with the smallest batch takes `steps` steps."""
+        """Number of images per lap, so that the stage with the smallest batch takes `steps` steps."""
         batches = [s.batch for s in self.schedules().values()]
         return max(self.steps * min(batches), *batches)
 
@@ -100,7 +100,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Lap:
-    """One measurement: steps of a stage and the seconds that they took; `engine_used`: as in `Steps`."""
+    """One measurement: steps of a stage and their seconds. For `engine_used`, see `Steps`."""
 
     stage: str
     steps: int
@@ -109,7 +109,7 @@ class Lap:
 
 
 def ours(case: Case) -> Iterator[Lap]:
-    """`training.loop.train`; the seconds are those of its rows."""
+    """Our loop, `training.loop.train`. Seconds come from its rows."""
     model = case.build()
     engine = Engine(case.engine, case.precision, case.channels_last)
     for epoch in train(model, place_images(case.load(), model.device), case.schedules(), engine=engine):
@@ -117,7 +117,7 @@ def ours(case: Case) -> Iterator[Lap]:
 
 
 def eager(case: Case) -> Iterator[Lap]:
-    """Data resident as uint8, batches by index, torch's default Adam; losses are summed on the device."""
+    """A loop with uint8 data on the device, batches by index, torch's default Adam, and losses summed on the device."""
     device = torch.device(case.device)
 
     def batches(stage: Stage, size: int) -> Iterator[Sequence[Tensor]]:
@@ -130,7 +130,7 @@ def eager(case: Case) -> Iterator[Lap]:
 
 
 def plain(case: Case) -> Iterator[Lap]:
-    """As tutorials write it: ImageFolder of PNGs, ToTensor, DataLoader, default Adam, loss.item() in every step."""
+    """The loop of tutorials: ImageFolder of PNGs, ToTensor, DataLoader, default Adam, loss.item() in every step."""
     from torchvision import transforms  # here: importing it takes a second
     from torchvision.datasets import ImageFolder
 
@@ -149,7 +149,7 @@ def plain(case: Case) -> Iterator[Lap]:
             for x, _ in loaders[stage.name]:
                 yield [x.to(device, non_blocking=True)]
             return
-        loader_options["pin_memory"] = False  # they are on the device already
+        loader_options["pin_memory"] = False  # data are on the device already
         for batch in DataLoader(TensorDataset(*data), size, **loader_options):
             yield [to_float(tensor) for tensor in batch]
 
@@ -185,9 +185,9 @@ def _laps(
 
 
 def pythae(case: Case) -> Iterator[Lap]:
-    """pythae's trainer on the same network and loss, with data in memory as floats, as in its own data sets.
+    """pythae's trainer with the same network and loss, and data in memory as floats, as in pythae's data sets.
 
-    Only the passes over the data are timed, neither its evaluation nor its copies of the best model.
+    Seconds include the passes over the data, but not pythae's evaluation or its copies of the best model.
     """
     from pythae.data.datasets import BaseDataset
     from pythae.models.base import BaseAE, BaseAEConfig
@@ -201,7 +201,7 @@ def pythae(case: Case) -> Iterator[Lap]:
     (schedule,), (update,) = case.schedules().values(), stages[0].updates
 
     class Wrapped(BaseAE):  # type: ignore[misc, unused-ignore]
-        """A model of the zoo as pythae's trainer takes it."""
+        """Adapts a model of the zoo to pythae's trainer."""
 
         def __init__(self) -> None:
             nn.Module.__init__(self)
@@ -214,7 +214,7 @@ def pythae(case: Case) -> Iterator[Lap]:
             return ModelOutput(loss=loss)
 
         def update(self) -> None:
-            """Nothing between epochs."""
+            """Do nothing between epochs."""
 
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
         config = BaseTrainerConfig(
@@ -224,7 +224,7 @@ def pythae(case: Case) -> Iterator[Lap]:
         pixels = x[: len(x) // schedule.batch * schedule.batch].float() / 255
         trainer = BaseTrainer(Wrapped(), BaseDataset(pixels, torch.zeros(len(pixels))), training_config=config)
         trainer.prepare_training()
-        handler = trainer.callback_handler  # progress bars would take time
+        handler = trainer.callback_handler  # without progress bars, which take time
         handler.callbacks = [c for c in handler.callbacks if type(c).__name__ != "ProgressBarCallback"]
         for epoch in range(case.laps):
             started = synchronized_time(model.device)
@@ -233,7 +233,7 @@ def pythae(case: Case) -> Iterator[Lap]:
 
 
 def can_train_with_pythae(case: Case) -> bool:
-    """Whether pythae is installed and its trainer, of one update in one stage, can train a model."""
+    """Whether pythae is installed and can train the model. Its trainer takes one update in one stage."""
     schedules = case.schedules()
     try:
         import_module("pythae.trainers")
@@ -246,13 +246,13 @@ def can_train_with_pythae(case: Case) -> bool:
 
 
 def _first(stages: Iterator[Stage], count: int) -> Iterator[Stage]:
-    """The first `count` stages; the code after the last one does not run."""
+    """The first `count` stages. The code after the last one does not run."""
     for _, stage in zip(range(count), stages, strict=False):
         yield stage
 
 
 def ceiling(case: Case) -> Iterator[Lap]:
-    """The matrix product of the precision: a lap's `steps` are its GFLOP."""
+    """Matrix products at the precision, an upper limit of speed. The `steps` of a lap are its GFLOP."""
     device = torch.device(case.device)
     n, times = (8192, 20) if device.type == "cuda" else (2048, 6)
     dtype = torch.bfloat16 if case.precision == "bf16" else torch.float32
@@ -272,16 +272,17 @@ LOOPS: dict[str, Callable[[Case], Iterator[Lap]]] = {
 
 
 def write_png(images: Tensor, folder: Path) -> None:
-    """Images as a folder that ImageFolder reads."""
+    """Write images as a folder that ImageFolder reads."""
     (folder / "all").mkdir(parents=True)
     for number, image in enumerate(images.permute(0, 2, 3, 1).numpy()):
         Image.fromarray(image.squeeze()).save(folder / "all" / f"{number:06}.png")
 
 
 def flops(case: Case, size: int = 4) -> dict[str, int]:
-    """Stage -> floating-point operations of one step (a multiply-add is two), counted by torch and scaled to a batch.
+    """Stage -> floating-point operations of one step, where a multiply-add counts as two.
 
-    Convolutions and matrix products, forward and backward, of all updates; the rest is below a percent.
+    torch counts convolutions and matrix products of all updates, forward and backward, on `size` examples. The count is
+    scaled to a batch. Other operations are less than 1 %.
     """
     from torch.utils.flop_counter import FlopCounterMode
 

@@ -1,4 +1,4 @@
-"""The faults that are injected: kills, a full disk, lost nodes, pre-emption, and others."""
+"""The injected faults: killed processes, a full disk, lost nodes, preemption, and others."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from benchmarks.experiments import log
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = "rae-gmm,vae"
-SEEDS, MANY_SEEDS = 2, 4  # runs of each model; more if many workers are killed or jobs must take long
-RESTARTED = "anew"  # noted in attempts.txt of a run whose results were removed on purpose
-LAUNCH_TIMEOUT = 900.0  # seconds for one launch
+SEEDS, MANY_SEEDS = 2, 4  # runs per model; MANY_SEEDS for many killed workers and for long jobs
+RESTARTED = "anew"  # event in attempts.txt of a run whose results were removed on purpose
+LAUNCH_TIMEOUT = 900.0  # time limit of one launch in seconds
 
 
 class FaultUnavailable(Exception):
-    """A fault that cannot be injected here; the message says why."""
+    """A fault cannot be injected here. The message says why."""
 
 
 class Launcher:
-    """`benchmarks.run table1` on one results folder, as often as it takes."""
+    """Starts `benchmarks.run table1` on one results folder, again until all runs are done."""
 
     def __init__(self, results: Path, seeds: int, cluster: str, resources: Mapping[str, Any] | None = None):
         self.results, self.seeds, self.cluster, self.count = results, seeds, cluster, 0
-        # Save states every second: a run takes only seconds, and it must be resumed.
+        # Save states every second, because runs take only seconds and must be resumed.
         self.environment = {**os.environ, "AE_BENCH_SAVE_SECONDS": "1", "PYTHONPATH": str(ROOT)}
         if resources is not None:
             path = results.parent / f"{results.name}.toml"
@@ -40,7 +40,7 @@ class Launcher:
             self.environment["AE_BENCH_RESOURCES"] = str(path)
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start a launcher for the missing runs."""
+        """Start a launcher process for the missing runs."""
         self.count += 1
         command = [sys.executable, "-m", "benchmarks.run", "table1", "--preset", "demo", "--only", MODELS,
                    "--seeds", str(self.seeds), "--cluster", self.cluster, "--device", "cpu",
@@ -50,35 +50,35 @@ class Launcher:
             return subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
 
     def finish(self, process: subprocess.Popen[bytes] | None = None) -> None:
-        """Wait for a launch, and launch again until nothing is missing, at most 20 times."""
+        """Wait for a launch, and launch again until no run is missing, at most 20 times."""
         for _ in range(20):
             process = process or self.start()
             if process.wait(LAUNCH_TIMEOUT) == 0:
                 return
             process = None
-        raise RuntimeError(f"not finished after {self.count} launches; see {self.results.name}.log")
+        raise RuntimeError(f"runs are still missing after {self.count} launches; see {self.results.name}.log")
 
     def wait_until(self, condition: Callable[[], bool], seconds: float = 120.0) -> None:
         """Wait until a condition holds.
 
         Raises:
-            RuntimeError: it does not hold in time.
+            RuntimeError: it does not hold within `seconds`.
         """
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
-                raise RuntimeError(f"waited in vain; see {self.results.name}.log")
+                raise RuntimeError(f"timed out after {seconds:.0f} s; see {self.results.name}.log")
             time.sleep(0.05)
 
     def start_and_wait_for_states(self) -> subprocess.Popen[bytes]:
-        """Start a launcher, and wait until two runs have saved a state."""
+        """Start a launcher process, and wait until two runs have saved a state."""
         process = self.start()
         self.wait_until(lambda: len([*self.results.glob("runs/*/state.pt")]) == 2)
         return process
 
 
 def kills(folder: Path, count: int) -> Launcher:
-    """SIGKILL of a worker at random moments."""
+    """Send SIGKILL to `count` workers, one after the other, at random times."""
     run = Launcher(folder, min(count, SEEDS) if count <= SEEDS * 5 else MANY_SEEDS, "local")
     generator = random.Random(0)
     process = run.start()
@@ -89,7 +89,7 @@ def kills(folder: Path, count: int) -> Launcher:
             time.sleep(0.05)
             if process.poll() is None:
                 continue
-            if process.returncode == 0:  # everything is done before the last kill: run all again
+            if process.returncode == 0:  # all runs are done before the last kill: start all again
                 for path in [*folder.glob("records/*.json"), *folder.glob("runs/*/*.pt")]:
                     path.unlink()
                 for path in folder.glob("runs/*"):
@@ -99,14 +99,14 @@ def kills(folder: Path, count: int) -> Launcher:
         with suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
             killed += 1
-            while victim in child_pids(process.pid):  # until its launcher has seen it
+            while victim in child_pids(process.pid):  # until its launcher has noticed
                 time.sleep(0.05)
     run.finish(process)
     return run
 
 
 def launcher_killed(folder: Path, count: int) -> Launcher:
-    """SIGKILL of the launcher while both workers train."""
+    """Send SIGKILL to the launcher while both workers train."""
     run = Launcher(folder, SEEDS, "local")
     process = run.start_and_wait_for_states()
     process.kill()
@@ -116,7 +116,7 @@ def launcher_killed(folder: Path, count: int) -> Launcher:
 
 
 def two_launchers(folder: Path, count: int) -> Launcher:
-    """Two launchers at once."""
+    """Start two launchers at the same time."""
     run = Launcher(folder, SEEDS, "local")
     processes = [run.start(), run.start()]
     for process in processes:
@@ -126,12 +126,12 @@ def two_launchers(folder: Path, count: int) -> Launcher:
 
 
 def disk_full(folder: Path, count: int) -> Launcher:
-    """No space left when the first records are written."""
+    """Fill the disk before the first records are written."""
     folder.mkdir()
     try:
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", folder], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as reason:
-        raise FaultUnavailable(f"a small file system cannot be mounted: {reason}") from None
+        raise FaultUnavailable(f"cannot mount a small file system: {reason}") from None
     run = Launcher(folder, SEEDS, "local")
     process = run.start_and_wait_for_states()
     filler = folder / "filler"
@@ -141,40 +141,40 @@ def disk_full(folder: Path, count: int) -> Launcher:
     process.wait(LAUNCH_TIMEOUT)
     statuses = [json.loads(read_text(path))["status"] for path in folder.glob("records/*.json")]
     if process.returncode == 0 or "done" in statuses:
-        raise RuntimeError("the disk was not full when it should have been")
+        raise RuntimeError("a record was written, so the disk was not full in time")
     filler.unlink()
     run.finish()
     return run
 
 
-# --- on SLURM
+# --- faults on SLURM
 
 
 def preempted(folder: Path, count: int) -> Launcher:
-    """A job of a higher partition takes both nodes away."""
+    """Preempt both nodes by a job of a partition with a higher priority."""
     run = _slurm(folder, {"partition": "low", "seeds": MANY_SEEDS}, MANY_SEEDS)
     process = run.start_and_wait_for_states()
     _run_command("sbatch", "--partition=high", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
     run.finish(process)
     logs = "".join(read_text(path) for path in folder.glob("jobs/*_log.out"))
     if "PREEMPTION" not in logs:
-        raise RuntimeError("no job was pre-empted")
+        raise RuntimeError("no job was preempted")
     return run
 
 
 def time_limit(folder: Path, count: int) -> Launcher:
-    """Jobs of several runs reach their time limit, and are requeued."""
+    """Let jobs of several runs reach their time limit, so that they are requeued."""
     # The signal comes 75 of 120 seconds before the limit, so a job has 45 seconds for its runs.
     run = _slurm(folder, {"partition": "low", "minutes": 2, "signal_s": 75, "seeds": MANY_SEEDS}, MANY_SEEDS)
     run.finish()
     logs = "".join(read_text(path) for path in folder.glob("jobs/*_log.out"))
     if "Requeued job" not in logs:
-        raise RuntimeError("no job reached its limit")
+        raise RuntimeError("no job reached its time limit")
     return run
 
 
 def node_lost(folder: Path, count: int) -> Launcher:
-    """A node's slurmd and all that runs there end."""
+    """Kill the slurmd of a node and all processes of its jobs."""
     run = _slurm(folder, {"partition": "low"})
     process = run.start_and_wait_for_states()
     cluster = Path(os.environ["SLURM_CONF"]).parent
@@ -193,7 +193,7 @@ def node_lost(folder: Path, count: int) -> Launcher:
 
 
 def controller_restarted(folder: Path, count: int) -> Launcher:
-    """slurmctld is killed and comes back ten seconds later."""
+    """Kill slurmctld, and start it again ten seconds later."""
     run = _slurm(folder, {"partition": "low"})
     process = run.start_and_wait_for_states()
     cluster = Path(os.environ["SLURM_CONF"]).parent
@@ -205,7 +205,7 @@ def controller_restarted(folder: Path, count: int) -> Launcher:
 
 
 def job_killed(folder: Path, count: int) -> Launcher:
-    """SIGKILL of two jobs, which SLURM does not requeue."""
+    """Send SIGKILL to two jobs. SLURM does not requeue them."""
     run = _slurm(folder, {"partition": "low"})
     process = run.start_and_wait_for_states()
     for job in _run_command("squeue", "-h", "-r", "-t", "RUNNING", "-o", "%i").split():
@@ -215,7 +215,7 @@ def job_killed(folder: Path, count: int) -> Launcher:
 
 
 def slurm_launcher_killed(folder: Path, count: int) -> Launcher:
-    """SIGKILL of a launcher whose jobs go on; the next one waits for them."""
+    """Send SIGKILL to a launcher. Its jobs go on, and the next launcher waits for them."""
     run = _slurm(folder, {"partition": "low"})
     process = run.start_and_wait_for_states()
     process.kill()
@@ -241,7 +241,7 @@ FAULTS: dict[str, Callable[[Path, int], Launcher]] = {
 def _slurm(folder: Path, resources: Mapping[str, Any], seeds: int = SEEDS) -> Launcher:
     conf = os.environ.get("SLURM_CONF")
     if not conf or not (Path(conf).parent / "slurmctld.pid").is_file():
-        raise FaultUnavailable("no cluster of slurm/devcluster.sh here")
+        raise FaultUnavailable("no cluster here; start one by slurm/devcluster.sh start")
     return Launcher(folder, seeds, "slurm", {"gpus": 0, "cpus": 1, "memory_gb": 1, "minutes": 30, **resources})
 
 
@@ -250,12 +250,12 @@ def _run_command(*command: str) -> str:
 
 
 def search_path() -> str:
-    """PATH with the folders of system commands."""
+    """$PATH, extended by the folders of system commands."""
     return os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
 def read_text(path: Path | str) -> str:
-    """The text of a file; "" where it cannot be read."""
+    """The text of a file, or "" if it cannot be read."""
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -263,11 +263,11 @@ def read_text(path: Path | str) -> str:
 
 
 def worker_pids(folder: Path) -> set[int]:
-    """Processes that have a run."""
+    """Ids of the processes that have claimed a run."""
     claims = [read_text(path) for path in folder.glob("runs/*/claim.json")]
     return {int(json.loads(text)["pid"]) for text in claims if text.endswith("}")}
 
 
 def child_pids(pid: int) -> list[int]:
-    """Process numbers of a process's children."""
+    """Ids of the children of a process."""
     return [int(child) for child in read_text(f"/proc/{pid}/task/{pid}/children").split()]

@@ -1,4 +1,4 @@
-"""Judge a fault: count runs that were lost or made twice, and compare tables and numbers."""
+"""Judge a fault: count lost and duplicated runs, and compare the table and all numbers with undisturbed runs."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ import torch
 from benchmarks.experiments import provenance, records
 from benchmarks.perf.fault_definitions import FAULTS, MODELS, RESTARTED, Launcher, read_text
 
-COLUMNS = ("fault", "trainings", "attempts", "launches", "records", "lost", "duplicated", "table_equal",
+COLUMNS = ("fault", "runs", "attempts", "launches", "records", "lost", "duplicated", "table_equal",
            "numbers_equal", "seconds")  # fmt: skip
 
 
 def numbers(record: Mapping[str, Any]) -> Any:
-    """The parts of a record that must be equal for two equal runs: everything but times and machines."""
+    """The fields of a record that must be equal for equal runs: all but times and machines."""
     epochs = [{name: v for name, v in row.items() if name != "seconds"} for row in record["epochs"]]
     return record["status"], epochs, [e["values"] for e in record["evaluations"]], record["diagnostics"]
 
 
 def undisturbed_results(results: Path, seeds: int) -> tuple[bytes, dict[str, Any]]:
-    """Run what is missing of an undisturbed launch; return its Table 1 as CSV and the numbers of its records by key.
+    """Make the missing undisturbed runs; return their Table 1 as CSV, and the numbers of their records by key.
 
     Args:
-        results: results folder of the undisturbed runs. It may hold runs of more seeds.
+        results: results folder of the undisturbed runs. It may contain runs with more seeds.
         seeds: number of seeds per model.
     """
     launcher = Launcher(results, seeds, "inline")
@@ -40,13 +40,13 @@ def undisturbed_results(results: Path, seeds: int) -> tuple[bytes, dict[str, Any
 
 
 def judge_fault(name: str, run: Launcher, table: bytes, expected: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """One row of the report: runs, launches, records, and what was lost or differs."""
+    """Return one row of the report: numbers of runs, launches and records, and what was lost or differs."""
     n_runs = len(MODELS.split(",")) * run.seeds
     found = {path.stem: json.loads(read_text(path)) for path in run.results.glob("records/*.json")}
     logs = [read_text(path).splitlines() for path in run.results.glob("runs/*/attempts.txt")]
     return {
         "fault": name,
-        "trainings": n_runs,
+        "runs": n_runs,
         "attempts": sum(line.split()[1] == "begin" for lines in logs for line in lines),
         "launches": run.count,
         "records": len(found),
@@ -59,10 +59,10 @@ def judge_fault(name: str, run: Launcher, table: bytes, expected: Mapping[str, A
 
 
 def count_duplicates(lines: Sequence[str]) -> int:
-    """How often one run was made twice, by the lines of its attempts.txt.
+    """Count how often a run was duplicated, by the lines of its attempts.txt.
 
-    Either it was trained from scratch although it was done (or had diverged) before, or an attempt began during another
-    one that was completed.
+    A run is duplicated if it is trained from scratch although it was done (or had diverged), or if an attempt begins
+    during another one that is later completed.
     """
     repeated, ended, spans = 0, False, list[tuple[float, float, tuple[str, ...]]]()
     begun: dict[tuple[str, ...], float] = {}
@@ -76,13 +76,13 @@ def count_duplicates(lines: Sequence[str]) -> int:
         elif event == RESTARTED:
             ended = False
         elif event != "resume":
-            ended = event != "failed"  # a failed attempt, as on a full disk, leaves no result
+            ended = event != "failed"  # a failed attempt, for example on a full disk, leaves no result
             spans.append((begun.get(tuple(process), 0.0), float(at), tuple(process)))
     return repeated + sum(a < at < b and process != owner for a, b, owner in spans for at, process in starts)
 
 
 def write(folder: Path, row: Mapping[str, Any], count: int) -> None:
-    """Write one fault's row, with its provenance, into faults.json and faults.csv; rows of other faults stay."""
+    """Write a fault's row, with its provenance, to faults.json and faults.csv. Rows of other faults are kept."""
     path = folder / "faults.json"
     rows_by_fault = {old["fault"]: old for old in (json.loads(read_text(path)) if path.is_file() else [])}
     origin = {**provenance.describe(torch.device("cpu")), "slurm": _version(), "kills": count, "models": MODELS}

@@ -1,8 +1,8 @@
 """Inject faults into launches, and count what is lost: `python -m benchmarks.perf.faults`.
 
-Each fault gets its own results folder and the same few short runs on scikit-learn's digits. Afterwards the table and
-every number of every record must equal those of undisturbed runs. SLURM faults need the cluster that
-`slurm/devcluster.sh start` makes; the full disk needs the right to mount.
+Each fault has its own results folder, with the same few short runs on scikit-learn's digits. Afterwards, the table and
+all numbers of all records must equal those of undisturbed runs. Faults on SLURM need the cluster that
+`slurm/devcluster.sh start` starts. The full disk needs permission to mount a file system.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from benchmarks.perf.fault_judging import COLUMNS, judge_fault, undisturbed_resu
 
 
 def main() -> int:
-    """Inject the faults and write the results; return 1 if anything was lost, done twice or changed."""
+    """Inject the faults and write the results. Return 1 if a run was lost, duplicated or changed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.perf.faults", description=__doc__)
-    parser.add_argument("--only", default=",".join(FAULTS), help="faults (default: %(default)s)")
-    parser.add_argument("--kills", type=int, default=50, help="workers to kill (%(default)s)")
-    parser.add_argument("--out", type=Path, help="folder for faults.csv and faults.json; other faults' rows stay")
-    parser.add_argument("--undisturbed", type=Path, metavar="DIR", help="results of an earlier undisturbed run")
+    parser.add_argument("--only", default=",".join(FAULTS), help="faults to inject (default: %(default)s)")
+    parser.add_argument("--kills", type=int, default=50, help="number of workers to kill (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="folder for faults.csv and faults.json; rows of other faults are kept")
+    parser.add_argument("--undisturbed", type=Path, metavar="DIR", help="results folder of earlier undisturbed runs")
     args = parser.parse_args()
     names = args.only.split(",")
     if unknown := [name for name in names if name not in FAULTS]:
@@ -50,7 +50,7 @@ def main() -> int:
             continue
         except (RuntimeError, OSError, subprocess.SubprocessError) as reason:
             unfinished.append(name)
-            print(f"{name:>21} did not end: {reason}", flush=True)
+            print(f"{name:>21} not finished: {reason}", flush=True)
             continue
         finally:
             if os.path.ismount(results):
@@ -62,10 +62,11 @@ def main() -> int:
     failed = [r["fault"] for r in rows if r["lost"] or r["duplicated"] or not (r["table_equal"] and r["numbers_equal"])]
     if failed or unfinished:
         print(
-            f"lost, done twice, changed or without an end: {', '.join([*failed, *unfinished])}; files are in {folder}"
+            f"failed: {', '.join([*failed, *unfinished])} (a run was lost, duplicated or changed, or the fault was not "
+            f"finished). Files are in {folder}"
         )
         return 1
-    print(f"{len(rows)} faults: nothing lost, nothing done twice, nothing changed")
+    print(f"{len(rows)} faults: no run was lost, duplicated or changed")
     shutil.rmtree(folder, ignore_errors=True)
     return 0
 

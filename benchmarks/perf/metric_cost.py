@@ -1,11 +1,11 @@
-"""The cost of our evaluation beside that of reference implementations, in paired rounds, and that the numbers agree.
+"""Compare cost and numbers of our evaluation with those of reference implementations, in paired rounds.
 
     python -m benchmarks.perf.metric_cost --rounds 5 --out results/measured/metric-cost
 
-Each round times both, in alternating order. A ratio is that of one round; the table shows the median of the rounds and
-their range. BLAS has one thread. Features are random, with moments like those of a trained network (positive,
-correlated, with very different variances), and so are the Inception weights, which not
-every machine has. Neither changes the cost.
+Each round times both implementations, in alternating order, and gives a ratio. The table shows the median and the range
+of the ratios. BLAS uses one thread. Features are random, with moments like those of a trained network: positive,
+correlated, and with very different variances. Inception weights are random, too, as not every machine has the trained
+ones. Neither changes the cost.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Array = NDArray[np.float64]
 
 
 def features(seed: int, modes: NDArray[np.int64] | None = None, n: int = N, d: int = D) -> Array:
-    """Positive, correlated features (n, d) of a mixture of ten modes; `modes`: which of them, all as default."""
+    """Positive, correlated features (n, d) from a mixture of ten modes; `modes` selects some of them (default: all)."""
     fixed, own = np.random.default_rng(0), np.random.default_rng(seed)
     centers = fixed.normal(size=(10, d))
     mix = fixed.normal(size=(d, d)) / np.sqrt(d) * np.geomspace(0.05, 1.5, d)
@@ -50,15 +50,15 @@ def features(seed: int, modes: NDArray[np.int64] | None = None, n: int = N, d: i
 
 
 def sqrtm_form(m1: Array, c1: Array, m2: Array, c2: Array) -> float:
-    """The Fréchet distance by a matrix square root of the product, as it is usually computed."""
+    """The Fréchet distance as usually computed: by a matrix square root of the product of the covariances."""
     root = linalg.sqrtm(c1 @ c2)
     return float(((m1 - m2) ** 2).sum() + np.trace(c1) + np.trace(c2) - 2 * np.trace(root).real)
 
 
 def published_prd(real: Array, fake: Array, seed: int, batch: int = 1024) -> tuple[float, float]:
-    """(F8, F1/8) by the published algorithm, written again.
+    """(F8, F1/8) by a second implementation of the published algorithm.
 
-    It uses scikit-learn's default batch for k-means: 100 when it was published, 1024 today.
+    The published code uses the default batch of scikit-learn's k-means: then 100, today 1024.
     """
     curves = []
     for run in range(10):
@@ -75,10 +75,10 @@ def published_prd(real: Array, fake: Array, seed: int, batch: int = 1024) -> tup
 
 
 def random_inception(path: Path, seed: int = 0) -> None:
-    """Random weights in the layout of pytorch-fid's file.
+    """Write random weights in the layout of pytorch-fid's file.
 
-    Batch norms have the moments of noise images. With those of a new network the features would hardly depend on the
-    image, and a wrong computation would not be noticed. Features are a few times larger than trained ones.
+    The statistics of batch norm are those of noise images. With those of a new network, features would hardly depend on
+    the image, and a comparison would not detect a wrong computation. Features are a few times larger than trained ones.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -90,10 +90,10 @@ def random_inception(path: Path, seed: int = 0) -> None:
             library.load_state_dict_from_url = original
         for norm in net.modules():
             if isinstance(norm, torch.nn.BatchNorm2d):
-                norm.momentum = None  # the running moments become those of the one batch below
+                norm.momentum = None  # the running statistics become those of the batch below
                 norm.weight.data.uniform_(0.5, 1.5)
                 norm.bias.data.normal_(0, 0.1)
-        # Noise of many contrasts and sizes: dark, bright, coarse and fine images.
+        # Noise of different contrasts and scales: dark, bright, coarse and fine images.
         coarse = torch.rand(8, 3, 10, 10) * torch.linspace(0.2, 1, 8).reshape(8, 1, 1, 1)
         x = 2 * torch.nn.functional.interpolate(coarse, 139, mode="nearest") - 1
         x[::2] += 0.3 * torch.randn_like(x[::2])
@@ -102,7 +102,7 @@ def random_inception(path: Path, seed: int = 0) -> None:
                 x = layer.train()(x)
         for norm in net.modules():
             if isinstance(norm, torch.nn.BatchNorm2d) and norm.running_var is not None:
-                norm.running_var.clamp_(min=norm.running_var.mean().item() / 4)  # a channel that was flat here
+                norm.running_var.clamp_(min=norm.running_var.mean().item() / 4)  # for channels that are constant here
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(net.state_dict(), path)
 
@@ -123,7 +123,7 @@ def _random_state() -> dict[str, torch.Tensor]:
 
 
 def reference_inception(path: Path) -> torch.nn.Module:
-    """pytorch-fid's own network, as its command uses it."""
+    """The network of pytorch-fid, as its command uses it."""
     original = library.load_state_dict_from_url
     try:
         library.load_state_dict_from_url = lambda *_, **__: torch.load(path, weights_only=True)
@@ -137,7 +137,7 @@ def reference_inception(path: Path) -> torch.nn.Module:
 
 
 def paired(name: str, rounds: int, ours: Callable[[], Any], reference: Callable[[], Any]) -> list[dict[str, Any]]:
-    """Seconds of both in each round, in alternating order."""
+    """Time both in each round, in alternating order; return a row per round."""
     rows = []
     for number in range(rounds):
         seconds = {}
@@ -151,7 +151,7 @@ def paired(name: str, rounds: int, ours: Callable[[], Any], reference: Callable[
 
 
 def measure(rounds: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """All rounds, and facts that show that the numbers agree with the references."""
+    """Measure all rounds; return their rows, and facts that compare our numbers with the references."""
     real, fake = features(1), features(2)
     a, b = metrics.moments(real), metrics.moments(fake)
     value = metrics.frechet_from_moments(a.mean, a.cov, b.mean, b.cov)
@@ -173,10 +173,10 @@ def measure(rounds: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
         x = half.astype(np.float64)
         return sqrtm_form(a.mean, a.cov, x.mean(0), np.cov(x, rowvar=False))
 
-    name = "Fréchet distance from samples, reals' moments kept"
+    name = "Fréchet distance from samples, reference moments cached"
     rows += paired(name, rounds, from_samples, from_samples_reference)
 
-    unbalanced = features(3, np.array([0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8]))  # some modes too often, one not at all
+    unbalanced = features(3, np.array([0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8]))  # some modes too frequent, one missing
     runs: dict[str, list[tuple[float, ...]]] = {
         "published": [published_prd(real, unbalanced, seed) for seed in range(rounds)],
         "published, batches of its day": [published_prd(real, unbalanced, seed, 100) for seed in range(rounds)],
@@ -204,7 +204,7 @@ def measure(rounds: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
         random_inception(path)
         net, extractor = reference_inception(path), InceptionExtractor(torch.device("cpu"), path)
         images = torch.randint(256, (50, 3, 32, 32), dtype=torch.uint8)  # 50: pytorch-fid's batch
-        images[:25] = images[:25, :1] // 2  # and gray, darker images, which have other features
+        images[:25] = images[:25, :1] // 2  # darker gray images, whose features differ
 
         def reference() -> torch.Tensor:
             with torch.no_grad():
@@ -225,22 +225,22 @@ def measure(rounds: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
 
 
 def memory() -> dict[str, float]:
-    """Peak memory of `evaluate` with 10,000 samples against cached reference features; half an hour on one core."""
+    """Peak memory of `evaluate` for 10,000 samples and cached reference features. It takes half an hour on one core."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "weights.pth"
         random_inception(path)
         os.environ["AE_BENCH_CACHE"] = folder
         generator = np.random.default_rng(0)
-        for name in ("reals", "samples"):
+        for name in ("reference", "samples"):
             np.savez(Path(folder) / name, generator.integers(0, 256, (N, 32, 32, 3), np.uint8))
         extractor = InceptionExtractor(torch.device("cpu"), path)
-        reals = image_input.load_images(f"{folder}/reals.npz", None)
-        assert isinstance(reals, Split)
-        image_key = compare.reference_key(reals.canonical(N), extractor)
-        # Cached as by an earlier command, but with random values.
+        reference = image_input.load_images(f"{folder}/reference.npz", None)
+        assert isinstance(reference, Split)
+        image_key = compare.reference_key(reference.canonical(N), extractor)
+        # Fill the cache, as an earlier command would do, but with random values.
         cached_features(image_key, extractor, lambda: generator.normal(size=(N, D)).astype(np.float32))
         before, started = _peak(), time.perf_counter()
-        comparison = compare.compare(f"{folder}/reals.npz", f"{folder}/samples.npz", f"inception:{path}", None,
+        comparison = compare.compare(f"{folder}/reference.npz", f"{folder}/samples.npz", f"inception:{path}", None,
                                 torch.device("cpu"), metrics=("fd",))  # fmt: skip
         seconds = time.perf_counter() - started
         assert {*comparison.values} == {"fd_inception_unknown"}
@@ -252,7 +252,7 @@ def _peak() -> float:
 
 
 def report(rows: list[dict[str, Any]], facts: dict[str, float]) -> str:
-    """Markdown: the ratios, then the facts."""
+    """Format the ratios and the facts as Markdown tables."""
     lines = ["| what | ours, s | reference, s | ratio | range |", "| --- | ---: | ---: | ---: | --- |"]
     for name in dict.fromkeys(row["what"] for row in rows):
         measured = [row for row in rows if row["what"] == name]
@@ -268,7 +268,7 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--memory", action="store_true", help="only the memory of 10k images; half an hour")
+    parser.add_argument("--memory", action="store_true", help="measure only peak memory; takes half an hour")
     parser.add_argument("--out", type=Path, default=Path("results/local/metric-cost"))
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Measure loops in paired rounds: each loop has worker processes, which wait while those of another loop are timed.
+"""Measure loops in paired rounds. Each loop has worker processes. They wait while another loop is measured.
 
 The order of the loops alternates from round to round.
 """
@@ -25,11 +25,11 @@ from benchmarks.perf.baselines import LOOPS, Case
 from benchmarks.training.memory import keep_freed_memory
 from benchmarks.training.precision import matmul_precision, reproducible_arithmetic
 
-LAP_TIMEOUT = 1200.0  # seconds that a lap may take
+LAP_TIMEOUT = 1200.0  # time limit of a lap in seconds
 
 
 class LoopFailed(RuntimeError):
-    """A process of one of the loops failed; the message has its traceback."""
+    """A process of a loop failed. The message contains its traceback."""
 
     def __init__(self, loop: str, reason: str):
         super().__init__(f"{loop}: {reason}")
@@ -42,17 +42,17 @@ def rounds(
     """Yield a row per loop and round. The processes of one loop run together, and one loop runs at a time.
 
     Args:
-        cases: loop -> its case; all have the same stages, and `count + warm` laps of each.
+        cases: loop -> its case. All cases have the same stages, with `count + warm` laps each.
         processes: number of processes per loop.
-        count: number of rounds that are kept.
+        count: number of rounds to return, per stage.
         warm: number of warm-up rounds before them, per stage.
-        say: is called with a line per row.
+        say: called with a line per row.
 
     Raises:
         LoopFailed: a process failed.
     """
     with _start_teams(cases, processes) as teams:
-        laps: dict[str, int] = {}  # rounds of each stage
+        laps: dict[str, int] = {}  # stage -> number of rounds
         number = 0
         while True:
             number += 1
@@ -86,7 +86,7 @@ def _lap(loop: str, team: list[Connection]) -> dict[str, Any] | None:
         try:
             replies.append(connection.recv())
         except (EOFError, ConnectionResetError):
-            raise LoopFailed(loop, "a process died, perhaps for lack of memory") from None
+            raise LoopFailed(loop, "a process died, perhaps because memory ran out") from None
     after = cpu_seconds_used()
     if any(isinstance(reply, str) for reply in replies):
         raise LoopFailed(loop, next(reply for reply in replies if isinstance(reply, str)))
@@ -100,7 +100,7 @@ def _lap(loop: str, team: list[Connection]) -> dict[str, Any] | None:
         "steps": replies[0]["steps"],
         "how": replies[0]["engine_used"],
         **{name: [reply[name] for reply in replies] for name in ("seconds", "cpu", "memory")},
-        "foreign": max(0.0, share) if share == share else nan,  # share of the CPU cores that others used meanwhile
+        "foreign": max(0.0, share) if share == share else nan,  # share of CPU cores that other processes used
     }
 
 
@@ -113,7 +113,7 @@ def _start_teams(cases: Mapping[str, Case], processes: int) -> Iterator[dict[str
     try:
         for loop, case in cases.items():
             barrier = context.Barrier(processes)
-            barriers.append(barrier)  # starting processes need its semaphores, which are deleted with it
+            barriers.append(barrier)  # keep it until all processes have started, as they need its semaphores
             teams[loop] = []
             for _ in range(processes):
                 parent_end, worker_end = context.Pipe()
@@ -126,7 +126,7 @@ def _start_teams(cases: Mapping[str, Case], processes: int) -> Iterator[dict[str
     finally:
         for team in teams.values():
             for connection in team:
-                connection.close()  # a waiting process ends then
+                connection.close()  # a waiting process then ends
         for worker in workers:
             worker.join(10)
             if worker.is_alive():
@@ -135,12 +135,12 @@ def _start_teams(cases: Mapping[str, Case], processes: int) -> Iterator[dict[str
 
 
 def _work(loop: str, case: Case, connection: Connection, barrier: Barrier) -> None:
-    """Run in a process of a loop: measure one lap for each message."""
+    """Main function of a worker process: measure one lap per message."""
     device = torch.device(case.device)
     torch.set_num_threads(1)
     is_ours = loop == "ours"
     try:
-        # Only our loop gets what belongs to it: flushed denormals, and freed memory that stays with the process.
+        # Flushing denormals and keeping freed memory are features of our loop, so only our loop has them.
         recipe = (
             (reproducible_arithmetic(device), keep_freed_memory(device)) if is_ours else (nullcontext(), nullcontext())
         )
@@ -160,14 +160,14 @@ def _work(loop: str, case: Case, connection: Connection, barrier: Barrier) -> No
 
 
 def _peak(device: torch.device) -> float:
-    """Peak memory in bytes: of tensors on a GPU, of the process on a CPU."""
+    """Peak memory in bytes: that of tensors on a GPU, that of the process on a CPU."""
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated(device))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
 
 
 def cpu_seconds_used() -> tuple[float, float]:
-    """CPU seconds that all processes of this machine have used, or nan if unknown, and the current time."""
+    """CPU seconds that all processes of this machine have used (NaN if unknown), and the current time."""
     try:
         fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
         used = sum(int(f) for i, f in enumerate(fields) if i not in (3, 4)) / os.sysconf("SC_CLK_TCK")

@@ -1,7 +1,7 @@
-"""How long commands take with many records: `python -m benchmarks.perf.scale`.
+"""Time commands with many records: `python -m benchmarks.perf.scale`.
 
-Copies the records of a results folder under new keys into a temporary folder, and times reading them, `status`, all
-tables and the report, first without an index and then with one.
+It copies the records of a results folder under new keys into a temporary folder. Then it times reading them, `status`,
+all tables and the report, first without an index and then with one.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def make_results(source: Path, target: Path, count: int, trials: int) -> None:
         if number < count:
             text = json.dumps(record | {"key": key, "seed": number})
             (target / "records" / f"{key}.json").write_text(text, encoding="utf-8")
-        elif number < count + 8:  # some that are running
+        elif number < count + 8:  # eight runs that look as if they were in progress
             folder = target / "runs" / key
             folder.mkdir(parents=True)
             (folder / LOCK_FILE).write_text(json.dumps(process_identity()), encoding="utf-8")
@@ -54,7 +54,7 @@ def make_results(source: Path, target: Path, count: int, trials: int) -> None:
 
 
 def timed(name: str, call: Callable[[], Any]) -> tuple[str, float]:
-    """Print how long a call takes, and return it: what, seconds."""
+    """Time a call; print and return its name and seconds."""
     started = time.perf_counter()
     call()
     seconds = time.perf_counter() - started
@@ -63,7 +63,7 @@ def timed(name: str, call: Callable[[], Any]) -> tuple[str, float]:
 
 
 def write_every_table(folder: Path, out: Path) -> None:
-    """Make and write every table from all records of a folder."""
+    """Build and write every table from all records of a folder."""
     evaluations, epochs = records.read(folder)
     keys: dict[tuple[str, str], tuple[str, ...]] = {}
     for key, model, dataset in (
@@ -88,10 +88,10 @@ def write_every_table(folder: Path, out: Path) -> None:
 
 
 def main() -> int:
-    """Measure and print."""
+    """Measure, print, and write scale.json."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.perf.scale", description=__doc__)
     parser.add_argument("--records", type=int, default=100_000)
-    parser.add_argument("--trials", type=int, default=10_000, help="of which status is asked; half of them done")
+    parser.add_argument("--trials", type=int, default=10_000, help="runs that status reports; half of them are done")
     parser.add_argument("--source", type=Path, default=Path("results/measured/digits-demo"))
     parser.add_argument("--out", type=Path, help="folder for scale.json")
     args = parser.parse_args()

@@ -1,13 +1,14 @@
-"""Measure the speed of training beside other loops, in paired rounds.
+"""Compare the speed of training with that of other loops, in paired rounds.
 
     python -m benchmarks.perf.speed --models glf --on mnist --rounds 5 --out results/measured/speed
     python -m benchmarks.perf.speed --scaling --out results/measured/speed
     python -m benchmarks.perf.speed --gpu --out results/measured/speed
 
-In a round the loops take the same steps of the same stage one after the other, each with the same number of processes
-(on a CPU one per core, with one thread each). The order alternates. A ratio is that of one round; the table shows the
-median of the rounds and their range. Times are synchronized and without warm-up. Where a data set is missing, random
-images of the same shape are used, and the record says so: the time does not depend on the images.
+In each round, the loops run one after the other. They take the same steps of the same stage, with the same number of
+processes; on a CPU, one per core, with one thread each. Their order alternates. Each round gives a ratio; the table
+shows the median and the range of the ratios. Times are synchronized with the device and exclude the warm-up. If a data
+set is missing, random images of the same shape replace it, as the time does not depend on the images. The record then
+says so.
 
 Every measurement is one JSON file; `read_speed_records` reads them.
 """
@@ -36,7 +37,7 @@ from benchmarks.training import engine
 
 
 def write(folder: Path) -> list[Path]:
-    """CSV, Markdown table and plot of all records of a folder."""
+    """Write CSV, Markdown table and plot of all records of a folder."""
     values = read_speed_records(folder)
     draw(values, folder / "speed.png")
     text = frame(values).to_csv(index=False, lineterminator="\n")
@@ -44,23 +45,23 @@ def write(folder: Path) -> list[Path]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print and write; 2 for a mistake in the command, 1 for a measurement that failed, 130 if interrupted."""
+    """Measure, print and write. Return 2 for a wrong command, 1 if a measurement failed, 130 if interrupted."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.perf.speed", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     add = parser.add_argument
     add("--models", default="glf", metavar="A,B")
-    add("--on", default="mnist", metavar="X,Y", help="data sets, or their shapes where they are missing")
-    add("--loops", default="ours,eager,plain,pythae,ceiling", help="which to measure (%(default)s)")
+    add("--on", default="mnist", metavar="X,Y", help="data sets; random images replace missing ones")
+    add("--loops", default="ours,eager,plain,pythae,ceiling", help="loops to measure (default: %(default)s)")
     add("--rounds", type=int, default=5)
-    add("--steps", type=int, default=10, help="of each measurement (%(default)s)")
-    add("--processes", type=int, default=0, help="of each loop at once (default: one per core; one on a GPU)")
+    add("--steps", type=int, default=10, help="steps per measurement (default: %(default)s)")
+    add("--processes", type=int, default=0, help="processes per loop (default: one per core; one on a GPU)")
     add("--device", default="auto")
     add("--precision", default="fp32", help=", ".join(engine.PRECISIONS))
     add("--engine", default="auto", help=", ".join(engine.ENGINES))
     add("--channels-last", action="store_true", help="memory format of images and convolutions")
-    add("--scaling", action="store_true", help="seconds per epoch against images, seconds per step against FLOPs")
-    add("--gpu", action="store_true", help="all measurements of a GPU, in one call")
-    add("--report", action="store_true", help="only make table and plot of existing records")
+    add("--scaling", action="store_true", help="measure seconds per epoch by images, and per step by FLOPs")
+    add("--gpu", action="store_true", help="make all measurements of a GPU")
+    add("--report", action="store_true", help="only write table and plot of existing records")
     add("--data-root", type=Path, default=os.environ.get("AE_BENCH_DATA"))
     add("--out", type=Path, default=Path("results/local/speed"))
     args = parser.parse_args(arguments)
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         failed = 0 if args.report else run_specs(args, device)
     except KeyboardInterrupt:
-        print(f"interrupted: what has been measured is kept in {args.out}", file=sys.stderr)
+        print(f"interrupted; finished measurements are in {args.out}", file=sys.stderr)
         return 130
     paths = write(args.out)
     print(paths[-1].read_text(encoding="utf-8"))
@@ -84,9 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_specs(args: argparse.Namespace, device: torch.device) -> int:
-    """Make a command's measurements, one file each, and return how many failed. The others are made in any case.
+    """Make all measurements of a command, one file each, and return how many failed.
 
-    A baseline that fails is reported and left out; its measurement does not count as failed.
+    A failure does not stop the other measurements. A baseline that fails is reported and omitted. Its measurement does
+    not count as failed.
     """
     failed = 0
     for spec in make_specs(args, device):
@@ -97,7 +99,7 @@ def run_specs(args: argparse.Namespace, device: torch.device) -> int:
               f"processes, {spec.count} rounds of {spec.case.steps} steps", flush=True)  # fmt: skip
         try:
             record = _measure_without_failed_baselines(spec, Path(args.data_root) if args.data_root else None)
-        except (RuntimeError, ValueError, OSError) as error:  # of a worker with its traceback
+        except (RuntimeError, ValueError, OSError) as error:  # an error of a worker contains its traceback
             print(f"error: {spec.case.model} on {spec.case.dataset}: {error}", file=sys.stderr, flush=True)
             failed += 1
             continue
@@ -106,18 +108,18 @@ def run_specs(args: argparse.Namespace, device: torch.device) -> int:
 
 
 def _measure_without_failed_baselines(spec: BenchmarkSpec, root: Path | None) -> dict[str, Any]:
-    """A measurement without the baselines that fail."""
+    """Measure; if a baseline fails, omit it and measure again."""
     while True:
         try:
             return measure(spec, root)
         except LoopFailed as error:
             if error.loop == "ours":
                 raise
-            print(f"left out of {spec.case.model} on {spec.case.dataset}: {error}", file=sys.stderr, flush=True)
+            print(f"omitted from {spec.case.model} on {spec.case.dataset}: {error}", file=sys.stderr, flush=True)
             remaining = [loop for loop in spec.loops if loop != error.loop]
             spec = replace(spec, loops=remaining, failed_baselines=(*spec.failed_baselines, error.loop))
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing temporary is left behind
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, so that temporary files are removed
     sys.exit(main())

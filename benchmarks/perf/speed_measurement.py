@@ -1,4 +1,4 @@
-"""Carry out one speed benchmark: make images, run paired rounds, and return the record."""
+"""Run one speed benchmark: load images, run paired rounds, and return the record."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from benchmarks.perf.speed_specs import WARMUP_LAPS, BenchmarkSpec
 from benchmarks.reporting.speed_records import SCHEMA
 from benchmarks.training.device import device_name
 
-MAX_FOREIGN_SHARE = 0.05  # of the CPU cores: if other processes use more, the record does not say "exclusive"
+MAX_FOREIGN_SHARE = 0.05  # share of CPU cores; if other processes use more, the record is not "exclusive"
 
 
 def measure(spec: BenchmarkSpec, root: Path | None) -> dict[str, Any]:
-    """Carry out a measurement and return its record."""
+    """Make a measurement and return its record."""
     case, device, settings = spec.case, torch.device(spec.case.device), describe(spec)
     is_exclusive = is_gpu_idle(device)
     with tempfile.TemporaryDirectory(prefix="ae-bench-speed-") as name:
@@ -57,7 +57,7 @@ def measure(spec: BenchmarkSpec, root: Path | None) -> dict[str, Any]:
         **settings,
         "label": zoo.entry(case.model).label,
         "synthetic": synthetic,
-        "images": case.total,  # of an epoch of the whole data set
+        "images": case.total,  # images in an epoch of the whole data set
         "batch": {name: s.batch for name, s in schedules.items()},
         "flops": baselines.flops(case),
         "loader_workers": case.workers,
@@ -71,7 +71,7 @@ def measure(spec: BenchmarkSpec, root: Path | None) -> dict[str, Any]:
 
 
 def describe(spec: BenchmarkSpec) -> dict[str, Any]:
-    """The fields of a record that are known before the measurement; they determine its file name."""
+    """The fields of a record that are known before the measurement. They determine its file name."""
     case = spec.case
     return {
         "purpose": spec.purpose,
@@ -88,7 +88,7 @@ def describe(spec: BenchmarkSpec) -> dict[str, Any]:
 
 
 def is_measured(spec: BenchmarkSpec, folder: Path) -> bool:
-    """Whether a folder has a record of this measurement on this device, with all working loops and enough rounds."""
+    """Whether a folder has a record of this measurement on this device, with all loops that work and enough rounds."""
     try:
         record = json.loads((folder / file_name(describe(spec))).read_text(encoding="utf-8"))
         measured = [(row["loop"], row["stage"]) for row in record["rows"]]
@@ -113,7 +113,7 @@ def load_images(case: Case, root: Path | None) -> tuple[torch.Tensor, bool]:
 
 
 def smooth_random_images(n: int, shape: tuple[int, int, int]) -> torch.Tensor:
-    """Random images, (n, C, H, W) uint8, that are smooth: on white noise a flow can overflow within ten steps."""
+    """Smooth random images, (n, C, H, W) uint8. On white noise, a flow can overflow within ten steps."""
     generator = torch.Generator().manual_seed(0)
     images = torch.empty(n, *shape, dtype=torch.uint8)
     for chunk in images.split(4096):
@@ -123,7 +123,7 @@ def smooth_random_images(n: int, shape: tuple[int, int, int]) -> torch.Tensor:
 
 
 def is_gpu_idle(device: torch.device) -> bool:
-    """Whether no other process uses a GPU: less than 1 GB in use, and no recent work."""
+    """Whether no other process uses a GPU: less than 1 GB of memory is in use, and utilization is low."""
     if device.type != "cuda":
         return True
     index = device.index or 0
@@ -132,7 +132,7 @@ def is_gpu_idle(device: torch.device) -> bool:
     query = ["nvidia-smi", f"--id={card}", "--query-gpu=memory.used,utilization.gpu", "--format=csv,noheader,nounits"]
     if card is None:
         return False
-    for pause in (1.5, 0.0):  # the first answer may still show work of this process's own workers
+    for pause in (1.5, 0.0):  # the first answer may still include work of our own workers
         try:
             (line,) = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True).stdout.splitlines()
             memory, work = (float(value) for value in line.split(","))
@@ -145,12 +145,12 @@ def is_gpu_idle(device: torch.device) -> bool:
 
 
 def gpu_id(index: int, uuid: object, visible: str | None) -> str | None:
-    """The name by which nvidia-smi knows a GPU of torch, or None if it is not known.
+    """The id of one of torch's GPUs for nvidia-smi, or None if it is unknown.
 
     Args:
         index: torch's index, which counts visible GPUs only.
-        uuid: the GPU's UUID, or None if torch does not know it.
-        visible: CUDA_VISIBLE_DEVICES.
+        uuid: UUID of the GPU, or None if torch does not know it.
+        visible: value of CUDA_VISIBLE_DEVICES.
     """
     if uuid is not None:
         return f"GPU-{str(uuid).removeprefix('GPU-')}"
@@ -158,16 +158,16 @@ def gpu_id(index: int, uuid: object, visible: str | None) -> str | None:
 
 
 def file_name(record: Mapping[str, Any]) -> str:
-    """The file of a measurement; repeating it on the same kind of device with as many images replaces the file."""
+    """The file name of a measurement. A repetition on the same device model with as many images has the same name."""
     device = device_slug(record["provenance"]["device"])
     parts = [record["purpose"], record["model"], record["dataset"], device, record["precision"], record["engine"]]
     parts += ["channels-last"] if record["channels_last"] else []
     parts += [f"{record['shape'][1]}px"] if record["purpose"] == "side" else []
-    parts += [f"{record['images_used']}"]  # this tells laps of different lengths apart
+    parts += [f"{record['images_used']}"]  # this distinguishes laps of different lengths
     return "-".join([*parts, f"x{record['processes']}"]) + ".json"
 
 
 def device_slug(device: str) -> str:
-    """A device's name for a file name: a readable part, and a hash that makes it unique."""
+    """A device's name in file names: a readable part, and a hash that makes it unique."""
     readable = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")[:32].strip("-")
     return f"{readable}-{sha256(device.encode()).hexdigest()[:6]}"

@@ -1,6 +1,6 @@
 """Tables, CSV and plot of speed records: seconds per epoch, ratios to other loops, and how the cost grows.
 
-Pure functions of records: nothing is measured here.
+The functions depend on records only; they measure nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NAMES = {"ours": "ours", "eager": "eager, resident", "plain": "plain loop", "pyt
 
 
 def summary(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One row per stage: medians over rounds; ratios and shares are of rounds, then their median and range."""
+    """One row per stage, with medians over rounds. Ratios and shares are lists with one value per round."""
     rows = []
     for stage, loops in step_seconds(record).items():
         seconds_by_round = loops["ours"]
@@ -42,7 +42,7 @@ def summary(record: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def report(records: Sequence[Mapping[str, Any]]) -> str:
-    """All tables, Markdown."""
+    """All tables as Markdown."""
     lines: list[str] = []
     for device in dict.fromkeys(record["provenance"]["device"] for record in records):
         selected = [record for record in records if record["provenance"]["device"] == device]
@@ -72,12 +72,12 @@ def _table(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield f"Medians of {' or '.join(map(str, sorted(counts)))} paired rounds, their range in brackets."
     yield from _laps(selected)
     if not_exclusive:
-        yield f"{len(not_exclusive)} of {len(selected)} measurements shared the machine with others."
+        yield f"{len(not_exclusive)} of {len(selected)} measurements shared the machine with other processes."
     yield ""
 
 
 def _laps(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Notes on loops that are timed over fewer steps than ours, so that the start of an epoch weighs more."""
+    """Notes on loops that take fewer steps per lap than ours, where the start of an epoch weighs more."""
     lines: dict[str, None] = {}
     for record in records:
         for stage in step_seconds(record):
@@ -95,7 +95,7 @@ def _processes(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     selected = [record for record in records if record["purpose"] == "processes"]
     if not selected:
         return
-    yield "| model | data set | precision | trainings at once | trial-epochs/s | × one |"
+    yield "| model | data set | precision | runs at once | epochs/s of all runs | × one |"
     yield "| --- | --- | --- | ---: | ---: | ---: |"
     single_rates: dict[tuple[str, ...], float] = {}
     for record in sorted(selected, key=lambda r: r["processes"]):
@@ -107,7 +107,7 @@ def _processes(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def throughput(record: Mapping[str, Any]) -> float:
-    """Epochs of all stages together per second, of all processes together; median over the rounds."""
+    """Epochs per second of all processes together, where an epoch is one of every stage; median over rounds."""
     seconds = [
         [s * steps_per_epoch(record, stage) for s in loops["ours"].values()]
         for stage, loops in step_seconds(record).items()
@@ -116,7 +116,7 @@ def throughput(record: Mapping[str, Any]) -> float:
 
 
 def _images(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Seconds per epoch against N, and how far from proportional."""
+    """Seconds per epoch against the number of images, and the deviation from proportionality."""
     selected = sorted((r for r in records if r["purpose"] == "images"), key=lambda r: r["images_used"])
     if not selected:
         return
@@ -136,7 +136,7 @@ def _images(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _sides(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Seconds per step against its FLOPs, and the fitted fixed cost."""
+    """Seconds per step against its FLOPs, and the fixed cost of a step by a fit."""
     selected = sorted((r for r in records if r["purpose"] == "side"), key=lambda r: r["shape"][1])
     if not selected:
         return
@@ -155,7 +155,7 @@ def _sides(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def fit(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Fixed cost and slope of seconds against work, by least squares of relative errors; neither below zero."""
+    """Fit seconds = fixed + slope * work by least squares of relative errors; both are at least zero."""
     from scipy.optimize import nnls
 
     rows = np.array([[1 / t, work / t] for work, t in points])
@@ -164,20 +164,20 @@ def fit(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 
 def _column(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Minutes of a data set's column of Table 1, from all stages of all its models, with one process and one engine."""
+    """Minutes of a column of Table 1, extrapolated from records of all its models at one process and one engine."""
     channels_first = [record for record in records if not record["channels_last"]]
     tables = [record for record in channels_first if record["purpose"] == "table" and record["processes"] == 1]
     tables.sort(key=lambda record: record["images_used"])
     for cell in dict.fromkeys(map(_cell, tables)):
         dataset, precision, engine = cell
-        selected = {r["model"]: r for r in tables if _cell(r) == cell}  # of several that with the longest laps
+        selected = {r["model"]: r for r in tables if _cell(r) == cell}  # the record with the longest laps
         if not {*TABLE1} <= selected.keys():
             continue
         hours = {model: column_hours(selected[model]) for model in TABLE1}
         n_seeds = PRESETS["paper"].seeds
         total = n_seeds * sum(hours.values())
         sentence = (
-            f"Table 1's column {dataset} in {precision}, engine {engine}, extrapolated: {n_seeds} trainings "
+            f"Table 1's column {dataset} in {precision}, engine {engine}, extrapolated: {n_seeds} runs "
             f"of {len(hours)} models at the paper's epochs take {total * 60:.0f} minutes one after the other"
         )
         for model in hours:
@@ -193,12 +193,12 @@ def _column(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _cell(record: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Data set, precision and engine: measurements that can be added up to a column, on one device."""
+    """Data set, precision and engine. On one device, measurements with equal values can be added up."""
     return record["dataset"], record["precision"], record["engine"]
 
 
 def column_hours(record: Mapping[str, Any]) -> float:
-    """Hours of one run at the paper's epochs."""
+    """Hours of one run with the paper's epochs."""
     stages = protocol(record["model"], record["dataset"], "paper", record["images"]).stages
     seconds = step_seconds(record)
     return sum(s.total(record["images"]) * median(seconds[name]["ours"].values()) for name, s in stages.items()) / 3600
@@ -209,14 +209,14 @@ def _memory(record: Mapping[str, Any]) -> float:
 
 
 def _spread(values: Sequence[float] | None) -> str:
-    """Median and range."""
+    """Format median and range."""
     if not values:
         return "—"
     return f"{median(values):.3g} ({min(values):.3g}–{max(values):.3g})"
 
 
 def frame(records: Sequence[Mapping[str, Any]]) -> DataFrame:
-    """Every round of every loop, as CSV has them: one row per process."""
+    """Every round of every loop, with one row per process, for CSV."""
     names = ("purpose", "model", "dataset", "precision", "engine", "processes", "exclusive", "synthetic")
     row_fields = ("round", "stage", "loop", "steps", "how", "foreign")
     return DataFrame([
@@ -228,7 +228,7 @@ def frame(records: Sequence[Mapping[str, Any]]) -> DataFrame:
 
 
 def draw(records: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw the time of an epoch of each baseline divided by ours, for all rounds, as PNG and PDF."""
+    """Plot each baseline's time per epoch divided by ours, for all rounds, as PNG and PDF."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -255,7 +255,7 @@ def draw(records: Sequence[Mapping[str, Any]], path: Path) -> None:
     if axes.get_xlim()[1] > 10:
         axes.set_xscale("log")
         axes.set_xlim(left=0.5)
-    axes.set_xlabel("time of an epoch over ours of the same round: median; dots: rounds")
+    axes.set_xlabel("time per epoch / ours in the same round (bars: median, dots: rounds)")
     figure.legend(*axes.get_legend_handles_labels(), fontsize=8, ncols=len(NAMES), loc="outside upper center")
     for suffix in (".png", ".pdf"):
         figure.savefig(path.with_suffix(suffix), dpi=150, metadata={"CreationDate": None} if suffix == ".pdf" else None)

@@ -1,4 +1,4 @@
-"""The speed benchmarks that a command requests."""
+"""The speed measurements that a command requests."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from benchmarks.training import engine
 from benchmarks.training.precision import find_loss_errors
 from zoo.losses import PRETRAINED
 
-MODEL, DATASET = "glf", "mnist"  # used for all measurements beside seconds per epoch
-WARMUP_LAPS = 2  # laps of each stage that are not kept: libraries select kernels, graphs are captured
-MAX_LAP_STEPS = 234  # of a lap on a GPU: an epoch of MNIST
+MODEL, DATASET = "glf", "mnist"  # case of all measurements other than seconds per epoch
+WARMUP_LAPS = 2  # laps of each stage that are not recorded, in which libraries select kernels and graphs are captured
+MAX_LAP_STEPS = 234  # maximum number of steps of a lap on a GPU: an epoch of MNIST
 
 
 @dataclass(frozen=True)
 class BenchmarkSpec:
-    """A measurement: a case, the loops, the numbers of processes and rounds, and its purpose.
+    """A measurement: its purpose, its case, its loops, and its numbers of processes and rounds.
 
     Attributes:
-        purpose: "table"; "images" and "side": how the cost grows; "processes": several runs on one device.
-        slow_loop_steps: steps per lap of the plain loop and pythae, which are slow; None: as ours.
-        failed_baselines: loops that failed and were left out.
+        purpose: "table"; "images" or "side" (how the cost grows); or "processes" (several runs on one device).
+        slow_loop_steps: steps per lap of the slow loops, plain and pythae; None means as many as ours.
+        failed_baselines: loops that failed and were omitted.
     """
 
     purpose: str
@@ -74,13 +74,13 @@ def make_specs(args: argparse.Namespace, device: torch.device) -> Iterator[Bench
 
 
 def _gpu(args: argparse.Namespace, base: Mapping[str, Any]) -> Iterator[BenchmarkSpec]:
-    """All measurements of a GPU, in about six minutes; the most important come first."""
+    """All measurements of a GPU, the most important ones first. They take about six minutes."""
 
     def with_baselines(dataset: str, precision: str) -> BenchmarkSpec:
         case = Case(MODEL, dataset, 1, **base, precision=precision)
         case = replace(case, steps=min(case.total // 256, MAX_LAP_STEPS))
         loops = ["ours", "eager", "plain", "ceiling"] + ["pythae"] * baselines.can_train_with_pythae(case)
-        slow_loop_steps = 20 if case.total // 256 > MAX_LAP_STEPS else 40  # their steps take longer with large images
+        slow_loop_steps = 20 if case.total // 256 > MAX_LAP_STEPS else 40  # fewer for large images
         return BenchmarkSpec("table", case, loops, 1, args.rounds, slow_loop_steps=slow_loop_steps)
 
     yield with_baselines(DATASET, "tf32")
@@ -109,10 +109,10 @@ def find_errors(args: argparse.Namespace, device: torch.device | None) -> list[s
     for option, known, names in lists:
         errors += [f"{option}: unknown {n!r}. Known: {', '.join(known)}" for n in names.split(",") if n not in known]
     if "ours" not in args.loops.split(","):
-        errors.append("--loops: ours must be among them")
+        errors.append("--loops must include ours")
     errors += [f"--{name} must be at least 1" for name in ("rounds", "steps") if getattr(args, name) < 1]
     if args.gpu and device is not None and device.type != "cuda":
-        errors.append("--gpu: there is no GPU here")
+        errors.append("--gpu needs a GPU, but there is none here")
     if not errors and not args.gpu and not args.scaling and not args.report:
         for model in args.models.split(","):
             for dataset in args.on.split(","):
@@ -121,12 +121,10 @@ def find_errors(args: argparse.Namespace, device: torch.device | None) -> list[s
 
 
 def find_case_errors(model: str, dataset: str, precision: str) -> list[str]:
-    """Why a model cannot be measured on a data set."""
+    """Errors of a measurement of a model on a data set."""
     counts = datasets.DATASETS[dataset].counts
     if counts is None:
-        return [
-            f"--on {dataset}: it has no fixed number of images, so an epoch has no length (benchmarks/data/registry.py)"
-        ]
+        return [f"--on {dataset}: its number of images, and so an epoch, is not fixed (benchmarks/data/registry.py)"]
     try:
         hyper = protocol(model, dataset, "paper", counts[0]).resolve(model).hyper
     except ValueError as error:

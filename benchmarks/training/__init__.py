@@ -1,5 +1,5 @@
-"""Training: one loop for every model, and how its steps are carried out.
+"""Training: one loop for every model, and the engines that run its steps.
 
-`loop.train` yields after every epoch; `engine` says how steps are taken, `steps` takes them.  No model's name, no data
-set and no metric belongs here.
+`loop.train` yields after every epoch. `engine` selects how steps run, and `steps` runs them. The package does not
+depend on model names, data sets or metrics.
 """

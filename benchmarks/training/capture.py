@@ -1,4 +1,4 @@
-"""Helpers for compiling and capturing a step: undo what a warm-up changes, and forbid waiting for the GPU."""
+"""Helpers for compiling and capturing a step: undo the changes of a warm-up, and forbid waiting for the GPU."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from zoo.base import LatentModel
 
 
 def use_static_learning_rates(optimizers: Sequence[torch.optim.Adam], device: torch.device) -> None:
-    """Replace learning rates by tensors on the device, which a captured step reads at every replay."""
-    dtype = torch.float32 if device.type == "cuda" else torch.float64  # as the fused Adam of each reads them
+    """Replace learning rates by tensors on the device. A captured step reads them at every replay."""
+    dtype = torch.float32 if device.type == "cuda" else torch.float64  # the type that the fused Adam reads
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = torch.tensor(float(group["lr"]), dtype=dtype, device=device)
@@ -25,7 +25,7 @@ def no_synchronization() -> Iterator[None]:
     """Raise a RuntimeError if code in the block waits for the GPU."""
     before = torch.cuda.get_sync_debug_mode()
     try:
-        with warnings.catch_warnings():  # torch warns that the mode is a prototype; the warning must not be an error
+        with warnings.catch_warnings():  # torch warns that this mode is a prototype
             warnings.filterwarnings("ignore", "Synchronization debug mode", UserWarning)
             torch.cuda.set_sync_debug_mode("error")
         yield
@@ -35,7 +35,7 @@ def no_synchronization() -> Iterator[None]:
 
 @contextmanager
 def undo_changes(model: LatentModel, optimizers: Sequence[torch.optim.Adam], device: torch.device) -> Iterator[None]:
-    """Restore parameters, buffers, optimizers and random states in place after the block."""
+    """After the block, restore parameters, buffers, optimizer states and random states in place."""
     tensors = [*model.parameters(), *model.buffers()]
     before = [tensor.detach().clone() for tensor in tensors]
     moments = [{p: {k: v.clone() for k, v in s.items()} for p, s in o.state.items()} for o in optimizers]
@@ -49,5 +49,5 @@ def undo_changes(model: LatentModel, optimizers: Sequence[torch.optim.Adam], dev
                     tensor.copy_(value)
                 for optimizer, saved in zip(optimizers, moments, strict=True):
                     for p, state in optimizer.state.items():
-                        for name, tensor in state.items():  # a new tensor starts as zeros
+                        for name, tensor in state.items():  # states that the block has created start at zero
                             tensor.copy_(saved[p][name]) if p in saved else tensor.zero_()

@@ -1,4 +1,4 @@
-"""Devices: their names in records, timing on them, and whether they still work."""
+"""Devices: their names in records, their clocks, and whether they still work."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import torch
 
 
 def device_name(device: torch.device) -> str:
-    """The model of the GPU, or of the processor with the instruction set that torch uses.
+    """The GPU model, or the processor model with the instruction set that torch uses.
 
-    Virtual machines give processors of several generations one name, but their sums differ in the last bits.
+    The instruction set is included because virtual machines report one name for processors of several generations,
+    whose sums differ in the last bits.
     """
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
@@ -41,15 +42,15 @@ def synchronized_time(device: torch.device) -> float:
 
 
 class GpuUnusableError(RuntimeError):
-    """Capturing a step failed half-way: the process cannot use its GPU any more."""
+    """Capturing a step failed midway, so this process can no longer use its GPU."""
 
-    happened = False  # in this process
+    happened = False  # whether it was raised in this process
 
 
 def is_device_lost(device: str) -> bool:
     """Whether this process can no longer use a device.
 
-    After an error in a kernel every call fails. After a failed capture some calls work, but random numbers are wrong.
+    After an error in a kernel, every call fails. After a failed capture, some calls work, but random numbers are wrong.
     """
     if not device.startswith("cuda"):
         return False

@@ -1,6 +1,6 @@
-"""Engines: how a training step is carried out, and in which precision.
+"""Engines: how training steps run, and in which precision.
 
-An engine changes only the speed: all give the same run within float tolerance. Models do not know about engines.
+An engine changes only the speed. All engines give the same run within float tolerance. Models do not depend on engines.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ class Engine:
     """An engine and its options.
 
     Attributes:
-        kind: eager; compiled: losses by torch.compile, and on a GPU the whole step in a CUDA graph; graph: the
-            whole step in a CUDA graph; auto: graph on a GPU, eager elsewhere (where compiling wins nothing).
-        precision: fp32, tf32 (matrix products on a GPU) or bf16 (losses under autocast; weights stay fp32, and so
-            does what says `fp32_only`).
-        channels_last: memory format of images and convolutions.
-        limit: bytes of training data that may lie on the device; more is streamed from the host.  None: half of
-            the device's free memory.
+        kind: "eager"; "compiled" (losses by torch.compile, and on a GPU the whole step in a CUDA graph); "graph" (the
+            whole step in a CUDA graph); or "auto" (graph on a GPU, eager on a CPU, where compiling is not faster).
+        precision: "fp32"; "tf32" (matrix products on a GPU); or "bf16" (losses under autocast; weights and modules
+            with `fp32_only` stay in fp32).
+        channels_last: whether images and convolutions use the memory format channels_last.
+        limit: maximum number of bytes of training data on the device. More data are streamed from the host. None means
+            half of the device's free memory.
     """
 
     kind: str = "auto"
@@ -36,7 +36,7 @@ class Engine:
         """The engine that `kind` selects on a device: eager, compiled or graph.
 
         Raises:
-            ValueError: all errors of engine and precision.
+            ValueError: the engine or the precision is unknown, or the device does not support it.
         """
         errors = find_engine_errors(self.kind, self.precision, device)
         if errors:
@@ -45,7 +45,7 @@ class Engine:
 
 
 def find_engine_errors(kind: str, precision: str, device: torch.device | None) -> list[str]:
-    """Errors of --engine and --precision on a device; None: a device that is not known yet."""
+    """Errors of --engine and --precision on a device. None stands for a device that is not known yet."""
     errors = []
     may_be_gpu = device is None or device.type == "cuda"
     if kind not in ENGINES:

@@ -1,7 +1,7 @@
-"""The training loop.  There is one, and it knows no model's name.
+"""The training loop, the same for every model.
 
-It is fast because the data stay on the device as uint8, batches are taken by index, each update has one fused Adam and
-computes gradients of its own parameters only, and nothing waits for the device inside an epoch.
+It is fast for four reasons. Data stay on the device as uint8, and batches are selected by index. Each update has one
+fused Adam. Each update computes gradients of its own parameters only. No step waits for the device.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks.training.streaming import stream_batches
 from zoo.base import LatentModel, Stage, Update
 
 State = dict[str, Any]
-"""The state of training: tensors, numbers and strings only, so that it loads with weights_only=True."""
+"""The state of a run: tensors, numbers and strings only, so that torch.load reads it with weights_only=True."""
 STATE_KEYS = {"number", "epoch", "steps", "model", "optimisers", "random", "marks"}
 
 
@@ -32,8 +32,8 @@ class Epoch:
     """One finished epoch.
 
     Attributes:
-        row: stage, epoch (from 0), seconds (of training only), steps, and the mean over the epoch of the
-            objective and of its parts.
+        row: stage, epoch (from 0), seconds (training only), steps, and the means over the epoch of the objective and
+            of its terms.
         state: returns the state from which `train` can resume.
         engine_used: see `steps.Steps.engine_used`.
     """
@@ -44,7 +44,7 @@ class Epoch:
 
 
 class Diverged(RuntimeError):
-    """A loss became NaN or infinite.  `stage`, `epoch` and `part` say where; `row` is that epoch's row."""
+    """A loss became NaN or infinite. `stage`, `epoch` and `part` (its name) locate it; `row` is the epoch's row."""
 
     def __init__(self, stage: str, epoch: int, part: str, row: dict[str, Any]):
         super().__init__(f"{part} is not finite in stage {stage!r}, epoch {epoch}")
@@ -60,26 +60,26 @@ def train(
 ) -> Iterator[Epoch]:
     """Train a model through all of its stages, yielding after every epoch.
 
-    The model may be sampled between epochs: it is put back into training mode. On a CPU, a resumed run gives the same
-    bits as an uninterrupted one.
+    The model may be sampled between epochs, as every epoch starts by setting it to training mode. On a CPU, a resumed
+    run gives the same bits as an uninterrupted one.
 
     Args:
-        model: on the device where it is to be trained.
-        x: training images, (N, C, H, W) uint8, on the same device, or on the host where they do not fit.
-        stages: stage name -> schedule, with epochs filled in.
+        model: a model on the device on which to train it.
+        x: training images, (N, C, H, W) uint8, on the same device, or on the host if they do not fit.
+        stages: stage name -> schedule, with its epochs set.
         resume: a state of an `Epoch` of the same model and data.
-        engine: how steps are taken.
+        engine: how steps run.
 
     Raises:
         Diverged: a loss is not finite at the end of an epoch.
-        ValueError: the model has a stage or a group for which there is no schedule or learning rate.
+        ValueError: a stage of the model has no schedule, or a parameter group has no learning rate.
     """
     device = model.device
     engine.resolve(device)
     if engine.channels_last:
         model.to(memory_format=torch.channels_last)
-    # rng_states[i]: the random state before stage i began. A resumed run executes the code between stages again, which
-    # must draw the same random numbers.
+    # rng_states[i]: the random state before stage i began. A resumed run executes the code between stages again, and
+    # this code must draw the same random numbers.
     rng_states: list[dict[str, Tensor]] = list(resume["marks"]) if resume else []
     if resume:
         model.load_state_dict(resume["model"])
@@ -96,7 +96,7 @@ def train(
             stage_index += 1
             continue
         if stage.name not in stages:
-            raise ValueError(f"no schedule for stage {stage.name!r}; there is one for {', '.join(stages)}")
+            raise ValueError(f"no schedule for stage {stage.name!r}. Stages with one: {', '.join(stages)}")
         schedule, first, steps_taken = stages[stage.name], 0, 0
         optimizers = [make_adam(update, schedule) for update in stage.updates]
         if resume and stage_index == resume["number"]:
@@ -121,13 +121,13 @@ def train(
 def train_epoch(
     model: LatentModel, stage: Stage, schedule: Schedule, steps: Steps, epoch: int, steps_taken: int
 ) -> dict[str, Any]:
-    """Train for one epoch and return its row; `steps_taken` steps of the stage were taken before."""
+    """Train for one epoch and return its row. `steps_taken` is the number of earlier steps of the stage."""
     started, setup_before = synchronized_time(steps.device), steps.setup_seconds
     model.train()
     steps.start_epoch([{name: schedule.rate(name, epoch) for name in update.groups} for update in stage.updates])
     data = stage.data()
     n = len(data[0])
-    batches = n // schedule.batch  # whole batches only: batch norm fails on a last batch of one
+    batches = n // schedule.batch  # whole batches only, as batch norm fails on a batch of one
     if schedule.steps is not None:
         batches = min(batches, schedule.steps - steps_taken)
     if batches < 1:
@@ -139,7 +139,7 @@ def train_epoch(
     seconds = synchronized_time(steps.device) - started - (steps.setup_seconds - setup_before)
     row = {"stage": stage.name, "epoch": epoch, "seconds": seconds, "steps": batches, **means}
     not_finite = [name for name, value in means.items() if not isfinite(value)]
-    if not_finite:  # a part tells more than the objective that contains it
+    if not_finite:  # name the term rather than the objective that contains it
         part_name = next((name for name in not_finite if not name.startswith("objective")), not_finite[0])
         raise Diverged(stage.name, epoch, part_name, row)
     return row
@@ -163,7 +163,7 @@ def _state(
     steps: int,
     device: torch.device,
 ) -> Callable[[], State]:
-    random = get_rng_state(device)  # now, as the caller may draw numbers before it asks for the state
+    random = get_rng_state(device)  # now, as the caller may draw numbers before it calls state()
 
     def state() -> State:
         return {
@@ -180,7 +180,7 @@ def _state(
 
 
 def portable_state(optimizer: dict[str, Any]) -> dict[str, Any]:
-    """A copy of an optimizer's state without the changes that an engine has made to it."""
+    """Copy an optimizer's state, without the changes that engines make to it."""
     copied: dict[str, Any] = copy.deepcopy(optimizer)
     for group in copied["param_groups"]:
         group["lr"], group["capturable"] = float(group["lr"]), False
@@ -188,7 +188,7 @@ def portable_state(optimizer: dict[str, Any]) -> dict[str, Any]:
 
 
 def get_rng_state(device: torch.device) -> dict[str, Tensor]:
-    """State of torch's global generators: the CPU's, and the device's where it has its own."""
+    """States of torch's global generators: that of the CPU and, on a GPU, that of the device."""
     states = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)

@@ -14,16 +14,16 @@ from zoo.losses import FP32_ONLY
 
 
 def find_loss_errors(model: str, recon: object, precision: str) -> list[str]:
-    """Why a model with the reconstruction loss `recon` cannot be trained at a precision; [] if it can."""
+    """Errors of training a model with the reconstruction loss `recon` at a precision; [] if there are none."""
     if precision != "bf16" or recon not in FP32_ONLY:
         return []
     return [f"{model} cannot be trained at --precision bf16: its reconstruction loss, {recon}, needs fp32 or tf32"]
 
 
 class Autocast:
-    """Call it for the context in which a model's losses are computed at a precision.
+    """A callable that returns a context in which the model's losses are computed at a precision.
 
-    In bf16, modules with a true `fp32_only` are still computed in fp32, from inputs that are cast to fp32.
+    In bf16, modules whose attribute `fp32_only` is true are computed in fp32, from inputs that are cast to fp32.
     """
 
     def __init__(self, model: LatentModel, precision: str):
@@ -42,12 +42,12 @@ class Autocast:
         for module, forward in self.forwards:
             module.forward = forward
         try:
-            # No cache of casts: a captured graph must not read tensors that were made outside of it.
+            # No cache of casts, as a captured graph must not read tensors that were created outside of it.
             with torch.autocast(self.device, torch.bfloat16, cache_enabled=False):
                 yield
         finally:
             for module, _ in self.forwards:
-                del module.forward  # the method of its class is used again
+                del module.forward  # restores the method of the class
 
     def _in_fp32(self, forward: Callable[..., object]) -> Callable[..., object]:
         def call(*inputs: object) -> object:
@@ -62,7 +62,7 @@ def reproducible_arithmetic(device: torch.device) -> Iterator[None]:
     """Use one CPU thread, no denormals and no TF32 in the block, and restore all three afterwards."""
     threads = torch.get_num_threads()
     if device.type == "cpu":
-        torch.set_num_threads(1)  # sums over more threads differ in their last bits
+        torch.set_num_threads(1)  # with more threads, sums differ in their last bits
     torch.set_flush_denormal(True)
     try:
         with threadpool_limits(1), matmul_precision("fp32"):
@@ -74,7 +74,7 @@ def reproducible_arithmetic(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def matmul_precision(precision: str) -> Iterator[None]:
-    """Use TF32 on a GPU in the block if `precision` is tf32. Only for training: metrics and flow inverses need fp32."""
+    """Use TF32 in the block if `precision` is "tf32". Use it for training only: metrics and sampling need fp32."""
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     try:

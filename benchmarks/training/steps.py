@@ -1,7 +1,8 @@
 """The steps of one stage: eager, with compiled losses, or captured in a CUDA graph.
 
-A step reads and writes tensors that keep their addresses: the stage's data, the epoch's order of examples, a counter,
-and the sums for the log. So a graph can replay it, and the engines differ only in the call that compiles or captures.
+A step reads and writes tensors with fixed addresses: the stage's data, the order of examples in the epoch, a counter,
+and the sums for the log. So a graph can replay a step. The engines run the same code; they differ only in whether
+losses are compiled and steps are captured.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from benchmarks.training.engine import Engine
 from benchmarks.training.precision import Autocast
 from zoo.base import LatentModel, Loss, Update, to_float
 
-WARMUP_STEPS = 3  # steps before a capture: libraries choose and allocate what they need
+WARMUP_STEPS = 3  # steps before a capture, in which libraries select kernels and allocate memory
 
 
 class Steps:
@@ -27,14 +28,14 @@ class Steps:
 
     Args:
         model: the model.
-        updates: of the stage.
-        optimizers: one per update; their parameter groups hold the learning rates.
-        engine: the engine and precision that were requested.
-        images: the training images, whose address never changes; None if they are streamed.
+        updates: the updates of the stage.
+        optimizers: one per update. Their parameter groups hold the learning rates.
+        engine: the requested engine and precision.
+        images: the training images, whose address does not change; None if they are streamed.
 
     Attributes:
-        engine_used: eager, compiled, graph or compiled graph; where that failed, "eager: " and the reason.
-        setup_seconds: time for compiling, warming up and capturing, which does not count as training time.
+        engine_used: "eager", "compiled", "graph" or "compiled graph"; or "eager: " and why the requested one failed.
+        setup_seconds: time for compiling, warming up and capturing. It does not count as training time.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Steps:
         self.setup_seconds = 0.0
 
     def start_epoch(self, rates: Sequence[Mapping[str, float]]) -> None:
-        """Start an epoch, with the learning rates of each update's groups by name."""
+        """Start an epoch. `rates` has, for each update, the learning rates of its groups by name."""
         for sum_ in self.sums.values():
             sum_.zero_()
         for optimizer, rate in zip(self.optimizers, rates, strict=True):
@@ -74,8 +75,8 @@ class Steps:
         """Take a step for each row of `order`.
 
         Args:
-            data: on the device; the first axis is the example.
-            order: which examples, (batches, batch).
+            data: tensors on the device; the first axis is the example.
+            order: indices of the examples of each batch, (batches, batch).
         """
         self.set_data(data, order)
         if not self.is_prepared:
@@ -86,7 +87,7 @@ class Steps:
             step()
 
     def set_data(self, data: Sequence[Tensor], order: Tensor) -> None:
-        """Copy data and order to the tensors that steps read; if they do not fit, make new ones and capture again."""
+        """Copy data and order to the tensors that steps read. If they do not fit, replace these and capture again."""
         if self.requested == "eager":
             self.data, self.order = [*data], order
             return
@@ -96,7 +97,7 @@ class Steps:
             a is b or (a is not self.images and len(b) <= len(a) and a.shape[1:] == b.shape[1:] and a.dtype == b.dtype)
             for a, b in zip(current, new, strict=True)
         )
-        if not fits:  # images keep their address; data that a stage makes may have another one in each epoch
+        if not fits:  # clone data, whose address may differ in each epoch; the address of images is fixed
             self.order, *self.data = [tensor if tensor is self.images else tensor.clone() for tensor in new]
             self.graph, self.is_prepared = None, False
             return
@@ -105,7 +106,7 @@ class Steps:
                 a[: len(b)].copy_(b)
 
     def step(self) -> None:
-        """Take one step on the next batch: all updates, in order. It never waits for the device."""
+        """Take one step: all updates, in order, on the next batch. It does not wait for the device."""
         index = self.order.index_select(0, self.next_row).flatten()
         self.next_row.add_(1)
         batch = [to_float(tensor.index_select(0, index)) for tensor in self.data]
@@ -115,21 +116,21 @@ class Steps:
             with self.autocast():
                 objective, parts = loss(*batch)
             optimizer.zero_grad(set_to_none=True)
-            # Only this update's parameters: WAE-GAN's penalty must not leave gradients in the adversary.
+            # Gradients of this update's parameters only: WAE-GAN's penalty must not leave gradients in the adversary.
             objective.backward(inputs=[p for group in update.groups.values() for p in group])
             optimizer.step()
             for name, part in {objective_name(i): objective, **parts}.items():
                 value = part.detach()
                 if name not in self.sums:
-                    # In bf16 a sum of many values stops growing.
+                    # Sum in at least fp32: in bf16, a sum of many values stops growing.
                     self.sums[name] = torch.zeros_like(value, dtype=torch.promote_types(value.dtype, torch.float32))
                 self.sums[name].add_(value)
 
     def prepare(self) -> None:
-        """Compile and capture, and undo what the warm-up changed.
+        """Compile and capture, and undo the changes of the warm-up.
 
         Raises:
-            GpuUnusableError: the capture failed. After any earlier failure, training goes on eagerly.
+            GpuUnusableError: the capture failed. After other failures, training continues with eager steps.
         """
         self.is_prepared = True
         started = synchronized_time(self.device)
@@ -141,7 +142,7 @@ class Steps:
                 if capture_error:
                     raise capture_error
         except Exception:
-            if capture_error:  # undoing fails, too, with errors that tell less
+            if capture_error:  # undoing fails as well, with less helpful errors
                 raise capture_error from capture_error.__cause__
             raise
         for sum_ in self.sums.values():
@@ -149,10 +150,10 @@ class Steps:
         self.setup_seconds += synchronized_time(self.device) - started
 
     def compile_and_capture(self) -> GpuUnusableError | None:
-        """Compile, warm up and capture, or fall back to eager steps; return the error of a failed capture."""
+        """Compile, warm up and capture, or fall back to eager steps. Return the error if the capture failed."""
         try:
             if self.requested == "compiled":
-                # The random numbers of eager steps, not inductor's.
+                # Draw the random numbers of eager steps, not those of inductor.
                 self.losses = [torch.compile(update.loss, options={"fallback_random": True})
                                for update in self.updates]  # fmt: skip
             use_static_learning_rates(self.optimizers, self.device)
@@ -162,7 +163,7 @@ class Steps:
                 self.engine_used = "graph" if self.requested == "graph" else "compiled graph"
         except GpuUnusableError as error:
             return error
-        except Exception as error:  # torch raises many kinds; training goes on eagerly
+        except Exception as error:  # torch raises many types; continue with eager steps
             reason = str(error).strip().splitlines()[:1] or [""]
             self.fall_back_to_eager(f"{self.requested} failed: {type(error).__name__}: {reason[0]}")
         return None
@@ -174,10 +175,10 @@ class Steps:
         warnings.warn(f"a stage is trained eagerly: {reason}", stacklevel=2)
 
     def warm_up(self) -> None:
-        """Take some steps, in which libraries compile and allocate; on a GPU on their own stream, as graphs require.
+        """Take some steps, in which libraries compile and allocate. On a GPU, use another stream, as graphs require.
 
         Raises:
-            RuntimeError: the last step waits for the GPU, which would break a capture for good.
+            RuntimeError: the last step waits for the GPU. In a capture, this would make the GPU unusable.
         """
         is_gpu = self.device.type == "cuda"
         warmup_stream = torch.cuda.Stream(self.device) if is_gpu else None
@@ -194,21 +195,21 @@ class Steps:
                 torch.cuda.current_stream(self.device).wait_stream(warmup_stream)
 
     def capture(self) -> None:
-        """Capture one step, after a warm-up on a GPU.
+        """Capture one step on a GPU, after a warm-up.
 
         Raises:
             RuntimeError: the step draws random numbers on the CPU.
-            GpuUnusableError: the step does something else that cannot be captured.
+            GpuUnusableError: the step does anything else that cannot be captured.
         """
         for optimizer in self.optimizers:
-            optimizer.zero_grad(set_to_none=True)  # gradients must be in the graph's memory
+            optimizer.zero_grad(set_to_none=True)  # the graph must allocate the gradients
         graph, cpu_rng_state = torch.cuda.CUDAGraph(), torch.get_rng_state()
-        # The graph registers the device's generator: every replay draws new numbers, the same as an eager step.
+        # The graph registers the device's generator, so every replay draws new numbers, the same as an eager step.
         try:
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self.step()
         except Exception as error:
-            # torch leaves the thread on the capture's stream, and the generator in capture mode.
+            # torch leaves the thread on the stream of the capture, and the generator in capture mode.
             GpuUnusableError.happened = True
             reason = str(error).strip().splitlines()[:1] or [""]
             raise GpuUnusableError(f"a step cannot be captured in a CUDA graph: {type(error).__name__}: {reason[0]}. "
@@ -218,18 +219,18 @@ class Steps:
         self.graph = graph
 
     def means(self, steps: int) -> dict[str, float]:
-        """The mean over the epoch of each objective and part: one transfer."""
+        """The mean over the epoch of each objective and term, by one transfer from the device."""
         total = torch.stack([*self.sums.values()]).double() / steps
         return dict(zip(self.sums, total.tolist(), strict=True))
 
 
 def objective_name(update: int) -> str:
-    """Column of an update's objective: objective, objective2, ..."""
+    """Column name of an update's objective: objective, objective2, ..."""
     return f"objective{update + 1 if update else ''}"
 
 
 def reset_optimizer(optimizer: torch.optim.Adam) -> None:
-    """Reset the state of an Adam optimizer, in place."""
+    """Reset the state of an Adam optimizer to zero, in place."""
     for state in optimizer.state.values():
         for tensor in state.values():
             tensor.zero_()

@@ -1,4 +1,4 @@
-"""Training data that do not fit on the device: they stay on the host, and are copied one portion ahead of the steps."""
+"""Stream training data that do not fit on the device from the host, one portion ahead of the steps."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-PORTION = 256 << 20  # bytes of one portion: large enough for full bandwidth, small beside the device's memory
+PORTION = 256 << 20  # bytes per portion: large enough for full bandwidth, small compared to the device's memory
 
 Portion = tuple[Sequence[Tensor], Tensor]
-"""Tensors on the device, and which of their examples make the batches, (batches, batch)."""
+"""Tensors on the device, and the indices of their examples in each batch, (batches, batch)."""
 
 
 def place_images(images: Tensor, device: torch.device, limit: int | None = None) -> Tensor:
-    """Images on the device, or in pinned memory of the host where they take too much of it.
+    """Copy images to the device, or to pinned memory of the host if they exceed the limit.
 
     Args:
         images: (N, C, H, W) uint8, on the CPU.
-        device: where the model is trained.
-        limit: bytes that may lie on the device; None: half of its free memory.
+        device: device of the model.
+        limit: maximum number of bytes on the device; None means half of its free memory.
     """
     if device.type != "cuda":
         return images.to(device)
@@ -30,14 +30,14 @@ def place_images(images: Tensor, device: torch.device, limit: int | None = None)
 
 
 def stream_batches(data: Sequence[Tensor], order: Tensor, limit: int | None = None) -> Iterator[Portion]:
-    """An epoch's data: in one piece where all of it is on the device, otherwise piece by piece, the next one ahead.
+    """Yield the data of an epoch: at once if they are on the device, otherwise in portions, fetched one ahead.
 
-    Either way the steps see the same batches.
+    The batches are the same in both cases.
 
     Args:
-        data: of one stage; the first axis is the example.
-        order: (batches, batch) on the device.
-        limit: on a CPU, bytes above which data are handed out in pieces, as they would be on a GPU.
+        data: tensors of one stage; the first axis is the example.
+        order: indices of the examples of each batch, (batches, batch), on the device.
+        limit: on a CPU, the number of bytes above which data are yielded in portions, as on a GPU.
     """
     device = order.device
     size = sum(tensor.nbytes for tensor in data)
@@ -51,7 +51,7 @@ def stream_batches(data: Sequence[Tensor], order: Tensor, limit: int | None = No
     stream = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     def fetch(index: Tensor) -> Portion:
-        """Runs in a thread of its own, ahead of the steps."""
+        """Fetch the examples of some batches. It runs in another thread, ahead of the steps."""
         flat = index.flatten()
         if stream is None:
             return [tensor.index_select(0, flat) for tensor in data], torch.arange(len(flat)).view_as(index)
@@ -59,7 +59,7 @@ def stream_batches(data: Sequence[Tensor], order: Tensor, limit: int | None = No
             fetched = [_fetch(tensor, flat, device) for tensor in data]
             index_in_portion = torch.arange(len(flat), device=device).view_as(index)
             done = stream.record_event()
-        done.synchronize()  # this thread waits, not the one that launches steps; `capture.no_synchronization` allows it
+        done.synchronize()  # only this thread waits, so `capture.no_synchronization` allows it in the other one
         return fetched, index_in_portion
 
     with ThreadPoolExecutor(1, "portions") as executor:

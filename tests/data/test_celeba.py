@@ -9,12 +9,12 @@ from benchmarks.data import celeba, datasets
 from benchmarks.data.datasets import DataError
 
 
-def write_celeba(root, parts="002"):
-    """Faces 000001.jpg ... in the parts given by one character each."""
+def write_celeba(root, splits="002"):
+    """Write faces 000001.jpg, ...; each character of `splits` is the split of one face."""
     folder = root / "celeba" / "img_align_celeba"
-    for number, _ in enumerate(parts, 1):
+    for number, _ in enumerate(splits, 1):
         write_image(folder / f"{number:06}.jpg", number, (178, 218), "RGB")
-    lines = [f"{number:06}.jpg {part}\n" for number, part in enumerate(parts, 1)]
+    lines = [f"{number:06}.jpg {split}\n" for number, split in enumerate(splits, 1)]
     (root / "celeba" / "list_eval_partition.txt").write_text("".join(lines))
     return folder
 
@@ -50,14 +50,16 @@ def test_missing_celeba_images_are_counted_and_the_first_is_named(tmp_path):
         datasets.load("celeba", tmp_path)
 
 
-def test_celeba_images_of_another_crop_are_refused(tmp_path):
+def test_celeba_images_of_another_size_are_rejected(tmp_path):
     write_image(write_celeba(tmp_path) / "000002.jpg", size=(128, 128), mode="RGB")
-    with pytest.raises(DataError, match=r"<data root>/celeba/img_align_celeba/000002.jpg is 128x128, .*178x218"):
+    with pytest.raises(
+        DataError, match=r"<data root>/celeba/img_align_celeba/000002.jpg is 128x128 \(width x height\), but .* 178x218"
+    ):
         datasets.load("celeba", tmp_path)
 
 
 @pytest.mark.parametrize("line", ["000001.jpg", "000001.jpg 3", "../x.jpg 0", "000001.jpg 0 0", ""])
-def test_broken_partition_line_is_named(line, tmp_path):
+def test_the_error_for_a_broken_partition_line_gives_its_number(line, tmp_path):
     write_celeba(tmp_path)
     (tmp_path / "celeba/list_eval_partition.txt").write_text(f"000001.jpg 0\n{line}\n000003.jpg 2\n")
     with pytest.raises(DataError, match=r"list_eval_partition.txt, line 2"):

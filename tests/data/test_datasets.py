@@ -10,7 +10,7 @@ from benchmarks.data.datasets import DATASETS, DataError, ImageFolder
 from benchmarks.data.paths import data_root
 
 
-def test_sizes_of_latents_and_flows_are_the_papers():
+def test_sizes_of_latents_and_flows_are_those_of_the_paper():
     ours = ("digits", "celeba-hq")
     sizes = {name: (spec.shape, spec.nz, spec.k) for name, spec in DATASETS.items() if name not in ours}
     assert sizes == {
@@ -41,7 +41,7 @@ def test_default_root_is_in_the_users_cache(monkeypatch):
 
 
 @pytest.mark.parametrize("name", [name for name in DATASETS if name != "digits"])
-def test_missing_data_are_named_before_and_while_loading(name, tmp_path):
+def test_missing_files_are_named_by_the_check_and_by_loading(name, tmp_path):
     problems = datasets.find_errors(name, tmp_path)
     assert problems
     assert all("<data root>/" in line and "Get it: " in line and DATASETS[name].get in line for line in problems)

@@ -1,4 +1,4 @@
-"""Downloads: only a file with the right checksum is ever at its place. All sources are file:// addresses."""
+"""Downloads: a target file always has the right checksum. All sources are file:// addresses."""
 
 import hashlib
 import io
@@ -19,7 +19,7 @@ def sha256(data):
 
 @pytest.fixture
 def source(tmp_path):
-    """A file on an imagined server."""
+    """A file that stands for a download."""
     path = tmp_path / "server" / "x.bin"
     path.parent.mkdir()
     path.write_bytes(CONTENT)
@@ -48,7 +48,7 @@ def archive(path, members, unsafe=False):
 # The table ---------------------------------------------------------------------------------------------------
 
 
-def test_table_has_the_names_of_the_command_line():
+def test_the_names_to_fetch_are_those_of_the_command_line():
     assert list(FETCH) == ["mnist", "fashion", "cifar10", "celeba", "inception", "vgg16"]
 
 
@@ -61,7 +61,7 @@ def test_every_file_has_an_address_and_a_checksum():
 
 
 @pytest.mark.parametrize(("name", "digits"), [("inception", "6726825d"), ("vgg16", "397923af")])
-def test_weights_go_where_torch_hub_looks_with_their_hash_in_the_name(name, digits):
+def test_names_of_weights_in_torch_hub_s_cache_contain_their_hash(name, digits):
     (file,) = FETCH[name]
     assert file.base == "hub"
     assert file.checksum == f"sha256:{digits}"
@@ -69,7 +69,7 @@ def test_weights_go_where_torch_hub_looks_with_their_hash_in_the_name(name, digi
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion"])
-def test_idx_files_go_where_the_data_sets_are_read(name):
+def test_idx_files_are_downloaded_to_the_paths_that_readers_use(name):
     assert {file.path for file in FETCH[name]} == {f"{path}.gz" for path in DATASETS[name].needs}
 
 
@@ -77,14 +77,14 @@ def test_unknown_name_lists_the_known_ones(root):
     done, problems = fetch(["minst"], root)
     assert done == []
     known = "mnist, fashion, cifar10, celeba, inception, vgg16"
-    assert problems == [f"nothing known to fetch for 'minst'. Known: {known} (benchmarks/data/download.py)"]
+    assert problems == [f"cannot fetch 'minst'. Known: {known} (benchmarks/data/download.py)"]
 
 
 # One file ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["sha256", "md5"])
-def test_right_file_arrives_at_its_place(kind, source, root):
+def test_a_file_with_the_right_checksum_is_downloaded(kind, source, root):
     lines = []
     checksum = f"{kind}:{hashlib.new(kind, CONTENT).hexdigest()}"
     message = fetch_file(File("x", (source.as_uri(),), checksum, "a/b/x.bin"), root, lines.append)
@@ -93,7 +93,7 @@ def test_right_file_arrives_at_its_place(kind, source, root):
     assert lines == [f"x: downloading {source.as_uri()}"]
 
 
-def test_beginning_of_a_checksum_is_enough(source, root):
+def test_a_prefix_of_a_checksum_is_enough(source, root):
     fetch_file(File("x", (source.as_uri(),), sha256(CONTENT)[:15], "x.bin"), root)
     assert files_under(root) == ["x.bin"]
 
@@ -121,7 +121,7 @@ def test_next_mirror_is_tried(source, root):
     assert (root / "x.bin").read_bytes() == CONTENT
 
 
-def test_file_that_is_there_is_kept_and_its_source_not_asked(source, root):
+def test_an_existing_file_is_kept_without_a_download(source, root):
     root.mkdir()
     (root / "x.bin").write_bytes(CONTENT)
     source.unlink()
@@ -129,7 +129,7 @@ def test_file_that_is_there_is_kept_and_its_source_not_asked(source, root):
     assert message.endswith("was already there")
 
 
-def test_corrupt_file_is_replaced_only_by_the_right_one(source, root):
+def test_a_corrupt_file_is_replaced_only_by_a_valid_one(source, root):
     root.mkdir()
     (root / "x.bin").write_bytes(b"half")
     with pytest.raises(FetchError):
@@ -139,7 +139,7 @@ def test_corrupt_file_is_replaced_only_by_the_right_one(source, root):
     assert (root / "x.bin").read_bytes() == CONTENT
 
 
-def test_weights_arrive_in_torch_hubs_folder(source, root, tmp_path, monkeypatch):
+def test_weights_are_downloaded_to_torch_hub_s_cache(source, root, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
     fetch_file(File("x", (source.as_uri(),), sha256(CONTENT), "x.pth", "hub"), root)
@@ -155,7 +155,7 @@ def test_folder_that_cannot_be_written_is_named(source, tmp_path):
 # Archives ----------------------------------------------------------------------------------------------------
 
 
-def test_archive_is_unpacked_and_then_left_alone(source, root):
+def test_an_archive_is_unpacked_once(source, root):
     checksum = archive(source, {"set/a": b"1", "set/b": b"2"})
     members = (("set/a", sha256(b"1")), ("set/b", sha256(b"2")))
     file = File("x", (source.as_uri(),), checksum, "x.tar.gz", members=members)
@@ -186,14 +186,14 @@ def test_archive_cannot_write_outside_the_data_root(source, root, tmp_path):
 def test_archive_without_a_member_is_an_error(source, root):
     checksum = archive(source, {"set/a": b"1"})
     file = File("x", (source.as_uri(),), checksum, "x.tar.gz", members=(("set/b", sha256(b"2")),))
-    with pytest.raises(FetchError, match="set/b are missing"):
+    with pytest.raises(FetchError, match="missing or corrupt: set/b"):
         fetch_file(file, root)
 
 
 # Several -----------------------------------------------------------------------------------------------------
 
 
-def test_errors_are_collected_and_the_rest_is_done(source, root, monkeypatch):
+def test_errors_are_collected_and_other_files_are_downloaded(source, root, monkeypatch):
     good = File("x", (source.as_uri(),), sha256(CONTENT), "x.bin")
     gone = File("y", (source.with_name("gone").as_uri(),), sha256(CONTENT), "y.bin")
     monkeypatch.setitem(FETCH, "mnist", [gone, good])

@@ -10,7 +10,7 @@ from benchmarks.data import datasets, folders
 from benchmarks.data.datasets import DataError, ImageFolder
 
 
-def test_folder_is_split_by_digest_whatever_the_names(tmp_path):
+def test_the_split_of_a_folder_depends_on_digests_and_not_on_names(tmp_path):
     for i in range(20):
         write_image(tmp_path / "a" / f"{i:02}.png", i)
         write_image(tmp_path / "b" / f"{19 - i}.PNG", i)
@@ -35,7 +35,7 @@ def test_class_folders_give_labels_in_the_order_of_their_names(tmp_path):
     for i, name in enumerate(["train/dog", "train/cat", "test/dog", "test/ant"]):
         write_image(tmp_path / name / "x.png", i)
     data = datasets.load(digits_folder(tmp_path), None)
-    assert data.train.labels.tolist() == [1, 2]  # ant 0, cat 1, dog 2: both parts share the numbers
+    assert data.train.labels.tolist() == [1, 2]  # ant 0, cat 1, dog 2: the same numbers in both splits
     assert data.test.labels.tolist() == [0, 2]
 
 
@@ -53,7 +53,7 @@ def test_image_of_another_size_is_named_with_both_sizes(tmp_path):
     write_image(tmp_path / "a/0.png")
     write_image(tmp_path / "a/1.png", size=(9, 7))
     write_image(tmp_path / "a/2.png", size=(5, 5))
-    with pytest.raises(DataError, match=r"^a/1.png is 9x7 \(width x height\), needed is 8x8$"):
+    with pytest.raises(DataError, match=r"^a/1.png is 9x7 \(width x height\), expected 8x8$"):
         datasets.load(digits_folder(tmp_path), None)
 
 
@@ -68,14 +68,14 @@ def test_unreadable_image_is_named_without_the_path_of_the_machine(data, tmp_pat
     assert str(tmp_path) not in str(error.value)
 
 
-def test_sixteen_bits_are_refused_not_clipped(tmp_path):
+def test_images_of_sixteen_bits_are_rejected_and_not_clipped(tmp_path):
     write_image(tmp_path / "0.png")
     Image.fromarray(np.full((8, 8), 1000, np.uint16)).save(tmp_path / "1.png")
-    with pytest.raises(DataError, match=r"1\.png has pixels of mode I;16, needed are 8 bits"):
+    with pytest.raises(DataError, match=r"1\.png has pixels of mode I;16, expected 8 bits"):
         datasets.load(digits_folder(tmp_path), None)
 
 
-def test_hidden_and_other_files_are_left_out_and_links_do_not_loop(tmp_path):
+def test_hidden_and_other_files_are_skipped_and_loops_of_links_end(tmp_path):
     for i in range(2):
         write_image(tmp_path / f"a/{i}.png", i)
     write_image(tmp_path / ".hidden/0.png", 5)
@@ -90,13 +90,13 @@ def test_hidden_and_other_files_are_left_out_and_links_do_not_loop(tmp_path):
     ("files", "message"),
     [
         ([], "is missing: it must be a folder of images"),
-        (["x.txt"], "no images in .*supported are .bmp"),
-        (["x.png"], "one image in .*needed are two"),
-        (["train/x.png"], "has train/ alone"),
+        (["x.txt"], "no images in .*supported extensions are .bmp"),
+        (["x.png"], "only one image in .*need two"),
+        (["train/x.png"], "has only train/"),
         (["train/x.png", "test/x.txt"], "no images in .*/test"),
     ],
 )
-def test_unusable_folder_is_found_by_the_check_and_by_reading(files, message, tmp_path):
+def test_an_invalid_folder_is_reported_by_the_check_and_by_reading(files, message, tmp_path):
     folder = digits_folder(tmp_path / "mine")
     for path in (folder.path / name for name in files):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -38,7 +38,7 @@ def write_mnist(root, folder="MNIST", size=28, zipped=True):
     return written
 
 
-def test_digits_split_is_stratified_and_known():
+def test_the_split_of_digits_is_stratified_and_has_the_known_fingerprint():
     digits = datasets.load("digits", None)
     assert digits.warnings == ()
     assert (len(digits.train), len(digits.test)) == (1297, 500)
@@ -52,7 +52,8 @@ def test_digits_test_images_have_the_smallest_digests_of_their_class():
     digits = datasets.load("digits", None)
     for label in range(10):
         test, train = (
-            [d.tobytes() for d in part.digests[(part.labels == label).numpy()]] for part in (digits.test, digits.train)
+            [d.tobytes() for d in split.digests[(split.labels == label).numpy()]]
+            for split in (digits.test, digits.train)
         )
         assert max(test) < min(train)
 
@@ -67,7 +68,7 @@ def test_idx_files_are_read_gzipped_or_not(zipped, tmp_path):
     assert mnist.test.labels.tolist() == [0, 1, 2]
 
 
-def test_unpublished_pixels_are_a_warning(tmp_path):
+def test_pixels_that_are_not_the_published_ones_give_a_warning(tmp_path):
     write_mnist(tmp_path, "FashionMNIST")
     fashion = datasets.load("fashion", tmp_path)
     assert (
@@ -97,7 +98,7 @@ def damage(kind, data):
     "kind",
     ["truncated gzip", "flipped byte", "not gzip", "empty", "short", "long", "signed", "one dimension", "no header"],
 )
-def test_corrupt_gzip_names_the_file(kind, tmp_path):
+def test_the_error_for_a_corrupt_file_names_it(kind, tmp_path):
     write_mnist(tmp_path)
     path = tmp_path / "MNIST/raw/t10k-images-idx3-ubyte.gz"
     path.write_bytes(damage(kind, path.read_bytes()))
@@ -107,7 +108,7 @@ def test_corrupt_gzip_names_the_file(kind, tmp_path):
 
 def test_images_of_another_size_are_an_error(tmp_path):
     write_mnist(tmp_path, size=32)
-    with pytest.raises(DataError, match="train-images-idx3-ubyte has images of 32x32, not 28x28"):
+    with pytest.raises(DataError, match="train-images-idx3-ubyte has images of 32x32, expected 28x28"):
         datasets.load("mnist", tmp_path)
 
 
@@ -147,9 +148,9 @@ def test_cifar10_batches_with_a_wrong_checksum_are_never_unpickled(tmp_path):
     assert not opened.exists()
 
 
-def test_torchvisions_array_becomes_channels_first():
+def test_the_array_of_torchvision_becomes_channels_first():
     data = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)
-    part = published.channels_first(data, [1, 2])
-    assert part.images.shape == (2, 3, 4, 5)
-    assert part.images[1, 2, 3, 4] == data[1, 3, 4, 2]
-    assert part.labels.tolist() == [1, 2]
+    split = published.channels_first(data, [1, 2])
+    assert split.images.shape == (2, 3, 4, 5)
+    assert split.images[1, 2, 3, 4] == data[1, 3, 4, 2]
+    assert split.labels.tolist() == [1, 2]

@@ -20,7 +20,7 @@ def prepared(cache):
     return sorted((cache / "prepared").iterdir())
 
 
-def test_prepared_images_equal_decoded_ones(tmp_path, own_cache):
+def test_cached_images_equal_decoded_ones(tmp_path, own_cache):
     folder = four_images(tmp_path)
     decoded = datasets.load(folder, None)
     (saved,) = prepared(own_cache)
@@ -38,7 +38,7 @@ def test_changed_image_is_decoded_again(tmp_path, own_cache):
     assert datasets.load(folder, None).train.fingerprint != before.train.fingerprint
 
 
-def test_writing_into_loaded_images_leaves_the_prepared_file_alone(tmp_path):
+def test_changing_loaded_images_does_not_change_the_cached_file(tmp_path):
     write_image(tmp_path / "train/0.png")
     write_image(tmp_path / "test/0.png")
     first = datasets.load(digits_folder(tmp_path), None)
@@ -48,7 +48,7 @@ def test_writing_into_loaded_images_leaves_the_prepared_file_alone(tmp_path):
 
 
 @pytest.mark.parametrize("broken", [b"", b"junk", "half", "pickle", "shape"])
-def test_broken_prepared_file_is_made_again(broken, tmp_path, own_cache):
+def test_a_broken_cached_file_is_written_again(broken, tmp_path, own_cache):
     folder = four_images(tmp_path)
     expected = datasets.load(folder, None)
     (saved,) = prepared(own_cache)
@@ -63,14 +63,14 @@ def test_broken_prepared_file_is_made_again(broken, tmp_path, own_cache):
     assert saved.read_bytes() == good
 
 
-def test_cache_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_written_is_not_an_error(tmp_path, monkeypatch):
     folder = four_images(tmp_path / "images")
     (tmp_path / "file").touch()
     monkeypatch.setenv("AE_BENCH_CACHE", str(tmp_path / "file"))  # a file where the folder should be
     assert len(datasets.load(folder, None).train) == 3
 
 
-def test_twin_folders_do_not_share_prepared_images(tmp_path):
+def test_folders_with_equal_names_sizes_and_times_do_not_share_cached_images(tmp_path):
     for i in range(4):  # other pixels, same names, sizes and times
         for folder, seed in (("a", i), ("b", 20 + i)):
             path = tmp_path / folder / f"{i}.bmp"

@@ -237,7 +237,7 @@ def test_crops_and_filters_are_variants_of_data_that_have_them():
     assert m.protocols[BASE_VARIANT].crop == 160
     found = m.reference_features(m.protocols["crop128"])  # here, another preparation gives quite other images
     assert not np.array_equal(found.features, m.reference_features(m.base_protocol).features)
-    with pytest.raises(ValueError, match="comes in one size"):
+    with pytest.raises(ValueError, match="its images have one size"):
         DIGITS.split("test", Preprocessing(140))
 
 

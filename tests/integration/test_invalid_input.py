@@ -73,7 +73,7 @@ ERRORS = {
     ("table1", "--on", "folder:/none", "--name", "a", "--like", "mnist"): r"/none",
     ("table1", "--on", "folder:/none", "--name", "mnist", "--like", "mnist"): r"belongs to a published data set",
     ("table1", "--on", "mnist"): r"MNIST/raw/train-images-idx3-ubyte is missing. Get it: .*fetch mnist",
-    ("table1", "--only", "vae", "--on", "celeba-hq"): r"no protocol for 'vae' on 'celeba-hq'; rows: ",
+    ("table1", "--only", "vae", "--on", "celeba-hq"): r"no protocol for 'vae' on 'celeba-hq'\. Data sets with one: ",
     ("table1", "--features", "pixels", "--on", "celeba"): r"celeba/img_align_celeba is missing",
     ("fetch", "imagenet"): r"cannot fetch 'imagenet'. Known: mnist, fashion, cifar10, celeba, inception, vgg16",
     ("fetch",): r"nothing to fetch. Known: mnist",

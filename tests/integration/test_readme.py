@@ -91,7 +91,7 @@ def test_the_faults_are_the_committed_ones():
     body = re.search(r"<!-- faults -->\n(.*?)<!-- /faults -->", ALL, re.S)[1]
     rows = pd.read_csv(ROOT / "results" / "measured" / "faults" / "faults.csv")
     assert grid(body)[2:] == [
-        f"| {row.fault} | {row.trainings} | {row.attempts} | {row.records} | {row.lost} | {row.duplicated} | "
+        f"| {row.fault} | {row.runs} | {row.attempts} | {row.records} | {row.lost} | {row.duplicated} | "
         f"{'yes' if row.table_equal and row.numbers_equal else 'no'} | {row.seconds:.0f} |"
         for row in rows.itertuples()
     ]

@@ -1,4 +1,4 @@
-"""The paper's tables, typed a second time, row by row as it prints them, on purpose."""
+"""The paper's tables, typed a second time in the paper's format, to detect typing errors."""
 
 import re
 from collections import Counter

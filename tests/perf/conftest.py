@@ -9,7 +9,7 @@ from benchmarks.perf.baselines import Case
 
 @pytest.fixture
 def case(tmp_path):
-    """Digits, of which there are enough for four batches of 64."""
+    """GLF on digits, with four batches of 64 images."""
     made = Case("glf", "digits", 4, 2, tmp_path)
     images, synthetic = speed_measurement.load_images(made, None)
     assert not synthetic

@@ -1,4 +1,4 @@
-"""Training loops: all take the same steps of the same model."""
+"""Baseline loops take the same steps of the same model as ours."""
 
 import time
 from dataclasses import replace
@@ -15,11 +15,10 @@ from benchmarks.perf import baselines, paired, speed_measurement
 from benchmarks.perf.baselines import LOOPS, Case
 
 
-def test_floating_point_operations_are_those_counted_by_hand():
+def test_counted_flops_equal_a_hand_count():
     """GLF at 28x28, nz 20, k 64: 78.20 M multiply-adds of the auto-encoder and 0.14 M of the flow per image."""
     case = Case("glf", "mnist", 1, 1, Path())
     assert baselines.flops(case)["train"] == pytest.approx(2 * 256 * (78.20e6 + 0.1437e6), rel=1e-3)
-    # WAE-GAN's second update is the adversary's: it sees a batch of draws and one of latents, forward and backward
     first, second = baselines.flops(replace(case, model="two-stage-vae")).values()
     assert 5 < first / second < 8
 
@@ -39,12 +38,12 @@ def test_every_loop_takes_the_same_steps_and_trains_the_model(loop, case, monkey
     new = build(case)
     moved = [not torch.equal(a, b) for a, b in zip(new.parameters(), built[0].parameters(), strict=True)]
     assert all(moved)
-    assert built[0].encoder[3].num_batches_tracked == 8 + (loop == "pythae")  # pythae tries a batch before
+    assert built[0].encoder[3].num_batches_tracked == 8 + (loop == "pythae")  # pythae first tries one batch
 
 
 @pytest.mark.parametrize("loop", ["eager", "plain", "pythae"])
-def test_loops_beside_ours_train_at_its_precision(loop, case, monkeypatch):
-    """Autocast, which a CPU bears too."""
+def test_baselines_train_at_the_requested_precision(loop, case, monkeypatch):
+    """Autocast to bf16 also works on a CPU."""
     if loop == "pythae":
         pytest.importorskip("pythae", reason="pythae is not installed")
     seen, build = set(), Case.build
@@ -67,7 +66,7 @@ def test_loops_beside_ours_train_at_its_precision(loop, case, monkeypatch):
 
 
 @pytest.mark.parametrize("model", ["wae-gan", "two-stage-vae"])
-def test_loops_go_through_all_stages(model, case):
+def test_loops_take_the_same_steps_in_all_stages(model, case):
     case = replace(case, model=model, laps=1)
     torch.save(speed_measurement.load_images(case, None)[0], case.folder / "images.pt")
     (case.folder / "png").rename(case.folder / "old")
@@ -78,7 +77,7 @@ def test_loops_go_through_all_stages(model, case):
     assert not baselines.can_train_with_pythae(case)
 
 
-def test_the_images_of_the_plain_loop_are_those_of_the_others(case):
+def test_the_plain_loop_reads_the_same_images_as_the_others(case):
     names = sorted((case.folder / "png" / "all").iterdir())
     assert len(names) == 256
     assert np.array_equal(np.asarray(Image.open(names[7])), case.load()[7, 0].numpy())
@@ -90,7 +89,7 @@ def test_the_ceiling_counts_a_multiply_add_twice():
 
 
 @pytest.mark.slow
-def test_processes_of_a_loop_run_together_and_loops_take_turns(case):
+def test_processes_of_a_loop_run_together_and_loops_alternate(case):
     cases = {"ours": replace(case, laps=3), "eager": replace(case, laps=3)}
     messages = []
     rows = [*paired.rounds(cases, 2, 2, 1, messages.append)]
@@ -103,6 +102,6 @@ def test_processes_of_a_loop_run_together_and_loops_take_turns(case):
         list(paired.rounds({"ours": cases["ours"]}, 1, 1, 0, messages.append))
 
 
-def test_every_model_has_a_case():
+def test_every_model_can_be_measured():
     for model in zoo.MODELS:
         assert Case(model, "mnist", 3, 1, Path()).images >= 300

@@ -1,4 +1,4 @@
-"""What benchmarks.perf.faults breaks, and how it counts."""
+"""How benchmarks.perf.faults counts lost and duplicated runs."""
 
 import subprocess
 import sys
@@ -27,25 +27,25 @@ ROOT = Path(__file__).resolve().parents[2]
         "once",
         "resumed",
         "killed before it had saved",
-        "looked at again",
-        "after its end",
-        "on purpose",
-        "at once",
-        "after a failure",
+        "launched again after its end",
+        "trained again after its end",
+        "trained again on purpose",
+        "two attempts at once",
+        "trained again after a failure",
     ],
 )
-def test_work_done_twice_is_counted(lines, twice):
+def test_duplicated_runs_are_counted(lines, twice):
     assert count_duplicates(lines) == twice
 
 
 @pytest.mark.full
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for workers in /proc")
-def test_three_killed_workers_cost_nothing():
-    """One killed worker is tested in tests/integration; all faults: python -m benchmarks.perf.faults."""
+def test_three_killed_workers_lose_duplicate_or_change_no_run():
+    """tests/integration kills one worker. `python -m benchmarks.perf.faults` injects all faults."""
     command = [sys.executable, "-m", "benchmarks.perf.faults", "--only", "kills", "--kills", "3"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "nothing lost, nothing done twice, nothing changed" in done.stdout
+    assert "no run was lost, duplicated or changed" in done.stdout
     row = dict(zip(*(line.split() for line in done.stdout.splitlines()[:2]), strict=True))
-    assert int(row["attempts"]) == int(row["trainings"]) + 3
+    assert int(row["attempts"]) == int(row["runs"]) + 3

@@ -1,4 +1,4 @@
-"""Speed: what is computed from measured seconds, in closed form, and the measuring itself, tiny."""
+"""The command benchmarks.perf.speed: its errors, its measurements, and failures of these."""
 
 from argparse import Namespace
 from dataclasses import replace
@@ -16,11 +16,11 @@ from benchmarks.reporting import speed_records
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--models", "glff"], "--models: unknown 'glff'. Known: vae,"),
     (["--on", "mnits"], "--on: unknown 'mnits'. Known: digits, mnist"),
-    (["--loops", "eager"], "ours must be among them"),
+    (["--loops", "eager"], "--loops must include ours"),
     (["--rounds", "0"], "--rounds must be at least 1"),
     (["--device", "cpu", "--precision", "bf16"], "--precision bf16 needs a GPU"),
-    (["--device", "cpu", "--gpu"], "there is no GPU here"),
-    (["--on", "celeba-hq"], "--on celeba-hq: it has no fixed number of images"),
+    (["--device", "cpu", "--gpu"], "--gpu needs a GPU"),
+    (["--on", "celeba-hq"], "--on celeba-hq: its number of images, and so an epoch, is not fixed"),
     (["--models", "glf,glf-perceptual"], "glf-perceptual needs vgg16-397923af.pth in torch hub's cache"),
 ])  # fmt: skip
 def test_errors_are_reported_before_anything_is_measured(arguments, message, capsys, tmp_path, monkeypatch):
@@ -31,7 +31,7 @@ def test_errors_are_reported_before_anything_is_measured(arguments, message, cap
     assert not (tmp_path / "out").exists()
 
 
-def test_the_call_for_a_gpu_asks_for_everything():
+def test_the_option_gpu_makes_all_measurements():
     options = Namespace(gpu=True, scaling=False, engine="auto", rounds=3, channels_last=False, processes=0)
     found = [*speed_specs.make_specs(options, torch.device("cuda"))]
     tables = {(w.case.model, w.case.dataset, w.case.precision) for w in found if w.purpose == "table"}
@@ -39,14 +39,16 @@ def test_the_call_for_a_gpu_asks_for_everything():
     assert {(m, "mnist", "tf32") for m in TABLE1} <= tables
     assert [w.processes for w in found if w.purpose == "processes"] == [1, 2, 4, 8]
     first = {(w.purpose, w.case.model, w.case.dataset, w.case.precision) for w in found[: len(TABLE1)]}
-    assert first == {("table", m, "mnist", "tf32") for m in TABLE1}, "all that Table 1's column is reckoned from"
+    assert first == {("table", m, "mnist", "tf32") for m in TABLE1}, (
+        "the records from which Table 1's column is extrapolated"
+    )
     celeba = next(w for w in found if w.case.dataset == "celeba")
     assert (celeba.case.steps, celeba.case.images, celeba.case.total) == (234, 234 * 256, 162_770)
     assert {"ours", "eager", "plain", "ceiling"} <= {*celeba.loops}
 
 
-def test_a_loop_beside_ours_that_fails_is_left_out(tmp_path, monkeypatch, capsys):
-    """And asked for no more by who measures again; without ours there is nothing to know."""
+def test_a_baseline_that_fails_is_omitted(tmp_path, monkeypatch, capsys):
+    """A repetition does not measure it again. If our loop fails, the measurement fails."""
 
     def measure(spec, root):
         for loop in ("pythae", "plain", failed_baselines):
@@ -61,7 +63,7 @@ def test_a_loop_beside_ours_that_fails_is_left_out(tmp_path, monkeypatch, capsys
                       out=tmp_path)  # fmt: skip
     failed_baselines = ""
     assert speed.run_specs(options, torch.device("cpu")) == 0
-    assert "left out of glf on digits: plain: no more memory" in capsys.readouterr().err
+    assert "omitted from glf on digits: plain: no more memory" in capsys.readouterr().err
     (found,) = speed_records.read_speed_records(tmp_path)
     assert {row["loop"] for row in found["rows"]} == {"ours", "eager"}
     assert found["lame"] == ["plain"]
@@ -81,7 +83,7 @@ def test_a_model_without_a_protocol_for_a_data_set_is_reported():
 
 
 @pytest.mark.slow
-def test_a_measurement_that_fails_leaves_the_others_alone(tmp_path, capsys, monkeypatch):
+def test_a_measurement_that_fails_does_not_stop_the_others(tmp_path, capsys, monkeypatch):
     def broken(case):
         if case.model == "wae-gan":
             raise ValueError("no such luck")

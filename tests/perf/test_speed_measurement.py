@@ -1,4 +1,4 @@
-"""Speed measurements: images, devices, and what was measured before."""
+"""Speed measurements: images, devices, file names, and existing measurements."""
 
 import json
 from dataclasses import replace
@@ -10,7 +10,7 @@ from benchmarks.perf import speed_measurement, speed_specs
 from benchmarks.perf.baselines import Case
 
 
-def test_measurements_that_differ_have_files_of_their_own():
+def test_different_measurements_have_different_file_names():
     others = ({"provenance": {"device": "cpu: Abaca"}}, {"images_used": 800}, {"processes": 3}, {"engine": "eager"},
               {"channels_last": True}, {"precision": "tf32"}, {"purpose": "processes"}, {"dataset": "fashion"},
               {"shape": [1, 8, 8], "purpose": "side"}, {"model": "vae"})  # fmt: skip
@@ -22,15 +22,15 @@ def test_measurements_that_differ_have_files_of_their_own():
     assert len(long) < 42
 
 
-def test_the_card_that_are_asked_for():
-    """Behind CUDA_VISIBLE_DEVICES torch's first GPU may be any."""
+def test_gpu_ids_for_nvidia_smi_respect_cuda_visible_devices():
+    """With CUDA_VISIBLE_DEVICES, torch's index 0 may be any GPU."""
     assert speed_measurement.gpu_id(0, "1b2c", "3") == "GPU-1b2c"
     assert speed_measurement.gpu_id(0, "GPU-1b2c", None) == "GPU-1b2c"
     assert speed_measurement.gpu_id(1, None, None) == "1"
     assert speed_measurement.gpu_id(1, None, "3,2") is None
 
 
-def test_what_has_been_measured_is_known_by_device_settings_loops_and_rounds(tmp_path):
+def test_a_measurement_is_skipped_only_if_its_settings_loops_and_rounds_match(tmp_path):
     spec = speed_specs.BenchmarkSpec("table", Case("glf", "digits", 4, 2, tmp_path), ["ours", "plain"], 1, 3)
     assert not speed_measurement.is_measured(spec, tmp_path)
     value = {**record(), **speed_measurement.describe(spec)}
@@ -43,7 +43,7 @@ def test_what_has_been_measured_is_known_by_device_settings_loops_and_rounds(tmp
     assert not speed_measurement.is_measured(spec, tmp_path)
 
 
-def test_images_that_are_missing_are_random_ones_of_the_shape(tmp_path):
+def test_random_images_of_the_same_shape_replace_missing_data(tmp_path):
     images, synthetic = speed_measurement.load_images(Case("glf", "celeba", 1, 1, tmp_path), tmp_path)
     assert synthetic
     assert images.shape == (256, 3, 64, 64)
@@ -52,8 +52,8 @@ def test_images_that_are_missing_are_random_ones_of_the_shape(tmp_path):
     assert images.shape == (256, 1, 32, 32)
 
 
-def test_images_that_are_made_up_are_smooth_and_always_the_same():
-    """White noise makes a flow overflow, and a measurement end."""
+def test_random_images_are_smooth_and_always_the_same():
+    """On white noise, a flow overflows and the measurement fails."""
     images = speed_measurement.smooth_random_images(5000, (3, 8, 8))
     assert (images.shape, images.dtype) == ((5000, 3, 8, 8), torch.uint8)
     assert torch.equal(images[:10], speed_measurement.smooth_random_images(10, (3, 8, 8)))

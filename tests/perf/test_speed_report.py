@@ -1,4 +1,4 @@
-"""Speed reports: what is computed from measured seconds."""
+"""Speed reports: numbers that are computed from measured seconds."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from benchmarks.presets import TABLE1
 from benchmarks.reporting import speed_records
 
 
-def test_ratios_and_shares_are_of_a_round():
+def test_ratios_and_shares_are_computed_per_round():
     (found,) = speed_report.summary(record())
     assert found["epochs"] == pytest.approx([1.5, 1.0, 2.0])  # ten steps of the processes' mean
     assert found["epoch"] == pytest.approx(1.5)
@@ -44,8 +44,8 @@ def test_read_gives_one_row_per_stage(tmp_path):
     assert speed_records.read_epoch_seconds(tmp_path / "absent").empty
 
 
-def test_steps_of_all_stages_make_one_engine(tmp_path):
-    """A stage that fell back is no reason to tear a training in two."""
+def test_the_engines_of_all_stages_of_a_run_are_joined(tmp_path):
+    """A stage that fell back to eager steps does not split the rows of a run."""
     rows = [row("ours", 0, [0.1], stage="first", how="graph"), row("ours", 0, [0.1], stage="second", how="eager: no")]
     value = record(rows=rows, batch={"first": 100, "second": 100}, channels_last=True)
     (tmp_path / "a.json").write_text(json.dumps(value))
@@ -55,12 +55,12 @@ def test_steps_of_all_stages_make_one_engine(tmp_path):
     )
 
 
-def test_a_fixed_cost_per_step_is_found():
+def test_the_fit_finds_the_fixed_cost_per_step():
     assert speed_report.fit([(f, 2 + 3 * f) for f in (0.1, 1.0, 10.0, 100.0)]) == pytest.approx((2, 3))
     assert speed_report.fit([(1, 1), (2, 3)])[0] == 0  # not below zero
 
 
-def test_parallel_runs_add_up():
+def test_the_throughput_is_the_sum_over_parallel_runs():
     assert speed_report.throughput(record()) == pytest.approx(2 / 1.5)
 
 
@@ -71,7 +71,7 @@ def test_hours_of_a_run_are_the_sum_over_its_stages():
     assert speed_report.column_hours(value) == pytest.approx(600 * (400 * 0.01 + 800 * 0.001) / 3600)
 
 
-def test_the_column_is_the_sum_over_models_and_runs():
+def test_the_time_of_a_column_is_the_sum_over_models_and_runs():
     values = []
     for model in TABLE1:
         stages = Case(model, "mnist", 1, 1, Path()).schedules()
@@ -79,13 +79,13 @@ def test_the_column_is_the_sum_over_models_and_runs():
                              rows=[row("ours", 0, [0.001], stage=name, steps=1) for name in stages]))  # fmt: skip
     hours = sum(map(speed_report.column_hours, values))
     (line, _) = speed_report._column(values)
-    assert f"10 trainings of 7 models at the paper's epochs take {600 * hours:.0f} minutes one after the other." in line
+    assert f"10 runs of 7 models at the paper's epochs take {600 * hours:.0f} minutes one after the other." in line
     others = [{**value, "rows": [row("ours", 0, [9.0], stage=n, steps=1) for n in value["batch"]], **other}
               for value in values for other in ({"processes": 4}, {"engine": "eager"}, {"channels_last": True},
                                                 {"precision": "tf32"}, {"dataset": "fashion"})]  # fmt: skip
     assert line in [*speed_report._column([*values, *others[:-1]])]
     assert [*speed_report._column([value for value in others if value["processes"] == 4])] == []
-    # twice as many epochs per second by four of GLF at once; what another data set gains is another thing
+    # four runs of GLF at once give twice as many epochs per second; gains on another data set do not count
     glf = next(value for value in values if value["model"] == "glf")
     many = [{**glf, "purpose": "processes", "processes": k, "dataset": d,
              "rows": [row("ours", 0, [0.001 * slower], steps=1)]}
@@ -95,7 +95,7 @@ def test_the_column_is_the_sum_over_models_and_runs():
     assert [*speed_report._column(values[1:])] == []
 
 
-def test_the_report_holds_all_kinds_and_every_device():
+def test_the_report_contains_every_purpose_and_device():
     values = [
         record(),
         record(purpose="processes", processes=1, provenance={"device": "cuda: Fast"}),
@@ -115,7 +115,7 @@ def test_the_report_holds_all_kinds_and_every_device():
     assert text.index("## Abacus") < text.index("## Fast")
 
 
-def test_table_csv_and_plot_come_from_the_records_alone(tmp_path):
+def test_table_csv_and_plot_depend_on_records_only(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(record()))
     assert speed.main(["--report", "--out", str(tmp_path)]) == 0
     assert (tmp_path / "speed.csv").read_text().count("\n") == 1 + 9 * 2

@@ -1,4 +1,4 @@
-"""On a real SLURM of two nodes: jobs, and what happens to them; skipped where there is none."""
+"""Jobs on a real SLURM cluster of two nodes. The tests are skipped if there is none."""
 
 import functools
 import json
@@ -23,7 +23,7 @@ SMALL = Resources(minutes=5)
 
 
 def leave(x: int, *, folder: Path) -> int:
-    """Leave a square behind, as a trial leaves a record."""
+    """Write the square of x to a file, as a run writes a record."""
     temporary = folder / f"{x}.tmp"
     temporary.write_text(str(x * x))
     temporary.replace(folder / f"{x}.txt")
@@ -55,7 +55,7 @@ def square(x: int, folder: Path) -> int | None:
 
 @pytest.fixture
 def results(cluster, tmp_path, monkeypatch):
-    """A folder for items; jobs can import these functions, and squeue is asked often."""
+    """A folder for results. Jobs can import the functions of this module, and squeue is called often."""
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parent}:{ROOT / 'tests' / 'support'}:{ROOT}")
     monkeypatch.setattr("slurm.follow.QUEUE_SECONDS", 1.0)
     return tmp_path
@@ -88,7 +88,7 @@ def outcomes(fn, items, folder, retries=0, **changes):
     }
 
 
-def test_items_of_one_kind_share_jobs_and_jobs_that_ask_for_the_same_an_array(results):
+def test_items_share_jobs_and_jobs_with_equal_resources_share_an_array(results):
     jobs = {}
     needs = Resources(minutes=5, seeds=2)
     found = outcomes(leave, [1, 2, 3, 4, 5], results, resources_of=lambda x: needs, on_submitted=jobs.update)
@@ -99,7 +99,7 @@ def test_items_of_one_kind_share_jobs_and_jobs_that_ask_for_the_same_an_array(re
 
 @pytest.fixture
 def no_accounting(tmp_path, monkeypatch):
-    """A sacct that fails, as it does where a cluster keeps no accounts."""
+    """A sacct that fails, as on a cluster without accounting."""
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "sacct").write_text("#!/bin/sh\nexit 1\n")
@@ -108,21 +108,23 @@ def no_accounting(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_killed_job_is_noticed_without_accounting_and_goes_again(results, no_accounting):
+def test_a_killed_job_is_noticed_without_accounting_and_resubmitted(results, no_accounting):
     assert outcomes(die_once, [1, 2], results, retries=1) == {x: Outcome(x, x * x, None) for x in (1, 2)}
 
 
 @pytest.mark.slow
-def test_a_job_that_dies_every_time_is_reported_and_not_waited_for(results, no_accounting):
+def test_a_job_that_always_dies_is_reported_and_given_up(results, no_accounting):
     messages = []
     found = outcomes(die, [1, 2], results, retries=1, report=messages.append)
     assert found[1].value == 1
     assert re.fullmatch(r"SLURM job \d+ ended without a record \(FAILED.*137.*\)", found[2].error)
     assert messages[0].endswith("submitted again")
-    assert re.search(r"; the last line of its log: .", messages[1]), "for people alone: they may name a host"
+    assert re.search(r"; the last line of its log: .", messages[1]), (
+        "printed, but not in the outcome, as it may contain a host name"
+    )
 
 
-def test_a_refused_partition_is_reported_and_the_rest_goes_on(results):
+def test_a_refused_job_is_reported_and_others_run(results):
     rows = {1: SMALL, 2: Resources(partition="nowhere")}
     found = outcomes(leave, [1, 2], results, group_key=lambda x: x, resources_of=lambda x: rows[x])
     assert found[1].value == 1
@@ -130,7 +132,7 @@ def test_a_refused_partition_is_reported_and_the_rest_goes_on(results):
     assert re.search(r"refused the job: .*invalid partition.*'nowhere'.*slurm/resources.py", found[2].error)
 
 
-def test_jobs_of_an_earlier_launcher_are_waited_for_not_submitted_again(results):
+def test_jobs_of_an_earlier_launcher_are_followed_and_not_resubmitted(results):
     jobs = {}
     assert outcomes(slow, [1, 2], results, wait=False, on_submitted=jobs.update) == {}
     adopted = dict(enumerate(jobs))
@@ -139,18 +141,18 @@ def test_jobs_of_an_earlier_launcher_are_waited_for_not_submitted_again(results)
     assert {x: o.value for x, o in found.items()} == {1: 1, 2: 4}
 
 
-def test_a_job_that_can_never_start_is_given_up_and_the_rest_goes_on(results):
-    rows = {1: SMALL, 2: Resources(minutes=100_000)}  # SLURM takes it, and lets it wait for ever
+def test_a_job_that_can_never_start_is_given_up_and_others_run(results):
+    rows = {1: SMALL, 2: Resources(minutes=100_000)}  # SLURM accepts it, but it can never start
     found = outcomes(leave, [1, 2], results, group_key=lambda x: x, resources_of=lambda x: rows[x])
     assert found[1].value == 1
     assert not found[2].ran
     why = r"refused the job: pending, PartitionTimeLimit .*minutes 100000.*slurm/resources.py"
     assert re.search(why, found[2].error)
-    until(lambda: not list_jobs())  # it was taken out of the queue
+    until(lambda: not list_jobs())  # it was cancelled
 
 
-def test_a_job_that_slurm_has_put_back_and_holds_goes_again(results):
-    """As after a node that could not start it."""
+def test_a_job_that_slurm_requeued_and_holds_is_resubmitted(results):
+    """SLURM does this if a node could not start the job."""
     jobs, messages = [], []
 
     def submitted(new):
@@ -165,7 +167,7 @@ def test_a_job_that_slurm_has_put_back_and_holds_goes_again(results):
     assert "submitted again" in messages[0]
 
 
-def test_a_job_that_somebody_holds_is_reported_and_waited_for(results):
+def test_a_job_that_a_user_holds_is_reported_and_followed(results):
     subprocess.run(["scontrol", "update", "partition=low", "state=down"], check=True)
     try:
         jobs, messages = [], []
@@ -176,7 +178,7 @@ def test_a_job_that_somebody_holds_is_reported_and_waited_for(results):
 
     def tell(line):
         messages.append(line)
-        subprocess.run(line.split("`")[1].split(), check=True)  # what it says to do
+        subprocess.run(line.split("`")[1].split(), check=True)  # run the command in the message
 
     found = outcomes(leave, [1], results, existing_jobs={0: jobs[0]}, report=tell)
     assert found == {1: Outcome(1, 1, None)}
@@ -197,7 +199,7 @@ def states(folder):
 
 
 @pytest.mark.slow
-def test_the_demo_as_an_array_over_two_nodes_gives_the_bits_of_inline(results, short_demo, monkeypatch, capsys):
+def test_jobs_on_two_nodes_give_the_bits_of_runs_in_this_process(results, short_demo, monkeypatch, capsys):
     monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'tests' / 'support'}:{ROOT}")
     process = run(*DEMO, "--cluster", "slurm", "--results", str(results / "slurm"))
     nodes = set()
@@ -236,7 +238,7 @@ def test_status_cancel_and_retry_of_submitted_runs(results, short_demo, monkeypa
     assert [*runs.drop_duplicates("key")["status"]] == ["done"] * 4
 
 
-def test_dry_run_tells_what_slurm_would_get(results, capsys):
+def test_dry_run_prints_the_jobs_and_their_resources(results, capsys):
     assert main([*DEMO, "--cluster", "slurm", "--dry-run", "--results", str(results / "out")]) == 0
     out = capsys.readouterr().out
     assert "SLURM: 4 jobs with 4 runs" in out
@@ -244,7 +246,7 @@ def test_dry_run_tells_what_slurm_would_get(results, capsys):
     assert not (results / "out").exists()
 
 
-def test_a_partition_that_takes_nothing_is_an_error_of_the_command(results, monkeypatch, capsys):
+def test_a_command_fails_if_slurm_refuses_all_of_its_jobs(results, monkeypatch, capsys):
     (results / "resources.toml").write_text('["*/digits"]\npartition = "nowhere"\n')
     monkeypatch.setenv("AE_BENCH_RESOURCES", str(results / "resources.toml"))
     assert main([*DEMO, "--cluster", "slurm", "--results", str(results / "out")]) == 2
@@ -255,8 +257,8 @@ def test_a_partition_that_takes_nothing_is_an_error_of_the_command(results, monk
 
 
 @pytest.mark.parametrize(("reason", "raised"), [(OSError("disk full"), False), (KeyboardInterrupt("run cancel"), True)])
-def test_jobs_that_cannot_be_noted_do_not_stay(results, reason, raised):
-    """Nobody could wait for them or cancel them."""
+def test_jobs_that_cannot_be_recorded_are_cancelled(results, reason, raised):
+    """No later command could follow or cancel them."""
 
     def fail(jobs):
         raise reason
@@ -267,6 +269,6 @@ def test_jobs_that_cannot_be_noted_do_not_stay(results, reason, raised):
     else:
         found = outcomes(slow, [1, 2], results, on_submitted=fail)
         assert [o.ran for o in found.values()] == [False, False]
-        assert "cannot be noted: disk full" in found[1].error
+        assert "could not be recorded: disk full" in found[1].error
     until(lambda: not list_jobs())
     assert not [*results.glob("*.txt")]

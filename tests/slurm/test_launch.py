@@ -1,4 +1,4 @@
-"""Workers are real processes here; functions stand at module level, where a worker can import them."""
+"""Launching with real worker processes. Functions are at module level, so that workers can import them."""
 
 import functools
 import importlib
@@ -49,12 +49,12 @@ def leave(_: int) -> None:
 
 
 def meet(me: str, *, folder: Path) -> tuple[int, float, float]:
-    """Return only once both items have started: one worker alone would wait in vain."""
+    """Return when both items have started. One worker alone would time out."""
     start = time.time()
     (folder / me).touch()
     while len(list(folder.iterdir())) < 2:
         if time.time() > start + 15:
-            raise TimeoutError("nobody came")
+            raise TimeoutError("the other item has not started")
         time.sleep(0.01)
     return os.getpid(), start, time.time()
 
@@ -83,11 +83,11 @@ def unpicklable(x: int) -> object:
 
 
 def needs_two(a: int, b: int) -> None:
-    """Part of Unreadable."""
+    """What unpickling Unreadable calls."""
 
 
 class Unreadable:
-    """Can be pickled, but not read back."""
+    """Can be pickled, but not unpickled."""
 
     def __reduce__(self) -> tuple[object, ...]:
         return needs_two, (1,)
@@ -98,7 +98,7 @@ def unreadable(x: int) -> object:
 
 
 class Odd(Exception):
-    """Cannot be read back from a pickle, as many exceptions cannot."""
+    """Cannot be unpickled, like many exceptions."""
 
     def __init__(self, a: int, b: int) -> None:
         super().__init__(f"odd {a} {b}")
@@ -126,7 +126,7 @@ def test_every_item_has_one_outcome(cluster):
 
 
 @pytest.mark.parametrize("cluster", CLUSTERS)
-def test_no_items_no_outcomes(cluster):
+def test_no_items_give_no_outcomes(cluster):
     assert list(launch(square, [], cluster=cluster, workers=2)) == []
 
 
@@ -150,7 +150,7 @@ def test_two_workers_run_side_by_side(tmp_path):
 
 @pytest.mark.parametrize("cluster", ["inline", "local"])
 @pytest.mark.parametrize("fn", [fail_on_two, exit_on_two])
-def test_raising_item_carries_its_traceback_and_others_go_on(cluster, fn):
+def test_an_item_that_raises_returns_its_traceback_and_others_go_on(cluster, fn):
     outcomes = by_item(launch(fn, range(5), cluster=cluster, workers=2))
     assert outcomes[2].value is None
     assert "Traceback" in outcomes[2].error
@@ -171,13 +171,13 @@ def test_dying_worker_fails_only_its_item(how, told, workers):
     assert [outcomes[x].value for x in (0, 1, 3, 4, 5)] == [0, 1, 3, 4, 5]
 
 
-def test_an_item_that_ends_a_new_worker_is_not_given_on_for_ever():
-    """Whatever the exit code: only a worker that has done an item can be spent through no fault of the next."""
+def test_an_item_that_ends_every_new_worker_fails_after_its_retries():
+    """The exit code worker_lost is free of retries only for workers that have completed an item."""
     outcomes = by_item(launch(leave, [1, 2], cluster="local", retries=1, worker_lost=75))
     assert ["exit code 75" in outcomes[item].error for item in (1, 2)] == [True, True]
 
 
-def test_workers_that_cannot_start_give_every_item_a_failure():
+def test_if_no_worker_can_start_every_item_fails():
     # An interpreter without its standard library ends before it takes an item.
     outcomes = by_item(launch(square, range(9), workers=2, environment={"PYTHONHOME": os.devnull}))
     assert len(outcomes) == 9
@@ -185,13 +185,13 @@ def test_workers_that_cannot_start_give_every_item_a_failure():
 
 
 @pytest.mark.parametrize(("fn", "told"), [(unpicklable, "lambda"), (unreadable, "needs_two")])
-def test_result_that_cannot_travel_is_a_failure(fn, told):
+def test_a_result_that_cannot_be_pickled_is_a_failure(fn, told):
     outcomes = by_item(launch(fn, range(4)))
     assert told in outcomes[2].error
     assert {x for x in outcomes if outcomes[x].error} == {2}
 
 
-def test_exception_that_cannot_travel_is_a_failure():
+def test_an_exception_that_cannot_be_unpickled_is_a_failure():
     (outcome,) = launch(raise_odd, [1])
     assert "Odd: odd 1 1" in outcome.error
 
@@ -202,7 +202,7 @@ def test_large_items_and_results_pass():
     assert outcome.value == 5_000_000
 
 
-def test_environment_reaches_workers_and_is_put_back(monkeypatch):
+def test_workers_get_the_environment_and_this_process_is_restored(monkeypatch):
     monkeypatch.setenv("LAUNCH_OLD", "before")
     monkeypatch.delenv("LAUNCH_NEW", raising=False)
     for cluster in CLUSTERS:
@@ -264,7 +264,7 @@ def test_wrong_arguments_are_reported_before_anything_starts():
 
 
 def die_once(x: int, *, folder: Path) -> int:
-    """Kill the process the first time that two comes."""
+    """Kill the process the first time that the item is 2."""
     if x == 2 and not (folder / "died").exists():
         (folder / "died").touch()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -278,8 +278,8 @@ def test_an_item_whose_worker_died_is_retried(tmp_path):
     assert {x for x in outcomes if outcomes[x].error} == {2}
 
 
-def test_every_worker_has_a_slot_of_its_own(tmp_path):
-    """Also those that take the place of dead ones."""
+def test_workers_that_run_at_once_have_different_slots(tmp_path):
+    """This includes workers that replace dead ones."""
     slots = [{"SLOT": "a"}, {"SLOT": "b"}]
     fn = functools.partial(slot_of, folder=tmp_path)
     outcomes = by_item(launch(fn, ["1", "2", "3", "4"], workers=2, slots=slots, retries=1))
@@ -289,7 +289,7 @@ def test_every_worker_has_a_slot_of_its_own(tmp_path):
 
 
 def slot_of(name: str, *, folder: Path) -> str:
-    """The first two wait for each other, the third dies once."""
+    """Items 1 and 2 wait for each other; item 3 dies once."""
     if name in "12":
         meet(name, folder=folder)
     if name == "3":
@@ -297,7 +297,7 @@ def slot_of(name: str, *, folder: Path) -> str:
     return os.environ["SLOT"]
 
 
-def test_gpus_are_dealt_in_turn_and_keep_their_names(monkeypatch):
+def test_gpus_are_assigned_in_turn_by_their_names(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert [slot["CUDA_VISIBLE_DEVICES"] for slot in gpu_slots(2, 5)] == ["0", "1", "0", "1", "0"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-abc")

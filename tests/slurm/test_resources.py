@@ -1,4 +1,4 @@
-"""What a job asks for."""
+"""Resources of jobs."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_rows_override_each_other_field_by_field(monkeypatch):
     assert resources_for("a", "b") == Resources(minutes=1, cpus=5, gpus=7, seeds=8)
 
 
-def test_a_file_overrides_the_code(tmp_path, monkeypatch):
+def test_a_file_overrides_the_rows_of_the_code(tmp_path, monkeypatch):
     path = tmp_path / "mine.toml"
     path.write_text('["*/*"]\npartition = "gpu"\n["glf/digits"]\nminutes = 7\n')
     monkeypatch.setenv("AE_BENCH_RESOURCES", str(path))
@@ -30,12 +30,12 @@ def test_a_file_overrides_the_code(tmp_path, monkeypatch):
         ('["*/*"]\npartitoin = "gpu"', r"mine.toml, row '\*/\*': unknown field 'partitoin'. Known: partition, account"),
         ('["*/*"]\nminutes = "7"', r"minutes must be of type int, got '7'"),
         ('["*/*"]\nminutes = 0', r"minutes must be at least 1, got 0"),
-        ('"*/*" = 3', r"is no table of fields"),
-        ('partition = "gpu"', r"has 'partition' where rows are named MODEL/DATASET"),
+        ('"*/*" = 3', r"must be a table of fields"),
+        ('partition = "gpu"', r"rows must be named MODEL/DATASET.*got 'partition'"),
         ("[", r"cannot be read"),
     ],
 )
-def test_a_wrong_row_is_reported(tmp_path, monkeypatch, text, told):
+def test_an_invalid_row_is_reported(tmp_path, monkeypatch, text, told):
     (tmp_path / "mine.toml").write_text(text)
     monkeypatch.setenv("AE_BENCH_RESOURCES", str(tmp_path / "mine.toml"))
     with pytest.raises(ValueError, match=told):
@@ -48,7 +48,7 @@ def test_a_missing_file_is_reported(monkeypatch):
         resources_for("glf", "digits")
 
 
-def test_jobs_hold_items_of_one_kind_and_arrays_jobs_that_ask_for_the_same():
+def test_jobs_group_items_of_one_key_and_arrays_group_jobs_of_equal_resources():
     rows = {"a": Resources(seeds=2), "b": Resources(seeds=2), "c": Resources(seeds=1, gpus=1)}
     items = ["a0", "b0", "c0", "a1", "b1", "c1", "a2"]
     jobs = group_items(items, lambda item: item[0], lambda item: rows[item[0]])

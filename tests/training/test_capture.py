@@ -1,4 +1,4 @@
-"""Steps for capture: warmed up on a CPU, captured on a GPU."""
+"""Warm-up (on a CPU) and capture (on a GPU) of steps."""
 
 import copy
 import os
@@ -38,8 +38,8 @@ from zoo.base import Update, to_float
 pytestmark = pytest.mark.usefixtures("random_vgg")
 
 
-def test_a_warm_up_leaves_no_trace(x):
-    """Weights, running statistics, moments and random numbers are bit for bit what they were."""
+def test_a_warm_up_is_undone_completely(x):
+    """Weights, running statistics, moments and random states have the same bits as before."""
     model = build("wae-gan")
     stage = [*model.stages(x)][-1]
     schedule = schedules("wae-gan")["train"]
@@ -87,7 +87,7 @@ def test_a_reset_adam_steps_like_a_new_one():
     assert torch.equal(a, b)
 
 
-def test_what_cannot_be_compiled_is_trained_eagerly_and_says_why(x, monkeypatch):
+def test_if_compiling_fails_training_is_eager_and_says_why(x, monkeypatch):
     def refuse(loss, **_):
         def call(*batch):
             loss(*batch)
@@ -105,25 +105,29 @@ def test_what_cannot_be_compiled_is_trained_eagerly_and_says_why(x, monkeypatch)
         epochs = [*train(model, x, schedules("vae"), engine=Engine("compiled"))]
     assert {epoch.engine_used for epoch in epochs} == {"eager: compiled failed: RuntimeError: no such luck"}
     uninterrupted = time.perf_counter() - started
-    assert sum(epoch.row["seconds"] for epoch in epochs) < uninterrupted - 0.5  # making ready is not training
+    assert (
+        sum(epoch.row["seconds"] for epoch in epochs) < uninterrupted - 0.5
+    )  # the time for compiling does not count as training time
     assert equal(weights(expected), weights(model))
 
 
 class DeviceReads(TorchDispatchMode):
-    """Whether something asks the device for a value, which on a GPU would be to wait for it."""
+    """Fails if an operation reads a value from the device, because on a GPU this would wait for it."""
 
     ASKS = ("aten::_local_scalar_dense", "aten::equal", "aten::nonzero", "aten::masked_select")
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         assert func.name().partition(".")[0] not in self.ASKS, func
         if func.name() == "aten::index.Tensor":
-            assert not any(i is not None and i.dtype == torch.bool for i in args[1]), func  # a mask, counted first
+            assert not any(i is not None and i.dtype == torch.bool for i in args[1]), (
+                func
+            )  # indexing by a mask counts its elements
         return func(*args, **kwargs or {})
 
 
 @pytest.mark.parametrize("name", zoo.MODELS)
-def test_no_step_asks_the_device_for_a_value(name, x, monkeypatch):
-    """But for Adam's counters, which lie on the CPU there, and noise by rejection, which a GPU draws another way."""
+def test_no_loss_reads_a_value_from_the_device(name, x, monkeypatch):
+    """Rejection sampling of WAE's noise is replaced, as a GPU draws it in another way."""
     monkeypatch.setattr(wae, "truncated_noise", lambda x: wae.NOISE_STD * wae.truncated_normal(torch.rand_like(x)))
     model = build(name)
     for stage in model.stages(x):
@@ -134,7 +138,7 @@ def test_no_step_asks_the_device_for_a_value(name, x, monkeypatch):
                 objective.backward(inputs=[p for group in update.groups.values() for p in group])
 
 
-def test_a_value_that_is_asked_for_is_seen():
+def test_device_reads_are_detected():
     a = torch.rand(3, 3)
     for ask in (a.sum().item, a.cov, a.nonzero, lambda: a[a > 0.5], lambda: bool(a[0, 0] > 0)):
         with DeviceReads(), pytest.raises(AssertionError, match="aten"):
@@ -143,7 +147,7 @@ def test_a_value_that_is_asked_for_is_seen():
 
 @GPU
 @pytest.mark.parametrize("name", zoo.MODELS)
-def test_captured_steps_train_as_eager_ones_do(name, x):
+def test_captured_steps_give_the_losses_of_eager_steps(name, x):
     def one(kind):
         model = build(name).cuda()
         torch.manual_seed(2)
@@ -184,7 +188,7 @@ class Waiting(Constant):
 
 
 @GPU
-def test_a_loss_that_waits_for_the_device_is_found_out_and_trained_eagerly():
+def test_a_loss_that_waits_for_the_device_is_detected_and_trained_eagerly():
     model = Waiting([]).cuda()
     update = Update(model.loss, {"level": [model.level]})
     steps = Steps(model, [update], [make_adam(update, Schedule(1, 1, 1e-3))], Engine("graph"))
@@ -196,37 +200,38 @@ def test_a_loss_that_waits_for_the_device_is_found_out_and_trained_eagerly():
     assert torch.cuda.get_sync_debug_mode() == 0
     assert steps.means(8) == {"objective": 1.0, "told": 1.0}
     steps.start_epoch([{"level": 0.0}])
-    steps.run([x], torch.randperm(8, device="cuda")[:, None])  # the generator is as it was
+    steps.run([x], torch.randperm(8, device="cuda")[:, None])  # the generator still works
     assert steps.means(8)["told"] == 1.0
 
 
 BROKEN = """
 import torch
-from benchmarks.training.device import lost
-from test_engine import Constant, Engine, Schedule, Steps, Update, make_adam
+from engine_cases import Constant, Engine, Schedule, Steps, Update
+from benchmarks.training.device import is_device_lost
+from benchmarks.training.loop import make_adam
 
 class Stubborn(Constant):
     def loss(self, x):
-        torch.cuda.synchronize()  # which no debug mode tells of
+        torch.cuda.synchronize()  # the debug mode does not detect this
         return super().loss(x)
 
 model = Stubborn([]).cuda()
 update = Update(model.loss, {"level": [model.level]})
 steps = Steps(model, [update], [make_adam(update, Schedule(1, 1, 1e-3))], Engine("graph"))
-print(lost("cuda"))
+print(is_device_lost("cuda"))
 try:
     steps.run([torch.zeros(8, 1, 4, 4, dtype=torch.uint8, device="cuda")], torch.arange(8, device="cuda")[:, None])
 finally:
-    print(lost("cuda"))
+    print(is_device_lost("cuda"))
 """
 
 
 @GPU
 def test_a_capture_that_fails_says_what_to_do():
-    """In a process of its own, which is not usable afterwards."""
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    """It runs in another process, which cannot use its GPU afterwards."""
+    path = os.pathsep.join([str(Path(__file__).parents[1] / "support"), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run([sys.executable, "-c", BROKEN], capture_output=True, text=True, check=False,
                           env={**os.environ, "PYTHONPATH": path})  # fmt: skip
-    assert done.returncode  # 1, unless the interpreter's end stumbles over what is left of the capture
+    assert done.returncode  # usually 1; another code if the failed capture disturbs the end of the interpreter
     assert "Run again with --engine eager" in done.stderr
     assert done.stdout.split() == ["False", "True"]

@@ -1,4 +1,4 @@
-"""However steps are taken, it is the same training; and on a CPU, bit for bit that of a plain loop."""
+"""All engines give the same run; on a CPU, it has the bits of a plain loop."""
 
 import shutil
 import warnings
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("random_vgg")
 
 
 def plain(name, x):
-    """The loop as one would write it: floats for learning rates, a list of batches, sums in Python's hands."""
+    """A simple loop: float learning rates, a list of batches, and objectives collected in a list."""
     model = build(name)
     torch.manual_seed(2)
     rows = []
@@ -53,8 +53,8 @@ def plain(name, x):
 
 
 @pytest.mark.parametrize("name", zoo.MODELS)
-def test_every_model_trains_the_same_bit_for_bit_by_a_plain_loop_and_by_a_step_made_for_capture(name, x, monkeypatch):
-    """On a CPU; every stage."""
+def test_the_loop_the_static_step_and_a_plain_loop_give_the_same_bits(name, x, monkeypatch):
+    """Every stage of every model is compared, on a CPU."""
     model, rows = trained(name, x)
     other, objectives = plain(name, x)
     assert equal(weights(model), weights(other))
@@ -69,7 +69,7 @@ def test_every_model_trains_the_same_bit_for_bit_by_a_plain_loop_and_by_a_step_m
     assert equal(weights(model), weights(static))
 
 
-def test_a_static_step_allows_fresh_optimizers_moving_data_and_resuming(x, monkeypatch):
+def test_static_steps_support_fresh_optimizers_changing_data_and_resuming(x, monkeypatch):
     expected, _ = codes(x)
     monkeypatch.setattr("benchmarks.training.loop.Steps", StaticSteps)
     model, _ = codes(x)
@@ -79,12 +79,12 @@ def test_a_static_step_allows_fresh_optimizers_moving_data_and_resuming(x, monke
     assert equal(weights(expected), weights(model))
     epochs = [torch.cat(expected.seen[i : i + 4]) for i in (0, 4, 8)]
     warm_up_steps = WARMUP_STEPS
-    assert len(model.seen) == 12 + warm_up_steps  # once: the buffers of the first epoch serve the others
+    assert len(model.seen) == 12 + warm_up_steps  # one warm-up: later epochs reuse the buffers of the first one
     taken = model.seen[warm_up_steps:]
     assert all(torch.equal(a, torch.cat(taken[i : i + 4])) for a, i in zip(epochs, (0, 4, 8), strict=True))
 
 
-def test_a_state_says_nothing_of_the_engine(x, monkeypatch):
+def test_states_do_not_depend_on_the_engine(x, monkeypatch):
     monkeypatch.setattr("benchmarks.training.loop.Steps", StaticSteps)
     _, state = codes(x, until=1)
     for optimizer in state["optimisers"]:
@@ -96,7 +96,7 @@ def test_a_state_says_nothing_of_the_engine(x, monkeypatch):
 @COMPILER
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["glf", "two-stage-vae"])
-def test_compiled_losses_train_the_same(name, x):
+def test_compiled_losses_give_the_same_run(name, x):
     _, rows = trained(name, x)
     model = build(name)
     torch.manual_seed(2)
@@ -106,7 +106,7 @@ def test_compiled_losses_train_the_same(name, x):
         assert epoch.row["objective"] == pytest.approx(row["objective"], rel=2e-3)
 
 
-def test_what_a_device_cannot_do_is_refused_before_training(x):
+def test_unsupported_engines_and_precisions_are_rejected_before_training(x):
     for kind, precision, message in [
         ("graph", "fp32", "--engine graph needs a GPU"),
         ("auto", "bf16", "--precision bf16 needs a GPU: many CPUs are ten times slower"),
@@ -124,14 +124,14 @@ def test_what_a_device_cannot_do_is_refused_before_training(x):
     assert Engine().resolve(CPU) == "eager"
 
 
-def test_channels_last_trains_the_same(x):
+def test_channels_last_gives_the_same_run(x):
     _, rows = trained("glf", x)
     _, others = trained("glf", x, Engine(channels_last=True))
     for row, other in zip(rows, others, strict=True):
         assert other["objective"] == pytest.approx(row["objective"], rel=1e-3)
 
 
-def test_training_with_memory_kept_is_the_same_to_the_bit(x):
+def test_keeping_freed_memory_does_not_change_a_bit(x):
     expected, _ = trained("glf", x)
     with keep_freed_memory(CPU):
         model, _ = trained("glf", x)

@@ -1,4 +1,4 @@
-"""The loop, watched through a model of two numbers."""
+"""The training loop, observed through a model with two parameters."""
 
 import io
 import time
@@ -13,7 +13,7 @@ from zoo.base import LatentModel, Stage, Update
 
 
 class Watcher(LatentModel):
-    """Remembers what its losses are given.  Its latent is one weight per group; its decoder, a constant."""
+    """Records the arguments of its losses. It has one scalar parameter per group."""
 
     def __init__(self, data=None, poison=None):
         super().__init__((1, 4, 4), 2)
@@ -39,7 +39,7 @@ class Watcher(LatentModel):
 
 
 def images(n=10):
-    """n images, each of its own gray."""
+    """n images; each has a different gray value."""
     return torch.arange(n, dtype=torch.uint8)[:, None, None, None].expand(n, 1, 4, 4).contiguous()
 
 
@@ -75,7 +75,7 @@ def test_a_row_holds_the_mean_of_the_losses():
 
 
 def test_learning_rates_follow_group_and_epoch():
-    """Adam's first step of a gradient's sign is the learning rate itself."""
+    """The size of Adam's first step is the learning rate."""
     model = Watcher()
     before = []
     schedule = Schedule(3, 10, {"a": 1e-2, "b": 1e-3}, {1: 1 / 2, 2: 1 / 5}, fresh=True)
@@ -86,7 +86,7 @@ def test_learning_rates_follow_group_and_epoch():
     assert 1 - before[0][1] == pytest.approx(1e-3, rel=1e-3)
 
 
-def test_a_fresh_optimizer_is_reset_and_another_one_is_not():
+def test_optimizers_are_reset_in_every_epoch_only_if_fresh():
     def last_step(fresh):
         model, at = Watcher(), []
         for _ in train(model, images(), {"only": Schedule(6, 10, 0.1, fresh=fresh)}):
@@ -97,7 +97,7 @@ def test_a_fresh_optimizer_is_reset_and_another_one_is_not():
     assert abs(last_step(False) - 0.1) > 1e-3
 
 
-def test_weight_decay_is_on_the_named_group_alone():
+def test_weight_decay_applies_to_the_named_group_only():
     class Flat(Watcher):
         def loss(self, x):
             return 0 * (self.a + self.b), {}
@@ -107,7 +107,7 @@ def test_weight_decay_is_on_the_named_group_alone():
     assert model.b.item() == pytest.approx(0.99, rel=1e-4)
 
 
-def test_a_cap_on_steps_ends_a_stage_within_an_epoch():
+def test_the_limit_of_steps_can_end_a_stage_within_an_epoch():
     _, rows = run(Schedule(3, 2, 1e-3, steps=12))
     assert [row["steps"] for row in rows] == [5, 5, 2]
 
@@ -122,13 +122,13 @@ def test_divergence_names_stage_epoch_and_part(poison):
 
 
 def test_missing_settings_are_reported_with_the_known_ones():
-    with pytest.raises(ValueError, match="no schedule for stage 'only'; there is one for other"):
+    with pytest.raises(ValueError, match=r"no schedule for stage 'only'\. Stages with one: other"):
         next(train(Watcher(), images(), {"other": Schedule(1, 2, 1e-3)}))
-    with pytest.raises(ValueError, match="no learning rate for group 'b'; there is one for a"):
+    with pytest.raises(ValueError, match=r"no learning rate for group 'b'\. Groups with one: a"):
         run(Schedule(1, 2, {"a": 1e-3}))
 
 
-def test_seconds_are_of_training_alone():
+def test_seconds_exclude_time_between_epochs():
     rows = []
     for epoch in train(Watcher(), images(), {"only": Schedule(3, 5, 1e-3)}):
         rows.append(epoch.row)
@@ -136,8 +136,8 @@ def test_seconds_are_of_training_alone():
     assert all(0 < row["seconds"] < 0.15 for row in rows)
 
 
-def test_a_state_is_of_its_own_epoch_whenever_it_is_asked_for():
-    """Drawing numbers between the epoch and the call of state() changes nothing."""
+def test_a_state_does_not_depend_on_when_it_is_requested():
+    """Random numbers drawn between the epoch and the call of state() do not change it."""
     torch.manual_seed(3)
     model = Watcher()
     epochs = train(model, images(), {"only": Schedule(4, 5, 0.1)})
@@ -156,12 +156,12 @@ def test_a_state_is_of_its_own_epoch_whenever_it_is_asked_for():
     assert [x.tolist() for (x,) in uninterrupted.seen[4:]] == [x.tolist() for (x,) in other.seen]
 
 
-def test_fewer_examples_than_a_batch_are_refused():
+def test_fewer_examples_than_a_batch_are_rejected():
     with pytest.raises(ValueError, match="batches of 11, but there are 10 examples"):
         run(Schedule(1, 11, 1e-3))
 
 
-def test_a_state_kept_in_memory_does_not_move_on():
+def test_later_epochs_do_not_change_a_state_in_memory():
     epochs = train(Watcher(), images(), {"only": Schedule(3, 5, 0.1)})
     state = next(epochs).state()
     before = [s["exp_avg"].clone() for s in state["optimisers"][0]["state"].values()]

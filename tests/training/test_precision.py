@@ -1,4 +1,4 @@
-"""Precision: what bf16 may and may not change."""
+"""Precision: what is computed in bf16, and what in fp32."""
 
 import pytest
 import torch
@@ -14,8 +14,8 @@ from zoo.base import Update
 pytestmark = pytest.mark.usefixtures("random_vgg")
 
 
-def test_what_needs_fp32_has_it_in_bf16():
-    """Bit for bit the log-density of the latents, which alone are rounded; everything else is as coarse as asked."""
+def test_flows_are_computed_in_fp32_at_precision_bf16():
+    """The log-density has the bits of fp32, given latents in bf16. Other modules are computed in bf16."""
     model, autocast = build("glf"), Autocast(build("vae"), "bf16")
     with torch.no_grad():
         for p in model.flow.parameters():
@@ -27,21 +27,21 @@ def test_what_needs_fp32_has_it_in_bf16():
         assert model.decoder(z).dtype == torch.bfloat16
     assert z.dtype == torch.bfloat16
     assert torch.equal(found, model.flow.log_prob(z.float()))
-    with autocast():  # of another model, which leaves this flow alone
+    with autocast():  # the context of another model does not change this flow
         assert not torch.equal(found, model.flow.log_prob(z))
     assert "forward" not in vars(model.flow)
     with Autocast(model, "fp32")():
         assert model.encoder(x).dtype == torch.float32
 
 
-def test_a_loss_that_bf16_cannot_bear_is_refused():
+def test_losses_that_need_fp32_are_rejected_at_precision_bf16():
     assert find_loss_errors("vae-bce", "bce", "bf16") == [
         "vae-bce cannot be trained at --precision bf16: its reconstruction loss, bce, needs fp32 or tf32"
     ]
     assert find_loss_errors("vae-bce", "bce", "tf32") == find_loss_errors("vae", "half-sse", "bf16") == []
 
 
-def test_means_of_coarse_parts_are_exact():
+def test_means_of_terms_in_low_precision_are_exact():
     """In bf16, 256 + 1 is 256."""
     model = Constant([torch.bfloat16, torch.float16, torch.float32, torch.float64])
     update = Update(model.loss, {"level": [model.level]})

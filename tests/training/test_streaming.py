@@ -1,4 +1,4 @@
-"""Data that do not fit on the device: the same batches, piece by piece."""
+"""Data that do not fit on the device are streamed, with the same batches."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def test_streamed_data_give_the_same_run_bit_for_bit(limit, engine_used, x, monk
     assert equal(weights(expected), weights(model))
 
 
-def test_portions_are_the_batches_of_the_epoch_in_order(x):
+def test_portions_contain_the_batches_of_the_epoch_in_order(x):
     order = torch.randperm(N).view(8, 32)
     parts = [
         *streaming.stream_batches([x, torch.arange(N)], order, 2 * 3 * 32 * (64 + 8))
@@ -34,17 +34,17 @@ def test_portions_are_the_batches_of_the_epoch_in_order(x):
     assert rows is order
 
 
-def test_an_error_of_the_reading_thread_is_raised(x):
+def test_an_error_of_the_fetching_thread_is_raised(x):
     with pytest.raises(IndexError):
         [*streaming.stream_batches([x], torch.full((2, 4), N), 0)]
 
 
 @GPU
 def test_images_that_do_not_fit_on_the_gpu_are_streamed(x):
-    place_on_slurm = streaming.place_images(x, torch.device("cuda"), 0)
-    assert place_on_slurm.is_pinned()
+    pinned = streaming.place_images(x, torch.device("cuda"), 0)
+    assert pinned.is_pinned()
     results = []
-    for images in (place_on_slurm, x.cuda()):
+    for images in (pinned, x.cuda()):
         model = build("glf").cuda()
         torch.manual_seed(2)
         results.append([epoch.row["objective"] for epoch in train(model, images, schedules("glf"))])

@@ -10,7 +10,7 @@ from zoo import registry
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
-    """A module of this test alone, in the current folder; its name."""
+    """The name of a module with external models, in the current folder, for this test only."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(registry, "ADOPTED", {})

@@ -1,4 +1,4 @@
-"""What holds for every model of the registry, and for one made up here with all that the loop must bear."""
+"""The contract of all models: those of the registry, and a made-up one that uses every feature of the loop."""
 
 import io
 from dataclasses import replace
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("random_vgg")
 
 
 class MadeUp(LatentModel):
-    """Codes learned per example, then a mapping matched to them anew every epoch (as GLO and IMLE do)."""
+    """Learns codes per example, then a mapping whose targets change in every epoch, as in GLO and IMLE."""
 
     per_example = ("codes",)
 
@@ -56,7 +56,7 @@ class MadeUp(LatentModel):
             self.codes = nn.Parameter(0.1 * torch.randn(len(x), self.nz))
         groups = {"codes": [self.codes], "decoder": [*self.decoder.parameters()]}
         yield Stage("codes", lambda: (x, torch.arange(len(x))), [Update(self.code_loss, groups)])
-        shift = 0.1 * torch.randn(self.nz)  # drawn between stages: resuming must draw the same
+        shift = 0.1 * torch.randn(self.nz)  # drawn between stages: a resumed run must draw the same
         groups = {"mapping": [*self.mapping.parameters()]}
         yield Stage("mapping", lambda: self.match(shift), [Update(self.map_loss, groups)])
 
@@ -65,7 +65,7 @@ class MadeUp(LatentModel):
 
 
 def batch_of(name):
-    """Four images where each goes through VGG-16, three times."""
+    """Batch size: smaller for perceptual losses, which pass every image through VGG-16."""
     return 4 if name in zoo.MODELS and zoo.hyper_parameters(name).get("recon") in PRETRAINED else BATCH
 
 
@@ -83,7 +83,7 @@ def build(name, shape=SHAPE):
 
 
 def schedules(name, epochs=1):
-    """The model's own schedules on digits, cut to some epochs of four steps a stage."""
+    """The model's schedules on digits, shortened to `epochs` epochs of four steps per stage."""
     if name == MADE_UP:
         return {"codes": Schedule(epochs, BATCH, {"codes": 1e-2, "decoder": 1e-3}, fresh=True),
                 "mapping": Schedule(epochs, BATCH, 1e-3)}  # fmt: skip
@@ -92,7 +92,7 @@ def schedules(name, epochs=1):
 
 
 def trained(name, x, epochs=1, resume=None, stop=None):
-    """A model after training; with `stop`, the state after that many epochs, through a file."""
+    """A trained model; with `stop`, the state after that many epochs, saved to a file and loaded again."""
     model, x = build(name), x[: 4 * batch_of(name)]
     if resume is None:
         torch.manual_seed(2)
@@ -113,7 +113,7 @@ def equal_states(one, other):
 
 @pytest.fixture(scope="module", params=NAMES)
 def case(request, x):
-    """A model of each kind, trained once for all tests of this file that only look at it."""
+    """A name and a trained model, shared by all tests of this file that do not train it."""
     torch.set_num_threads(1)
     return request.param, trained(request.param, x)
 
@@ -124,10 +124,10 @@ def test_samples_are_images(case):
     assert images.isfinite().all()
     assert images.min() >= 0
     assert images.max() <= 1
-    assert images.flatten(1).std(0).max() > 0  # not ten times the same
+    assert images.flatten(1).std(0).max() > 0  # the ten images differ
 
 
-def test_a_seed_gives_the_same_samples_whatever_the_global_generator(case):
+def test_samples_depend_on_the_seed_and_not_on_the_global_generator(case):
     model = case[1]
     torch.manual_seed(3)
     first = model.sample(6, seed=5)
@@ -143,7 +143,7 @@ def test_samples_do_not_depend_on_the_decoding_batch(case, monkeypatch):
     assert (model.sample(9, seed=0) - whole).abs().max() < 1e-5
 
 
-def test_sampling_leaves_training_alone(case):
+def test_sampling_changes_no_weight_mode_or_random_state(case):
     model = case[1].train()
     model.decoder.eval()  # each module has its own mode
     modes = [module.training for module in model.modules()]
@@ -154,14 +154,14 @@ def test_sampling_leaves_training_alone(case):
     equal_states(buffers, model.state_dict())
 
 
-def test_a_path_joins_its_ends(case):
+def test_a_path_has_the_same_ends_whatever_its_number_of_steps(case):
     path = case[1].path(2, 5, seed=0)
     assert path.shape == (2, 5, *SHAPE)
     assert path.isfinite().all()
     assert torch.allclose(path[:, [0, 4]], case[1].path(2, 2, seed=0), atol=1e-5)
 
 
-def test_weights_survive_their_file(case, tmp_path):
+def test_a_saved_model_loads_with_the_same_weights_and_samples(case, tmp_path):
     name, model = case
     if name == MADE_UP:
         other = MadeUp()
@@ -177,7 +177,7 @@ def test_weights_survive_their_file(case, tmp_path):
     assert torch.equal(model.sample(4, seed=0), other.sample(4, seed=0))
 
 
-def test_reconstructions_have_the_images_shape(case, x):
+def test_latents_and_reconstructions_have_the_right_shapes(case, x):
     _, model = case
     if not hasattr(model, "encoder"):
         with pytest.raises(NotImplementedError, match="no encoder"):
@@ -202,8 +202,8 @@ def test_draws_from_the_encoder_are_latents_whatever_the_batch(case, x, monkeypa
     assert torch.allclose(model.encode(x, torch.Generator().manual_seed(1)), z, atol=1e-5)
 
 
-def test_the_density_of_latents_is_highest_where_it_is_sampled(case):
-    """Or it has no closed form, and says so."""
+def test_the_density_of_latents_is_higher_at_samples_than_far_from_them(case):
+    """A model without a density in closed form raises NotImplementedError."""
     model = case[1]
     with evaluating(model):
         z = model.sample_latent(500, torch.Generator().manual_seed(0))
@@ -219,8 +219,8 @@ def test_the_density_of_latents_is_highest_where_it_is_sampled(case):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_cut_run_goes_on_to_the_same_bits(name, x):
-    """After any epoch, across the borders of stages."""
+def test_a_resumed_run_gives_the_bits_of_an_uninterrupted_run(name, x):
+    """It may be interrupted after any epoch of any stage."""
     whole = trained(name, x, epochs=2)
     epochs = 2 * len(schedules(name))
     for stop in range(1, epochs + 1):
@@ -230,8 +230,8 @@ def test_a_cut_run_goes_on_to_the_same_bits(name, x):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_run_cut_after_every_epoch_goes_on_to_the_same_bits(name, x):
-    """Each epoch in a process of its own: states of resumed runs are worth as much as the first."""
+def test_a_run_resumed_after_every_epoch_gives_the_bits_of_an_uninterrupted_run(name, x):
+    """States of resumed runs are complete, too."""
     state = None
     for _ in range(2 * len(schedules(name))):
         state = trained(name, x, epochs=2, resume=state, stop=1)
@@ -241,7 +241,7 @@ def test_a_run_cut_after_every_epoch_goes_on_to_the_same_bits(name, x):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_sampling_between_epochs_changes_no_bit(name, x):
+def test_sampling_between_epochs_does_not_change_the_trained_weights(name, x):
     model = build(name)
     torch.manual_seed(2)
     for _ in train(model, x[: 4 * batch_of(name)], schedules(name, 2)):
@@ -296,7 +296,7 @@ def encoder_parameters(model):
 
 
 @pytest.mark.parametrize("name", zoo.MODELS)
-def test_stages_and_groups_are_those_of_every_row(name, x):
+def test_stages_and_groups_match_every_protocol_row(name, x):
     stages = [(s.name, [g for u in s.updates for g in u.groups]) for s in build(name).stages(x)]
     own_rates = [preset.lr.get(name, {}) for preset in PRESETS.values()]
     assert {stage for rates in own_rates for stage in rates} <= {stage for stage, _ in stages}
@@ -313,13 +313,13 @@ def test_stages_and_groups_are_those_of_every_row(name, x):
 
 
 @pytest.mark.parametrize("name", ["two-stage-vae", "rae-gmm", "rae-l2-gmm", "glann-mse"])
-def test_no_samples_before_there_is_a_density(name):
+def test_sampling_before_the_density_is_fitted_raises_not_fitted(name):
     with pytest.raises(NotFitted, match=r"cannot sample before"):
         build(name).sample(1, seed=0)
 
 
 @pytest.mark.parametrize("name", zoo.MODELS)
-def test_any_side_divisible_by_four_and_one_or_three_channels(name):
+def test_every_model_takes_color_images_of_any_side_divisible_by_four(name):
     model = zoo.build(name, image_shape=(3, 12, 12), nz=6, k=8)
     with evaluating(model):
         assert model.decoder(torch.zeros(2, model.nz)).shape == (2, 3, 12, 12)
@@ -339,7 +339,7 @@ def test_any_side_divisible_by_four_and_one_or_three_channels(name):
     ],
 )
 @pytest.mark.parametrize("name", zoo.MODELS)
-def test_sizes_that_cannot_be_are_refused(name, shape, nz, words):
+def test_invalid_sizes_are_rejected(name, shape, nz, words):
     with pytest.raises(ValueError, match=words):
         zoo.build(name, image_shape=shape, nz=nz, k=K)
 
@@ -369,7 +369,7 @@ def test_unknown_names_list_the_known_ones():
         zoo.build("vae", image_shape=SHAPE, nz=NZ, gamma=1.0)
     with pytest.raises(ValueError, match=r"unknown reconstruction loss 'l1'\. Known: half-sse, sse, bce"):
         zoo.build("vae", image_shape=SHAPE, nz=NZ, recon="l1")
-    with pytest.raises(ValueError, match="give its width k"):
+    with pytest.raises(ValueError, match="give k, the width of its networks"):
         zoo.build("glf", image_shape=SHAPE, nz=NZ)
 
 
@@ -378,6 +378,6 @@ def test_every_hyper_parameter_is_a_json_scalar():
         assert all(isinstance(value, float | int | str | bool) for value in zoo.hyper_parameters(name).values())
 
 
-def test_a_learned_variance_is_of_a_squared_error():
-    with pytest.raises(ValueError, match="learn_gamma is of a Gaussian decoder"):
+def test_a_learned_variance_requires_the_squared_error():
+    with pytest.raises(ValueError, match="learn_gamma needs a Gaussian decoder: recon must be 'half-sse', got 'bce'"):
         zoo.build("vae-learned", image_shape=SHAPE, nz=NZ, recon="bce")

@@ -1,4 +1,4 @@
-"""The mixture kept in buffers is scikit-learn's."""
+"""The Gaussian mixture, compared with that of scikit-learn."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def fitted(z):
     return mixture
 
 
-def test_log_density_is_scikit_learns(fitted, z):
+def test_the_log_density_equals_that_of_scikit_learn(fitted, z):
     reference = Sklearn(3)
     reference.weights_, reference.means_ = fitted.weights.numpy(), fitted.means.numpy()
     precision = torch.linalg.inv(fitted.cholesky).mT  # scikit-learn's upper factor of the precision
@@ -33,8 +33,8 @@ def test_log_density_is_scikit_learns(fitted, z):
     assert torch.allclose(fitted.log_prob(z), expected, atol=1e-8)
 
 
-def test_the_fit_has_the_latents_mean_and_covariance(fitted, z):
-    """Every M-step leaves the mixture with both, but for scikit-learn's 1e-6 on the diagonal."""
+def test_the_fitted_mixture_has_the_mean_and_covariance_of_the_latents(fitted, z):
+    """Every M-step of EM preserves both, except for the 1e-6 that scikit-learn adds to the diagonal."""
     mean, cov = moments(fitted)
     z = z.double()
     assert torch.allclose(mean, z.mean(0), atol=1e-9)
@@ -48,7 +48,7 @@ def moments(mixture):
     return mean, (mixture.weights[:, None, None] * cov).sum(0) - mean[:, None] * mean
 
 
-def test_draws_have_the_mixtures_moments(fitted):
+def test_draws_have_the_mean_and_covariance_of_the_mixture(fitted):
     draws = fitted.sample(200_000, torch.Generator().manual_seed(2))
     mean, cov = moments(fitted)
     assert torch.allclose(draws.mean(0), mean, atol=0.05)
@@ -60,8 +60,8 @@ def test_draws_are_as_likely_as_the_latents(fitted, z):
     assert fitted.log_prob(draws).mean().item() == pytest.approx(fitted.log_prob(z).mean().item(), abs=0.2)
 
 
-def test_fit_follows_torchs_seed(z):
-    """More components than clusters: k-means' start decides."""
+def test_the_fit_depends_on_the_seed_of_torch(z):
+    """There are more components than clusters, so the result depends on the start of k-means."""
     one, again, other = (GaussianMixture(4, components=7) for _ in range(3))
     for mixture, seed in ((one, 1), (again, 1), (other, 2)):
         torch.manual_seed(seed)
@@ -70,13 +70,13 @@ def test_fit_follows_torchs_seed(z):
     assert not torch.allclose(one.means, other.means)
 
 
-def test_it_is_saved_with_the_weights(fitted):
+def test_the_mixture_is_part_of_the_state_dict(fitted):
     other = GaussianMixture(4, components=3)
     other.load_state_dict(fitted.state_dict())
     draws = [m.sample(5, torch.Generator().manual_seed(3)) for m in (fitted, other)]
     assert torch.equal(*draws)
 
 
-def test_it_cannot_be_sampled_before_it_is_fitted():
+def test_sampling_before_the_fit_raises_not_fitted():
     with pytest.raises(NotFitted):
         GaussianMixture(4).sample(1, torch.Generator())

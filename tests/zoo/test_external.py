@@ -1,4 +1,4 @@
-"""Models that come from elsewhere: named by their place, checked before anything is trained, the same everywhere."""
+"""External models: how they are named, checked before training, and imported in other processes."""
 
 import json
 import os
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def refused(capsys, *words):
-    """Errors of a command that must be refused before anything is started."""
+    """Run a command that must fail before anything starts; return its error messages."""
     assert main(["table1", "--preset", "demo", *words]) == 2
     assert not Path("results").exists()
     err = capsys.readouterr().err
@@ -35,9 +35,9 @@ def refused(capsys, *words):
 MISTAKES = {
     "nowhere_at_all:Model": "nowhere_at_all:Model: No module named 'nowhere_at_all'; it must be in the current folder",
     "M:Absent": "has no attribute 'Absent'",
-    "M:function": "is no class but of type function",
-    "M:Nothing": r"is no subclass of zoo.LatentModel \(zoo/README.md\)",
-    "M:Lonely": "lacks stages, which every model has",
+    "M:function": "is not a class: it is of type function",
+    "M:Nothing": r"is not a subclass of zoo.LatentModel \(zoo/README.md\)",
+    "M:Lonely": "must define stages",
     "M:Vague": "its hyper-parameter weight needs a default that is a number",
     "M:Refusing": r"does not work on images of \(1, 8, 8\): RuntimeError: not today",
     "M:OtherStage": "no schedule for its stage 'fit'; its row has train",
@@ -59,7 +59,7 @@ def test_a_user_error_is_one_clear_message_before_training(module, capsys, name)
     assert re.search(MISTAKES[name], line), line
 
 
-def test_a_missing_row_says_where_it_may_come_from(module, capsys):
+def test_the_error_for_a_missing_protocol_row_says_how_to_add_one(module, capsys):
     (line,) = refused(capsys, "--only", f"{module}:Plain")
     assert line.endswith("Add one to its class attribute protocols, or borrow another model's by --like MODEL")
 
@@ -77,7 +77,7 @@ def test_all_errors_are_reported_at_once(module, capsys):
      (["--only", "M:Plain", "--like", "glff"], "--like glff: neither a data set"),
      (["--only", "M:Plain", "--like", "glf", "--on", "folder:x", "--name", "n"], "needs --like LIKE")],
 )  # fmt: skip
-def test_what_like_cannot_mean(module, capsys, words, said):
+def test_invalid_values_of_like_are_rejected(module, capsys, words, said):
     lines = refused(capsys, *(word.replace("M:", f"{module}:") for word in words))
     assert any(said in line for line in lines), lines
 
@@ -89,8 +89,8 @@ def test_no_model_and_no_data_set_share_a_name():
 
 
 @pytest.mark.slow
-def test_it_runs_with_its_own_rows_in_worker_processes(module, tmp_path):
-    """As a user runs it: another process, which has worker processes."""
+def test_an_external_model_runs_with_its_own_protocol_in_worker_processes(module, tmp_path):
+    """It runs as for a user: in another process, which starts worker processes."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     words = ["table1", "--preset", "demo", "--only", f"{module}:Own", "--seeds", "1", "--cluster", "local",
              "--workers", "1", "--images", "200"]  # fmt: skip
@@ -107,7 +107,7 @@ def test_it_runs_with_its_own_rows_in_worker_processes(module, tmp_path):
     assert (tmp_path / f"results/local/figures/samples-digits-{module}.Own.png").is_file()
 
 
-def test_a_folder_a_model_and_an_extractor_of_ones_own_in_one_table(module, tmp_path, capsys):
+def test_a_table_combines_an_external_model_folder_and_extractor(module, tmp_path, capsys):
     for i, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (900, 8, 8), np.uint8)):
         Image.fromarray(pixels).save(tmp_path / f"{i}.png")
     (tmp_path / f"{module}_features.py").write_text(
@@ -124,33 +124,33 @@ def test_a_folder_a_model_and_an_extractor_of_ones_own_in_one_table(module, tmp_
     assert f"{module}_features:Means, 2 dimensions" in out
 
 
-def test_a_borrowed_row_leaves_out_what_the_class_lacks(module):
+def test_a_borrowed_protocol_omits_hyper_parameters_that_the_class_lacks(module):
     name = f"{module}:Plain"
     zoo.adopt(name, like="rae-gmm")
     borrowed = protocols.protocol(name, "digits", "demo", 1297)
     assert borrowed.stages == protocols.protocol("rae-gmm", "digits", "demo", 1297).stages
     assert borrowed.resolve(name).hyper == {"recon": "half-sse", "weight": 1.0}
-    zoo.adopt(name, like="two-stage-vae")  # and what presets set for its lender holds
+    zoo.adopt(name, like="two-stage-vae")  # presets for the lender apply, too
     quick = protocols.protocol(name, "mnist", "quick", 10_000)
     assert quick.stages == protocols.protocol("two-stage-vae", "mnist", "quick", 10_000).stages
 
 
-def test_a_file_cannot_have_a_module_imported(module, tmp_path):
+def test_loading_weights_does_not_import_an_external_module(module, tmp_path):
     name = f"{module}:Plain"
-    with pytest.raises(ValueError, match=r"was not imported here: zoo\.adopt"):
+    with pytest.raises(ValueError, match=r"has not been imported: call zoo\.adopt"):
         zoo.build(name, image_shape=(1, 8, 8), nz=8)
     zoo.adopt(name)
     zoo.save(zoo.build(name, image_shape=(1, 8, 8), nz=8), tmp_path / "w.pt")
     assert zoo.load(tmp_path / "w.pt").sample(2, seed=0).shape == (2, 1, 8, 8)
     registry.ADOPTED.clear()
     sys.modules.pop(module)
-    with pytest.raises(ValueError, match="if its code is trusted"):
+    with pytest.raises(ValueError, match="if you trust its code"):
         zoo.load(tmp_path / "w.pt")
     assert module not in sys.modules
 
 
 def launched(**options):
-    """Note a launch in the results folder, as its file would say or as a stranger may have written it."""
+    """Write a launch file into the results folder, which might also come from someone else."""
     command = {"what": "table1", "force": "", "options": {"preset": "demo", "cluster": "inline", **options}}
     with launches.record_launch(Path("results/local"), "inline", None, command, {}):
         pass
@@ -168,7 +168,7 @@ def test_retry_imports_only_what_its_own_command_line_names(module, tmp_path, ca
     assert all("table1: its launch file would import this code: " in line for line in errors)
     assert errors[0].endswith(f"If it is yours, allow it by: python -m benchmarks.run retry --only {module}:Own")
     assert errors[1].endswith(f"retry --features {module}_features:Means")
-    assert out.count("rae-gmm on digits") == 1  # the launch that names nothing strange
+    assert out.count("rae-gmm on digits") == 1  # only the launch that names no external code
     assert module not in sys.modules
     assert not Path("imported").exists()
     assert main(["retry", "--dry-run", "--only", f"{module}:Own"]) == 2
@@ -178,14 +178,14 @@ def test_retry_imports_only_what_its_own_command_line_names(module, tmp_path, ca
 
 
 @pytest.mark.parametrize("words", [["--only", "other:Class"], ["--only", "rae-gmm"], ["--features", "pixels"]])
-def test_retry_does_not_choose(module, capsys, words):
+def test_retry_rejects_classes_that_no_launch_names(module, capsys, words):
     launched(only="rae-gmm")
     assert main(["retry", *words]) == 2
     assert f"retry {words[0]} {words[1]}: no launch in results/local names such a class" in capsys.readouterr().err
 
 
-def test_a_process_elsewhere_imports_what_was_planned_or_nothing(module, tmp_path, monkeypatch):
-    """As a job on a node does, which has another current folder."""
+def test_a_job_imports_the_planned_version_of_a_model_or_fails(module, tmp_path, monkeypatch):
+    """A job on another node has another current folder."""
     from benchmarks.execution.options import Options
     from benchmarks.execution.planning import make_plan
     from benchmarks.experiments.run_trial import import_model

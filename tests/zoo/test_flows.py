@@ -12,7 +12,7 @@ from zoo.flows import Coupling, Flow, Permutation, check_coverage
 
 
 def random_flow(nz, k=16, **more):
-    """A flow in float64 whose last layers are not zero."""
+    """A flow in float64 with random weights, also in its last layers."""
     flow = Flow(nz, k, **more).double()
     with torch.no_grad():
         for p in flow.parameters():
@@ -22,7 +22,7 @@ def random_flow(nz, k=16, **more):
 
 @given(half=st.integers(1, 12), seed=st.integers(0, 2**31), bound=st.sampled_from([0.0, 1.0]))
 @settings(max_examples=25, deadline=None)
-def test_flow_inverts(half, seed, bound):
+def test_inverse_undoes_the_flow(half, seed, bound):
     torch.manual_seed(seed)
     flow = random_flow(2 * half, bound=bound)
     z = torch.randn(20, 2 * half, dtype=torch.float64)
@@ -40,7 +40,7 @@ def test_log_determinant_is_that_of_autograds_jacobian(bound):
         assert flow(z[None])[1].item() == pytest.approx(logdet.item(), abs=1e-9)
 
 
-def test_a_context_is_part_of_the_function_and_of_its_inverse():
+def test_the_flow_and_its_inverse_depend_on_the_context():
     flow = random_flow(6, context=3)
     z, c = torch.randn(4, 6).double(), torch.randn(4, 3).double()
     eps, _ = flow(z, c)
@@ -48,7 +48,7 @@ def test_a_context_is_part_of_the_function_and_of_its_inverse():
     assert not torch.allclose(eps, flow(z, c + 1)[0])
 
 
-def test_a_new_flow_is_the_standard_normal():
+def test_the_density_of_a_new_flow_is_the_standard_normal():
     z = torch.randn(7, 10).double()
     expected = -0.5 * z.square().sum(1) - 5 * log(2 * pi)
     assert torch.allclose(Flow(10, 8).double().log_prob(z), expected, atol=1e-12)
@@ -64,7 +64,7 @@ def test_density_integrates_to_one():
 @given(half=st.integers(1, 40), seed=st.integers(0, 2**31), blocks=st.integers(1, 4))
 @settings(max_examples=50, deadline=None)
 def test_every_dimension_is_transformed_once_per_block(half, seed, blocks):
-    """Random permutations or not: alternating couplings reach all."""
+    """This holds for all draws of the random permutations."""
     torch.manual_seed(seed)
     at, count = torch.arange(2 * half), torch.zeros(2 * half, dtype=torch.long)
     for layer in Flow(2 * half, 2, blocks=blocks).layers:
@@ -75,9 +75,9 @@ def test_every_dimension_is_transformed_once_per_block(half, seed, blocks):
     assert (count == blocks).all()
 
 
-def test_an_untouched_dimension_is_refused():
+def test_couplings_that_skip_a_dimension_are_rejected():
     stay = Permutation(torch.arange(4))
-    with pytest.raises(ValueError, match=r"every dimension but \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"does not transform the dimensions \[0, 1\]"):
         check_coverage([Coupling(4, 2), stay, Coupling(4, 2), stay], 4)
 
 
@@ -113,8 +113,8 @@ def test_permutations_are_saved_with_the_weights():
 
 
 @pytest.mark.slow
-def test_it_learns_latents_much_narrower_than_its_noise():
-    """N(0, 0.1^2 I) in 64 dimensions: within 2 % of the scale, 0.5 nats of the optimum."""
+def test_a_flow_learns_latents_much_narrower_than_its_noise():
+    """The latents are N(0, 0.1^2 I) in 64 dimensions; the flow must come within 2 % of the scale and 0.5 nats."""
     torch.manual_seed(0)
     flow, d, scale, steps = Flow(64, 64), 64, 0.1, 1500
     optimizer = torch.optim.Adam(flow.parameters(), lr=2e-3, fused=True)

@@ -1,4 +1,4 @@
-"""GLANN: codes on a sphere, neighbours as a brute-force search finds them, and weights of any number of codes."""
+"""GLANN: codes on the sphere, nearest neighbors, the number of codes, and resuming."""
 
 import io
 from dataclasses import replace
@@ -77,7 +77,7 @@ def test_neighbors_are_never_found_in_tf32():
     assert settings.seen == [False, True]
 
 
-def test_each_code_is_matched_with_the_draw_that_is_mapped_nearest_to_it(model):
+def test_each_code_is_matched_with_the_nearest_mapped_draw(model):
     model.train()
     torch.manual_seed(3)
     e, codes = model.match()
@@ -90,7 +90,7 @@ def test_each_code_is_matched_with_the_draw_that_is_mapped_nearest_to_it(model):
     assert codes.shape == (N, 64)
 
 
-def test_codes_lie_on_the_unit_sphere_and_so_do_sampled_latents(model):
+def test_codes_and_sampled_latents_have_length_one(model):
     assert torch.allclose(model.codes.norm(dim=1), torch.ones(N), atol=1e-6)
     with evaluating(model):
         z = model.sample_latent(50, torch.Generator().manual_seed(0))
@@ -99,7 +99,7 @@ def test_codes_lie_on_the_unit_sphere_and_so_do_sampled_latents(model):
     assert torch.allclose(path.norm(dim=2), torch.ones(2, 5), atol=1e-6)
 
 
-def test_codes_reconstruct_their_images_and_noise_comes_nearer_to_codes(model, x):
+def test_training_reduces_both_the_reconstruction_error_and_the_distance_to_codes(model, x):
     with evaluating(model):
         y = model.decoder(model.codes)
     images = x.float() / 255
@@ -118,7 +118,7 @@ def test_the_number_of_codes_comes_from_the_weights(model, tmp_path):
 
 
 @pytest.mark.parametrize("stop", [1, 3, 4, 5])
-def test_a_run_cut_in_either_stage_goes_on_to_the_same_bits(x, stop):
+def test_a_run_resumed_in_either_stage_gives_the_bits_of_an_uninterrupted_run(x, stop):
     def run(resume=None, until=None):
         made = build()
         torch.manual_seed(2)
@@ -136,14 +136,14 @@ def test_a_run_cut_in_either_stage_goes_on_to_the_same_bits(x, stop):
     assert [name for name in uninterrupted if not torch.equal(uninterrupted[name], resumed[name])] == []
 
 
-def test_a_new_optimiser_every_epoch_as_the_original_has():
+def test_every_epoch_starts_with_a_new_optimizer_as_in_the_original():
     for dataset in ("mnist", "cifar10", "celeba", "digits"):
         for s in protocol("glann", dataset, "paper", 10_000).stages.values():
             assert s.fresh
             assert s.betas == (0.5, 0.999)
 
 
-def test_table_2_and_the_originals_settings():
+def test_settings_are_those_of_table_2_and_of_the_original():
     stages = protocol("glann", "cifar10", "paper", 50_000).stages
     glo, imle = stages["glo"], stages["imle"]
     assert (glo.epochs, imle.epochs, glo.batch, imle.batch) == (500, 50, 128, 128)

@@ -1,4 +1,4 @@
-"""What each model's paper says of it."""
+"""Properties of the single models, as their papers describe them."""
 
 from statistics import NormalDist
 
@@ -33,7 +33,7 @@ def gradients(parameters, loss):
 
 
 def shake(module):
-    """Weights that are not the start's: a new flow is a permutation."""
+    """Add noise to weights, because a new flow is only a permutation."""
     with torch.no_grad():
         for p in module.parameters():
             p.add_(0.1 * torch.randn_like(p))
@@ -42,7 +42,7 @@ def shake(module):
 # --- GLF (Section 3)
 
 
-def test_with_stop_gradient_the_encoder_sees_the_reconstruction_alone(x):
+def test_with_stop_gradient_the_encoder_s_gradient_is_that_of_the_reconstruction(x):
     model = zoo.build("glf", **SIZES, beta=3.0)
     shake(model.flow)
     whole = gradients(model.encoder.parameters(), model.loss(x)[0])
@@ -50,7 +50,7 @@ def test_with_stop_gradient_the_encoder_sees_the_reconstruction_alone(x):
     assert all(torch.equal(a, b) for a, b in zip(whole, alone, strict=True))
 
 
-def test_without_it_the_likelihood_reaches_the_encoder(x):
+def test_without_stop_gradient_the_likelihood_changes_the_encoder_s_gradient(x):
     model = zoo.build("glf-regularized", **SIZES)
     shake(model.flow)
     whole = gradients(model.encoder.parameters(), model.loss(x)[0])
@@ -66,7 +66,7 @@ def test_the_flows_gradient_does_not_depend_on_beta(x):
 
 
 def test_without_stop_gradient_latents_shrink_and_with_it_they_do_not(images):
-    """Section 3.3's mechanism: the likelihood is won by scale."""
+    """Section 3.3: shrinking the latents increases their likelihood."""
     spread = {}
     for stop in (True, False):
         torch.manual_seed(0)
@@ -76,7 +76,7 @@ def test_without_stop_gradient_latents_shrink_and_with_it_they_do_not(images):
         nll = [row["nll"] for row in rows]
     assert spread[False][-1] < 0.5 * spread[False][0]
     assert spread[True][-1] > 2 * spread[False][-1]
-    assert nll[-1] < nll[0] - 5  # of regularized GLF: the likelihood runs ahead
+    assert nll[-1] < nll[0] - 5  # regularized GLF: the likelihood grows without limit
 
 
 def test_two_stage_glf_trains_its_flow_on_the_finished_latents(images):
@@ -93,7 +93,7 @@ def test_two_stage_glf_trains_its_flow_on_the_finished_latents(images):
 # --- VAEs (Sections 2, 3.4)
 
 
-def test_vaes_objective_by_hand(x):
+def test_the_objective_of_vae_equals_a_hand_computation(x):
     model = zoo.build("vae", **SIZES, beta=2.0)
     torch.manual_seed(5)
     objective, parts = model.loss(x)
@@ -131,8 +131,8 @@ def test_a_conditional_flow_posterior_sees_the_image(x):
     assert not torch.allclose(model.transform(z0, h)[0], model.transform(z0, h.flip(0))[0])
 
 
-def test_a_flow_that_is_the_identity_makes_the_plain_vae(x):
-    """A new flow is a permutation: its prior is N(0, I), and E[-log p(z)] - H is the KL by one draw."""
+def test_with_a_new_flow_the_flow_prior_s_divergence_is_the_kl_of_vae(x):
+    """A new flow is a permutation, so its prior is N(0, I), and nll + entropy estimates the KL divergence."""
     prior = zoo.build("vae-flow-prior", **SIZES)
     kls, parts = [], {}
     with torch.no_grad():
@@ -143,8 +143,8 @@ def test_a_flow_that_is_the_identity_makes_the_plain_vae(x):
     assert sum(kls) / len(kls) == pytest.approx(kl, rel=0.02)
 
 
-def test_without_noise_a_flow_prior_is_regularized_glf_and_an_entropy(x):
-    """Section 3.4, in the limit of no posterior variance."""
+def test_without_noise_the_flow_prior_s_objective_is_regularized_glf_plus_entropy(x):
+    """Section 3.4, in the limit of zero posterior variance."""
     prior = zoo.build("vae-flow-prior", **SIZES)
     shake(prior.flow)
     glf = zoo.build("glf", **SIZES, stop_gradient=False)
@@ -160,7 +160,7 @@ def test_without_noise_a_flow_prior_is_regularized_glf_and_an_entropy(x):
     assert objective.item() - parts["entropy"].item() == pytest.approx(glf.loss(x)[0].item(), rel=1e-4)
 
 
-def test_a_learned_variance_is_its_own_group_and_moves(images):
+def test_a_learned_variance_has_its_own_group_and_is_trained(images):
     model = zoo.build("vae-learned", **SIZES)
     for epoch in train(model, images, {"train": Schedule(3, 64, {"vae": 1e-3, "gamma": 1e-2})}):
         assert "log_gamma" in epoch.row
@@ -170,7 +170,7 @@ def test_a_learned_variance_is_its_own_group_and_moves(images):
 # --- Wasserstein auto-encoders (B.3)
 
 
-def test_each_of_wae_gans_updates_leaves_the_other_alone(images):
+def test_each_update_of_wae_gan_computes_gradients_of_its_own_parameters_only(images):
     model = zoo.build("wae-gan", **SIZES)
     stage = [*model.stages(images)][1]
     batch = to_float(images[:64])
@@ -184,8 +184,8 @@ def test_each_of_wae_gans_updates_leaves_the_other_alone(images):
     assert all(p.grad is not None for p in model.adversary.parameters())
 
 
-def test_training_leaves_no_gradient_of_the_penalty_in_the_adversary(images):
-    """In the loop: when the adversary's turn comes first, its parameters have no gradients."""
+def test_the_penalty_leaves_no_gradients_in_the_adversary(images):
+    """In the loop, the adversary's parameters have no gradients when its first update begins."""
     model, seen = zoo.build("wae-gan", **SIZES), []
     adversary_loss = model.adversary_loss
 
@@ -210,16 +210,18 @@ def test_wae_gan_encodes_each_batch_once(images):
     assert [int(m.num_batches_tracked) for m in norms] == [8]  # 4 batches in each of two stages
 
 
-def test_waes_noise_is_truncated(x):
+def test_the_noise_of_wae_is_truncated(x):
     noise = zoo.build("wae-gan", **SIZES).noisy(x) - x
     assert noise.abs().max() <= 0.02 + 1e-6
-    assert noise.std().item() == pytest.approx(0.0088, rel=0.05)  # a normal cut at two of its deviations: 0.88
+    assert noise.std().item() == pytest.approx(
+        0.0088, rel=0.05
+    )  # a normal distribution truncated at two standard deviations has 0.88 of them
 
 
-def test_a_truncated_normal_by_its_inverse_distribution_function():
+def test_truncated_normal_has_the_quantiles_and_variance_of_the_distribution():
     """The variance of N(0, 1) truncated at +-a is 1 - 2 a phi(a) / (2 Phi(a) - 1)."""
     n, normal = 1_000_000, NormalDist()
-    middles = (torch.arange(n, dtype=torch.float64) + 0.5) / n  # quadrature: the average over u is the expectation
+    middles = (torch.arange(n, dtype=torch.float64) + 0.5) / n  # quadrature: the mean over u is the expectation
     found = wae.truncated_normal(middles)
     variance = 1 - 2 * 2 * normal.pdf(2) / (2 * normal.cdf(2) - 1)
     assert found.mean().item() == pytest.approx(0, abs=1e-12)
@@ -233,14 +235,14 @@ def test_a_truncated_normal_by_its_inverse_distribution_function():
         assert edges.tolist() == pytest.approx([-2, 2], rel=1e-5)
 
 
-def test_waes_prior_has_its_variance():
+def test_the_prior_of_wae_has_variance_sigma2():
     model = zoo.build("wae-gan", **SIZES, sigma2=2.0)
     z = model.sample_latent(50_000, torch.Generator().manual_seed(0))
     assert z.var().item() == pytest.approx(2, rel=0.02)
     assert model.draw_prior(50_000).var().item() == pytest.approx(2, rel=0.02)
 
 
-def test_pretraining_brings_latents_to_the_priors_moments(images):
+def test_pretraining_moves_mean_and_covariance_of_latents_to_those_of_the_prior(images):
     model = zoo.build("wae-mmd", **SIZES)
     stages = {"pretrain": Schedule(40, 128, 1e-3, betas=(0.5, 0.999)), "train": Schedule(0, 64, 1e-3)}
     for _ in train(model, images, stages):
@@ -254,7 +256,7 @@ def test_pretraining_brings_latents_to_the_priors_moments(images):
 # --- Two-Stage VAE (B.4), RAE (B.5)
 
 
-def test_the_second_stages_data_are_new_draws_of_the_posterior(images):
+def test_every_epoch_of_the_second_stage_draws_new_latents_from_the_posterior(images):
     model = zoo.build("two-stage-vae", **SIZES)
     second = [*model.stages(images)][1]
     mu, sigma = model.moments(images)
@@ -265,7 +267,7 @@ def test_the_second_stages_data_are_new_draws_of_the_posterior(images):
     assert draws.std(0).div(sigma).mean().item() == pytest.approx(1, abs=0.01)
 
 
-def test_the_second_stages_noise_has_the_learned_scale(images):
+def test_the_noise_of_the_second_stage_has_the_learned_standard_deviation(images):
     model = zoo.build("two-stage-vae", **SIZES)
     [*model.stages(images)]
     generator = torch.Generator
@@ -277,14 +279,14 @@ def test_the_second_stages_noise_has_the_learned_scale(images):
     assert (noisy - clean).std().item() == pytest.approx(0.3679, rel=0.02)
 
 
-def test_raes_objective_by_hand(x):
+def test_the_objective_of_rae_equals_a_hand_computation(x):
     model = zoo.build("rae-gmm", **SIZES, gamma=3.0)
     z = model.encoder(x)
     expected = sse(x, model.decoder(z)) + 1.5 * z.square().sum(1).mean()
     assert model.loss(x)[0].item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_raes_decoder_regularisers(x):
+def test_the_decoder_regularizers_of_rae_equal_hand_computations(x):
     plain, l2 = zoo.build("rae-gmm", **SIZES), zoo.build("rae-l2-gmm", **SIZES, decoder_l2=0.5)
     l2.load_state_dict(plain.state_dict())
     weights = sum(p.square().sum() for p in plain.decoder.parameters()).item()
@@ -294,7 +296,7 @@ def test_raes_decoder_regularisers(x):
     assert all(torch.linalg.matrix_norm(w, 2).item() == pytest.approx(1, abs=0.15) for w in matrices)
 
 
-def test_a_mixture_is_fitted_to_the_latents_of_evaluation_mode(images):
+def test_the_mixture_is_fitted_to_latents_in_evaluation_mode(images):
     model = zoo.build("rae-gmm", **SIZES)
     for _ in train(model, images, {"train": Schedule(1, 64, 1e-3)}):
         assert not model.mixture.fitted

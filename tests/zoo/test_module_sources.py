@@ -1,4 +1,4 @@
-"""Revisions of external models: which changes of which files count."""
+"""Revisions of external models: which changes of which files change them."""
 
 import sys
 from dataclasses import replace
@@ -10,7 +10,7 @@ from external_models import MODEL
 import zoo
 
 
-def test_a_changed_text_is_another_revision_and_a_base_classes_too(module, tmp_path):
+def test_a_change_of_the_source_or_of_a_base_class_changes_the_revision(module, tmp_path):
     def revision(name, text, of="Model"):
         (tmp_path / f"{name}.py").write_text(text)
         return zoo.adopt(f"{name}:{of}").revision
@@ -25,14 +25,14 @@ def test_a_changed_text_is_another_revision_and_a_base_classes_too(module, tmp_p
 
 
 def reimport(name):
-    """The row as another process finds it."""
+    """Import a model again, as another process would."""
     for loaded in [*sys.modules]:
         if loaded.startswith("stranger_") or loaded in ("mine_helper", "mine_late", "mine", "mine.part"):
             sys.modules.pop(loaded)
     return zoo.adopt(name)
 
 
-def test_a_changed_module_beside_it_that_it_imports_is_another_revision(module, tmp_path):
+def test_a_change_of_an_imported_local_module_changes_the_revision(module, tmp_path):
     (tmp_path / "mine").mkdir()  # a package without an __init__.py
     files = {name: tmp_path / name for name in ("mine_helper.py", "mine_late.py", "mine/part.py", "mine_other.py")}
     for path in files.values():
@@ -49,15 +49,15 @@ def test_a_changed_module_beside_it_that_it_imports_is_another_revision(module, 
         assert (len(found) - 1) == min([*files].index(name) + 1, 3), name  # nobody imports mine_other
 
 
-def test_a_revision_does_not_depend_on_what_else_was_imported(module, tmp_path):
-    """As in a worker, which runs one model of several."""
+def test_the_revision_does_not_depend_on_other_imported_models(module, tmp_path):
+    """A worker process may import only one of several models."""
     (tmp_path / f"{module}_b.py").write_text(f"from {module} import Plain\nclass Model(Plain):\n    pass\n")
     alone = reimport(f"{module}:Plain").revision
     reimport(f"{module}_b:Model")
     assert zoo.adopt(f"{module}:Plain").revision == alone
 
 
-def test_a_subclass_has_the_revision_of_our_model_in_its_own(module, tmp_path, monkeypatch):
+def test_a_revision_of_a_zoo_model_changes_the_revision_of_its_subclasses(module, tmp_path, monkeypatch):
     (tmp_path / f"{module}_b.py").write_text("from zoo.glf import GLF\nclass Model(GLF):\n    pass\n")
     names = f"{module}:Plain", f"{module}_b:Model"
     before = [zoo.adopt(name).revision for name in names]
@@ -70,7 +70,7 @@ def test_a_subclass_has_the_revision_of_our_model_in_its_own(module, tmp_path, m
 
 
 @pytest.mark.parametrize("edited", ["", "_helper"])
-def test_old_code_is_not_taken_for_the_new_text(module, tmp_path, edited):
+def test_a_file_that_changed_after_its_import_is_an_error(module, tmp_path, edited):
     (tmp_path / f"{module}_helper.py").write_text("A = 1\n")
     (tmp_path / f"{module}.py").write_text(MODEL + f"\nimport {module}_helper\n")
     first = zoo.adopt(f"{module}:Plain")
@@ -82,7 +82,7 @@ def test_old_code_is_not_taken_for_the_new_text(module, tmp_path, edited):
     assert reimport(f"{module}:Plain").revision != first.revision
 
 
-def test_the_users_folder_comes_before_what_is_installed(module, tmp_path, monkeypatch):
+def test_a_module_in_the_given_folder_shadows_other_modules_of_its_name(module, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / f"{module}.py").write_text("class Plain:\n    pass\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path / "elsewhere"), *sys.path, str(tmp_path)])
@@ -90,7 +90,7 @@ def test_the_users_folder_comes_before_what_is_installed(module, tmp_path, monke
     assert zoo.adopt(f"{module}:Plain", folder=tmp_path).code == str(tmp_path)
 
 
-def test_a_module_that_is_a_link_is_found_by_its_own_name(module, tmp_path, monkeypatch):
+def test_a_symbolic_link_is_imported_by_the_name_of_the_link(module, tmp_path, monkeypatch):
     (tmp_path / "store").mkdir()
     (tmp_path / f"{module}.py").rename(tmp_path / "store" / "version_3.py")
     (tmp_path / f"{module}.py").symlink_to(tmp_path / "store" / "version_3.py")

@@ -28,7 +28,7 @@ def count(module):
         (CELEBA, 33_757_696, 33_855_683, 67_678_979),
     ],
 )
-def test_parameter_counts(sizes, encoder, decoder, vae):
+def test_encoders_and_decoders_have_the_parameters_of_table_3(sizes, encoder, decoder, vae):
     shape, nz, _ = sizes
     with torch.device("meta"):
         assert count(Encoder(shape, nz)) == encoder
@@ -38,25 +38,25 @@ def test_parameter_counts(sizes, encoder, decoder, vae):
 
 
 @pytest.mark.parametrize(("nz", "encoder", "decoder"), [(20, 2_162_504, 2_141_605), (64, 2_305_152, 2_235_457)])
-def test_second_stage_counts(nz, encoder, decoder):
+def test_networks_of_the_second_stage_have_the_counted_parameters(nz, encoder, decoder):
     assert count(SkipMLP(nz, heads=2)) == encoder
     assert count(SkipMLP(nz, heads=1)) + 1 == decoder  # and gamma_z
 
 
 @pytest.mark.parametrize(("nz", "parameters"), [(20, 799_233), (64, 821_761)])
-def test_adversary_counts_and_logits(nz, parameters):
+def test_the_adversary_has_the_counted_parameters_and_one_logit(nz, parameters):
     adversary = Adversary(nz)
     assert count(adversary) == parameters
     assert adversary(torch.zeros(5, nz)).shape == (5, 1)
 
 
 @pytest.mark.parametrize(("nz", "k", "eight", "four"), [(20, 64, 49_312, 24_656), (64, 256, 725_504, 362_752)])
-def test_flow_counts(nz, k, eight, four):
+def test_flows_have_the_counted_parameters(nz, k, eight, four):
     assert count(Flow(nz, k)) == eight
     assert count(Flow(nz, k, blocks=2)) == four
 
 
-def test_whole_models_are_the_sum_of_their_parts():
+def test_the_parameters_of_a_model_are_those_of_its_networks():
     mnist = {"image_shape": (1, 28, 28), "nz": 20, "k": 64}
     assert count(zoo.build("glf", **mnist)) == 13_175_829 + 49_312
     assert count(zoo.build("vae", **mnist)) == 13_196_329
@@ -65,7 +65,7 @@ def test_whole_models_are_the_sum_of_their_parts():
     assert count(zoo.build("rae-gmm", **mnist)) == 13_175_829
 
 
-def test_layers_stand_in_table_3s_order():
+def test_layers_are_in_the_order_of_table_3():
     encoder, decoder = ([type(m) for m in n] for n in (Encoder((1, 28, 28), 20), Decoder((1, 28, 28), 20)))
     assert encoder == [nn.Conv2d, nn.ReLU, nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.Flatten, nn.Linear,
                        nn.BatchNorm1d, nn.ReLU, nn.Linear]  # fmt: skip
@@ -74,7 +74,7 @@ def test_layers_stand_in_table_3s_order():
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)])
-def test_shapes_and_range(shape):
+def test_networks_return_the_right_shapes_and_the_decoder_pixels_in_0_1(shape):
     images = torch.rand(4, *shape)
     encoder, gaussian, decoder = Encoder(shape, 10), GaussianEncoder(shape, 10), Decoder(shape, 10)
     assert encoder(images).shape == (4, 10)
@@ -87,7 +87,7 @@ def test_shapes_and_range(shape):
     assert out.max() <= 1
 
 
-def test_dcgans_widths_halve_from_1024_at_the_smallest_size():
+def test_dcgan_s_widths_halve_from_1024_at_the_smallest_side():
     assert dcgan_widths(64) == [128, 256, 512, 1024]  # DCGAN's own
     assert dcgan_widths(256) == [32, 64, 128, 256, 512, 1024]
     assert dcgan_widths(96) == [128, 256, 512, 1024]  # ends at 6x6
@@ -95,7 +95,7 @@ def test_dcgans_widths_halve_from_1024_at_the_smallest_size():
 
 
 @pytest.mark.parametrize(("side", "small", "good"), [(252, 63, 256), (100, 25, 104), (68, 17, 72)])
-def test_sides_with_few_factors_of_two_are_refused_by_the_next_good_one(side, small, good):
+def test_the_error_for_sides_with_few_factors_of_two_names_the_next_valid_side(side, small, good):
     message = f"halved only to {small}x{small}.* next larger size that works is {good}x{good}"
     with pytest.raises(ValueError, match=message):
         zoo.build("vae", image_shape=(3, side, side), nz=8)
@@ -105,7 +105,7 @@ def test_sides_with_few_factors_of_two_are_refused_by_the_next_good_one(side, sm
 
 
 @given(st.integers(17, 500))
-def test_no_layer_of_large_images_is_wide(quarter):
+def test_widths_of_every_valid_large_side_end_at_1024(quarter):
     try:
         widths = dcgan_widths(4 * quarter)
     except ValueError as error:
@@ -116,7 +116,7 @@ def test_no_layer_of_large_images_is_wide(quarter):
 
 
 @pytest.mark.parametrize(("side", "small"), [(72, 9), (96, 6), (128, 4)])
-def test_images_above_64_have_dcgans_networks(side, small):
+def test_images_above_64_use_the_networks_of_dcgan(side, small):
     shape = (3, side, side)
     encoder, decoder, gaussian = Encoder(shape, 10), Decoder(shape, 10), GaussianEncoder(shape, 10)
     kinds = [type(m) for m in encoder]
@@ -134,8 +134,8 @@ def test_images_above_64_have_dcgans_networks(side, small):
     assert 0 <= out.min() <= out.max() <= 1
 
 
-def test_the_backbone_of_celeba_hq():
-    """Counted by hand: kernels of 4x4, widths 32 ... 1024, one fully connected layer of 16,384 each."""
+def test_the_backbone_of_celeba_hq_has_the_parameters_of_a_hand_count():
+    """Kernels are 4x4, widths 32 to 1024; each network has one linear layer with 16,384 features."""
     with torch.device("meta"):
         encoder, decoder = Encoder((3, 256, 256), 64), Decoder((3, 256, 256), 64)
     widths = [3, 32, 64, 128, 256, 512, 1024]

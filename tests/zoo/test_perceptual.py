@@ -1,4 +1,4 @@
-"""The perceptual loss is NAM's, its network is nobody's parameter, and nothing stands in for the published weights."""
+"""The perceptual loss equals that of NAM, and uses only the published weights, which no model contains."""
 
 import json
 from dataclasses import replace
@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """Torch hub's cache, empty; the published weights are the ones expected."""
+    """An empty cache of torch hub. The published weights are expected."""
     monkeypatch.setattr(VGG16, "digest", "397923af")
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
     monkeypatch.delenv("AE_BENCH_DATA", raising=False)
@@ -32,7 +32,7 @@ def hub(tmp_path, monkeypatch):
 
 
 def nam_taps(x, levels):
-    """As NAM's code does it: features are kept in a list while rectifiers overwrite them in place."""
+    """Features as NAM's code computes them: in-place ReLUs overwrite features in the list."""
     layers, saved = perceptual.vgg16(CPU), []
     for number in range(TAPS[levels - 1] + 1):
         x = layers[number](x)
@@ -42,7 +42,7 @@ def nam_taps(x, levels):
 
 
 @pytest.mark.parametrize("levels", [3, 4, 5])
-def test_taps_are_those_of_rectifiers_in_place(random_vgg, levels):
+def test_taps_equal_those_of_nam_with_in_place_relus(random_vgg, levels):
     x = torch.rand(2, 3, 32, 32) * 2 - 1
     ours = perceptual._taps(perceptual.vgg16(CPU), x, levels)
     assert [a.shape for a in ours] == [a.shape for a in nam_taps(x, levels)]
@@ -52,7 +52,7 @@ def test_taps_are_those_of_rectifiers_in_place(random_vgg, levels):
 
 
 @pytest.mark.parametrize(("side", "levels"), [(32, 3), (64, 4), (128, 5)])
-def test_the_loss_is_nams(random_vgg, side, levels):
+def test_the_loss_equals_that_of_nam(random_vgg, side, levels):
     x, y = torch.rand(2, 1, 3, side, side)
     expected = (2 * x - 2 * y).abs().mean()
     for a, b in zip(nam_taps(2 * x - 1, levels), nam_taps(2 * y - 1, levels), strict=True):
@@ -60,7 +60,7 @@ def test_the_loss_is_nams(random_vgg, side, levels):
     assert perceptual.perceptual(x, y).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_gray_images_of_28_are_replicated_and_padded_with_black(random_vgg):
+def test_small_gray_images_are_replicated_and_padded_with_black(random_vgg):
     x, y = torch.rand(2, 2, 1, 28, 28)
 
     def large(images):
@@ -71,13 +71,13 @@ def test_gray_images_of_28_are_replicated_and_padded_with_black(random_vgg):
     assert perceptual.perceptual(x, y).item() == pytest.approx(perceptual.perceptual(large(x), large(y)).item())
 
 
-def test_equal_images_are_no_distance_apart_and_the_loss_is_deterministic(random_vgg):
+def test_the_loss_is_deterministic_and_zero_for_equal_images(random_vgg):
     x, y = torch.rand(2, 2, 1, 8, 8)
     assert perceptual.perceptual(x, x).item() == 0
     assert perceptual.perceptual(x, y).item() == perceptual.perceptual(x, y).item() > 0
 
 
-def test_gradients_reach_the_decoder_through_the_reconstruction_alone(random_vgg):
+def test_only_the_reconstruction_loss_has_gradients_in_the_decoder(random_vgg):
     model = zoo.build("glf-perceptual", **SMALL)
     _, parts = model.loss(torch.rand(4, 1, 8, 8))
     decoder = [*model.decoder.parameters()]
@@ -108,10 +108,12 @@ def test_a_trained_model_needs_no_vgg(hub, tmp_path):
         model.loss(torch.rand(2, 1, 8, 8))
 
 
-def test_a_truncated_file_is_not_taken(hub, random_weights):
+def test_a_truncated_file_of_weights_is_rejected(hub, random_weights):
     content = (random_weights / "checkpoints" / VGG16.name).read_bytes()
     (hub / VGG16.name).write_bytes(content[:1000])
-    with pytest.raises(ValueError, match=r"has sha256 [0-9a-f]{8}\.\.\., not 397923af.*: remove it, and .* vgg16"):
+    with pytest.raises(
+        ValueError, match=r"with sha256 397923af\.\.\., but .* has sha256 [0-9a-f]{8}.*; remove it and run .* vgg16"
+    ):
         reconstruction("perceptual")(torch.rand(2, 1, 8, 8), torch.rand(2, 1, 8, 8))
 
 
@@ -120,30 +122,30 @@ class Bomb:
         return (open, ("bomb", "w"))
 
 
-def test_an_archive_with_code_is_not_executed_whatever_its_hash(hub, monkeypatch, tmp_path):
+def test_code_in_a_file_of_weights_is_not_executed_even_if_its_hash_matches(hub, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     torch.save({"features.0.weight": Bomb()}, hub / VGG16.name)
     monkeypatch.setattr(VGG16, "digest", VGG16.sha256)
-    with pytest.raises(ValueError, match="is not a file of VGG-16's weights"):
+    with pytest.raises(ValueError, match="does not contain VGG-16 weights"):
         perceptual.vgg16(CPU)
     assert not (tmp_path / "bomb").exists()
 
 
-def test_the_weights_may_lie_beside_the_data(hub, random_weights, monkeypatch):
+def test_weights_are_also_found_in_ae_bench_data(hub, random_weights, monkeypatch):
     monkeypatch.setenv("AE_BENCH_DATA", str(random_weights / "checkpoints"))
     assert VGG16.path == random_weights / "checkpoints" / VGG16.name
-    assert "not 397923af" in VGG16.problem
+    assert "with sha256 397923af..., but" in VGG16.problem
 
 
-def test_a_broken_file_does_not_hide_a_good_one(hub, random_weights, monkeypatch, tmp_path):
+def test_a_valid_file_is_found_despite_a_broken_one(hub, random_weights, monkeypatch, tmp_path):
     good = random_weights / "checkpoints" / VGG16.name
     (hub / VGG16.name).write_bytes(good.read_bytes()[:1000])
     monkeypatch.setenv("AE_BENCH_DATA", str(good.parent))
-    message = VGG16.problem  # neither is the published one
-    assert "that in torch hub's cache has sha256 " in message
-    assert "and that in the folder AE_BENCH_DATA has sha256 " in message
-    assert str(tmp_path) not in message  # tables say it, too
-    assert "not 397923af...: remove them, and python -m benchmarks.run fetch vgg16" in message
+    message = VGG16.problem  # neither file is the published one
+    assert "the file in torch hub's cache has sha256 " in message
+    assert "and the file in the folder AE_BENCH_DATA has sha256 " in message
+    assert str(tmp_path) not in message  # tables print it, too
+    assert "remove them and run python -m benchmarks.run fetch vgg16" in message
     monkeypatch.setattr(VGG16, "digest", file_digest(good.open("rb"), "sha256").hexdigest()[:8])
     assert VGG16.problem is None
     assert VGG16.path == good
@@ -160,7 +162,7 @@ def short(tmp_path, monkeypatch):
     return ["table1", "--preset", "demo", "--cluster", "inline", "--images", "200"]
 
 
-def test_a_row_that_cannot_run_says_what_it_needs_and_the_others_run(hub, short, tmp_path, capsys):
+def test_a_table_runs_other_models_and_says_which_weights_are_missing(hub, short, tmp_path, capsys):
     assert main(short) == 0
     tables = tmp_path / "results" / "local" / "tables"
     for name in ("table1.md", "table1.csv", "table1.tex"):
@@ -178,9 +180,9 @@ def test_a_truncated_file_is_reported_before_anything_starts(hub, short, random_
     assert main([*short, "--only", "glf-perceptual,glann"]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert [line.split()[1] for line in lines] == ["glf-perceptual", "glann"]
-    assert all("that in torch hub's cache has sha256" in line for line in lines)
+    assert all("the file in torch hub's cache has sha256" in line for line in lines)
     assert main([*short, "--dry-run"]) == 0
-    assert "remove it, and python -m benchmarks.run fetch vgg16" in capsys.readouterr().out
+    assert "remove it and run python -m benchmarks.run fetch vgg16" in capsys.readouterr().out
 
 
 def test_a_named_model_without_weights_is_an_error_before_anything_starts(hub, short, tmp_path, capsys):
@@ -191,8 +193,8 @@ def test_a_named_model_without_weights_is_an_error_before_anything_starts(hub, s
 
 
 @pytest.mark.slow
-def test_its_samples_and_lines_are_drawn(random_vgg, short, tmp_path):
-    """Figures 6 and 7, as far as random weights carry."""
+def test_figures_6_and_7_show_a_model_with_perceptual_loss(random_vgg, short, tmp_path):
+    """VGG-16 has random weights here."""
     for figure in ("figure6", "figure7"):
         assert main([figure, *short[1:], "--only", "glf-perceptual", "--on", "digits"]) == 0
         caption = (tmp_path / "results" / "local" / "figures" / f"{figure}.md").read_text(encoding="utf-8")
@@ -203,8 +205,8 @@ def test_its_samples_and_lines_are_drawn(random_vgg, short, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_other_weights_made_is_in_no_table(random_vgg, short, tmp_path, monkeypatch, capsys):
-    """A record says which weights it was made with, and their hash is in its key."""
+def test_runs_with_other_weights_do_not_enter_tables(random_vgg, short, tmp_path, monkeypatch, capsys):
+    """A record stores the hash of its weights, and the key of the run includes it."""
     assert main([*short, "--only", "glf-perceptual"]) == 0
     (path,) = (tmp_path / "results" / "local" / "records").glob("*.json")
     record = json.loads(path.read_text())
@@ -215,7 +217,7 @@ def test_what_other_weights_made_is_in_no_table(random_vgg, short, tmp_path, mon
         patch.setattr(VGG16, "digest", "397923af")
         assert main([*short, "--dry-run"]) == 0
         assert "1 missing weights" in capsys.readouterr().out
-    # What is there is shown where the weights are not.
+    # Existing results are shown on machines without the weights.
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "empty"))
     monkeypatch.delenv("AE_BENCH_DATA", raising=False)
     changed = path.stat().st_mtime_ns

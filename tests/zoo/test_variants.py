@@ -14,13 +14,13 @@ from benchmarks.run import main
      ("glann-mse", "perceptual", "glann"), ("vae", "perceptual", "vae+perceptual"),
      ("glf-regularized", "bce", "glf-regularized+bce")],
 )  # fmt: skip
-def test_another_reconstruction_loss_is_another_model_or_one_that_is_there(name, recon, found):
+def test_a_variant_has_the_name_of_the_registry_if_there_is_one(name, recon, found):
     assert zoo.variant(name, recon) == found
     assert zoo.entry(found).model is zoo.entry(name).model
     assert protocols.rows(found) is protocols.rows(name)
 
 
-def test_a_loss_behind_a_plus_is_that_of_the_option(capsys):
+def test_a_loss_in_the_model_name_equals_the_option_recon(capsys):
     assert main(["table1", "--preset", "demo", "--only", "vae+bce,vae+mse,glf+sse", "--dry-run"]) == 0
     out = capsys.readouterr().out
     assert all(f"{name} on digits" in out for name in ("vae-bce", "vae", "glf+sse"))
@@ -34,6 +34,6 @@ def test_the_loss_is_in_the_label_and_in_the_settings(capsys):
     assert zoo.hyper_parameters("vae-flow-prior+bce")["recon"] == "bce"
 
 
-def test_a_model_without_a_choice_says_which_have_one():
-    with pytest.raises(ValueError, match=r"rae-gmm has no choice of reconstruction loss .* these have: vae, "):
+def test_the_error_for_a_model_with_one_loss_lists_models_with_a_choice():
+    with pytest.raises(ValueError, match=r"rae-gmm has no choice of reconstruction loss .* Models with one: vae, "):
         zoo.variant("rae-gmm", "perceptual")
