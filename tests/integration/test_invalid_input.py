@@ -72,9 +72,14 @@ ERRORS = {
     ("table1", "--on", "folder:/none"): r"needs --name NAME and --like LIKE",
     ("table1", "--on", "folder:/none", "--name", "a", "--like", "mnist"): r"/none",
     ("table1", "--on", "folder:/none", "--name", "mnist", "--like", "mnist"): r"belongs to a published data set",
-    ("table1", "--on", "mnist"): r"MNIST/raw/train-images-idx3-ubyte is missing. Get it: .*fetch mnist",
+    ("table1", "--on", "mnist"): (
+        r"the data set mnist is not in /.*: MNIST/raw/train-images-idx3-ubyte and 3 more are missing. "
+        r"Get it: .*fetch mnist"
+    ),
     ("table1", "--only", "vae", "--on", "celeba-hq"): r"no protocol for 'vae' on 'celeba-hq'; rows: ",
-    ("table1", "--features", "pixels", "--on", "celeba"): r"celeba/img_align_celeba is missing",
+    ("table1", "--features", "pixels", "--on", "celeba"): (
+        r"the data set celeba is not in /.*: celeba/list_eval_partition.txt and 1 more are missing"
+    ),
     ("fetch", "imagenet"): r"cannot fetch 'imagenet'. Known: mnist, fashion, cifar10, celeba, inception, vgg16",
     ("fetch",): r"nothing to fetch. Known: mnist",
     ("status", "--seeds", "1"): r"status takes no --seeds",
