@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from benchmarks.execution import locks
 from benchmarks.experiments.job import Job
+from benchmarks.experiments.log import failure_log
 from benchmarks.experiments.new_record import record_failure
 from slurm import Outcome
 
@@ -49,7 +50,7 @@ def progress_bars(pending: list[Job]) -> Iterator[tuple[Callable[[], None], Call
 def describe_outcome(outcome: Outcome[Job, dict[str, Any] | None]) -> str:
     """An outcome in one line; a failure that could not record itself is recorded here."""
     if outcome.error is None:
-        return _describe_record(outcome.value or {})
+        return _describe_record(outcome.value or {}, outcome.item)
     last_line = outcome.error.strip().splitlines()[-1]
     if not outcome.ran:
         return f"not submitted: {last_line}"
@@ -58,12 +59,15 @@ def describe_outcome(outcome: Outcome[Job, dict[str, Any] | None]) -> str:
             if not is_ours:
                 return f"failed: {last_line}; another launcher runs it now"
             record_failure(outcome.item, outcome.error)
+            log = failure_log(outcome.item.results, outcome.item.trial.key)
     except (OSError, ValueError) as reason:  # a full disk, removed data, a record of a newer version
         return f"failed: {last_line}; not recorded: {reason}"
-    return f"failed: {last_line}"
+    return f"failed: {last_line}; traceback: {log}"
 
 
-def _describe_record(record: dict[str, Any]) -> str:
+def _describe_record(record: dict[str, Any], job: Job) -> str:
+    if record["status"] == "failed":
+        return f"failed: {record['error']['message']}; traceback: {failure_log(job.results, job.trial.key)}"
     if record["status"] != "done":
         return f"{record['status']}: {record['error']['message']}"
     values: dict[str, list[float]] = {}
