@@ -6,14 +6,20 @@ import json
 import sys
 import time
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.cli.commands import DONE, FAILED, USER_ERROR
 from benchmarks.execution.options import Options, UserErrors, names
 from benchmarks.program import suggest
 from slurm import CLUSTERS, cancel_jobs, cluster_name, list_jobs, resolve_cluster
+
+if TYPE_CHECKING:
+    from benchmarks.experiments.job import Job
 
 # Options in launch files of older versions -> their current names
 RENAMED = {"progress": "eval_every"}
@@ -70,7 +76,10 @@ def retry(args: Namespace) -> int:
     """
     from benchmarks.execution.launches import launches
 
-    commands = {json.dumps(launch["command"]): launch["command"] for launch in launches(Path(args.results)).values()}
+    launched: dict[str, list[dict[str, Any]]] = {}
+    for launch in launches(Path(args.results)).values():
+        launched.setdefault(json.dumps(launch["command"]), []).append(launch)
+    commands = {text: same_command[0]["command"] for text, same_command in launched.items()}
     allowed = _external_classes(vars(args))
     launched_classes = set().union(*(_external_classes(command["options"]) for command in commands.values()))
     named = {("--only", name) for name in names(args.only or "") if name}
@@ -79,26 +88,33 @@ def retry(args: Namespace) -> int:
         raise UserErrors([f"retry {' '.join(pair)}: no launch in {args.results} names such a class of your own; retry "
                         "takes these options to allow what is imported, not to choose" for pair in errors])  # fmt: skip
     codes = [DONE]
-    for command in commands.values():
+    for text, command in commands.items():
         if refused := sorted(_external_classes(command["options"]) - allowed):
             _print_errors(command, [f"its launch file would import this code: "
                                     f"{', '.join(name for _, name in refused)}. If it is yours, allow it by: "
                                     f"{suggest(f'retry {_as_options(refused)}', args.results)}"])  # fmt: skip
             codes.append(USER_ERROR)
             continue
-        code = _retry(args, command)
+        code = _retry(args, command, launched[text])
         codes += [] if code is None else [code]
     if len(codes) == 1:
-        print("nothing to retry: every run that was launched is done")
+        what = "every run that was launched is done" if commands else f"nothing was launched into {args.results}"
+        print(f"nothing to retry: {what}")
     return max(codes)
 
 
-def _retry(args: Namespace, command: dict[str, Any]) -> int | None:
-    """Run one launched command again; its exit code, or None where nothing is left to do."""
+def _retry(args: Namespace, command: dict[str, Any], launched: Sequence[dict[str, Any]]) -> int | None:
+    """Run again what is left of one launched command; its exit code, or None where nothing is left to do.
+
+    Only runs that the launch files name: with other settings than at the time of the launch, as after an update, all
+    runs of the command have new keys, and those that were done are not started over.
+    """
     from benchmarks.cli import output
+    from benchmarks.cli.plan_display import print_missing
     from benchmarks.cli.tables import execute, with_force
     from benchmarks.execution import placement
     from benchmarks.execution.planning import make_plan
+    from benchmarks.execution.status import unfinished_cells
     from benchmarks.reporting.registry import REQUIREMENTS
     from benchmarks.reporting.style import TableStyle
 
@@ -107,19 +123,62 @@ def _retry(args: Namespace, command: dict[str, Any]) -> int | None:
     renamed = {RENAMED.get(option, option): value for option, value in command["options"].items()}
     known = {option: value for option, value in renamed.items() if option in Options.__dataclass_fields__}
     options = Options(**{**known, "results": args.results, "cluster": cluster})
+    keys = {key for launch in launched for key in launch["cells"]}
+    unfinished = unfinished_cells(Path(args.results), launched)
     errors: list[str] = []
     style = TableStyle.from_options(options, errors)
     try:
-        plan = placement.place_on_slurm(make_plan(options, CLUSTERS, REQUIREMENTS[name], name, errors), options.device)
+        plan = make_plan(options, CLUSTERS, REQUIREMENTS[name], name, errors, args.dry_run)
+        plan = placement.place_on_slurm(plan, options.device)
         output.refuse_to_replace(name, plan)
     except UserErrors as error:  # the other commands go on
+        if keys and not unfinished:
+            return None
         _print_errors(command, error.errors)
         return USER_ERROR
     plan = with_force(plan, command.get("force", ""))
-    if not plan.pending():
+    pending = [job for job in plan.pending() if not keys or _is_left(job, keys, unfinished, launched)]
+    outlined = [outline for outline in plan.outlines if not keys or unfinished]
+    if not pending and not outlined:
         return None
+    states = Counter(plan.state(job) for job in pending)
+    counts = ", ".join(f"{count} {state}" for state, count in states.items()) or "unknown runs"
+    print(f"retry {name}, launched {time.strftime('%Y-%m-%d %H:%M', time.localtime(launched[-1]['at']))}: {counts}")
+    if args.dry_run:
+        print_missing([plan])
+        plan = replace(plan, jobs=tuple(pending))
     wait = not args.no_wait or cluster != "slurm"
-    return execute(name, plan, command, style, dry_run=args.dry_run, yes=True, wait=wait)
+    return execute(name, plan, command, style, dry_run=args.dry_run, yes=True, wait=wait, pending=pending)
+
+
+def _is_left(
+    job: Job, keys: set[str], unfinished: Mapping[str, Mapping[str, Any]], launched: Sequence[Mapping[str, Any]]
+) -> bool:
+    """Whether a pending job is a run that a command has launched and that was not finished.
+
+    Args:
+        job: a pending job of the command's plan.
+        keys: all runs that the command has launched.
+        unfinished: those without a complete record.
+        launched: launches of the command.
+    """
+    key, trial = job.trial.key, job.trial
+    if key not in keys:  # its settings have changed since the launch
+        return any((cell.get("model"), cell.get("dataset"), cell.get("seed"))
+                   == (trial.model, trial.dataset, trial.seed) for cell in unfinished.values())  # fmt: skip
+    if job.force_id and key not in unfinished and not job.run_folder.exists():
+        # Nothing is left of the run but its record: that of the forced run if it is younger than the launch.
+        begun = min(float(launch["at"]) for launch in launched if key in launch["cells"])
+        return _recording_time(job.results, key) < begun
+    return True
+
+
+def _recording_time(results: Path, key: str) -> float:
+    """When a run was recorded, in seconds since 1970; 0 if its record does not say."""
+    from benchmarks.experiments import records
+
+    finished = (records.find(results, key) or {"provenance": {}})["provenance"].get("finished")
+    return datetime.fromisoformat(finished).timestamp() if finished else 0.0
 
 
 def _print_errors(command: Mapping[str, Any], errors: Sequence[str]) -> None:

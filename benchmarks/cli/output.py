@@ -17,6 +17,7 @@ from benchmarks.evaluation import image_grid
 from benchmarks.execution.options import UserErrors
 from benchmarks.execution.plan import Plan
 from benchmarks.experiments import records
+from benchmarks.experiments.log import failure_log
 from benchmarks.reporting import speed_records
 from benchmarks.reporting.figures.writer import write_figure
 from benchmarks.reporting.formats.markdown import to_terminal
@@ -67,7 +68,9 @@ def write(name: str, plan: Plan, style: TableStyle, console: Console) -> int:
         if state == "unreadable":
             console.print(f"{state}: {run}: the warning above says why", markup=False, soft_wrap=True)
         elif state in ("failed", "diverged") and (record := records.find(plan.results, job.trial.key)):
-            console.print(f"{state}: {run}: {record['error']['message']}", markup=False, soft_wrap=True)
+            where = f"; traceback: {failure_log(plan.results, job.trial.key)}" if state == "failed" else ""
+            text = f"{state}: {run}: {record['error']['message']}{where}"
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
     if name in TABLES:
         print(f"The same files are kept as {paths[0].parent / f'{name}--{selection}'}.*")
     for path in [*paths[1:], *grids, paths[0]]:

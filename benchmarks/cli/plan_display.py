@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table as Sheet
 
-from benchmarks.execution.plan import Plan, describe_settings, seconds_per_step
+from benchmarks.cli.time_estimate import estimate_time
+from benchmarks.execution.plan import Plan, describe_settings
+from benchmarks.experiments.trial import Trial
 from benchmarks.reporting import wording
 from benchmarks.reporting.tables.table import merge_notes
 
@@ -19,21 +23,35 @@ STATES = (
 )  # in the order in which they are counted
 
 
+def print_missing(plans: Sequence[Plan]) -> None:
+    """Print what this machine lacks for the runs of plans that are only shown, each thing once."""
+    for message in dict.fromkeys(message for plan in plans for message in plan.missing):
+        print(f"missing: {message}")
+
+
 def print_plan(plan: Plan, console: Console) -> None:
     """Print a plan."""
     if plan.fixed_grid is not None:
         console.print("nothing to run: this table is made from measurements of benchmarks.perf.speed", soft_wrap=True)
         return
     console.print(_grid(plan))
-    for model, dataset, jobs in plan.cells():
-        head = f"{model} on {dataset}: {jobs[0].trial.images:,} images"
+    reasons: dict[str, list[str]] = {}
+    for outline in plan.outlines:
+        reasons.setdefault(outline.reason, []).append(outline.trials[0].dataset)
+    for reason, datasets in reasons.items():
+        text = f"states of the runs on {', '.join(dict.fromkeys(datasets))} unknown, because {reason}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+    shown = [jobs[0].trial for _, _, jobs in plan.cells()] + [outline.trials[0] for outline in plan.outlines]
+    for trial in shown:
+        head = f"{trial.model} on {trial.dataset}: {trial.images:,} images"
         console.print(head, style="bold", highlight=False, markup=False)
-        for line in describe_settings(jobs[0].trial):
+        for line in describe_settings(trial):
             console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
-    grid = plan.grid()
-    notes = (*wording.measurement_notes(grid), *wording.budget_notes(grid), *wording.weights_notes(grid))
-    for note in merge_notes(notes):
-        console.print(f"{note.label}: {note.text}", highlight=False, markup=False, soft_wrap=True)
+    if plan.jobs:
+        grid = plan.grid()
+        notes = (*wording.measurement_notes(grid), *wording.budget_notes(grid), *wording.weights_notes(grid))
+        for note in merge_notes(notes):
+            console.print(f"{note.label}: {note.text}", highlight=False, markup=False, soft_wrap=True)
     console.print(_summary(plan), soft_wrap=True)
 
 
@@ -44,23 +62,26 @@ def _grid(plan: Plan) -> Sheet:
         counts = ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
         left = states.count("pending") + states.count("failed")
         sheet.add_row(model, dataset, counts, f"{jobs[0].trial.steps:,}", str(left))
+    for outline in plan.outlines:
+        trial, count = outline.trials[0], len(outline.trials)
+        sheet.add_row(trial.model, trial.dataset, f"{count} unknown", f"{trial.steps:,}", f"at most {count}")
     return sheet
 
 
 def _summary(plan: Plan) -> str:
-    """How many runs are left, and how long they take by the records of the results folder."""
+    """How many runs are left, and how long they train."""
     pending = plan.pending()
-    if not pending:
+    unknown = [trial for outline in plan.outlines for trial in outline.trials]
+    if not pending and not unknown:
         skipped = sum(plan.state(job) in plan.SKIPPED for job in plan.jobs)
         return "nothing to run: " + (
             f"{skipped} runs cannot be made here, the others are done" if skipped else "every run is done")  # fmt: skip
-    cost = seconds_per_step(plan.results)
-    seconds = 0.0
-    for job in pending:
-        for stage, schedule in job.trial.protocol.stages.items():
-            pace = cost.get((job.trial.model, job.trial.dataset, stage))
-            if pace is None:
-                return f"{len(pending)} runs to do; no record of all their stages yet, so no estimate of the time"
-            seconds += schedule.total(job.trial.images) * pace
-    unit = "GPU-hours" if plan.jobs[0].device != "cpu" else "core-hours"
-    return f"{len(pending)} runs to do, about {seconds / 3600:.2g} {unit} by this folder's records"
+    untrained = [job for job in pending if not (job.run_folder / "weights.pt").is_file() or job.force_id]
+    counts = [f"{len(pending)} runs to do"] if pending else []
+    counts += [f"at most {len(unknown)} {'more' if pending else 'runs'} whose states are unknown"] if unknown else []
+    trials: list[Trial] = [job.trial for job in untrained] + unknown
+    if not trials:
+        return f"{', '.join(counts)}: their models are trained, and only have to be scored"
+    on_gpu = plan.on_gpu or any(job.device != "cpu" for job in plan.jobs)
+    workers = 0 if plan.cluster == "slurm" else plan.workers
+    return f"{', '.join(counts)}: {estimate_time(trials, plan.results, workers, on_gpu)}"

@@ -14,11 +14,12 @@ from rich.console import Console
 
 from benchmarks.cli import output
 from benchmarks.cli.commands import DONE
-from benchmarks.cli.plan_display import print_plan
+from benchmarks.cli.plan_display import print_missing, print_plan
 from benchmarks.execution import launcher, launches, placement
-from benchmarks.execution.options import Options, UserErrors, names
+from benchmarks.execution.options import MissingErrors, Options, UserErrors, names
 from benchmarks.execution.plan import Plan
 from benchmarks.execution.planning import make_plan
+from benchmarks.experiments.job import Job
 from benchmarks.experiments.restart import is_forced
 from benchmarks.reporting.registry import FIGURES, REQUIREMENTS, TABLES
 from benchmarks.reporting.style import TableStyle
@@ -73,21 +74,24 @@ def _run_plans(args: Namespace, requested: Mapping[str, Options], errors: Sequen
     """Check everything, then run one table or figure after the other; returns the highest exit code.
 
     Raises:
-        UserErrors: all errors; nothing was started.
+        UserErrors: all errors; nothing was started. Those of the command are reported without what this machine lacks.
     """
-    errors = list(errors)
+    errors, missing = list(errors), list[str]()
     options = next(iter(requested.values()))
     style = TableStyle.from_options(options, errors)
     plans: dict[str, Plan] = {}
     for name, table_options in requested.items():
         try:
-            plan = make_plan(table_options, CLUSTERS, REQUIREMENTS[name], name, errors)
+            plan = make_plan(table_options, CLUSTERS, REQUIREMENTS[name], name, errors, args.dry_run)
             plans[name] = placement.place_on_slurm(plan, table_options.device)
             output.refuse_to_replace(name, plans[name])
+        except MissingErrors as error:
+            missing += error.errors
         except UserErrors as error:
             errors += error.errors
-    if errors:
-        raise UserErrors(errors)
+    if errors or missing:
+        raise UserErrors(errors or missing)
+    print_missing([*plans.values()])
     first = next(iter(plans.values()))
     if args.no_wait and first.cluster != "slurm" and not args.dry_run:
         if first.preset == "paper" and not args.yes and (pending := first.pending()):
@@ -118,6 +122,7 @@ def execute(
     yes: bool,
     wait: bool = True,
     existing: bool = False,
+    pending: list[Job] | None = None,
 ) -> int:
     """Run what is missing for one table or figure and write it; returns the exit code.
 
@@ -130,12 +135,13 @@ def execute(
         yes: do not ask before runs at the paper's budget.
         wait: until all runs have ended; else submit them and return.
         existing: start nothing; write what the runs that are there give.
+        pending: the jobs to run; None: all that have something left to do.
 
     Raises:
         UserErrors: the paper's budget needs `--yes`, or SLURM refused all runs.
     """
     console = Console()
-    pending = plan.pending()
+    pending = plan.pending() if pending is None else pending
     if dry_run:
         print_plan(plan, console)
         for line in placement.describe_slurm_arrays(pending) if plan.cluster == "slurm" else ():

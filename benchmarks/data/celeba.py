@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.data.paths import ROOT, DataError, data_root, find_file, hint, missing
+from benchmarks.data.paths import DataError, data_root, find_file, hint, missing, shown_path
 from benchmarks.data.preprocessing import CELEBA, Preprocessing
 from benchmarks.data.readers import read_images
 from benchmarks.data.split import Split
@@ -26,40 +26,42 @@ def read_celeba(get: str, root: Path | None, preprocessing: Preprocessing = CELE
     names: dict[str, list[str]] = {"0": [], "1": [], "2": []}  # train, validation, test
     partition = find_file(data_root(root), "celeba/list_eval_partition.txt")
     if partition is None:
-        raise DataError(missing("celeba/list_eval_partition.txt", get))
-    listing = f"{ROOT}/celeba/list_eval_partition.txt"
+        raise DataError(missing(root, "celeba/list_eval_partition.txt", get))
+    listing = shown_path(root, "celeba/list_eval_partition.txt")
     try:
         lines = partition.read_text("ascii").splitlines()
     except (OSError, UnicodeError) as error:
-        raise DataError(f"cannot read {listing}: {error}. {hint(get)}") from error
+        raise DataError(f"cannot read {listing}: {error}. {hint(root, get)}") from error
     for line_number, line in enumerate(lines, 1):
         fields = line.split()
         if len(fields) != 2 or fields[1] not in names or "/" in fields[0]:
             expected_line = "NAME.jpg and 0, 1 or 2"
-            raise DataError(f"{listing}, line {line_number}: expected {expected_line}, got {line!r}. {hint(get)}")
+            raise DataError(f"{listing}, line {line_number}: expected {expected_line}, got {line!r}. {hint(root, get)}")
         names[fields[1]].append(fields[0])
     expected = sorted(names["0"] + names["2"])
     if not names["0"] or not names["2"]:
-        raise DataError(f"{listing} lists {len(names['0'])} training and {len(names['2'])} test images. {hint(get)}")
+        raise DataError(
+            f"{listing} lists {len(names['0'])} training and {len(names['2'])} test images. {hint(root, get)}"
+        )
     folder, preprocess = data_root(root) / images, partial(crop_celeba, preprocessing=preprocessing)
     present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     absent = [name for name in expected if name not in present]
     if absent:
         raise DataError(
-            f"{len(absent):,} of {len(expected):,} listed images are missing; first: {ROOT}/{images}/{absent[0]}. "
-            + hint(get)
+            f"{len(absent):,} of {len(expected):,} listed images are missing; first: {folder.absolute()}/{absent[0]}. "
+            + hint(root, get)
         )
     try:
         train, test = (
             Split(
                 read_images(
-                    folder, sorted(names[number]), (3, 64, 64), preprocess, str(preprocessing), f"{ROOT}/{images}/"
+                    folder, sorted(names[number]), (3, 64, 64), preprocess, str(preprocessing), f"{folder.absolute()}/"
                 )
             )
             for number in ("0", "2")
         )
     except DataError as error:
-        raise DataError(f"{error}. {hint(get)}") from error
+        raise DataError(f"{error}. {hint(root, get)}") from error
     return train, test
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from benchmarks.data.folders import find_folder_errors, read_user_folder
-from benchmarks.data.paths import DataError, data_root, find_file, missing
+from benchmarks.data.paths import DataError, data_root, find_file, missing_dataset
 from benchmarks.data.preprocessing import NO_PREPROCESSING, Preprocessing
 from benchmarks.data.registry import DATASETS, TENTH, DatasetSpec
 from benchmarks.data.split import Split
@@ -144,8 +144,10 @@ def find_errors(dataset: str | ImageFolder, root: Path | None) -> list[str]:
         return [str(error)]
     if isinstance(dataset, ImageFolder):
         return find_folder_errors(dataset.path)
-    errors = [missing(name, row.get) for name in row.needs if find_file(data_root(root), name) is None]
-    return row.check(data_root(root)) if row.check is not None and not errors else errors
+    absent = [name for name in row.needs if find_file(data_root(root), name) is None]
+    if absent:
+        return [missing_dataset(dataset, root, absent, row.get)]
+    return row.check(data_root(root)) if row.check is not None else []
 
 
 @lru_cache(maxsize=2)

@@ -196,7 +196,7 @@ def fetch_celeba(root: Path, report: Callable[[str], None] = lambda line: None) 
     except Exception as error:
         raise FetchError(
             f"could not download CelebA ({error}). It needs gdown: pip install ae-bench[celeba]. Google Drive also "
-            "limits downloads per day; or put img_align_celeba/ and list_eval_partition.txt into <data root>/celeba"
+            f"limits downloads per day; or put img_align_celeba/ and list_eval_partition.txt into {root / 'celeba'}"
         ) from error
     # If the folder exists, torchvision assumes that it is complete.
     listed = len((root / "celeba" / "list_eval_partition.txt").read_text().split()) // 2

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.data.paths import ROOT, DataError, data_root, hint
+from benchmarks.data.paths import DataError, data_root, hint, shown_path
 from benchmarks.data.preprocessing import Shape
 from benchmarks.data.readers import read_images, require_size
 from benchmarks.data.registry import PUT_HQ
@@ -106,11 +106,11 @@ def read_user_folder(folder: Path, shape: Shape, root: Path | None) -> tuple[Spl
 def read_celeba_hq(root: Path | None) -> tuple[Split, Split]:
     """Read the folder celeba-hq under the data root."""
     try:
-        return read_folder(data_root(root) / "celeba-hq", (3, 256, 256), f"{ROOT}/celeba-hq/")
+        return read_folder(data_root(root) / "celeba-hq", (3, 256, 256), shown_path(root, "celeba-hq") + "/")
     except DataError as error:
-        raise DataError(f"{error}. {hint(PUT_HQ)}") from error
+        raise DataError(f"{error}. {hint(root, PUT_HQ)}") from error
 
 
 def check_celeba_hq(root: Path) -> list[str]:
     """Errors of the folder celeba-hq under the data root."""
-    return find_folder_errors(root / "celeba-hq", f"{ROOT}/celeba-hq/")
+    return find_folder_errors(root / "celeba-hq", shown_path(root, "celeba-hq") + "/")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from platformdirs import user_cache_path
-
-ROOT = "<data root>"  # the data root in messages, as records must not depend on paths of a machine
 
 
 class DataError(ValueError):
@@ -31,11 +31,25 @@ def find_file(root: Path, name: str) -> Path | None:
     return next((root / name for name in names if (root / name).exists()), None)
 
 
-def missing(name: str, get: str) -> str:
+def shown_path(root: Path | None, name: str = "") -> str:
+    """The absolute path of a file under the data root, for messages; `Job.without_paths` keeps it out of records."""
+    return str(data_root(root).absolute() / name)
+
+
+def missing(root: Path | None, name: str, get: str) -> str:
     """The message for a file that is not under the data root."""
-    return f"{ROOT}/{name} is missing. {hint(get)}"
+    return f"{shown_path(root, name)} is missing. {hint(root, get)}"
 
 
-def hint(get: str) -> str:
-    """How to get a file, for the end of a message."""
-    return f"Get it: {get}. Or set another data root by --data-root or AE_BENCH_DATA"
+def missing_dataset(dataset: str, root: Path | None, absent: Sequence[str], get: str) -> str:
+    """The message for a data set of which some files are not under the data root."""
+    files = f"{absent[0]} and {len(absent) - 1} more are" if len(absent) > 1 else f"{absent[0]} is"
+    return f"the data set {dataset} is not in {shown_path(root)}: {files} missing. {hint(root, get)}"
+
+
+def hint(root: Path | None, get: str) -> str:
+    """How to get the files of a data set: the end of every message about one."""
+    from_environment = os.environ.get("AE_BENCH_DATA")
+    is_default = root is None or (from_environment and Path(from_environment) == root)
+    option = "" if is_default or " fetch " not in get else f" --data-root {shlex.quote(shown_path(root))}"
+    return f"Get it: {get}{option}; or name another data root by --data-root or AE_BENCH_DATA"

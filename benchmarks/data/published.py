@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.data.paths import ROOT, DataError, data_root, find_file, hint, missing
+from benchmarks.data.paths import DataError, data_root, find_file, hint, missing, shown_path
 from benchmarks.data.split import Pixels, Split
 
 
@@ -46,9 +46,13 @@ def read_mnist(folder: str, get: str, root: Path | None) -> tuple[Split, Split]:
         labels = read_idx(data_root(root), labels_name, 1, get)
         if images.shape[1:] != (28, 28):
             height, width = images.shape[1:]
-            raise DataError(f"{ROOT}/{images_name} has images of {height}x{width}, expected 28x28. {hint(get)}")
+            raise DataError(
+                f"{shown_path(root, images_name)} has images of {height}x{width}, expected 28x28. {hint(root, get)}"
+            )
         if len(images) != len(labels):
-            raise DataError(f"{ROOT}/{images_name} has {len(images)} images but {len(labels)} labels. {hint(get)}")
+            raise DataError(
+                f"{shown_path(root, images_name)} has {len(images)} images but {len(labels)} labels. {hint(root, get)}"
+            )
         splits.append(_make_split(images[:, None], labels))
     return splits[0], splits[1]
 
@@ -61,20 +65,20 @@ def read_idx(root: Path, name: str, dims: int, get: str) -> Pixels:
     """
     path = find_file(root, name)
     if path is None:
-        raise DataError(missing(name, get))
-    shown = f"{ROOT}/{path.relative_to(root).as_posix()}"
+        raise DataError(missing(root, name, get))
+    shown = str(path.absolute())
     try:
         raw = path.read_bytes()
         data = gzip.decompress(raw) if path.suffix == ".gz" else raw
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"cannot read {shown}: {error}. {hint(get)}") from error
+        raise DataError(f"cannot read {shown}: {error}. {hint(root, get)}") from error
     start = 4 + 4 * dims
     if len(data) < start or data[:4] != bytes([0, 0, 8, dims]):
-        raise DataError(f"{shown} is not an IDX file of unsigned bytes with {dims} dimensions. {hint(get)}")
+        raise DataError(f"{shown} is not an IDX file of unsigned bytes with {dims} dimensions. {hint(root, get)}")
     shape = [int.from_bytes(data[at : at + 4]) for at in range(4, start, 4)]
     if len(data) - start != math.prod(shape):
         held = f"{len(data) - start} bytes of data, but its header says {math.prod(shape)}"
-        raise DataError(f"{shown} has {held}. {hint(get)}")
+        raise DataError(f"{shown} has {held}. {hint(root, get)}")
     # A copy, because torch needs writable memory.
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape).copy()
 
@@ -91,7 +95,9 @@ def read_cifar10(get: str, root: Path | None) -> tuple[Split, Split]:
         try:
             cifar = CIFAR10(data_root(root), train=train, download=False)
         except (RuntimeError, OSError) as error:
-            raise DataError(f"{ROOT}/{CIFAR10.base_folder} is missing or corrupt ({error}). {hint(get)}") from error
+            raise DataError(
+                f"{shown_path(root, CIFAR10.base_folder)} is missing or corrupt ({error}). {hint(root, get)}"
+            ) from error
         splits.append(channels_first(cifar.data, cifar.targets))
     return splits[0], splits[1]
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from benchmarks.data.split import Split
 
 FETCH = f"{program()} fetch"
-PUT_HQ = "put the 30,000 images of 256x256 into <data root>/celeba-hq"  # there is no public download with a checksum
+# No public download of CelebA-HQ has a checksum.
+PUT_HQ = "put the 30,000 images of 256x256 into the folder celeba-hq of the data root"
 TENTH = "ours: the 10 % with the smallest digests are test, unless there are train/ and test/"
 
 
@@ -48,6 +49,7 @@ class DatasetSpec:
     get: str  # how to get the files
     known: tuple[str, str] | None = None  # fingerprints (train, test) of the published pixels; None: unknown
     counts: tuple[int, int] | None = None  # published numbers of images (train, test)
+    expected: int | None = None  # training images of a split of our own, for plans that are made without the data
     needs: tuple[str, ...] = ()  # files and folders under the data root
     check: Callable[[Path], list[str]] | None = None  # data root -> further errors, found without reading files
     # Reader with another preprocessing, for `sensitivity`: data root, preprocessing -> train, test
@@ -89,6 +91,6 @@ DATASETS: dict[str, DatasetSpec] = {
                       needs=("celeba/list_eval_partition.txt", "celeba/img_align_celeba"),
                       read_with=Reader("celeba:read_celeba", f"{FETCH} celeba")),
     "celeba-hq": DatasetSpec("CelebA-HQ", (3, 256, 256),  64, 256, Reader("folders:read_celeba_hq"),                # nz, k: ours, as CelebA
-                      NO_PREPROCESSING, TENTH, PUT_HQ, needs=("celeba-hq",), check=Reader("folders:check_celeba_hq")),
+                      NO_PREPROCESSING, TENTH, PUT_HQ, needs=("celeba-hq",), expected=27_000, check=Reader("folders:check_celeba_hq")),
 }
 # fmt: on

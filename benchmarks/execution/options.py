@@ -17,6 +17,10 @@ class UserErrors(ValueError):
         self.errors = list(dict.fromkeys(errors))
 
 
+class MissingErrors(UserErrors):
+    """What a command needs and this machine lacks: data, weights, a GPU.  The command itself is right."""
+
+
 @dataclass(frozen=True)
 class Options:
     """The command line, as text where it can be wrong; `None` means the preset's or the machine's default."""
@@ -63,8 +67,14 @@ def parse_count(option: str, text: str | None, default: int, errors: list[str]) 
     return int(text)
 
 
-def parse_device(text: str, errors: list[str]) -> torch.device | None:
-    """The device of `--device`; what is wrong with it is added to `errors`."""
+def parse_device(text: str, errors: list[str], missing: list[str] | None = None) -> torch.device | None:
+    """The device of `--device`; None if it is unknown or not here.
+
+    Args:
+        text: the option.
+        errors: takes what is wrong with the option.
+        missing: takes the message about a GPU that this machine lacks; None: `errors` takes it.
+    """
     import torch  # here: it takes seconds to import
 
     if text == "auto":
@@ -75,6 +85,7 @@ def parse_device(text: str, errors: list[str]) -> torch.device | None:
         return None
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if kind == "cuda" and int(index or 0) >= count:
-        errors.append(f"there is no device {text!r} here: torch sees {count} GPU{'' if count == 1 else 's'}")
+        message = f"there is no device {text!r} here: torch sees {count} GPU{'' if count == 1 else 's'}"
+        (errors if missing is None else missing).append(message)
         return None
     return torch.device(text)

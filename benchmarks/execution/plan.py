@@ -21,6 +21,19 @@ from zoo.perceptual import Weights
 
 
 @dataclass(frozen=True)
+class Outline:
+    """A cell of a plan that is only shown: its run keys cannot be computed here.
+
+    Attributes:
+        trials: one per seed, without the fingerprint of the training images.
+        reason: why the states of its runs are unknown.
+    """
+
+    trials: tuple[Trial, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a table or figure needs: its jobs, in the order in which they run, and the grid of its cells.
 
@@ -33,6 +46,9 @@ class Plan:
         cluster: as `slurm.launch` takes it.
         fixed_grid: the grid of a table that no run belongs to; it has no jobs, and needs no data.
         missing_weights: model -> weights that its loss needs and that are not on this machine.
+        missing: of a plan that is only shown: what this machine lacks for its runs, one message each.
+        outlines: of a plan that is only shown: the cells whose runs have no jobs, because something is missing.
+        on_gpu: whether the command needs a GPU; jobs on SLURM say it of themselves.
     """
 
     SKIPPED: ClassVar = ("missing weights", "unreadable")  # states of jobs that are not run
@@ -45,6 +61,9 @@ class Plan:
     cluster: str
     fixed_grid: Grid | None = None
     missing_weights: Mapping[str, Weights] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    outlines: tuple[Outline, ...] = ()
+    on_gpu: bool = False
 
     def state(self, job: Job) -> str:
         """The state of a run: done, diverged, failed, pending, unreadable or missing weights.
@@ -126,15 +145,6 @@ class Plan:
             note = protocols.describe_own_settings(model, self.scorers[dataset].data.row, self.preset)
             if note:
                 yield (model, dataset), note
-
-
-def seconds_per_step(results: Path) -> dict[tuple[str, str, str], float]:
-    """(model, data set, stage) -> seconds per step as the records of a results folder have measured them."""
-    _, epochs = records.read(results)
-    if epochs.empty:
-        return {}
-    sums = epochs.groupby(["model", "dataset", "stage"], as_index=False)[["seconds", "steps"]].sum()
-    return {(row["model"], row["dataset"], row["stage"]): row["seconds"] / row["steps"] for _, row in sums.iterrows()}
 
 
 def describe_settings(trial: Trial) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from benchmarks.evaluation.scoring import Scorer
 from benchmarks.execution import locks
 from benchmarks.experiments.job import Job
+from benchmarks.experiments.log import failure_log
 from benchmarks.experiments.new_record import record_failure
 from slurm import Outcome
 
@@ -55,7 +56,7 @@ def describe_outcome(outcome: Outcome[Job, dict[str, Any] | None], scorer: Score
         scorer: what scores the job's data set in this command.
     """
     if outcome.error is None:
-        return _describe_record(outcome.value or {}, scorer, outcome.item.metrics)
+        return _describe_record(outcome.value or {}, scorer, outcome.item)
     last_line = outcome.error.strip().splitlines()[-1]
     if not outcome.ran:
         return f"not submitted: {last_line}"
@@ -64,16 +65,19 @@ def describe_outcome(outcome: Outcome[Job, dict[str, Any] | None], scorer: Score
             if not is_ours:
                 return f"failed: {last_line}; another launcher runs it now"
             record_failure(outcome.item, outcome.error)
+            log = failure_log(outcome.item.results, outcome.item.trial.key)
     except (OSError, ValueError) as reason:  # a full disk, removed data, a record of a newer version
         return f"failed: {last_line}; not recorded: {reason}"
-    return f"failed: {last_line}"
+    return f"failed: {last_line}; traceback: {log}"
 
 
-def _describe_record(record: dict[str, Any], scorer: Scorer, metrics: Sequence[str]) -> str:
+def _describe_record(record: dict[str, Any], scorer: Scorer, job: Job) -> str:
     """The metrics that the command asks for, under its metric protocol; a record may hold those of other commands."""
+    if record["status"] == "failed":
+        return f"failed: {record['error']['message']}; traceback: {failure_log(job.results, job.trial.key)}"
     if record["status"] != "done":
         return f"{record['status']}: {record['error']['message']}"
-    values: dict[str, list[float]] = {name: [] for name in scorer.metric_parameters(metrics)}
+    values: dict[str, list[float]] = {name: [] for name in scorer.metric_parameters(job.metrics)}
     for evaluation in record["evaluations"]:
         if evaluation["source"] == "prior" and evaluation["protocol_id"] == scorer.base_protocol.id:
             for name in values.keys() & evaluation["values"].keys():

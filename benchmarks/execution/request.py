@@ -42,7 +42,7 @@ class Request:
 
 
 def parse_request(
-    options: Options, clusters: Sequence[str], needs: Requirements, name: str, errors: list[str]
+    options: Options, clusters: Sequence[str], needs: Requirements, name: str, errors: list[str], missing: list[str]
 ) -> Request:
     """Parse a command's options.
 
@@ -52,6 +52,7 @@ def parse_request(
         needs: what must be measured of each run.
         name: name of the table or figure, for messages.
         errors: takes the errors.
+        missing: takes the message about a GPU that the command needs and this machine lacks.
     """
     preset = PRESETS.get(options.preset)
     if preset is None:
@@ -78,8 +79,12 @@ def parse_request(
                      "(benchmarks/experiments/job.py)")  # fmt: skip
     # A SLURM job's device is the node's: this machine need not have one.
     needs_no_local_device = not needs.trains or (options.cluster == "slurm" and options.device in ("auto", "cuda"))
-    device = torch.device("cpu") if needs_no_local_device else parse_device(options.device, errors)
-    errors += find_engine_errors(options.engine, options.precision, None if needs_no_local_device else device)
+    device = torch.device("cpu") if needs_no_local_device else parse_device(options.device, errors, missing)
+    engine_errors = find_engine_errors(options.engine, options.precision, None)
+    errors += engine_errors
+    if device is not None and not needs_no_local_device:
+        needs_gpu = find_engine_errors(options.engine, options.precision, device)
+        (errors if options.device == "cpu" else missing).extend(e for e in needs_gpu if e not in engine_errors)
     if options.cluster not in clusters:
         errors.append(f"unknown cluster {options.cluster!r}. Known: {', '.join(clusters)} (slurm/launch.py)")
     workers = parse_count("--workers", options.workers, default_workers(device), errors)

@@ -86,14 +86,14 @@ def find_missing_protocols(models: list[str], sources: list[str | ImageFolder]) 
     return errors
 
 
-def find_feature_errors(features: str, source: str | ImageFolder, device: torch.device | None) -> list[str]:
-    """Why a feature extractor cannot be used on a data set's images; [] if it can."""
+def find_feature_error(features: str, source: str | ImageFolder, device: torch.device | None) -> ValueError | None:
+    """Why a feature extractor cannot be used on a data set's images; None if it can."""
     row = source.like if isinstance(source, ImageFolder) else source
     try:
         make_extractor(features, row, datasets.dataset_spec(source).shape, device or torch.device("cpu"))
     except ValueError as error:
-        return [str(error)]
-    return []
+        return error
+    return None
 
 
 def grid_without_runs(models: Sequence[str], sources: Sequence[str | ImageFolder], preset: str) -> Grid:

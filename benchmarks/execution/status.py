@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks.execution import launches, locks
 from benchmarks.experiments import records
+from benchmarks.experiments.log import failure_log
 from benchmarks.program import suggest
 
 STATES = ("done", "running", "pending", "failed", "diverged")
+MAX_FAILURES = 10  # failed runs whose messages are printed
 Cell = tuple[str, str, str]  # preset, model, data set
 
 
@@ -30,6 +32,7 @@ class CellState:
     steps_done: float = 0.0  # by the runs that are running
     seconds: float = 0.0  # that these steps have taken
     finished_key: str = ""  # key of a finished run, whose record says how long a run takes
+    failed_keys: list[str] = field(default_factory=list)
 
 
 def report(
@@ -55,6 +58,7 @@ def report(
         text.append(f"{preset:7} {model:25} {dataset:15} {counts}  {time_left(results, cell_state)}")
     if not cell_states:
         text = [f"nothing was launched into {results} yet"]
+    text += describe_failures(results, [key for cell in cell_states.values() for key in cell.failed_keys])
     waiting = Counter(reason for job, reason in (queue or {}).items() if job in jobs and reason.startswith("pending"))
     text += [f"SLURM: {count} jobs {reason}" for reason, count in waiting.items()]
     if queue is None:
@@ -80,18 +84,10 @@ def overview(
         if launches.is_launcher_alive(path, launch, now):
             expected |= launch["cells"].keys()
         expected |= launches.pending_jobs(launch, name, queue).keys()
-    evaluations = records.read_evaluations(results)
-    samples = (
-        evaluations[evaluations["source"] == "prior"].groupby(["key", "protocol_id"], sort=False)["draw"].nunique()
-    )
-    measured = samples.groupby(level="key").max().to_dict()
-    evaluations = evaluations[["key", "preset", "model", "dataset", "status"]].drop_duplicates("key")
     status = {}
-    for key, preset, model, dataset, state in evaluations.itertuples(index=False):
-        requested.setdefault(key, ((preset, model, dataset), 0))
-        # Trained, but killed before all of its sample sets were scored.
-        is_incomplete = state == "done" and measured.get(key, 0) < draws.get(key, 0)
-        status[key] = "pending" if is_incomplete else state
+    for key, (cell_of_record, state) in recorded_states(results, draws).items():
+        requested.setdefault(key, (cell_of_record, 0))
+        status[key] = state
     cell_states: dict[Cell, CellState] = {}
     orphans = 0
     for key, (cell, steps) in requested.items():
@@ -110,7 +106,49 @@ def overview(
             cell_state.steps_left += 0 if key in status else steps
             orphans += key not in expected
         cell_state.states[state] += 1
+        cell_state.failed_keys += [key] if state == "failed" else []
     return cell_states, orphans
+
+
+def recorded_states(results: Path, draws: Mapping[str, int]) -> dict[str, tuple[Cell, str]]:
+    """Run key -> its cell and its state, for all runs that have a record.
+
+    Args:
+        results: results folder.
+        draws: run key -> number of sample sets that were requested; a run with fewer is pending.
+    """
+    evaluations = records.read_evaluations(results)
+    samples = (
+        evaluations[evaluations["source"] == "prior"].groupby(["key", "protocol_id"], sort=False)["draw"].nunique()
+    )
+    measured = samples.groupby(level="key").max().to_dict()
+    evaluations = evaluations[["key", "preset", "model", "dataset", "status"]].drop_duplicates("key")
+    states = {}
+    for key, preset, model, dataset, state in evaluations.itertuples(index=False):
+        # Trained, but killed before all of its sample sets were scored.
+        is_incomplete = state == "done" and measured.get(key, 0) < draws.get(key, 0)
+        states[key] = (preset, model, dataset), "pending" if is_incomplete else state
+    return states
+
+
+def unfinished_cells(results: Path, launches_of_command: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Run key -> what the launch file says of the run, for the launched runs that failed or have no complete record."""
+    cells = {key: cell for launch in launches_of_command for key, cell in launch["cells"].items()}
+    draws = {key: cell.get("draws", 0) for key, cell in cells.items()}
+    states = recorded_states(results, draws)
+    return {key: cell for key, cell in cells.items() if states.get(key, ((), "pending"))[1] in ("pending", "failed")}
+
+
+def describe_failures(results: Path, keys: Sequence[str]) -> list[str]:
+    """One line for each of the first failed runs: what failed, and where its traceback is."""
+    lines = []
+    for key in keys[:MAX_FAILURES]:
+        record = records.find(results, key)
+        if record is not None:
+            run = f"{record['model']} on {record['dataset']}, seed {record['seed']}"
+            lines.append(f"failed: {run}: {record['error']['message']}; traceback: {failure_log(results, key)}")
+    more = len(keys) - MAX_FAILURES
+    return [*lines, f"{more} more failed runs are in {results / 'records'}"] if more > 0 else lines
 
 
 def time_left(results: Path, cell_state: CellState) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.data.datasets import ImageFolder
+from benchmarks.data.paths import data_root
 from benchmarks.evaluation.learning_curve import LearningCurve
 from benchmarks.evaluation.names import DIAGNOSTICS
 from benchmarks.evaluation.protocol import BASE_VARIANT, MAX_IMAGES
@@ -80,9 +81,9 @@ class Job:
         """A message without this machine's paths, as records are shared."""
         folder = self.dataset.path if isinstance(self.dataset, ImageFolder) else None
         code = Path(self.code) if self.code else None
+        root = data_root(self.data_root)
         # The code's folder comes late: it may contain the others.
-        places = {"<results>": self.results, "<data root>": self.data_root, "<folder>": folder, "<code>": code,
-                  "~": Path.home()}  # fmt: skip
+        places = {"<results>": self.results, "<data root>": root, "<folder>": folder, "<code>": code, "~": Path.home()}
         for name, path in places.items():
             for form in {str(path), str(path.absolute())} if path is not None else ():
                 text = text.replace(form, name) if len(form) > 1 else text

@@ -67,6 +67,19 @@ def log_attempt(folder: Path, event: str) -> None:
         )
 
 
+def log_failure(folder: Path, error: str) -> None:
+    """Add a traceback, or how a process ended, to log.txt."""
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        append_line(folder / "log.txt", f"failed:\n{error.strip()}")
+
+
+def failure_log(results: Path, key: str) -> Path:
+    """The file with the traceback of a failed run: its log, or its record where no log was kept."""
+    log = results / "runs" / key / "log.txt"
+    return log if log.is_file() else results / "records" / f"{key}.json"
+
+
 def append_line(path: Path, line: str) -> None:
     """Add a line to a text file."""
     with path.open("a", encoding="utf-8") as file:

@@ -11,6 +11,7 @@ import zoo
 from benchmarks.data.datasets import Dataset, load_cached
 from benchmarks.experiments import provenance, records
 from benchmarks.experiments.job import Job
+from benchmarks.experiments.log import log_failure
 from benchmarks.experiments.process import process_identity
 from benchmarks.experiments.trial import Trial
 
@@ -72,6 +73,7 @@ def record_failure(job: Job, error: str) -> dict[str, Any]:
         job: the job.
         error: a traceback, or how the process ended; its last line becomes the record's message.
     """
+    log_failure(job.run_folder, error)
     data = load_cached(job.dataset, job.data_root)  # before the record is read: it may take seconds
     record = records.find(job.results, job.trial.key)
     if record is not None and record["status"] == "done":

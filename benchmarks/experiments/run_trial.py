@@ -34,7 +34,7 @@ from benchmarks.experiments.job import (
     needs_learning_curve,
     requested_evaluations,
 )
-from benchmarks.experiments.log import RunLog, log_attempt
+from benchmarks.experiments.log import RunLog, log_attempt, log_failure
 from benchmarks.experiments.new_record import new_record, utc_now, write_final_record
 from benchmarks.experiments.restart import begin_forced_run, end_forced_run, is_forced
 from benchmarks.experiments.shutdown import graceful_shutdown
@@ -129,6 +129,7 @@ def errors_in_record(job: Job, record: dict[str, Any]) -> Iterator[None]:
         record["status"] = "diverged"
         record["error"] = {"stage": "sampling", "epoch": None, "part": "samples", "message": str(reason)}
     except Exception as reason:
+        log_failure(job.run_folder, traceback.format_exc())
         record["status"] = "failed"
         record["error"] = {
             "message": job.without_paths(f"{type(reason).__name__}: {reason}"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import zoo
 from benchmarks import protocols
-from benchmarks.data.datasets import Dataset
+from benchmarks.data.datasets import Dataset, DatasetSpec
 from benchmarks.data.fingerprint import digest
 from benchmarks.presets import PRESETS
 from benchmarks.protocols import Protocol
@@ -58,22 +58,38 @@ class Trial:
         Raises:
             ValueError: unknown model or preset, or no protocol for them; see `protocols.protocol`.
         """
-        entry = zoo.entry(model)
+        return cls.for_images(
+            model, data.name, data.row, data.spec, len(data.train), data.train.fingerprint, preset, seed, precision
+        )
+
+    @classmethod
+    def for_images(
+        cls,
+        model: str,
+        dataset: str,
+        row: str,
+        spec: DatasetSpec,
+        available: int,
+        fingerprint: str,
+        preset: str,
+        seed: int,
+        precision: str,
+    ) -> Trial:
+        """The trial of one cell and seed, from a description of the training split; raises as `for_cell` does."""
         cap = PRESETS[preset].images if preset in PRESETS else None
-        n = min(len(data.train), cap or len(data.train))
-        protocol = protocols.protocol(model, data.row, preset, n)
+        n = min(available, cap or available)
         return cls(
             model=model,
-            revision=entry.revision,
-            dataset=data.name,
-            protocol_row=protocols.row(model, data.row),
+            revision=zoo.entry(model).revision,
+            dataset=dataset,
+            protocol_row=protocols.row(model, row),
             preset=preset,
-            protocol=protocol.resolve(model),
-            image_shape=data.spec.shape,
-            nz=data.spec.nz,
-            k=data.spec.k,
+            protocol=protocols.protocol(model, row, preset, n).resolve(model),
+            image_shape=spec.shape,
+            nz=spec.nz,
+            k=spec.k,
             images=n,
-            train_fingerprint=data.train.fingerprint,
+            train_fingerprint=fingerprint,
             seed=seed,
             precision=precision,
         )

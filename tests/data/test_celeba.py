@@ -53,7 +53,7 @@ def test_missing_celeba_images_are_counted_and_the_first_is_named(tmp_path):
 def test_celeba_images_of_another_size_are_rejected(tmp_path):
     write_image(write_celeba(tmp_path) / "000002.jpg", size=(128, 128), mode="RGB")
     with pytest.raises(
-        DataError, match=r"<data root>/celeba/img_align_celeba/000002.jpg is 128x128 \(width x height\), but .* 178x218"
+        DataError, match=rf"{tmp_path}/celeba/img_align_celeba/000002.jpg is 128x128 \(width x height\), but .* 178x218"
     ):
         datasets.load("celeba", tmp_path)
 

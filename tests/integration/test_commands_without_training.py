@@ -31,6 +31,52 @@ def test_dry_run_shows_the_plan_and_starts_nothing(capsys, tmp_path):
         assert text in out
 
 
+def test_a_dry_run_needs_neither_data_nor_weights_nor_a_gpu(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    (tmp_path / "data").mkdir()
+    words = ["--dry-run", "--data-root", "data", "--precision", "tf32", "--results", str(tmp_path / "out")]
+    assert main(["table1", *words]) == 0
+    out = capsys.readouterr().out
+    missing = [line for line in out.splitlines() if line.startswith("missing: ")]
+    expected = [] if torch.cuda.is_available() else ["--precision tf32 needs a GPU"]
+    expected += [f"the data set {name} is not in {tmp_path}/data" for name in ("mnist", "fashion", "cifar10", "celeba")]
+    expected += ["no Inception weights in", "glf-perceptual needs vgg16"]
+    assert len(missing) == len(expected)
+    assert all(line.startswith(f"missing: {text}") for line, text in zip(missing, expected, strict=True))
+    assert "states of the runs on mnist, fashion, cifar10, celeba unknown, because the data is missing" in out
+    assert "glf on celeba: 162,770 images" in out
+    assert "│ glf                │ mnist    │ 10 unknown │ 23,400     │ at most 10 │" in out
+    assert "at most 320 runs whose states are unknown: " in out
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_knows_the_states_of_the_runs_whose_data_is_here(capsys, tmp_path):
+    (tmp_path / "data").mkdir()
+    words = ["--preset", "demo", "--on", "digits,mnist", "--only", "glf", "--data-root", "data"]
+    assert main(["table1", *words, "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "│ glf   │ digits   │ 3 pending │" in out
+    assert "│ glf   │ mnist    │ 3 unknown │" in out
+    assert "3 runs to do, at most 3 more whose states are unknown: " in out
+
+
+def test_a_dry_run_of_all_names_what_is_missing_once(capsys, tmp_path):
+    (tmp_path / "data").mkdir()
+    words = ["--preset", "demo", "--on", "mnist,celeba-hq", "--only", "glf", "--data-root", "data"]
+    assert main(["table1", *words, "--features", "pixels", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "glf on celeba-hq: 27,000 images" in out
+    assert main(["all", "--preset", "demo", "--on", "mnist", "--only", "glf", "--data-root", "data", "--dry-run"]) == 0
+    assert capsys.readouterr().out.count("the data set mnist is not in") == 1
+
+
+def test_a_typo_in_a_dry_run_is_an_error(capsys, tmp_path):
+    assert main(["table1", "--only", "glff", "--dry-run"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == 1
+
+
 @pytest.mark.parametrize("what", ["list", "protocols"])
 def test_lists_name_every_model(capsys, what):
     import zoo

@@ -3,15 +3,18 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from finished_run import COMMAND
 from PIL import Image
+from short_demo import SHORT_DEMO
 from sklearn.datasets import load_digits
 
 from benchmarks.experiments import records
+from benchmarks.presets import PRESETS
 from benchmarks.run import main
 
 pytestmark = pytest.mark.usefixtures("empty_home", "short_demo")
@@ -183,6 +186,62 @@ def test_status_and_retry_of_a_launch(finished_run, tmp_path, capsys):
     capsys.readouterr()
     assert main(["retry", *command[1:]]) == 0
     assert "nothing to retry" in capsys.readouterr().out
+
+
+def test_retry_leaves_finished_launches_alone_if_settings_have_changed(finished_run, tmp_path, monkeypatch, capsys):
+    """Other settings make other keys; the launched runs are still done."""
+    out = shutil.copytree(finished_run, tmp_path / "out")
+    monkeypatch.setitem(PRESETS, "demo", replace(SHORT_DEMO, steps=20))
+    assert main(["retry", "--results", str(out)]) == 0
+    assert capsys.readouterr().out == "nothing to retry: every run that was launched is done\n"
+    assert len([*(out / "records").iterdir()]) == 1
+    next((out / "records").iterdir()).unlink()
+    assert main(["retry", "--dry-run", "--results", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert re.match(r"retry table1, launched \d{4}-\d\d-\d\d \d\d:\d\d: 1 pending\n", printed)
+    assert "1 runs to do" in printed
+
+
+def test_retry_leaves_a_finished_force_alone_if_its_run_folder_was_removed(finished_run, tmp_path, capsys):
+    out = shutil.copytree(finished_run, tmp_path / "out")
+    assert main([*COMMAND, "--force", "--results", str(out)]) == 0
+    shutil.rmtree(out / "runs")
+    capsys.readouterr()
+    assert main(["retry", "--results", str(out)]) == 0
+    assert "nothing to retry" in capsys.readouterr().out
+    assert not (out / "runs").exists()
+
+
+def test_retry_of_a_finished_launch_needs_no_data(finished_run, tmp_path, capsys):
+    out = shutil.copytree(finished_run, tmp_path / "out")
+    (path,) = (out / "jobs").glob("*.launch")
+    launch = json.loads(path.read_text())
+    launch["command"]["options"]["data_root"] = str(tmp_path / "removed")
+    path.write_text(json.dumps(launch))
+    assert main(["retry", "--results", str(out)]) == 0
+    printed = capsys.readouterr()
+    assert "nothing to retry" in printed.out
+    assert printed.err == ""
+
+
+def test_every_message_about_a_failed_run_names_its_traceback(finished_run, tmp_path, capsys):
+    out = shutil.copytree(finished_run, tmp_path / "out")
+    (run,) = (out / "runs").iterdir()
+    shutil.rmtree(run)
+    (run / "samples.png").mkdir(parents=True)  # a picture cannot be written there
+    next((out / "records").iterdir()).unlink()
+    assert main([*COMMAND, "--results", str(out)]) == 1
+    where = f"; traceback: {run / 'log.txt'}"
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.endswith(where)]
+    assert lines[0].startswith("[1/1 ")
+    assert lines[1].startswith("failed: rae-gmm on digits, seed 0: ")
+    assert "Traceback (most recent call last)" in (run / "log.txt").read_text()
+    assert main(["status", "--results", str(out)]) == 0
+    status = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("failed: rae-gmm on digits, seed 0: ") and line.endswith(where) for line in status)
+    shutil.rmtree(out / "runs")
+    assert main(["status", "--results", str(out)]) == 0
+    assert f"; traceback: {out / 'records' / run.name}.json" in capsys.readouterr().out
 
 
 def test_a_folder_of_images(tmp_path, capsys):

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import torch
 
 from benchmarks.run import main
 
@@ -72,9 +73,14 @@ ERRORS = {
     ("table1", "--on", "folder:/none"): r"needs --name NAME and --like LIKE",
     ("table1", "--on", "folder:/none", "--name", "a", "--like", "mnist"): r"/none",
     ("table1", "--on", "folder:/none", "--name", "mnist", "--like", "mnist"): r"belongs to a published data set",
-    ("table1", "--on", "mnist"): r"MNIST/raw/train-images-idx3-ubyte is missing. Get it: .*fetch mnist",
+    ("table1", "--on", "mnist"): (
+        r"the data set mnist is not in /.*: MNIST/raw/train-images-idx3-ubyte and 3 more are missing. "
+        r"Get it: .*fetch mnist"
+    ),
     ("table1", "--only", "vae", "--on", "celeba-hq"): r"no protocol for 'vae' on 'celeba-hq'\. Data sets with one: ",
-    ("table1", "--features", "pixels", "--on", "celeba"): r"celeba/img_align_celeba is missing",
+    ("table1", "--features", "pixels", "--on", "celeba"): (
+        r"the data set celeba is not in /.*: celeba/list_eval_partition.txt and 1 more are missing"
+    ),
     ("fetch", "imagenet"): r"cannot fetch 'imagenet'. Known: mnist, fashion, cifar10, celeba, inception, vgg16",
     ("fetch",): r"nothing to fetch. Known: mnist",
     ("status", "--seeds", "1"): r"status takes no --seeds",
@@ -135,3 +141,39 @@ def test_options_that_a_command_does_not_use_are_errors(capsys, tmp_path):
 def test_the_papers_budget_needs_yes(capsys, tmp_path):
     lines = errors_of(capsys, tmp_path, "table1", "--on", "digits", "--features", "classifier", "--only", "glf")
     assert lines == ["error: 10 runs at the paper's budget: say --yes to start them"]
+
+
+def test_errors_of_the_command_are_reported_without_missing_data_and_weights(capsys, tmp_path):
+    (line,) = errors_of(capsys, tmp_path, "table1", "--only", "glff")
+    assert "unknown model 'glff'" in line
+    lines = errors_of(capsys, tmp_path, "table1", "--on", "minst,cifar10", "--seeds", "0", "--format", "pdf")
+    assert len(lines) == 3
+    assert not any("cifar10 is not in" in line for line in lines)
+    lines = errors_of(capsys, tmp_path, "all", "--only", "glff")
+    assert len(lines) == 1
+
+
+def test_missing_data_is_one_message_for_each_data_set_with_the_folder_and_the_fix(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    root = tmp_path / "my data"
+    root.mkdir()
+    lines = errors_of(capsys, tmp_path, "table1", "--only", "glf", "--data-root", "my data")
+    assert len(lines) == 5
+    for name, line in zip(("mnist", "fashion", "cifar10", "celeba"), lines, strict=False):
+        assert line.startswith(f"error: the data set {name} is not in {root}: ")
+        assert f"Get it: python -m benchmarks.run fetch {name} --data-root '{root}'; or" in line
+    assert lines[4].startswith(f"error: no Inception weights in {tmp_path}/hub/checkpoints/")
+
+
+def test_a_gpu_that_is_not_here_is_reported_after_the_errors_of_the_command(capsys, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    lines = errors_of(capsys, tmp_path, "table1", "--preset", "demo", "--precision", "tf32", "--only", "glff")
+    assert "unknown model 'glff'" in lines[0]
+    assert lines[1:] == ["error: --precision tf32 needs a GPU"]
+
+
+def test_the_papers_budget_is_asked_for_with_an_estimate_of_the_time(capsys, tmp_path):
+    assert main(["table1", "--on", "digits", "--features", "classifier", "--only", "glf"]) == 2
+    assert re.search(r"10 runs to do: (about .* of training .*; measured on |no estimate of the time)",
+                     capsys.readouterr().out)  # fmt: skip

@@ -7,7 +7,7 @@ A distance is called `fid` only with the Inception weights of 2015-12-05.  Other
 
 from benchmarks.evaluation.extractors.base import Extractor, check_images
 from benchmarks.evaluation.extractors.external import make_external_extractor
-from benchmarks.evaluation.extractors.inception import InceptionExtractor
+from benchmarks.evaluation.extractors.inception import InceptionExtractor, MissingWeights
 from benchmarks.evaluation.extractors.registry import FEATURES, make_extractor
 from benchmarks.evaluation.extractors.simple import ClassifierExtractor, PixelExtractor
 
@@ -16,6 +16,7 @@ __all__ = [
     "ClassifierExtractor",
     "Extractor",
     "InceptionExtractor",
+    "MissingWeights",
     "PixelExtractor",
     "check_images",
     "make_external_extractor",

@@ -27,6 +27,10 @@ def _resize_to_299(mode: str, antialias: bool) -> Callable[[Tensor], Tensor]:
     return transform
 
 
+class MissingWeights(ValueError):
+    """The published weights of an extractor are not on this machine."""
+
+
 class InceptionExtractor(Extractor):
     """The pool3 features of FID, 2048 wide, by pytorch-fid's network with its batch norms folded.
 
@@ -49,8 +53,9 @@ class InceptionExtractor(Extractor):
     def __init__(self, device: torch.device, path: Path | None = None):
         file = inception_weights_path() if path is None else path
         if not file.is_file():
-            message = missing_inception_message() if path is None else f"there is no file of Inception weights {path}"
-            raise ValueError(message)
+            if path is None:
+                raise MissingWeights(missing_inception_message())
+            raise ValueError(f"there is no file of Inception weights {path}")
         self.weights = file_sha256(file)
         self.device = device
         if device.type == "cuda":
@@ -111,8 +116,8 @@ def inception_weights_path() -> Path:
 def missing_inception_message() -> str:
     """What to do if there are no Inception weights."""
     return (
-        f"the Inception weights {inception_weights_path().name} are not in torch hub's cache: {FETCH_COMMAND}, "
-        f"name a file by --features inception:PATH, or choose --features classifier"
+        f"no Inception weights in {inception_weights_path().absolute()}. Get them: {FETCH_COMMAND}; or name a file by "
+        f"--features inception:PATH, or choose --features classifier"
     )
 
 
