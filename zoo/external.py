@@ -46,9 +46,9 @@ def import_external(name: str, registry: Mapping[str, Entry], like: str = "", fo
     if not isinstance(model_class, type):
         raise ValueError(f"{name} is not a class: it is of type {type(model_class).__name__}")
     if not issubclass(model_class, LatentModel):
-        raise ValueError(f"{name} is not a subclass of zoo.LatentModel (zoo/README.md)")
+        raise ValueError(f"{name} is not a subclass of zoo.LatentModel (docs/extending.md)")
     if missing_methods := sorted(model_class.__abstractmethods__):
-        raise ValueError(f"{name} must define {' and '.join(missing_methods)} (zoo/README.md)")
+        raise ValueError(f"{name} must define {' and '.join(missing_methods)} (docs/extending.md)")
     if not isinstance(getattr(model_class, "protocols", {}), Mapping):
         raise ValueError(f"{name}: its attribute protocols must map data sets to benchmarks.protocols.Protocol")
     try:

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 import zoo
+from benchmarks.cli.options import OPTIONS
 from benchmarks.data import datasets, download
 from benchmarks.presets import PRESETS
 from benchmarks.protocols import Schedule
@@ -30,7 +31,15 @@ PAGES = {
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 }
 ALL = "\n".join(PAGES.values())
-CODE = re.findall(r"```python\n(.*?)```", README, re.S)
+
+
+def python_code(page):
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.S)
+
+
+(README_MODEL,) = python_code("README.md")
+EXAMPLE_MODEL = python_code("docs/extending.md")[0]
+SNIPPET = python_code("docs/results.md")[0]
 # faults/ is no table's: what it holds is benchmarks.perf.faults' own
 MEASURED = sorted(path for path in (ROOT / "results" / "measured").iterdir() if (path / "records").is_dir())
 
@@ -105,6 +114,29 @@ def test_linked_files_exist(page):
     assert not [link for link in links if link not in headings and not (page.parent / link).exists()]
 
 
+def test_the_readme_has_at_most_150_lines():
+    assert len(README.splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_mentioned_options_exist(page):
+    """Options of commands, of pip, tox and git, and of the package's other programs."""
+    if page.name == "changes.md":
+        return  # names what is gone
+    others = {"--no-recurse-submodules", "--wheel", "--out", "--rounds", "--steps", "--scaling", "--gpu", "--models", "--loops",
+              "--processes", "--check", "--help", "--version"}  # fmt: skip
+    named = {*re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGES[page])}
+    assert named <= {f"--{name}" for name in OPTIONS} | others
+
+
+def test_every_page_is_linked_from_another():
+    for page in PAGES:
+        linked = any(
+            f"{page.name})" in text or f"{page.name}#" in text for other, text in PAGES.items() if other != page
+        )
+        assert linked or page.name == "README.md", page.name
+
+
 def test_mentioned_files_exist():
     files = re.findall(r"`((?:zoo|benchmarks|slurm|docs|tests)/[\w/]+\.\w+)`", ALL)
     assert len(files) > 8
@@ -112,7 +144,8 @@ def test_mentioned_files_exist():
 
 
 def test_presets_are_those_of_the_code():
-    rows = {cells[1].strip("` "): cells for line in README.splitlines() if (cells := line.split("|"))[1:2]
+    page = PAGES[ROOT / "docs" / "getting-started.md"]
+    rows = {cells[1].strip("` "): cells for line in page.splitlines() if (cells := line.split("|"))[1:2]
             and cells[1].strip("` ") in PRESETS}  # fmt: skip
     assert [*rows] == [*PRESETS]
     for name, preset in PRESETS.items():
@@ -124,7 +157,7 @@ def test_presets_are_those_of_the_code():
 
 
 def commands():
-    return sorted(set(re.findall(r"python -m benchmarks\.run ([^`\n]+?)(?=`|$)", ALL, re.M)))
+    return sorted(set(re.findall(r"(?:python -m benchmarks\.run|ae-bench) ([a-z][^`\n]*?)(?=`| --help|$)", ALL, re.M)))
 
 
 @pytest.fixture(scope="module")
@@ -141,8 +174,10 @@ def test_commands_are_understood(command, tmp_path, capsys, monkeypatch, letters
     """As dry runs, beside the model that the reader is to write: all that may be wrong is data that is not here."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "gaussian_ae.py").write_text(CODE[0], encoding="utf-8")
-    (tmp_path / "my_file.py").write_text(CODE[0].replace("GaussianAE", "MyModel"), encoding="utf-8")
+    (tmp_path / "gaussian_ae.py").write_text(EXAMPLE_MODEL, encoding="utf-8")
+    (tmp_path / "my_file.py").write_text(README_MODEL, encoding="utf-8")
+    (extractor,) = (code for code in python_code("docs/extending.md") if "(Extractor)" in code)
+    (tmp_path / "my_features.py").write_text(extractor, encoding="utf-8")
     monkeypatch.delenv("AE_BENCH_DATA", raising=False)
     words = [word.replace("PATH", str(letters)) for word in shlex.split(command) if word != "--yes"]
     if words[0] == "fetch":
@@ -168,12 +203,13 @@ def test_the_table_of_all_models_is_that_of_the_tidy_files():
     assert grid(body)[2:] == rows
 
 
-def test_the_examples_model_trains_and_samples():
-    """The code as printed."""
-    scope = {"__name__": "gaussian_ae"}
-    exec(CODE[0], scope)
+@pytest.mark.parametrize(("code", "name"), [(README_MODEL, "MyModel"), (EXAMPLE_MODEL, "GaussianAE")])
+def test_printed_models_train_and_sample(code, name):
+    """The code as printed; both fit one Gaussian to the latents."""
+    scope = {"__name__": "printed_model"}
+    exec(code, scope)
     x = datasets.load("digits", None).train.canonical(256).images
-    model = scope["GaussianAE"]((1, 8, 8), 8)
+    model = scope[name]((1, 8, 8), 8)
     with pytest.raises(zoo.NotFitted):
         model.sample(1, seed=0)
     rows = [e.row for e in train(model, x, {"train": Schedule(20, 64, 1e-3)})]
@@ -186,7 +222,7 @@ def test_the_examples_model_trains_and_samples():
 @pytest.mark.slow
 def test_the_example_works_word_for_word(tmp_path):
     """One file in the current folder and the README's command, in a process of its own."""
-    (tmp_path / "gaussian_ae.py").write_text(CODE[0], encoding="utf-8")
+    (tmp_path / "gaussian_ae.py").write_text(EXAMPLE_MODEL, encoding="utf-8")
     (command,) = (c for c in commands() if "gaussian_ae" in c)
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.run", *shlex.split(command)], cwd=tmp_path, capture_output=True, text=True,
@@ -207,7 +243,7 @@ def test_the_snippet_loads_kept_weights(tmp_path, monkeypatch):
     zoo.save(zoo.build("glf", image_shape=(1, 8, 8), nz=8, k=8), tmp_path / "results/local/runs/key/weights.pt")
     monkeypatch.chdir(tmp_path)
     scope = {}
-    exec(CODE[1], scope)
+    exec(SNIPPET, scope)
     assert scope["images"].shape == (64, 1, 8, 8)
     assert scope["lines"].shape == (8, 8, 1, 8, 8)
 

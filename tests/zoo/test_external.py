@@ -36,7 +36,7 @@ MISTAKES = {
     "nowhere_at_all:Model": "nowhere_at_all:Model: No module named 'nowhere_at_all'; it must be in the current folder",
     "M:Absent": "has no attribute 'Absent'",
     "M:function": "is not a class: it is of type function",
-    "M:Nothing": r"is not a subclass of zoo.LatentModel \(zoo/README.md\)",
+    "M:Nothing": r"is not a subclass of zoo.LatentModel \(docs/extending.md\)",
     "M:Lonely": "must define stages",
     "M:Vague": "its hyper-parameter weight needs a default that is a number",
     "M:Refusing": r"does not work on images of \(1, 8, 8\): RuntimeError: not today",
