@@ -69,7 +69,7 @@ def test_the_library_gets_its_loader_back(random_inception, monkeypatch):
 
 
 def test_missing_inception_weights_say_how_to_get_them(hub):
-    with pytest.raises(ValueError, match=r"pt_inception-2015-12-05-6726825d\.pth .*run fetch inception"):
+    with pytest.raises(ValueError, match=r"pt_inception-2015-12-05-6726825d\.pth\. .*run fetch inception"):
         features.make_extractor("inception", "mnist", (1, 28, 28), CPU)
 
 
