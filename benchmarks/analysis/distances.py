@@ -5,6 +5,7 @@ Distances under two metric protocols are never compared.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -45,7 +46,7 @@ class Sample:
     @property
     def mean(self) -> float:
         """Mean over runs."""
-        return float(self.values.mean())
+        return float(self.values.mean()) if len(self.values) else math.nan
 
 
 EMPTY_SAMPLE = Sample(np.array([]), ())

@@ -46,7 +46,7 @@ def test_every_option_belongs_to_a_command():
 
 
 def test_the_options_that_plan_runs_are_those_of_the_command_line():
-    requested = {"force", "dry-run", "no-wait", "yes"}  # how a command runs, not what it plans
+    requested = {"force", "dry-run", "existing", "no-wait", "yes"}  # how a command runs, not what it plans
     assert {options.parameter(name) for name in {*TABLE_OPTIONS} - requested} == {
         field.name for field in dataclasses.fields(Options)
     }

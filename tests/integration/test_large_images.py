@@ -60,7 +60,7 @@ def test_a_size_that_no_network_has_is_reported_before_training(tmp_path, monkey
     words = ["table1", "--preset", "demo", "--only", "glf", "--on", f"folder:{tmp_path}", "--name", "own", "--like",
              "celeba-hq", "--features", "pixels"]  # fmt: skip
     assert main(words) == 2
-    assert "the next larger size that works is 256x256" in capsys.readouterr().err
+    assert "The next larger size that works is 256x256" in capsys.readouterr().err
     assert not (tmp_path / "results").exists()
 
 

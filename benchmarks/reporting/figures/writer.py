@@ -53,6 +53,12 @@ def figure_notes(
     return merge_notes(notes)
 
 
+def read_caption(path: Path) -> tuple[str, list[Note]]:
+    """The caption and the notes of a figure, from the file that `write_figure` wrote."""
+    caption, *lines = path.read_text(encoding="utf-8").strip().splitlines()
+    return caption, [Note(*line.removeprefix("- ").split(": ", 1)) for line in lines if line.startswith("- ")]
+
+
 def write_figure(
     name: str,
     evidence: Evidence,

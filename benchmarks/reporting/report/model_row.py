@@ -128,7 +128,7 @@ def model_row(
         value=f"{texts[''].value}{missing}" if texts else MISSING,
         is_in_preset=preset is None or model in preset.models,
         is_best=bool(cell and cell.is_best),
-        dots=dot_strip(dots, scale, model_color(model), f"{model_label(model)}: {len(dots)} trainings",
+        dots=dot_strip(dots, scale, model_color(model), f"{model_label(model)}: {len(dots)} runs",
                               cell.paper.mean if cell and cell.paper else None),
         published=texts["paper"].value if "paper" in texts else "",
         **_verdict_texts(cell, decimals),

@@ -54,5 +54,5 @@ def format_duration(seconds: float) -> str:
 
 
 def count_runs(n: int) -> str:
-    """A number of runs: "1 training", "2 trainings"."""
-    return f"{n} training{'s' * (n != 1)}"
+    """A number of runs: "1 run", "2 runs"."""
+    return f"{n} run{'s' * (n != 1)}"

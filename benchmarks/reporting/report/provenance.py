@@ -30,7 +30,7 @@ def section_title(evidence: Evidence, first_records: FirstRecords) -> str:
         n, size = _training_images(dataset, first_records)
         images = f" ({format_count(n)} images{size})" if n else ""
         labels.setdefault(budget, []).append(dataset_label(dataset) + images)
-    return "; ".join(f"{', '.join(names)}, {budget}" for budget, names in labels.items()) or "no trainings"
+    return "; ".join(f"{', '.join(names)}, {budget}" for budget, names in labels.items()) or "no runs"
 
 
 def _training_images(dataset: str, first_records: FirstRecords) -> tuple[int | None, str]:
@@ -44,10 +44,15 @@ def _training_images(dataset: str, first_records: FirstRecords) -> tuple[int | N
     return None, ""
 
 
-def section_summary(evidence: Evidence, first_records: FirstRecords) -> str:
-    """One sentence: how many runs each model has, and what differs from the paper's setting."""
+def runs_per_model(evidence: Evidence) -> str:
+    """How many runs each model has: "3 runs", or "1 to 3 runs"."""
     counts = sorted({len(keys) for keys in evidence.cells.values()})
     each = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))) if counts else "0"
+    return f"{each} run{'s' * (each != '1')}"
+
+
+def setting_difference(evidence: Evidence, first_records: FirstRecords) -> str:
+    """What differs from the paper's setting, as half a sentence."""
     preset = PRESETS.get(evidence.preset)
     has_own_schedules = any(_own_settings(evidence, *cell, record) for cell, record in first_records.items())
     differs = {
@@ -57,8 +62,7 @@ def section_summary(evidence: Evidence, first_records: FirstRecords) -> str:
         "budget": not all(matches_paper(evidence, dataset) for dataset in evidence.datasets),
     }
     names = [name for name, is_different in differs.items() if is_different]
-    setting = f"not the paper’s: {', '.join(names)}" if names else "data, schedules, metric and budget are the paper’s"
-    return f"{each} training{'s' * (each != '1')} of each model; {setting}"
+    return f"not the paper’s: {', '.join(names)}" if names else "data, schedules, metric and budget are the paper’s"
 
 
 def budget_description(evidence: Evidence) -> str:
@@ -85,7 +89,7 @@ def provenance_rows(evidence: Evidence, first_records: FirstRecords) -> list[tup
     ended = ", ".join(f"{n} {status}" for status, n in evidence.runs["status"].value_counts().items())
     rows = [("data", _describe_data(dataset, first_records)) for dataset in evidence.datasets]
     cells = f"{len(evidence.cells)} models" if len(evidence.datasets) == 1 else f"{len(evidence.cells)} cells"
-    rows.append(("trainings", f"{len(evidence.runs)}, of {cells}: {ended}"))
+    rows.append(("runs", f"{len(evidence.runs)}, of {cells}: {ended}"))
     rows += [("schedules", _describe_schedules(evidence, dataset, first_records)) for dataset in evidence.datasets]
     labels: dict[str, list[str]] = {}
     for dataset, (metric, _) in evidence.distances.protocols.items():

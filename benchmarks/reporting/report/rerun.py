@@ -58,11 +58,11 @@ def rerun_command(evidence: Evidence, model: str, dataset: str, results: str) ->
     seeds_note = missing_note = missing_command = ""
     if keys and seeds != [*range(n_runs)]:
         listed = ", ".join(map(str, seeds[:10])) + (", …" if len(seeds) > 10 else "")
-        seeds_note = f"The seeds of the trainings here are {listed}; the command makes seeds 0 to {n_runs - 1}."
+        seeds_note = f"These runs have the seeds {listed}; the command makes seeds 0 to {n_runs - 1}."
     if n_missing:
         missing_note = (
-            f"The preset wants {count_runs(preset_seeds)} of it; this command, in the folder of these records, "
-            f"adds the other {n_missing}:"
+            f"The preset has {count_runs(preset_seeds)} of it. This command adds the other {n_missing} to "
+            f"these records:"
         )
         missing_command = training_command(evidence, "table1", [model], dataset, preset_seeds, results)
     return RerunCommand(
@@ -96,7 +96,7 @@ def run_duration(evidence: Evidence, seconds: pd.Series[float]) -> str:
     devices = " or ".join(sorted({str(d) for d in evidence.runs.loc[[*seconds.index], "device"] if pd.notna(d)}))
     shortest, longest = format_duration(seconds.min()), format_duration(seconds.max())
     span = shortest if shortest == longest else f"{shortest} to {longest}"
-    return f"{span} in the epochs of each training{f', on {devices}' if devices else ''}; measuring comes on top"
+    return f"{span} of training per run{f', on {devices}' if devices else ''}; evaluation is not included"
 
 
 def count_commits(evidence: Evidence) -> Counter[str]:

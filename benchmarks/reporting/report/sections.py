@@ -17,7 +17,7 @@ from benchmarks.evaluation.protocol import VARIANTS
 from benchmarks.execution.requirements import Grid
 from benchmarks.experiments import records
 from benchmarks.reporting import speed_records
-from benchmarks.reporting.figures.writer import write_figure
+from benchmarks.reporting.figures.writer import read_caption, write_figure
 from benchmarks.reporting.registry import FIGURES, TABLES
 from benchmarks.reporting.report.claim_summary import ClaimSummary, summarize_claim
 from benchmarks.reporting.report.dataset_section import (
@@ -32,12 +32,13 @@ from benchmarks.reporting.report.provenance import (
     budget_description,
     provenance_rows,
     recorded_stages,
-    section_summary,
+    runs_per_model,
     section_title,
+    setting_difference,
 )
 from benchmarks.reporting.report.rerun import count_commits, display_path
 from benchmarks.reporting.tables import build_table
-from benchmarks.reporting.tables.table import MISSING, Table
+from benchmarks.reporting.tables.table import MISSING, Note, Table
 
 OTHER_TABLES = ("table2", "table4", "criteria", "latents", "table6", "table5", "sensitivity")  # besides Table 1
 # Tables that do not have all models -> their models
@@ -48,10 +49,10 @@ MODELS_OF_TABLE: dict[str, Callable[[Evidence], Container[str]]] = {
 }
 # The page prints two different NLLs: number of a claim or name of a table -> which of them it prints
 NLL_NOTES: dict[int | str, str] = {
-    11: "This NLL is of training images’ latents, in the last epoch of training, as in the curves; that of the table "
-        "“Latents” is of test images’, after training.",
-    "latents": "This NLL is of test images’ latents, after training; that of the curves and of claim 11 is of training "
-               "images’, in each epoch.",
+    11: "This NLL is of the latents of training images, in the last epoch, as in the curves. The table of latents has "
+        "that of test images, after training.",
+    "latents": "This NLL is of the latents of test images, after training. The curves and claim 11 have that of "
+               "training images, in each epoch.",
 }  # fmt: skip
 
 
@@ -61,7 +62,8 @@ class PresetSection:
 
     Attributes:
         title: data sets, and whose budget.
-        summary: number of runs of each model, and what differs from the paper.
+        runs_per_model: number of runs of each model, as text.
+        difference: what differs from the paper, as text.
         provenance: data, runs, schedules, metric and budget, as names and values.
         budget: how long models were trained.
         has_paper_setting: whether any data set has the paper's budget and images.
@@ -72,13 +74,14 @@ class PresetSection:
         answer_counts: number of claims by answer.
         datasets: a section per data set.
         tables: tables besides Table 1.
-        figures: name, image as a data URI, and caption.
+        figures: name, image as a data URI, caption and notes.
         figure_files: the files of the figures.
     """
 
     preset: str
     title: str
-    summary: str
+    runs_per_model: str
+    difference: str
     provenance: list[tuple[str, str]]
     budget: str
     has_paper_setting: bool
@@ -89,7 +92,7 @@ class PresetSection:
     answer_counts: list[tuple[str, int]]
     datasets: list[DatasetSection]
     tables: list[Table]
-    figures: list[tuple[str, str, str]]
+    figures: list[tuple[str, str, str, list[Note]]]
     figure_files: list[Path]
 
     @property
@@ -123,7 +126,8 @@ def preset_section(evidence: Evidence, results: Path) -> PresetSection:
     return PresetSection(
         preset=evidence.preset,
         title=section_title(evidence, first_records),
-        summary=section_summary(evidence, first_records),
+        runs_per_model=runs_per_model(evidence),
+        difference=setting_difference(evidence, first_records),
         provenance=provenance_rows(evidence, first_records),
         budget=budget_description(evidence),
         has_paper_setting=any(matches_paper(evidence, dataset) for dataset in evidence.datasets),
@@ -137,10 +141,7 @@ def preset_section(evidence: Evidence, results: Path) -> PresetSection:
             for dataset in evidence.datasets
         ],
         tables=other_tables(evidence, frames, first_records),
-        figures=[
-            (name, data_uri(image), caption.read_text(encoding="utf-8").strip())
-            for name, (image, _, caption, *_) in figures
-        ],
+        figures=[(name, data_uri(image), *read_caption(caption)) for name, (image, _, caption, *_) in figures],
         figure_files=[path for _, paths in figures for path in paths],
     )
 

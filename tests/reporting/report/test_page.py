@@ -49,6 +49,25 @@ def test_every_claim_is_shown_with_its_answer_and_how_to_decide_it(demo_html):
     assert re.search(r"benchmarks\.run table1 --preset demo --on digits --only glf,vae-flow-prior --seeds 3", fifth)
 
 
+def test_the_first_screen_says_what_reproduces_at_which_budget_and_how_sure(demo_html):
+    """Before any table, for each preset; Table 1 comes before the claims."""
+    top = demo_html.split("<main>")[0]
+    for preset, statuses in (("demo", "15 done"), ("quick", "8 done, 1 diverged")):
+        answer = top.split(f"(preset {preset})")[1].split("</section>")[0]
+        terms = re.findall(r"<dt>([^<]+)</dt><dd>(.*?)</dd>", answer, re.S)
+        assert [name for name, _ in terms] == ["What reproduces", "At which budget", "How sure"]
+        assert re.search(r"\d+ not decidable here</strong> of the paper’s 18", terms[0][1])
+        assert "steps in each stage" in terms[1][1]
+        assert statuses in terms[2][1]
+        positions = [demo_html.index(f'id="{preset}-{part}"') for part in ("tables", "claims")]
+        assert positions == sorted(positions)
+
+
+def test_terms_are_explained_where_they_first_stand(demo_html):
+    for word in ("Fréchet distance", "metric protocol", "NLL", "FID"):
+        assert re.search(rf'<abbr title="[^"]+">{word}</abbr>', demo_html), word
+
+
 def test_every_number_has_its_runs_and_its_provenance(demo_results, demo_html):
     for key, rows in records.read_evaluations(demo_results).groupby("key"):
         assert f'title="{key}"' in demo_html
@@ -156,7 +175,7 @@ def test_a_reader_learns_how_to_run_it(demo_results, demo_html):
     box = demo_html.split("Run this yourself")[1].split("</details>")[0]
     assert "pip install -e ." in box
     assert "--seeds 3 --results results/again" in box
-    assert re.search(r"\([\d.]+ s to [\d.]+ s in the epochs of each training, on cpu: ", box)
+    assert re.search(r"\([\d.]+ s to [\d.]+ s of training per run, on cpu: ", box)
     assert f"python -m benchmarks.run report --results {demo_results.name}" in box
     commits = {str(commit)[:10] for commit in records.read_evaluations(demo_results)["commit"]}
     assert commits == {*re.findall(r"<code>([0-9a-f]{10})</code>", box)}

@@ -6,14 +6,15 @@ from report_pages import edit_records, report_html, results_folder, section_html
 
 
 def test_a_section_names_its_data_schedules_metric_and_budget(demo_html):
-    assert "Claims on digits (1,297 images of 8x8), a short budget of our own" in demo_html
+    assert "The paper’s claims, tested on digits (1,297 images of 8x8), a short budget of our own" in demo_html
     rows = section_html(demo_html, "demo-claims", "</dl>")
     for text in ("digits, not a data set of the paper’s: 1,297 training images of 8x8, 500 test images",
                  "15, of 5 models: 15 done", "digits: ours, shortened in proportion:",
                  "fd_classifier, a Fréchet distance, not the paper’s FID",
                  "at most 500 steps"):  # fmt: skip
         assert text in rows
-    assert "3 trainings of each model; not the paper’s: data, schedules, metric, budget" in demo_html
+    assert "Not the paper’s: data, schedules, metric, budget." in demo_html
+    assert "<dt>How sure</dt><dd>3 runs of each model; 15 done." in demo_html
     rows = section_html(demo_html, "quick-claims", "</dl>")
     assert "MNIST, one of the paper’s data sets: 60,000 training images of 28x28, of which 10,000 are used" in rows
     assert "MNIST: the paper’s, shortened in proportion" in rows
@@ -36,6 +37,6 @@ def test_measurement_details_are_of_the_protocol_that_is_compared(tmp_path):
                 evaluation["protocol_id"] = "another"
 
     edit_records(results, edit)
-    details = report_html(results).split("How it was measured")[1].split("</dl>")[0]
+    details = report_html(results).split("metric protocol</abbr></h4>")[1].split("</dl>")[0]
     assert "410e3ae690b3df8c" in details
     assert "classifier:digits" in details

@@ -29,8 +29,10 @@ def test_the_open_claims_are_counted_apart(digits_section):
 def test_the_two_nlls_of_the_page_are_distinguished(tmp_path):
     html = report_html(results_folder(tmp_path, "digits"))
     eleventh = html.split('id="paper-claim-11"')[1].split("</li>")[0]
-    assert "training images’ latents, in the last epoch" in eleventh
-    assert "of test images’ latents, after training" in html.split("<h3>Latents of test images")[1].split("<h3>")[0]
+    assert "of the latents of training images, in the last epoch" in eleventh
+    assert (
+        "of the latents of test images, after training" in html.split("<h3>Latents of test images")[1].split("<h3>")[0]
+    )
     assert "nats, of training images’ latents" in html.split('id="paper-digits"')[1]
 
 
