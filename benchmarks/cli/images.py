@@ -17,7 +17,7 @@ def draw(args: Namespace) -> int:
         UserErrors: there is no such run, or its weights were removed.
     """
     if len(args.names) != 2:
-        raise UserErrors([f"{args.command} takes MODEL DATASET, got {' '.join(args.names) or 'nothing'}"])
+        raise UserErrors([f"{args.command} needs a model and a data set, got {' '.join(args.names) or 'nothing'}"])
     from benchmarks.reporting import gallery
 
     model, dataset = args.names

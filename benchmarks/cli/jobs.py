@@ -56,12 +56,12 @@ def cancel(args: Namespace) -> int:
         jobs += [job for job in later["jobs"] if job not in launch["jobs"]]
         # Without an answer the job numbers may belong to others by now: they are not reported as cancelled.
         if jobs and (queue is None or not cancel_jobs(jobs)):
-            print(f"error: SLURM did not answer: its jobs {', '.join(jobs[:5])} may still run; cancel again where it "
+            print(f"error: SLURM did not answer, so jobs {', '.join(jobs[:5])} may still run; cancel again where it "
                   "answers", file=sys.stderr)  # fmt: skip
             code = FAILED
         where = f"{len(jobs)} SLURM jobs" if jobs else f"the launcher on {launch['owner']['host']}"
         print(f"cancelled: {where}, started {time.strftime('%Y-%m-%d %H:%M', time.localtime(launch['at']))}")
-    print("finished runs are kept; `retry` goes on with the rest" if count else "nothing is running")
+    print("finished runs are kept; `retry` runs the rest" if count else "nothing is running")
     return code
 
 

@@ -42,7 +42,8 @@ def refuse_to_replace(name: str, plan: Plan) -> None:
     if name not in FIGURES or plan.preset == "paper" or not path.is_file():
         return
     if "Preset paper" in path.read_text(encoding="utf-8"):
-        raise UserErrors([f"{path} is of preset paper: write that of preset {plan.preset} to another --results"])
+        message = f"{path} is of preset paper and is not replaced by preset {plan.preset}"
+        raise UserErrors([f"{message}. Choose another folder with --results DIR"])
 
 
 def write(name: str, plan: Plan, style: TableStyle, console: Console) -> int:

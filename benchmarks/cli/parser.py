@@ -125,10 +125,10 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         parser.exit()
     first = words[0]
     if first.startswith("-") and first not in ("-h", "--help", "--version"):
-        raise UserErrors([f"the command comes first: {program()} COMMAND [options]; got {first!r}. See --help"])
+        raise UserErrors([f"expected a command first, got {first!r}. Usage: {program()} COMMAND [options]"])
     is_known = first in COMMANDS
     if not is_known and not first.startswith("-"):
-        errors.append(f"cannot run {first!r}{did_you_mean(first, COMMANDS)}. Known: {', '.join(COMMANDS)}")
+        errors.append(f"unknown command {first!r}{did_you_mean(first, COMMANDS)}. Known: {', '.join(COMMANDS)}")
         words[0] = "table1"
     args, unknown = parser.parse_known_args(words)
     args.is_known = is_known
@@ -142,22 +142,30 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 def _unknown(name: str, command: Command, words: Sequence[str]) -> list[str]:
     """One message for each option or argument that a command does not have; values of such options get none."""
     errors = []
-    is_foreign_value = False  # whether this word may be the value of an option of another command
+    is_foreign_value = False  # whether this word may be the value of the option before it
     for word in words:
         option = word.removeprefix("--").partition("=")[0]
         commands_with_it = [other for other, row in COMMANDS.items() if option in row.options]
         if word.startswith("--") and commands_with_it:
             shown = ", ".join(commands_with_it[:4]) + (", ..." if len(commands_with_it) > 4 else "")
-            errors.append(f"{name} takes no --{option}; these commands do: {shown}")
+            errors.append(f"{name} has no option --{option}. Commands with it: {shown}")
             is_foreign_value = bool(OPTIONS[option].metavar) and "=" not in word
             continue
         if not (is_foreign_value and not word.startswith("-")):
-            suggestion = (
-                did_you_mean(word, [f"--{option}" for option in command.options]) if word.startswith("-") else ""
-            )
-            errors.append(f"{name} has no option or argument {word!r}{suggestion}; see {program()} {name} --help")
-        is_foreign_value = False
+            errors.append(f"{name} has no {_describe_unknown(word, command)}. See {program()} {name} --help")
+            is_foreign_value = word.startswith("-") and "=" not in word
+        else:
+            is_foreign_value = False
     return errors
+
+
+def _describe_unknown(word: str, command: Command) -> str:
+    """An option or argument that no command has, with the nearest option of this command, or of another one."""
+    if not word.startswith("-"):
+        return f"argument {word!r}"
+    own = did_you_mean(word, [f"--{option}" for option in command.options])
+    nearest = did_you_mean(word, [f"--{option}" for option in OPTIONS])
+    return f"option {word!r}{own if own == nearest else ''}"
 
 
 def is_default(args: argparse.Namespace) -> bool:

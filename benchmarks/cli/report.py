@@ -18,8 +18,8 @@ def write_report(args: Namespace) -> int:
     """
     results = Path(args.results)
     if not (results / "records").is_dir():
-        raise UserErrors([f"there are no records in {results}: give another --results, or make some first: "
-                        f"{suggest('table1 --preset demo', results)}"])  # fmt: skip
+        make = suggest("table1 --preset demo", results)
+        raise UserErrors([f"there are no records in {results}. Choose another folder with --results, or run {make}"])
     from benchmarks.reporting import report
 
     for path in report.write_report(results):

@@ -39,8 +39,8 @@ def run_all(args: Namespace) -> int:
     options = options_of(args)
     errors = list(args.errors)
     if options.keep != "weights":
-        errors.append("all --keep logs would train the same models again for each table; keep the weights, and delete "
-                      "RESULTS/runs when everything is measured")  # fmt: skip
+        errors.append("all --keep logs would train each model again for each table. Leave out --keep logs, and delete "
+                      "RESULTS/runs afterwards")  # fmt: skip
     code = _run_plans(args, _tables_and_figures(options), errors)
     return code if args.dry_run else max(code, write_table3(args))
 
@@ -164,7 +164,7 @@ def execute(
 
 
 def _ask_first(count: int) -> str:
-    return f"{count} runs at the paper's budget: say --yes to start them"
+    return f"{count} runs at the paper's budget need confirmation. Add --yes to start them"
 
 
 def with_force(plan: Plan, force: str) -> Plan:

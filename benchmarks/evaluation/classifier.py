@@ -75,7 +75,7 @@ def train_classifier(data: datasets.Dataset, width: int, epochs: int = EPOCHS, s
     torch.manual_seed(seed)
     train, test = data.train.canonical(), data.test
     if train.labels is None or test.labels is None:
-        raise ValueError(f"{data.name} has no labels to train a classifier on")
+        raise ValueError(f"{data.name} has no labels to train a classifier on. Choose --features inception or pixels")
     spec = {"channels": train.images.shape[1], "side": train.images.shape[2], "width": width, "classes": 10}
     net = Classifier(**spec)
     steps = len(train) // BATCH_SIZE
@@ -140,8 +140,8 @@ def load_classifier(name: str) -> tuple[Classifier, dict[str, Any], str]:
     files = shipped_weights()
     if name not in files:
         raise ValueError(
-            f"no classifier for {name!r}. There is one for {', '.join(files)}: choose by "
-            f"--features classifier:NAME, or take --features inception or pixels"
+            f"no classifier for {name!r}. Choose --features inception or pixels, or the classifier of "
+            f"another data set, --features classifier:NAME (NAME: {', '.join(files)})"
         )
     raw = (resources.files("benchmarks.evaluation") / WEIGHTS_FOLDER / files[name]).read_bytes()
     digest = sha256(raw).hexdigest()

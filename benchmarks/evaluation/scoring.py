@@ -33,8 +33,8 @@ class NonFiniteImages(RuntimeError):
 class Scorer:
     """Scores models against a data set's reference images, by one feature extractor.
 
-    Departs: the paper does not say which real images it compares with; ours are of the test part, as in the GAN
-    numbers that it cites.  To switch: the command `sensitivity` scores against the training part, too.
+    Departs: the paper does not say which real images it compares with; ours are of the test split, as in the GAN
+    numbers that it cites.  To switch: the command `sensitivity` scores against the training split, too.
     Departs: B.4 blames JPEG files for a rival's numbers; that code also stretches the contrast of each generated image.
     Ours does neither: pixels become round(255 x), and nothing else.  To switch: the command `sensitivity` does both.
 
@@ -106,9 +106,9 @@ class Scorer:
         n = self.base_protocol.n_real
         if n <= self.extractor.dims and not self.allow_few:
             return (
-                f"{self.data.name} has {n} real images to compare with and {self.extractor.name} {self.extractor.dims} "
-                f"features: a Fréchet distance needs more images than features: take features with fewer, more images, "
-                f"or --allow-few, whose distances are biased"
+                f"{self.data.name} has {n} reference images, but {self.extractor.name} has {self.extractor.dims} "
+                f"features. A Fréchet distance needs more images than features: choose other --features, more "
+                f"--images, or --allow-few for a biased distance"
             )
         return None
 

@@ -108,7 +108,7 @@ def _run(
             report("SLURM jobs go on: the same command waits for them again, `cancel` ends them")
         raise
     if refused == len(pending):
-        raise UserErrors([f"SLURM accepts none of {refused} runs; the reasons are above"])
+        raise UserErrors([f"SLURM accepted none of {refused} runs. The reasons are above"])
     if not wait:
         report(f"submitted; to see the progress: {suggest('status', plan.results)}")
 

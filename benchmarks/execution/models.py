@@ -10,6 +10,7 @@ import zoo
 from benchmarks import protocols
 from benchmarks.data import datasets
 from benchmarks.data.datasets import ImageFolder
+from benchmarks.program import program
 from benchmarks.protocols import Protocol
 from zoo.base import to_float
 from zoo.external import in_one_line
@@ -32,12 +33,12 @@ def parse_like(like: Sequence[str], only: Sequence[str], has_folder: bool, error
     models = [name for name in like if name in zoo.MODELS]
     dataset_names = [name for name in like if name not in zoo.MODELS]
     if len(models) > 1 or len(dataset_names) > 1:
-        errors.append(f"--like names a data set, a model, or one of each, not {','.join(like)!r}")
+        errors.append(f"--like takes a data set, a model, or one of each, got {','.join(like)!r}")
     if models and not any(map(is_external, only)):
-        errors.append(f"--like {models[0]} lends its protocol rows to a class of your own: --only package.module:Class")
+        errors.append(f"--like {models[0]} needs a model of your own. Name it: --only package.module:Class")
     if dataset_names and dataset_names[0] not in datasets.DATASETS and not has_folder:
         errors.append(
-            f"--like {dataset_names[0]}: neither a data set (for a folder) nor a model (for a class of your own)"
+            f"--like {dataset_names[0]}: there is neither such a data set nor such a model. Names: {program()} list"
         )
         dataset_names = []
     return dataset_names[0] if dataset_names else None, models[0] if models else ""
@@ -80,7 +81,7 @@ def find_model_errors(model: str, source: str | ImageFolder) -> list[str]:
     row = source.like if isinstance(source, ImageFolder) else source
     rows = protocols.rows(model)
     if not all(isinstance(value, Protocol) for value in rows.values()):
-        return [f"{model}: its attribute protocols must map data sets to benchmarks.protocols.Protocol"]
+        return [f"{model}: its attribute `protocols` must be a dict from data set to benchmarks.protocols.Protocol"]
     try:
         protocol = rows[protocols.row(model, row)].resolve(model)
     except ValueError:
@@ -97,9 +98,9 @@ def _find_external_errors(model: str, spec: datasets.DatasetSpec, protocol: Prot
     x = torch.randint(0, 256, (CHECK_IMAGES, *spec.shape), dtype=torch.uint8)
     stage = next(built.stages(x), None)
     if stage is None:
-        return ["it has no stage of training"]
+        return ["its stages() yields no stage"]
     if stage.name not in protocol.stages:
-        return [f"no schedule for its stage {stage.name!r}; its row has {', '.join(protocol.stages)}"]
+        return [f"its protocol row has no schedule for stage {stage.name!r}. It has: {', '.join(protocol.stages)}"]
     errors = []
     for update in stage.updates:
         for group in update.groups:
@@ -113,10 +114,12 @@ def _find_external_errors(model: str, spec: datasets.DatasetSpec, protocol: Prot
     batch = [to_float(tensor[:CHECK_IMAGES]) for tensor in stage.data()]
     objective, parts = stage.updates[0].loss(*batch)
     if objective.ndim or any(part.ndim for part in parts.values()):
-        errors.append(f"the loss of stage {stage.name!r} must be (scalar, name -> scalar)")
+        errors.append(f"the loss of stage {stage.name!r} must return a scalar and a dict of scalars")
     built.eval()
     with torch.no_grad():
         images = built.decoder(torch.zeros(2, built.nz))
     if images.shape != (2, *spec.shape):
-        errors.append(f"its decoder makes {tuple(images.shape[1:])} of {built.nz} latents, not images of {spec.shape}")
+        errors.append(
+            f"its decoder returns {tuple(images.shape[1:])} for {built.nz} latents, expected images of {spec.shape}"
+        )
     return errors

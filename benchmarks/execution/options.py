@@ -62,7 +62,7 @@ def parse_count(option: str, text: str | None, default: int, errors: list[str]) 
     if text is None:
         return default
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        errors.append(f"{option} must be a whole number from 1 on, got {text!r}")
+        errors.append(f"{option} must be a positive integer, got {text!r}")
         return 1
     return int(text)
 

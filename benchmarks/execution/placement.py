@@ -31,8 +31,8 @@ def place_on_slurm(plan: Plan, device: str) -> Plan:
         except ValueError as reason:
             raise UserErrors([str(reason)]) from None
         if device == "cuda" and not gpus:
-            errors.append(f"--device cuda, but jobs of {job.trial.model} on {job.trial.dataset} ask for no GPU "
-                         "(slurm/resources.py)")  # fmt: skip
+            errors.append(f"--device cuda needs a GPU, but jobs of {job.trial.model} on {job.trial.dataset} request "
+                         "none. Set gpus in slurm/resources.py, or in the file of AE_BENCH_RESOURCES")  # fmt: skip
         device_type = "cpu" if device == "cpu" or not gpus else "cuda"
         root = None if job.data_root is None else job.data_root.absolute()
         jobs.append(replace(job, device=device_type, data_root=root, results=job.results.absolute()))

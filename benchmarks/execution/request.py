@@ -60,14 +60,14 @@ def parse_request(
         errors.append(f"{unknown}. Known: {', '.join(PRESETS)} (benchmarks/presets.py)")
     only = names(options.only) if options.only is not None else [*default_models(needs, preset)]
     if not only and preset:
-        errors.append(f"{name} is of {', '.join(needs.models or ())}, which this version does not have")
+        errors.append(f"{name} shows {', '.join(needs.models or ())}, which this version does not have")
     like = names(options.like) if options.like is not None else []
     like_dataset, like_model = models.parse_like(like, only, "folder:" in (options.on or ""), errors)
     selected = models.select_models(only, like_model, options.recon, errors)
     results = parse_results_folder(options.results, errors)
     data_root = Path(options.data_root) if options.data_root and needs.trains else None
     if data_root is not None and not data_root.is_dir():
-        errors.append(f"the data root {options.data_root} is not a folder; give another --data-root (or AE_BENCH_DATA)")
+        errors.append(f"the data root {options.data_root} is not a folder. Set with --data-root or AE_BENCH_DATA")
     seeds = parse_count("--seeds", options.seeds, preset.seeds if preset else 1, errors)
     draws = parse_count("--draws", options.draws, preset.draws if preset else 1, errors)
     images = parse_count("--images", options.images, MAX_IMAGES, errors)
@@ -75,7 +75,7 @@ def parse_request(
     eval_every = parse_count("--eval-every", options.eval_every, default_eval_every, errors)
     metrics = parse_metrics(options.metrics or "fd", needs.metrics, errors)
     if options.keep not in KEEP:
-        errors.append(f"--keep {options.keep}: unknown{did_you_mean(options.keep, KEEP)}. Known: {', '.join(KEEP)} "
+        errors.append(f"unknown --keep {options.keep!r}{did_you_mean(options.keep, KEEP)}. Known: {', '.join(KEEP)} "
                      "(benchmarks/experiments/job.py)")  # fmt: skip
     # A SLURM job's device is the node's: this machine need not have one.
     needs_no_local_device = not needs.trains or (options.cluster == "slurm" and options.device in ("auto", "cuda"))
@@ -99,9 +99,9 @@ def parse_results_folder(text: str, errors: list[str]) -> Path:
     results = Path(text)
     nearest = next(path for path in (results, *results.absolute().parents) if path.exists())
     if not nearest.is_dir():
-        errors.append(f"--results {text}: there is a file of that name")
+        errors.append(f"--results {text} is a file, expected a folder")
     elif not os.access(nearest, os.W_OK):
-        errors.append(f"--results {text}: there is no right to write in {nearest}")
+        errors.append(f"--results {text}: no permission to write in {nearest}")
     return results
 
 

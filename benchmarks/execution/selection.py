@@ -44,7 +44,9 @@ def parse_datasets(options: Options, default: tuple[str, ...], errors: list[str]
             continue
         missing = [f"--{o} {o.upper()}" for o in ("name", "like") if getattr(options, o) is None]
         if missing:
-            errors.append(f"{text} needs {' and '.join(missing)}: how records call it, and whose protocols it uses")
+            errors.append(
+                f"{text} needs {' and '.join(missing)}: the name in records, and the data set whose settings to use"
+            )
             continue
         folder = ImageFolder(Path(text.removeprefix("folder:")), options.name or "", options.like or "")
         try:

@@ -62,10 +62,10 @@ def report(
     waiting = Counter(reason for job, reason in (queue or {}).items() if job in jobs and reason.startswith("pending"))
     text += [f"SLURM: {count} jobs {reason}" for reason, count in waiting.items()]
     if queue is None:
-        text.append("SLURM does not answer: what waits in its queue is not known; the rest is from the files")
+        text.append("SLURM does not answer, so queued jobs are not shown; the rest is read from files")
     elif orphans:
         command = suggest("retry", results)
-        text.append(f"{orphans} pending runs have neither a job nor a launcher; to run them: {command}")
+        text.append(f"{orphans} pending runs have neither a job nor a launcher. Run them: {command}")
     return "\n".join(text)
 
 

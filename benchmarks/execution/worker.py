@@ -37,7 +37,7 @@ def run_job(job: Job) -> dict[str, Any] | None:
     if job.device in LOST_DEVICES:
         if multiprocessing.parent_process() is not None:
             os._exit(WORKER_LOST)  # destructors of what lies on the GPU would raise
-        raise RuntimeError(f"an earlier run left {job.device} unusable to this process: run again")
+        raise RuntimeError(f"an earlier run left {job.device} unusable for this process. Run the command again")
     with locked(job.run_folder) as is_ours:
         if not is_ours:
             return None

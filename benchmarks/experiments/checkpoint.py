@@ -71,5 +71,5 @@ def read_state(path: Path) -> State | None:
     except Exception:  # torch raises many kinds for a broken file; training from scratch gives the same result
         is_complete = False
     if not is_complete:
-        warnings.warn(f"{path}: not a readable state; the run starts from scratch", stacklevel=2)
+        warnings.warn(f"{path}: cannot be read; the run starts from scratch", stacklevel=2)
     return state if is_complete else None

@@ -229,16 +229,20 @@ def _load(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except OSError as reason:  # the file exists: if it counted as absent, it would be replaced
-        raise RecordError(f"{path}: cannot be read ({reason.strerror}); its run is left as it is") from reason
+        raise RecordError(
+            f"{path}: cannot be read ({reason.strerror}); its run is neither used nor repeated"
+        ) from reason
     except (ValueError, KeyError, TypeError) as reason:
         message = f"{type(reason).__name__}: {reason}"
-        warnings.warn(f"{path}: not a readable record, taken as absent ({message})", stacklevel=3)
+        warnings.warn(f"{path}: not a valid record, so it is ignored ({message})", stacklevel=3)
         return None
     if schema > SCHEMA:
         raise RecordError(f"{path}: written by a newer version (schema {schema}, this one knows {SCHEMA}); "
                          "update the package, or use another results folder")  # fmt: skip
     if key != path.stem:
-        raise RecordError(f"{path}: holds the record of {key}; a record is named by its key: rename or remove it")
+        raise RecordError(
+            f"{path}: holds the record of {key}, but a record file is named by its key. Rename or remove it"
+        )
     return dict(record)
 
 

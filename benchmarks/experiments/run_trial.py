@@ -66,7 +66,7 @@ def run_trial(job: Job) -> dict[str, Any]:
         import_model(job)
         data = load_cached(job.dataset, job.data_root)
         if data.train.fingerprint != trial.train_fingerprint:
-            raise ValueError(f"{trial.dataset} changed on disk since the trial was planned: run the command again")
+            raise ValueError(f"{trial.dataset} changed on disk since the run was planned. Run the command again")
         scorer = Scorer(
             data, make_extractor(job.features, data.row, data.spec.shape, device), job.images, job.allow_few
         )
@@ -161,7 +161,7 @@ def import_model(job: Job) -> None:
     except ValueError:
         entry = zoo.adopt(job.trial.model, folder=Path(job.code) if job.code else None)
     if entry.revision != job.trial.revision:
-        raise ValueError(f"{job.trial.model} changed on disk since the trial was planned: run the command again")
+        raise ValueError(f"{job.trial.model} changed on disk since the run was planned. Run the command again")
 
 
 def train_model(

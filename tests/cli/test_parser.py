@@ -63,14 +63,19 @@ def errors_of(*words):
 
 def test_an_option_of_another_command_is_named_with_those_that_have_it():
     (error,) = errors_of("table1", "--real", "mnist")
-    assert error == "table1 takes no --real; these commands do: evaluate"
+    assert error == "table1 has no option --real. Commands with it: evaluate"
     (error,) = errors_of("status", "--seeds", "3")
-    assert error.startswith("status takes no --seeds; these commands do: table1, ")
+    assert error.startswith("status has no option --seeds. Commands with it: table1, ")
 
 
 def test_a_misspelled_option_names_the_nearest():
     (error,) = errors_of("table1", "--sedes=3")
-    assert "table1 has no option or argument '--sedes=3' (did you mean '--seeds'?)" in error
+    assert "table1 has no option '--sedes=3' (did you mean '--seeds'?)" in error
+
+
+def test_a_misspelled_option_of_another_command_suggests_no_option_of_this_one():
+    (error,) = parse(["table1", "--reel", "x"])[1]  # evaluate has --real
+    assert error == f"table1 has no option '--reel'. See {program()} table1 --help"
 
 
 def test_all_errors_are_found_at_once_also_of_a_command_that_is_not_known():
@@ -87,7 +92,7 @@ def test_names_may_stand_before_and_after_options():
 
 
 def test_an_option_before_the_command_is_refused():
-    with pytest.raises(UserErrors, match="the command comes first"):
+    with pytest.raises(UserErrors, match="expected a command first"):
         parse(["--preset", "demo", "table1"])
 
 

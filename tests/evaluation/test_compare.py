@@ -171,7 +171,7 @@ def test_errors(tmp_path, capsys):
         (["--real", "digits", "--fake", "digits", "--metrics", "fd,is"], "unknown metric 'is'. Known: fd, prd, kid"),
         (["--real", "digits", "--fake", tmp_path / "broken"], "cannot read a.png: not an image that Pillow knows"),
         (["--real", "digits:valid", "--fake", "digits"], "each also with :train"),
-        (["--real", "digits", "--fake", "digits", "--images", "many"], "--images must be a whole number"),
+        (["--real", "digits", "--fake", "digits", "--images", "many"], "--images must be a positive integer"),
     ]:
         assert main(["evaluate", *map(str, arguments)]) == 2
         assert words in capsys.readouterr().err

@@ -143,7 +143,10 @@ def test_pixels_are_themselves():
         ("vgg", r"unknown features 'vgg'\. Known: inception, inception:PATH, classifier, classifier:NAME, pixels"),
         ("pixels:mnist", "unknown features"),
         ("classifier:mnist", "takes 1x28x28 images"),
-        ("classifier:cifar10", "no classifier for 'cifar10'. There is one for digits, fashion, mnist"),
+        (
+            "classifier:cifar10",
+            "no classifier for 'cifar10'. Choose --features inception or pixels, or .*digits, fashion, mnist",
+        ),
     ],
 )
 def test_extractors_that_do_not_fit_are_refused(name, words):
@@ -178,7 +181,7 @@ def test_weights_may_be_named_by_their_path(random_inception, hub):
     found = features.make_extractor(f"inception:{path}", "mnist", (1, 28, 28), CPU)
     assert (found.name, found.metric) == ("inception", "fd_inception_unknown")
     assert found.weights == inception.file_sha256(path)
-    with pytest.raises(ValueError, match=r"there is no file of Inception weights .*none"):
+    with pytest.raises(ValueError, match=r"the Inception weights do not exist: .*none"):
         features.make_extractor(f"inception:{hub}/none.pth", "mnist", (1, 28, 28), CPU)
 
 
@@ -280,9 +283,9 @@ def test_an_extractor_of_ones_own_is_named_by_its_path(tmp_path, monkeypatch):
     for name, words in {
         "stranger:None_": "no attribute 'None_'",
         "nowhere.at.all:Means": "No module named 'nowhere'; it must be on the Python path",
-        "stranger:Nothing": "is no subclass of benchmarks.evaluation.extractors.Extractor",
+        "stranger:Nothing": "is not a subclass of benchmarks.evaluation.extractors.Extractor",
         "stranger:Wrong": r"does not work on images of \(1, 8, 8\): ValueError: .* features \(2, 64\), not \(2, 2\)",
-        "stranger:Cheat": "names its own metric",
+        "stranger:Cheat": "defines `metric`",
         "broken:Means": "--features broken:Means: SyntaxError",
     }.items():
         with pytest.raises(ValueError, match=words):

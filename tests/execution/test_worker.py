@@ -81,7 +81,7 @@ def test_nothing_is_tried_on_a_lost_device(tmp_path, monkeypatch):
     monkeypatch.setattr(worker.run_trial, "run_trial", lose)
     assert run_job(job(tmp_path, broken))["status"] == "failed"
     assert len(calls) == 1, "not a second time"
-    with pytest.raises(RuntimeError, match="left cpu unusable to this process: run again"):
+    with pytest.raises(RuntimeError, match=r"left cpu unusable for this process\. Run the command again"):
         run_job(job(tmp_path, uninterrupted))
     assert len(calls) == 1
     assert records.find(tmp_path, uninterrupted.key) is None, "it is still to be done, elsewhere"

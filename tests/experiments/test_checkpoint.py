@@ -81,7 +81,7 @@ def test_a_broken_state_is_ignored(done, tmp_path):
     state = tmp_path / "runs" / record["key"] / "state.pt"
     state.parent.mkdir(parents=True)
     state.write_bytes(b"PK\x03\x04 half a file")
-    with pytest.warns(UserWarning, match=r"state\.pt: not a readable state; the run starts from scratch"):
+    with pytest.warns(UserWarning, match=r"state\.pt: cannot be read; the run starts from scratch"):
         assert numbers(run_trial(job(tmp_path, trial())))[1:] == numbers(record)[1:]
 
 
@@ -112,7 +112,7 @@ def test_a_state_or_weights_with_a_hole_are_not_taken(done, tmp_path):
     raw = bytearray(state.read_bytes())
     raw[len(raw) // 2 : len(raw) // 2 + 4096] = bytes(4096)
     state.write_bytes(raw)
-    with pytest.warns(UserWarning, match="not a readable state"):
+    with pytest.warns(UserWarning, match="cannot be read; the run starts"):
         assert read_state(state) is None
 
 

@@ -121,7 +121,7 @@ def test_a_record_that_cannot_be_opened_is_neither_absent_nor_replaced(tmp_path:
     """A file system that fails for a moment must not cost a training its record: a folder stands for one that does."""
     records.write(tmp_path, record(OTHER))
     (tmp_path / "records" / f"{KEY}.json").mkdir()
-    with pytest.raises(records.RecordError, match=rf"{KEY}\.json: cannot be read .*left as it is"):
+    with pytest.raises(records.RecordError, match=rf"{KEY}\.json: cannot be read .*neither used nor repeated"):
         records.find(tmp_path, KEY)
     with pytest.warns(UserWarning, match="cannot be read"):
         assert {*records.read(tmp_path)[0]["key"]} == {OTHER}

@@ -64,7 +64,7 @@ def test_a_mangled_old_record_is_absent_not_a_crash(tmp_path):
     del old["evaluations"][0]["protocol"]["preprocessing"]
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / f"{old['key']}.json").write_text(json.dumps(old))
-    with pytest.warns(UserWarning, match="not a readable record"):
+    with pytest.warns(UserWarning, match="not a valid record"):
         assert records.find(tmp_path, old["key"]) is None
 
 

@@ -72,7 +72,7 @@ def test_from_files_to_tables(celeba, variants, every_variant, tmp_path, monkeyp
                "--data-root", str(celeba), "--cluster", "inline", "--results", str(out)]  # fmt: skip
 
     assert main(["table1", *command, "--images", str(SEEN)]) == 2
-    assert f"celeba has {SEEN} real images to compare with and inception 2048 features" in capsys.readouterr().err
+    assert f"celeba has {SEEN} reference images, but inception has 2048 features" in capsys.readouterr().err
     command += ["--images", str(SEEN), "--allow-few"]
     assert main(["table1", *command]) == 0
     (path,) = (out / "records").iterdir()

@@ -25,7 +25,7 @@ def test_a_figure_of_the_papers_setting_is_not_replaced_by_a_shorter_one(tmp_pat
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "figure4.md").write_text("Curves. Preset paper; 10 trainings.", encoding="utf-8")
     assert main(["figure4", "--preset", "demo", "--dry-run", "--results", str(tmp_path)]) == 2
-    assert "is of preset paper" in capsys.readouterr().err
+    assert "is of preset paper and is not replaced" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -29,9 +29,11 @@ def make_external_extractor(module: str, name: str, shape: Shape, device: torch.
     except Exception as error:  # external code may raise anything
         raise ValueError(f"{option}: {type(error).__name__}: {error}") from error
     if not (isinstance(extractor_class, type) and issubclass(extractor_class, Extractor)):
-        raise ValueError(f"{option} is no subclass of benchmarks.evaluation.extractors.Extractor")
+        raise ValueError(f"{option} is not a subclass of benchmarks.evaluation.extractors.Extractor")
     if extractor_class.metric is not Extractor.metric:
-        raise ValueError(f"{option} names its own metric: leave `metric` alone, so that nobody takes it for another's")
+        raise ValueError(
+            f"{option} defines `metric`. Remove it, because the column of its distances is made from `name`"
+        )
     try:
         extractor: Extractor = extractor_class(shape, device)  # type: ignore[call-arg]
         extractor.name, extractor.device = f"{module}:{name}", device
@@ -42,5 +44,5 @@ def make_external_extractor(module: str, name: str, shape: Shape, device: torch.
     except Exception as error:  # external code may raise anything
         raise ValueError(f"{option} does not work on images of {shape}: {type(error).__name__}: {error}") from error
     if not np.isfinite(probe).all():
-        raise ValueError(f"{option} gives features of a black image that are not finite")
+        raise ValueError(f"{option} returns features that are not finite for a black image")
     return extractor

@@ -55,7 +55,7 @@ class InceptionExtractor(Extractor):
         if not file.is_file():
             if path is None:
                 raise MissingWeights(missing_inception_message())
-            raise ValueError(f"there is no file of Inception weights {path}")
+            raise ValueError(f"the Inception weights do not exist: {path}")
         self.weights = file_sha256(file)
         self.device = device
         if device.type == "cuda":

@@ -23,7 +23,7 @@ def _make_classifier(argument: str, dataset: str, shape: Shape, device: torch.de
     if (channels, side) != (shape[0], shape[1]):
         raise ValueError(
             f"the classifier of {name!r} takes {channels}x{side}x{side} images, not {shape}: "
-            f"take --features inception or pixels"
+            f"choose --features inception or pixels"
         )
     return extractor
 

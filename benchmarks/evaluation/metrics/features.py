@@ -59,7 +59,7 @@ def moments(features: ArrayLike, *, allow_few: bool = False) -> Moments:
     if n <= d and not allow_few:
         raise ValueError(
             f"{n} samples of {d} features give a singular covariance and a biased distance: "
-            f"take more than {d}, or say allow_few=True"
+            f"use more than {d} samples, or allow_few=True"
         )
     return Moments(x.mean(axis=0), np.atleast_2d(np.cov(x, rowvar=False)), n)
 

@@ -42,9 +42,9 @@ def prd_curve(
 
     a, b = as_matrices(real, fake)
     if len(a) != len(b):
-        raise ValueError(f"PRD compares sets of one size, got {len(a)} real and {len(b)} fake images")
+        raise ValueError(f"PRD needs as many real as generated images, got {len(a)} real and {len(b)} fake images")
     if len(a) < clusters:
-        raise ValueError(f"PRD with {clusters} clusters needs as many images, got {len(a)}")
+        raise ValueError(f"PRD with {clusters} clusters needs at least {clusters} images of each kind, got {len(a)}")
     curves = []
     for run in range(runs):
         k_means = MiniBatchKMeans(clusters, n_init=10, batch_size=100, random_state=seed + run)

@@ -64,9 +64,9 @@ def test_prd_is_seeded_and_its_curve_falls():
 
 
 def test_prd_refuses_sets_of_different_sizes():
-    with pytest.raises(ValueError, match="sets of one size, got 30 real and 40 fake"):
+    with pytest.raises(ValueError, match="as many real as generated images, got 30 real and 40 fake"):
         prd(real=np.zeros((30, 2)), fake=np.zeros((40, 2)))
-    with pytest.raises(ValueError, match="20 clusters needs as many images, got 5"):
+    with pytest.raises(ValueError, match="20 clusters needs at least 20 images of each kind, got 5"):
         prd(real=np.zeros((5, 2)), fake=np.zeros((5, 2)))
 
 
