@@ -110,6 +110,8 @@ def _finished_runs(folder: Path) -> list[FinishedRun]:
     """All finished runs of a results folder, with or without weights."""
     runs = []
     for path in sorted((folder / "records").glob("*.json")):
+        if path.name.startswith("."):  # other programs' files, such as ._KEY.json on a Mac's disk
+            continue
         try:
             run = _finished_run(folder, path)
         except (OSError, ValueError) as reason:

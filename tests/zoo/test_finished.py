@@ -124,6 +124,13 @@ def test_a_file_that_is_no_record_is_left_out_and_named(text, tmp_path):
         assert [run.key for run in zoo.find(results=tmp_path)] == [KEY]
 
 
+def test_hidden_files_in_the_folder_are_left_alone(tmp_path, recwarn):
+    put(tmp_path, KEY)
+    (tmp_path / "records" / f"._{OTHER}.json").write_bytes(b"\x00\x05\x16\x07")
+    assert [run.key for run in zoo.find(results=tmp_path)] == [KEY]
+    assert not recwarn.list
+
+
 def test_finding_runs_imports_no_torch(tmp_path):
     put(tmp_path, KEY)
     code = "import sys, zoo; assert len(zoo.find(results=sys.argv[1])) == 1; assert 'torch' not in sys.modules"
