@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from zoo.finished import FinishedRun, find
 from zoo.registry import MODELS, Entry, adopt, entry, hyper_parameters, is_external, variant
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MODELS",
     "Entry",
+    "FinishedRun",
     "LatentModel",
     "Loss",
     "NotFitted",
@@ -27,6 +29,7 @@ __all__ = [
     "adopt",
     "build",
     "entry",
+    "find",
     "hyper_parameters",
     "is_external",
     "load",

@@ -57,6 +57,7 @@ GROUPS: dict[str, dict[str, Option]] = {
     },
     "output": {
         "results": Option("results folder (default: results/local)", "DIR", DEFAULT_RESULTS),
+        "out": Option("folder of the event files (default: RESULTS/tensorboard)", "DIR"),
         "format": Option("csv, latex, markdown, html (default: all)", "A,B"),
         "decimals": Option("digits after the point (default: as needed)", "N"),
         "notes": Option(

@@ -1,7 +1,9 @@
-"""Commands that write the HTML report and Table 3; they train nothing."""
+"""Commands that write the HTML report, TensorBoard events and Table 3; they train nothing."""
 
 from __future__ import annotations
 
+import shlex
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -17,14 +19,50 @@ def write_report(args: Namespace) -> int:
         UserErrors: there are no records.
     """
     results = Path(args.results)
-    if not (results / "records").is_dir():
-        make = suggest("table1 --preset demo", results)
-        raise UserErrors([f"there are no records in {results}. Choose another folder with --results, or run {make}"])
+    if errors := _missing_records(results):
+        raise UserErrors(errors)
     from benchmarks.reporting import report
 
     for path in report.write_report(results):
         print(path)
     return DONE
+
+
+def write_tensorboard(args: Namespace) -> int:
+    """Write the records that are new as TensorBoard events, and print what was written.
+
+    Raises:
+        UserErrors: there are no records, the output is not a folder, or TensorBoard is not installed.
+    """
+    from benchmarks.reporting import tensorboard_export
+
+    results = Path(args.results)
+    out = Path(args.out) if args.out else results / "tensorboard"
+    errors = _missing_records(results)
+    if out.exists() and not out.is_dir():
+        errors.append(f"--out {out} is a file, not a folder: give another --out")
+    try:
+        tensorboard_export.check_installed()
+    except tensorboard_export.NotInstalled as error:
+        errors.append(str(error))
+    if errors:
+        raise UserErrors(errors)
+    done = tensorboard_export.export(results, out)
+    for folder in done.outdated:
+        print(f"warning: {folder} was not written from the record as it is now, and is left as it is. Remove the "
+              "folder, then run the command again", file=sys.stderr)  # fmt: skip
+    print(f"{len(done.written)} runs written, {len(done.unchanged)} already there, {len(done.outdated)} outdated")
+    print(f"To see them: tensorboard --logdir {shlex.quote(str(out))}")
+    print(out)
+    return DONE
+
+
+def _missing_records(results: Path) -> list[str]:
+    """A message if a results folder has no records."""
+    if (results / "records").is_dir():
+        return []
+    return [f"there are no records in {results}. Choose another folder with --results, or run "
+        f"{suggest('table1 --preset demo', results)}"]  # fmt: skip
 
 
 def write_table3(args: Namespace) -> int:

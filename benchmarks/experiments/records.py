@@ -140,14 +140,34 @@ def find(folder: ResultsFolder, key: str) -> dict[str, Any] | None:
 
 
 def read(folder: ResultsFolder) -> tuple[DataFrame, DataFrame]:
-    """All records of a results folder as two frames, in the order of the file names.
+    """All records of a results folder as two data frames, in the order of the file names.
 
-    A record that cannot be used, such as one of a newer schema, is left out with a warning that names it.
+    A record that cannot be used, such as one of a newer schema, is left out with a warning that names it. An absent
+    folder gives empty frames with the same columns, except those of metrics and losses.
+
+    Columns of `evaluations`, one row per evaluation. A run without evaluations has one row with an empty `draw`.
+        run: key, model, label, revision, dataset, protocol_row, preset, seed, precision, status
+        message of a run that failed or diverged: error
+        images that were scored, their sample set and number: source, draw, n
+        metric protocol: metric, protocol_id, n_real, n_fake, extractor, split, real_transform, fake_transform,
+            quantization, dims, input, crop, resize, weights, backend, estimator
+        metrics: one column for each value that the records have, such as fid, fd_classifier, kid_mean, prd_f8
+        diagnostics of the run: recon_sse, latent_std, latent_mean, prior_mean, prior_cov, latent_nll, posterior_var
+        provenance: train_fingerprint, test_fingerprint, device, torch, engine, commit, dirty
+
+    Columns of `epochs`, one row per epoch of each stage.
+        run: key, model, dataset, preset, seed
+        place in the run: stage, epoch
+        metric protocol of the learning curve, if the run has one: protocol_id
+        numbers: one column for each that the records have, such as seconds, steps, objective, the losses of the stage,
+            and the metric of the learning curve
+
+    Select rows with status "done" and source "prior" for the numbers of a table. Group by model, dataset, preset and
+    protocol_id: distances under two metric protocols must not be compared. Take the mean over the sample sets (`draw`)
+    of each `key` before the mean over runs. The script examples/records.py does this.
 
     Returns:
-        (evaluations, epochs). `evaluations` has one row per evaluation, and one with an empty `draw` for a run that has
-        none; every metric value is a column of its own name. `epochs` has one row per epoch. An absent folder
-        gives empty frames with the same columns.
+        (evaluations, epochs).
     """
     frames = _rows_of(folder, FRAMES)
     epochs = frames["epochs"]

@@ -1,6 +1,8 @@
+import inspect
 import json
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from fake_records import KEY, OTHER, evaluation, record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.evaluation.metrics import METRICS
 from benchmarks.experiments import records
 
 
@@ -215,3 +218,32 @@ def test_a_folder_may_be_text(tmp_path: Path) -> None:
     records.write(str(tmp_path), record())
     assert len(records.read(str(tmp_path))[0]) == len(records.read(tmp_path)[0]) > 0
     assert records.find(str(tmp_path), KEY) == records.find(tmp_path, KEY)
+
+
+def documented_columns(frame: str) -> set[str]:
+    """The columns of a frame that the docstring of `read` lists; those named after "such as" depend on the records."""
+    text = inspect.getdoc(records.read) or ""
+    (block,) = re.findall(rf"^Columns of `{frame}`.*\n((?: {{4,}}.*\n)+)", text, re.M)
+    lines = [line for line in re.sub(r"\n {8}", " ", block).splitlines() if "one column for each" not in line]
+    return {name.strip() for line in lines for name in line.rpartition(":")[2].split(",")}
+
+
+@pytest.mark.parametrize("position", [0, 1])
+def test_the_documented_columns_are_those_of_the_frames(tmp_path: Path, position: int) -> None:
+    empty = records.read(tmp_path)[position]
+    assert documented_columns(records.FRAMES[position]) == {*empty.columns}
+    values = {"fd_classifier", "seconds", "step", "objective", "recon"}
+    records.write(tmp_path, record())
+    assert {*records.read(tmp_path)[position].columns} - {*empty.columns} <= values
+
+
+def test_the_columns_that_the_documentation_gives_as_examples_exist() -> None:
+    measured = Path(__file__).resolve().parents[2] / "results" / "measured" / "digits-demo"
+    epochs = records.read(measured)[1]
+    assert {"seconds", "steps", "objective"} <= {*epochs.columns}
+    metrics = {column for metric in METRICS.values() for column in metric.columns}
+    text = inspect.getdoc(records.read) or ""
+    (examples,) = re.findall(r"metrics: .* such as (.*)", text)
+    distances = {"fid", "fd_classifier"}  # named after their features
+    assert distances < {*examples.split(", ")} <= distances | metrics
+    assert "fd_classifier" in records.read(measured)[0]

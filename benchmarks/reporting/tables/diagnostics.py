@@ -48,18 +48,18 @@ LATENT_COLUMNS = {  # diagnostic of a record -> (label, decimals)
 
 CRITERIA_NOTE = Note(
     "Columns",
-    "Distances to the test split of four kinds of images: training images, which no model is expected to undercut; "
-    "reconstructions of the test images; training images, encoded (drawn from q(z|x) if it is a distribution) and "
-    "decoded; samples. Section 2 has two criteria. (a) The decoder is good for encoded images: decoded posterior − "
-    "training images. (b) The density matches the encoded images: samples − decoded posterior.",
+    "Distances of four kinds of images to the test split. No model is expected to be below the training images. "
+    "Reconstructions are of the test images. “decoded posterior” is training images, encoded (drawn from q(z|x) if it "
+    "is a distribution) and decoded. Section 2 has two criteria. (a) The decoder is good for encoded images: decoded "
+    "posterior − training images. (b) The density matches the encoded images: samples − decoded posterior.",
     "(a) = decoded posterior − training images; (b) = samples − decoded posterior (Section 2).",
 )
 LATENTS_NOTE = Note(
     "Columns",
-    "Squared error of reconstructed test images, summed over pixels; standard deviation of their latents over images, "
-    "averaged over dimensions; norm of the latents' mean, and relative Frobenius distance of their covariance from the "
-    "identity, after whitening by the moments of the density (0 is a match); NLL of the latents under the density, in "
-    "nats, whose zero depends on the scale of the latents.",
+    "“squared error” is that of reconstructed test images, summed over pixels. “std of latents” is over images, "
+    "averaged over dimensions. “mean” and “covariance” compare the latents with the density, after whitening by its "
+    "moments: the norm of the mean, and the relative Frobenius distance of the covariance from the identity (0 is a "
+    "match). “NLL” is that of the latents under the density, in nats; its zero depends on their scale.",
     "Mean and covariance are whitened by the density's moments (0 is a match); NLL in nats.",
 )
 
