@@ -32,14 +32,14 @@ def full_budget_note(evidence: Evidence, dataset: str) -> str:
     """Images and schedules of the runs on a data set at the preset "paper", or "" if they are the paper's."""
     if evidence.preset != "paper" or matches_paper(evidence, dataset):
         return ""
-    images = "" if dataset in PAPER_DATASETS else "which the paper does not use, "
-    return f"{images}all images and {schedule_source(evidence, dataset)}"
+    unused = "" if dataset in PAPER_DATASETS else " (the paper does not use this data set)"
+    return f"all images, {schedule_source(evidence, dataset)}{unused}"
 
 
 def schedule_source(evidence: Evidence, dataset: str) -> str:
     """Whose schedules the runs on a data set had, before a preset shortened them."""
     if dataset in evidence.datasets_with_own_settings:
-        return "schedules of our own"
+        return "schedules of ours"
     rows = dict.fromkeys(map(str, evidence.runs.loc[evidence.runs["dataset"] == dataset, "protocol_row"]))
     names = " and ".join(DATASETS[row].label if row in DATASETS else row for row in rows)
     return f"Appendix B’s schedules for {names}"

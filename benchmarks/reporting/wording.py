@@ -102,7 +102,7 @@ def budget_notes(grid: Grid) -> Iterator[Note]:
         images = f"{preset.images:,} training images and " if preset.images else ""
         yield Note("Budget", f"At most {images}{preset.steps:,} steps in each stage. Schedules shrink in proportion.")
     elif preset:
-        yield Note("Budget", "All training images, and all epochs of each protocol row.")
+        yield Note("Budget", "All training images, and schedules of full length.")
     for dataset, warnings in grid.data_warnings.items():
         yield Note("Data", f"{grid.datasets[dataset]}: {'; '.join(warnings)}.")
     if grid.own_settings:
@@ -186,7 +186,10 @@ def spread_note(run_counts: set[int], sample_sets: int) -> Note:
 
 def bold_note(has_lost_runs: bool) -> Note:
     """What bold numbers are."""
-    return Note("Statistics", f"Bold: the lowest of its column{', of models that lost no run' * has_lost_runs}.")
+    return Note(
+        "Statistics",
+        f"Bold: the lowest of its column{', of the models without diverged or failed runs' * has_lost_runs}.",
+    )
 
 
 def outlier_note(row: str, column: str, outliers: Sequence[float], runs: int, median: str) -> Note:
@@ -246,7 +249,7 @@ def order_notes(
     texts = []
     if correlations:
         listed = "; ".join(f"{label} {text}" for label, text in correlations.items())
-        texts.append(f"Spearman's rank correlation with the paper's order: {listed}.")
+        texts.append(f"Spearman's rank correlation with the paper's order (1 is the same order): {listed}.")
     texts += lowest
     texts += [
         f"Left out on {label}, because runs diverged or failed: {join(models)}." for label, models in left_out.items()
@@ -258,8 +261,8 @@ def order_notes(
 def lowest_model(label: str, model: str, models: int, probability: float, runs: str) -> str:
     """Which model is lowest on a data set, and with what probability."""
     return (
-        f"On {label}, {model} is the lowest of {models} models with probability {probability:.2f} (parametric "
-        f"bootstrap over {runs} runs)."
+        f"On {label}, {model} has the lowest distance of {models} models with probability {probability:.2f} "
+        f"(parametric bootstrap over {runs} runs)."
     )
 
 

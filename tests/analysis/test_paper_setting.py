@@ -16,9 +16,9 @@ def test_differences_from_the_paper_are_named():
         "small": ("budget", "images"),
     }  # fmt: skip
     assert {d: full_budget_note(evidence, d) for d in evidence.datasets if not matches_paper(evidence, d)} == {
-        "digits": "which the paper does not use, all images and schedules of our own",
-        "letters": "which the paper does not use, all images and Appendix B’s schedules for MNIST",
-        "small": "which the paper does not use, all images and schedules of our own",
+        "digits": "all images, schedules of ours (the paper does not use this data set)",
+        "letters": "all images, Appendix B’s schedules for MNIST (the paper does not use this data set)",
+        "small": "all images, schedules of ours (the paper does not use this data set)",
     }
     quick = make_evidence([row | {"preset": "quick"} for row in rows], preset="quick")
     assert differences_from_paper(quick, "celeba-hq") == ("budget",)

@@ -1,5 +1,6 @@
 """README.md, CONTRIBUTING.md and docs/ are true: tables are the committed ones, files exist, commands and code run."""
 
+import json
 import os
 import re
 import shlex
@@ -246,8 +247,13 @@ def test_the_example_works_word_for_word(tmp_path):
 
 
 def test_the_snippet_loads_kept_weights(tmp_path, monkeypatch):
-    (tmp_path / "results/local/runs/key").mkdir(parents=True)
-    zoo.save(zoo.build("glf", image_shape=(1, 8, 8), nz=8, k=8), tmp_path / "results/local/runs/key/weights.pt")
+    measured = [json.loads(path.read_text()) for path in (ROOT / "results/measured/digits-demo/records").glob("*.json")]
+    (key,) = (record["key"] for record in measured if (record["model"], record["seed"]) == ("glf", 0))
+    results = tmp_path / "results" / "local"
+    for folder in (results / "records", results / "runs" / key):
+        folder.mkdir(parents=True)
+    shutil.copy(ROOT / "results/measured/digits-demo/records" / f"{key}.json", results / "records")
+    zoo.save(zoo.build("glf", image_shape=(1, 8, 8), nz=8, k=8), results / "runs" / key / "weights.pt")
     monkeypatch.chdir(tmp_path)
     scope = {}
     exec(SNIPPET, scope)

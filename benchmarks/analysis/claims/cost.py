@@ -153,8 +153,8 @@ def _flow_is_cheap(evidence: Evidence, dataset: str) -> Finding:
     return Finding(
         dataset,
         answer,
-        f"a step of GLF takes {glf_ms:.3g} ms, and one of {other_name} {other_ms:.3g} ms "
-        f"({times.setup}); a ratio below {limit:g} counts as little",
+        f"the median step of GLF takes {glf_ms:.3g} ms, and that of {other_name} {other_ms:.3g} ms "
+        f"({times.setup}); the ratio is that of the geometric means; a ratio below {limit:g} counts as little",
         f"the interval of the ratio contains the limit, {limit:g}" if answer == INCONCLUSIVE else "",
         test=f"Welch’s interval of log seconds per step against {_percent(LITTLE_TIME)} more",
         effect=ratio.without_p(),

@@ -189,7 +189,9 @@ def _equal(evidence: Evidence, dataset: str, model: str, reference: str) -> Find
         answer,
         f"{inline_label(model)} {a.mean:.3g}; {inline_label(reference)} {b.mean:.3g}; "
         f"a difference within ±{margin:.2g} counts as none",
-        f"the interval contains a limit, −{margin:.2g} or {margin:.2g}" if answer == INCONCLUSIVE else "",
+        f"the interval reaches beyond ±{margin:.2g}, so a difference of more than 5 % is not excluded"
+        if answer == INCONCLUSIVE
+        else "",
         test="Welch’s interval against margins of ±5 %",
         effect=effect.without_p(),
         effect_name=difference_name(model, reference),

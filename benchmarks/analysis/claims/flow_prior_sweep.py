@@ -83,7 +83,8 @@ def _gap_shrinks(evidence: Evidence, dataset: str) -> Finding:
         gap = welch_t_test(priors[reversed_at].values, glf.values)
         effect = replace(gap, p=tests[f"at {reversed_at}"].p)
         effect_name = difference_name(FLOW_PRIORS[reversed_at], "glf")
-        compared = f"β = {reversed_at} against GLF" + (f" minus {100 * MARGIN:g} %" if reversed_at == 400 else "")
+        ahead = f" by more than {100 * MARGIN:g} %" if reversed_at == 400 else ""
+        compared = f"β = {reversed_at} being ahead of GLF{ahead}"
         winners = [FLOW_PRIORS[reversed_at]]
     finding = Finding(
         dataset,

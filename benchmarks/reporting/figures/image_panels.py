@@ -60,7 +60,7 @@ def find_image(kind: str, evidence: Evidence, model: str, dataset: str, results:
     if figure_copy.is_file() and finished:
         return figure_copy, ""
     if finished:
-        return None, "its weights were removed"
+        return None, "its weights were not kept"
     return None, f"{statuses.iloc[0]}" if len(statuses) else "not trained"
 
 

@@ -28,6 +28,8 @@ class DatasetSection:
 
     Attributes:
         protocol_id: the metric protocol that its models are compared by; "" without distances.
+        extractor: of features; "" if no record names it.
+        sample_sets: of each run.
         details: how the distances were measured, as names and values.
         notes: of its Table 1.
         axis: ticks above the dots of all rows.
@@ -40,6 +42,8 @@ class DatasetSection:
     label: str
     metric: str
     protocol_id: str
+    extractor: str
+    sample_sets: int
     details: list[tuple[str, str]]
     notes: tuple[Note, ...]
     rows: list[ModelRow]
@@ -75,16 +79,21 @@ def dataset_section(
     scale = Scale.fit([*distances, *(cell.paper.mean for cell in cells if cell.paper)])
     # A run that was measured under the data set's protocol, if there is one
     measured_key = next((key for sample in samples for key in sample.keys), evidence.keys(models[0], dataset)[0])
+    details = measurement_details(evidence, dataset, models, records.find(results, measured_key) or {})
     main_charts, other_charts = training_charts(evidence, models, dataset)
     return DatasetSection(
         dataset=dataset,
         label=dataset_label(dataset),
         metric=metric,
         protocol_id=protocol_id,
-        details=measurement_details(evidence, dataset, models, records.find(results, measured_key) or {}),
+        extractor=dict(details).get("extractor", ""),
+        sample_sets=evidence.distances.n_sample_sets(dataset) if metric else 0,
+        details=details,
         notes=table.notes if table else (),
-        rows=[model_row(evidence, model, dataset, table, scale, first_records.get((model, dataset), {}), results,
-                        results_name) for model in [*models, *_untrained_models(evidence, dataset, models)]],
+        rows=sorted(
+            (model_row(evidence, model, dataset, table, scale, first_records.get((model, dataset), {}), results,
+                       results_name) for model in [*models, *_untrained_models(evidence, dataset, models)]),
+            key=lambda row: not row.is_in_preset),  # the preset's models first
         axis=scale_axis(scale),
         samples=[(model_label(model), data_uri(path)) for model in models
                  if (path := find_image(SAMPLES, evidence, model, dataset, results)[0])],

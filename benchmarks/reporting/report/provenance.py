@@ -24,9 +24,9 @@ def section_title(evidence: Evidence, first_records: FirstRecords) -> str:
         if matches_paper(evidence, dataset):
             budget = "the paper’s budget"
         elif evidence.preset == "paper":
-            budget = "a full budget of our own"
+            budget = "full-length schedules of ours"
         else:
-            budget = "a short budget of our own"
+            budget = "shortened schedules"
         n, size = _training_images(dataset, first_records)
         images = f" ({format_count(n)} images{size})" if n else ""
         labels.setdefault(budget, []).append(dataset_label(dataset) + images)
@@ -77,7 +77,7 @@ def budget_description(evidence: Evidence) -> str:
     for dataset in evidence.datasets:
         if note := full_budget_note(evidence, dataset):
             labels_by_note.setdefault(note, []).append(dataset_label(dataset))
-    own = "; ".join(f"on {', '.join(labels)}, {note}" for note, labels in labels_by_note.items())
+    own = "; ".join(f"{', '.join(labels)}: {note}" for note, labels in labels_by_note.items())
     paper = "all images, Appendix B’s schedules"
     if not own:
         return paper
@@ -168,7 +168,7 @@ def measurement_details(
         *((name, str(protocol[name])) for name in PROTOCOL_FIELDS if protocol.get(name) is not None),
         ("training images", f"{images('train')}, of which {format_count(used)} are used" if data else ""),
         ("test images", images("test") if data else ""),
-        ("settings of our own", own_settings_note(evidence, dataset, models)),
+        ("settings of ours", own_settings_note(evidence, dataset, models)),
         *(("warning", warning) for warning in data.get("warnings") or []),
     ]  # fmt: skip
     return [(name, value) for name, value in rows if value]

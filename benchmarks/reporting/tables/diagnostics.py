@@ -90,8 +90,8 @@ def criteria_table(evaluations: DataFrame, grid: Grid) -> Table:
     notes = (
         CRITERIA_NOTE,
         *wording.measurement_notes(grid),
-        *(Note("Data", f"{grid.datasets[d]} has only {n:,} images to decode: (b) is too low, and (a) too high or too "
-               "low.") for d, n in few_images.items()),
+        *(Note("Data", f"{grid.datasets[d]} has only {n:,} images to decode. So (b) is biased downwards, and (a) in "
+               "either direction.") for d, n in few_images.items()),
         *wording.budget_notes(grid),
         *statistics_notes(cells.values(), grid.draws),
         *lost_run_notes(cells.values(), count_ended_runs(evaluations, grid), grid),

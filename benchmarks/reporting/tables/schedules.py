@@ -24,10 +24,8 @@ from benchmarks.reporting.tables.paper_comparison import paper_footnotes, rows_w
 from benchmarks.reporting.tables.table import MISSING, CellText, Note, Table, merge_notes
 
 CONVERGENCE_TOLERANCE = 0.05  # a distance is near its final value if it exceeds it by at most this share
-EPOCHS_TEXT = (
-    "Epochs of the protocol (400/800: two stages). The paper's are those “to obtain the FID scores in Table 1”, which "
-    "are its full schedules. "
-)
+EPOCHS_TEXT = "Epochs of each stage. "
+PAPER_EPOCHS = Note("Paper", "Its epochs are those “to obtain the FID scores in Table 1”: its full schedules.")
 REACHED_TEXT = (
     "“reached”: epochs of all stages until the distance ({metric}) is at most "
     f"{100 * CONVERGENCE_TOLERANCE:g} % above that after the last epoch."
@@ -117,6 +115,7 @@ def table2(evaluations: DataFrame, epochs: DataFrame, grid: Grid) -> Table:
                 ),
                 *wording.budget_notes(grid),
                 *statistics_notes(convergences, 1),
+                *([PAPER_EPOCHS] if any(cell.paper for cell in cells.values()) else []),
                 *_curve_notes(convergences, converged_at_first_point, bool(curves), grid),
                 *lost_run_notes(convergences, count_measured_runs(convergences), grid),
                 *paper_footnotes(paper, cells, grid),

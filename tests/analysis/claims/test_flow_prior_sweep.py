@@ -19,7 +19,7 @@ def test_a_gap_of_the_other_sign_is_shown_if_it_decides(glf, beta, value):
     finding = first_finding(6, beta_sweep(FALLING, glf=glf))
     assert finding.answer == CONTRADICTED
     assert finding.text.endswith(f"; at β = {beta} the VAE is ahead of GLF")
-    assert f"β = {beta} against GLF" in finding.test
+    assert f"β = {beta} being ahead of GLF" in finding.test
     assert finding.effect.value == pytest.approx(value)
     assert finding.effect_name == f"VAE + flow prior{' (β = 400)' if beta == 400 else ''} minus GLF"
     assert finding.effect.high < 0

@@ -44,5 +44,5 @@ def test_a_figure_shows_the_image_grids_that_were_kept(tmp_path):
     Image.fromarray(np.full((8, 8), 200, np.uint8)).save(tmp_path / "figures" / "samples-digits-glf.png")
     paths = write_figure("figure2", records, {"glf": "GLF"}, {"digits": "digits", "mnist": "MNIST"}, tmp_path)
     caption = paths[2].read_text(encoding="utf-8")
-    assert "GLF, MNIST: samples: its weights were removed" in caption
+    assert "GLF, MNIST: samples: its weights were not kept" in caption
     assert "GLF, digits: samples" not in caption.split("Not shown")[1]

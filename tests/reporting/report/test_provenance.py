@@ -6,7 +6,7 @@ from report_pages import edit_records, report_html, results_folder, section_html
 
 
 def test_a_section_names_its_data_schedules_metric_and_budget(demo_html):
-    assert "The paper’s claims, tested on digits (1,297 images of 8x8), a short budget of our own" in demo_html
+    assert "The paper’s claims, tested on digits (1,297 images of 8x8), shortened schedules" in demo_html
     rows = section_html(demo_html, "demo-claims", "</dl>")
     for text in ("digits, not a data set of the paper’s: 1,297 training images of 8x8, 500 test images",
                  "15, of 5 models: 15 done", "digits: ours, shortened in proportion:",

@@ -34,7 +34,9 @@ def test_a_criterion_has_no_cost_if_one_of_its_distances_is_missing():
 def test_fewer_images_than_samples_are_noted():
     evaluations = DataFrame([row | {"n_fake": 500} for row in source_rows("g0", 1.0, 2.0, 4.0, 9.0)])
     table = criteria_table(evaluations, make_grid({("glf", "mnist"): ("g0",)}))
-    assert "MNIST has only 100 images to decode: (b) is too low, and (a) too high or too low." in note(table, "Data")
+    assert "MNIST has only 100 images to decode. So (b) is biased downwards, and (a) in either direction." in note(
+        table, "Data"
+    )
 
 
 def test_two_data_sets_have_a_row_each():

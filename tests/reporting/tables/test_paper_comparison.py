@@ -81,7 +81,10 @@ def test_another_metric_has_no_verdict_but_an_order():
     table = build_table("table1", {"evaluations": evaluations}, grid)
     assert {*table.tidy()["verdict"]} == {""}
     # one exchange of neighbours among four: 1 - 6 * 2 / (4 * 15)
-    assert note(table, "Order") == "Spearman's rank correlation with the paper's order: MNIST 0.80 (4 models)."
+    assert (
+        note(table, "Order")
+        == "Spearman's rank correlation with the paper's order (1 is the same order): MNIST 0.80 (4 models)."
+    )
 
 
 def test_the_order_of_the_rows_changes_no_number():
@@ -99,7 +102,7 @@ def test_of_models_as_likely_to_be_the_lowest_the_first_by_name_is_named():
     cells = {(model, "mnist"): MetricCell(1.0, 0.0, None, runs=3, runs_wanted=3) for model in grid.models}
     (one,), (other,) = (ranking_notes(ranking, cells, grid) for ranking in rankings)
     assert one == other
-    assert "GLF is the lowest of 2 models with probability 0.50" in one.text
+    assert "GLF has the lowest distance of 2 models with probability 0.50" in one.text
 
 
 def test_a_model_with_diverged_runs_has_no_rank():
@@ -111,14 +114,15 @@ def test_a_model_with_diverged_runs_has_no_rank():
     assert tidy.loc["glf", ranks].isna().all()
     assert tidy.loc["vae", ranks].tolist() == pytest.approx([1, 0], abs=0.01)
     assert note(table, "Order") == (
-        "On MNIST, vae is the lowest of 2 models with probability 1.00 (parametric bootstrap over 3 to 10 runs). "
+        "On MNIST, vae has the lowest distance of 2 models with probability 1.00 (parametric bootstrap over 3 to 10 "
+        "runs). "
         "Left out on MNIST, because runs diverged or failed: glf."
     )
 
 
 def test_a_model_with_diverged_runs_does_not_enter_the_rank_correlation():
     values = {"vae": (70.0,), "wae-gan": (20.0,), "two-stage-vae": (30.0,), "glf": (90.0, None)}
-    correlation = "Spearman's rank correlation with the paper's order: MNIST 0.50 (3 models)."
+    correlation = "Spearman's rank correlation with the paper's order (1 is the same order): MNIST 0.50 (3 models)."
     assert correlation in note(ranked_table(values, [*values]), "Order")
 
 
@@ -127,7 +131,7 @@ def test_the_order_on_digits_is_compared_with_the_papers_on_mnist():
     values = {"vae": (20.0, 20.1, 20.2), "wae-gan": (70.0, 70.1, 70.2), "two-stage-vae": (9.0, 9.1, 9.2),
               "glf": (5.0, 5.1, 5.2)}  # fmt: skip
     correlation = (
-        "Spearman's rank correlation with the paper's order: digits 0.80 (4 models, 95 % interval over runs 0.80 to "
-        "0.80, against the paper's MNIST)."
+        "Spearman's rank correlation with the paper's order (1 is the same order): digits 0.80 (4 models, 95 % "
+        "interval over runs 0.80 to 0.80, against the paper's MNIST)."
     )
     assert correlation in note(ranked_table(values, [*values], "digits"), "Order")

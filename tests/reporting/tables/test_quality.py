@@ -97,7 +97,7 @@ def test_best_is_the_lowest_as_printed():
 def test_a_model_that_lost_a_run_is_not_the_best():
     table = ranked_table({"glf": (1.0, None), "vae": (3.0, 3.1), "wae-gan": (4.0, 4.1)}, ["glf", "vae", "wae-gan"])
     assert [model for (model, _), cell in table.cells.items() if cell.is_best] == ["vae"]
-    assert "Bold: the lowest of its column, of models that lost no run." in note(table, "Statistics")
+    assert "Bold: the lowest of its column, of the models without diverged or failed runs." in note(table, "Statistics")
 
 
 def test_records_on_disk_become_a_table(tmp_path):
