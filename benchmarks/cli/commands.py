@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from benchmarks.cli.options import FIGURE_OPTIONS, TABLE_OPTIONS
+from benchmarks.cli.options import FIGURE_OPTIONS, OPTIONS, TABLE_OPTIONS
 
 DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
@@ -91,10 +91,12 @@ GROUPS: dict[str, dict[str, Command]] = {
         "interpolate": _picture("lines between samples", "interpolate glf mnist"),
         "reconstruct": _picture("test images beside their reconstructions", "reconstruct glf mnist"),
         "evaluate": Command("the metrics on any two sets of images", "evaluate:run",
-                            ("real", "fake", "features", "metrics", "images", "allow-few", "data-root", "device"),
+                            ("real", "fake", "features", "metrics", "images", "allow-few", "json", "data-root",
+                             "device"),
                             example="evaluate --real mnist --fake samples/ --features classifier:mnist",
-                            help={"features": "as elsewhere (default: inception)", "metrics": "default: all",
-                                  "images": "at most, of each side (default: all)"}),
+                            help={"features": f"{OPTIONS['features'].help} (default: inception)",
+                                  "metrics": "fd, prd, kid, neighbours (default: all)",
+                                  "images": "a random N of each side, if it has more (default: all)"}),
     },
     "data and settings": {
         "fetch": Command("download data sets and weights", "data:fetch", ("data-root",), "NAME...",

@@ -2,52 +2,146 @@
 
 from __future__ import annotations
 
-import json
+import os
+import shlex
 from argparse import Namespace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table as Sheet
 
 from benchmarks.cli.commands import DONE
 from benchmarks.cli.data import data_root
-from benchmarks.execution.options import UserErrors, names, parse_count, parse_device
+from benchmarks.execution.options import UserErrors, parse_count, parse_device
+
+if TYPE_CHECKING:
+    import torch
+
+    from benchmarks.evaluation.compare import Comparison
 
 
 def run(args: Namespace) -> int:
-    """Print the metrics of --fake against --real, as a table and, last, as one line of JSON.
+    """Print the metrics of --fake against --real: value, better direction, and how many images it was computed from.
 
     Raises:
-        UserErrors: all errors.
+        UserErrors: all errors of the command line, or, if it has none, all errors of the images.
     """
     from benchmarks.cli.output import wide_console
     from benchmarks.evaluation import compare
+    from benchmarks.evaluation.image_input import find_input_error
     from benchmarks.evaluation.metrics import METRICS
+    from benchmarks.execution.request import parse_metrics
+    from benchmarks.experiments import records
 
-    errors = [f"evaluate needs --{side}" for side in ("real", "fake") if getattr(args, side) is None]
+    errors = []
+    for option in ("real", "fake"):
+        text = getattr(args, option)
+        if text is None:
+            errors.append(f"evaluate needs --{option}: a data set, a folder of images, or an .npz file")
+        elif message := find_input_error(text):
+            errors.append(f"--{option}: {message}")
     device = parse_device(args.device, errors)
-    images = parse_count("--images", args.images, 0, errors)
+    images = parse_count("--images", args.images, 0, errors) or None
+    metrics = tuple(METRICS) if args.metrics is None else parse_metrics(args.metrics, (), errors)
+    path = None if args.json is None else _parse_json_path(args.json, errors)
     if errors or device is None:
         raise UserErrors(errors)
-    metrics = tuple(METRICS) if args.metrics is None else tuple(names(args.metrics))
     try:
         comparison = compare.compare(
             args.real, args.fake, args.features or "inception", data_root(args), device,
-            metrics=metrics, images=images or None, allow_few=args.allow_few,
+            metrics=metrics, images=images, allow_few=args.allow_few,
         )  # fmt: skip
+    except compare.ComparisonErrors as error:
+        raise UserErrors(error.errors) from None
     except ValueError as error:
         raise UserErrors([str(error)]) from None
-    protocol = comparison.protocol
-    title = " + ".join("moments of unknown images" if n is None else f"{n:,} images" for n in comparison.n)
-    if protocol is not None:
-        title += f", {protocol.extractor} ({protocol.dims}-d), metric protocol {protocol.id}"
-    sheet = Sheet("metric", "value", "better", title=title)
-    better = {column: direction for row in METRICS.values() for column, direction in row.columns.items()}
-    for column, value in comparison.values.items():
-        sheet.add_row(column, f"{value:.6g}", better.get(column, "lower"))
-    wide_console().print(sheet)
-    description: dict[str, Any] = {"n_real": comparison.n[0], "n_fake": comparison.n[1]}
-    if protocol is not None:
-        description |= {"extractor": protocol.extractor, "weights": protocol.weights}
-        description |= {"protocol_id": protocol.id, "protocol": protocol.plain()}
-    print(json.dumps({**description, **comparison.values}))
+    console = wide_console()
+    for line in _headings(args, comparison):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    console.print(_sheet(comparison))
+    for note in comparison.notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
+    if path is not None:
+        records.write_json(path, {"real": args.real, "fake": args.fake, **as_json(comparison), **_origin(device)})
+        console.print(str(path), highlight=False, markup=False, soft_wrap=True)
     return DONE
+
+
+def _parse_json_path(text: str, errors: list[str]) -> Path:
+    """The file of `--json`, in a folder that exists."""
+    path = Path(text)
+    if path.is_dir():
+        errors.append(f"--json {text} is a folder. Name a file, such as {shlex.quote(str(path / 'evaluation.json'))}")
+    elif not path.parent.is_dir():
+        errors.append(
+            f"--json {text}: there is no folder {path.parent}. Create it: mkdir -p {shlex.quote(str(path.parent))}"
+        )
+    elif not os.access(path.parent, os.W_OK):
+        errors.append(f"--json {text}: no permission to write in {path.parent}. Name a file in another folder")
+    return path
+
+
+def _headings(args: Namespace, comparison: Comparison) -> list[str]:
+    """What was compared, on which features."""
+    from benchmarks.evaluation import compare
+
+    names = (args.real, args.fake)
+    lines = [f"{side}: {name}, {'moments' if n is None else f'{n:,} images'}"
+             for side, name, n in zip(compare.SIDES, names, comparison.available, strict=True)]  # fmt: skip
+    if (extractor := comparison.extractor) is not None:
+        weights = "" if extractor.weights == "none" else f", weights {extractor.weights[:8]}"
+        lines.append(f"features: {extractor.name}, {extractor.dims:,} dimensions{weights}")
+    if comparison.protocol is not None:
+        lines.append(f"metric protocol: {comparison.protocol.id}")
+    return lines
+
+
+def _sheet(comparison: Comparison) -> Sheet:
+    """A table with a row for each value."""
+    sheet = Sheet()
+    for title in ("metric", "value", "better", "reference\nimages", "generated\nimages"):
+        sheet.add_column(title, justify="left" if title in ("metric", "better") else "right", overflow="fold")
+    for column, row in comparison.values.items():
+        counts = ("unknown" if n is None else f"{n:,}" for n in row.n)
+        sheet.add_row(column, f"{row.value:.6g}", row.better or "—", *counts)
+    return sheet
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """A comparison as JSON values."""
+    from benchmarks.evaluation.compare import SUBSET_SEED
+    from benchmarks.evaluation.metrics import FD, METRICS
+    from benchmarks.evaluation.protocol import MetricProtocol
+
+    extractor, protocol = comparison.extractor, comparison.protocol
+    (real_available, fake_available), (real, fake) = comparison.available, comparison.n
+    return {
+        "n_real": real,
+        "n_fake": fake,
+        "available_real": real_available,
+        "available_fake": fake_available,
+        "subset_seed": SUBSET_SEED,
+        "extractor": None if extractor is None else extractor.name,
+        "weights": None if extractor is None else extractor.weights,
+        "protocol_id": None if protocol is None else protocol.id,
+        "protocol": None if protocol is None else protocol.plain(),
+        "values": {
+            column: {
+                "value": row.value,
+                "better": row.better,
+                "metric": row.metric,
+                "parameters": MetricProtocol.estimator if row.metric == FD else METRICS[row.metric].parameters,
+                "n_real": row.n[0],
+                "n_fake": row.n[1],
+            }
+            for column, row in comparison.values.items()
+        },
+        "notes": [*comparison.notes],
+    }
+
+
+def _origin(device: torch.device) -> dict[str, Any]:
+    """Versions, device and commit."""
+    from benchmarks.experiments import provenance
+
+    return {"provenance": {"ae-bench": provenance.version("ae-bench"), **provenance.describe(device)}}

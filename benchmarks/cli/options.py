@@ -64,6 +64,7 @@ GROUPS: dict[str, dict[str, Option]] = {
             "notes of a table: none, short or full (default: short in LaTeX)", "DETAIL", choices=NOTE_DETAILS
         ),
         "margin": Option("share of the paper's number that counts as equal (0.05)", "SHARE"),
+        "json": Option("also write the result into this file, as JSON", "FILE"),
         "keep": Option(
             "keep weights or only logs of each run (default: weights)", "WHAT", "weights", ("weights", "logs")
         ),

@@ -1,4 +1,7 @@
-"""Compare any two sets of images: the command `evaluate`."""
+"""Compare any two sets of images: the command `evaluate`.
+
+A metric uses all images of both sides, unless it compares equal numbers (`EQUAL_NUMBERS`).
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,60 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.data import datasets
-from benchmarks.data.preprocessing import NO_PREPROCESSING, Shape
+from benchmarks.data.preprocessing import NO_PREPROCESSING
 from benchmarks.data.split import Split
 from benchmarks.evaluation.extractors import Extractor, make_extractor
-from benchmarks.evaluation.image_input import is_dataset, load_images
+from benchmarks.evaluation.image_input import image_shape, is_dataset, load_pair
 from benchmarks.evaluation.metrics import FD, METRICS, FeatureSet, Moments, frechet_from_moments
 from benchmarks.evaluation.protocol import UNCHANGED, MetricProtocol
 from benchmarks.evaluation.reference_cache import cached_features
 
 NO_DATASET = "images that are no data set"
+SIDES = ("reference", "generated")
+SUBSET_SEED = 0
+
+# Metrics that compare equal numbers of images: they get a random subset of the larger side.  All others accept any
+# numbers: the Fréchet distance compares moments, and KID averages over subsets of one size from all images.
+EQUAL_NUMBERS = (
+    "prd",  # the larger side would dominate the clusters (Sajjadi et al.; their code refuses different numbers)
+    "neighbours",  # balls shrink as images become more (Kynkäänniemi et al., section 2, have equal numbers)
+)
+
+Counts = tuple[int | None, int | None]  # of reference and of generated images; None for a side given by its moments
+
+
+class ComparisonErrors(ValueError):
+    """All that is wrong with what is to be compared.
+
+    Attributes:
+        errors: one message each.
+    """
+
+    def __init__(self, errors: Sequence[str]):
+        super().__init__("\n".join(errors))
+        self.errors = [*errors]
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """One value of a comparison.
+
+    Attributes:
+        metric: key of `METRICS`.
+        value: the number.
+        better: "lower" or "higher"; None if neither is better.
+        n: numbers of reference and of generated images that it was computed from.
+    """
+
+    metric: str
+    value: float
+    better: str | None
+    n: Counts
 
 
 @dataclass(frozen=True)
@@ -26,15 +71,21 @@ class Comparison:
     """The result of a comparison.
 
     Attributes:
-        protocol: everything that the values depend on besides the generated images; None if a side was given by its
-            moments, which do not say how they were made.
-        n: numbers of reference and of generated images; None for a side that was given by its moments.
-        values: metric -> value; the Fréchet distance is named after the features.
+        extractor: of features; None if both sides were given by their moments.
+        protocol: everything that the Fréchet distance depends on besides the generated images; None if a side was given
+            by its moments, which do not say how they were made.
+        available: numbers of reference and of generated images that were given.
+        n: those numbers, but at most what `--images` allows.
+        values: column -> value; the Fréchet distance is named after the features.
+        notes: one line for each random subset, and for what else a reader of the values must know.
     """
 
+    extractor: Extractor | None
     protocol: MetricProtocol | None
-    n: tuple[int | None, int | None]
-    values: dict[str, float]
+    available: Counts
+    n: Counts
+    values: dict[str, MetricValue]
+    notes: tuple[str, ...]
 
 
 def compare(
@@ -50,9 +101,8 @@ def compare(
 ) -> Comparison:
     """Compare one set of images with another.
 
-    Both sides are cut to the same number of images, those with the smallest digests.  A side may also be an .npz file
-    of moments as pytorch-fid saves them (`mu`, `sigma`).  Then only the Fréchet distance is available.  It is called
-    `fd_moments`, because the file does not say of which features.
+    A side may also be an .npz file of moments as pytorch-fid saves them (`mu`, `sigma`).  Then only the Fréchet
+    distance is available.  It is called `fd_moments`, because the file does not say of which features.
 
     Args:
         real: a data set's name (its test split; NAME:train for the other), a folder of images, or an .npz file.
@@ -61,62 +111,143 @@ def compare(
         root: data root.
         device: where features are computed.
         metrics: keys of `METRICS`.
-        images: of each side, at most; None: all that both have.
+        images: of each side, at most: a random subset of a side that has more; None: all.
         allow_few: accept no more images than features, where a Fréchet distance is biased.
 
     Raises:
-        ValueError: images that cannot be read, images of two shapes, or too few for the features.
+        ComparisonErrors: images that cannot be read, images of two shapes, features that cannot be computed, metrics
+            that cannot be computed from moments, or fewer images than features.
+        ValueError: fewer images than another metric needs.
     """
-    unknown = [repr(name) for name in metrics if name not in METRICS]
-    if unknown:
-        known = ", ".join(METRICS)
-        raise ValueError(f"unknown metric {', '.join(unknown)}. Known: {known} (benchmarks/evaluation/metrics)")
-    sides = [load_images(real, root), load_images(fake, root)]
-    dataset = next((text.partition(":")[0] for text in (real, fake) if is_dataset(text)), NO_DATASET)
-    if any(isinstance(side, Moments) for side in sides):
-        if metrics and {*metrics} not in ({FD}, {*METRICS}):  # all metrics are the default
-            unavailable = ", ".join(name for name in metrics if name != FD)
-            raise ValueError(f"{unavailable} cannot be computed from moments: they need images on both sides")
-        return _compare_moments((real, fake), sides, features, dataset, device, images, allow_few)
-    a, b = _match_shapes((real, fake), [side for side in sides if isinstance(side, Split)])
-    n = min(len(a), len(b)) if images is None else min(images, len(a), len(b))
-    a, b = a.canonical(n), b.canonical(n)
-    extractor = make_extractor(features, dataset, _image_shape(a), device)
-    real_features = cached_reference_features(a, extractor, allow_few)
-    fake_features = FeatureSet(extractor(b.images), allow_few)
-    values: dict[str, float] = {}
+    names = (real, fake)
+    sides, extractor = _load(names, features, root, device)
+    available = _counts(sides)
+    sides = [side if isinstance(side, Moments) else _limit(side, images) for side in sides]
+    n = _counts(sides)
+    notes = [
+        f"--images {images}: a random {used:,} of the {total:,} {side} images (seed {SUBSET_SEED})"
+        for side, total, used in zip(SIDES, available, n, strict=True)
+        if total != used
+    ]
+    if FD not in metrics:
+        allow_few = True  # no other metric has that bias
+    elif extractor is not None:
+        notes += _check_counts(names, n, extractor, allow_few)
+    reference, generated = sides
+    if isinstance(reference, Moments) or isinstance(generated, Moments):
+        notes += _check_metrics_of_moments(metrics)
+        distance = _distance_of_moments(names, sides, extractor, allow_few)
+        values = {"fd_moments": MetricValue(FD, distance, "lower", n)}
+        return Comparison(extractor, None, available, n, values, tuple(notes))
+    assert extractor is not None  # there are images
+    pair = (
+        cached_reference_features(reference, extractor, allow_few),
+        FeatureSet(extractor(generated.images), allow_few),
+    )
+    values = {}
     for metric in metrics:
-        values |= METRICS[metric].compute(real_features, fake_features)[0]
-    by_column = {extractor.metric if name == FD else name: value for name, value in values.items()}
-    return Comparison(comparison_protocol(real, a, extractor), (n, n), by_column)
+        metric_values, subset_notes = _compute(metric, *pair)
+        values |= {extractor.metric if column == FD else column: value for column, value in metric_values.items()}
+        notes += subset_notes
+    protocol = comparison_protocol(real, reference, len(generated), extractor)
+    return Comparison(extractor, protocol, available, n, values, tuple(notes))
 
 
-def _image_shape(images: Split) -> Shape:
-    c, h, w = images.images.shape[1:]
-    return int(c), int(h), int(w)
+def _load(
+    names: tuple[str, str], features: str, root: Path | None, device: torch.device
+) -> tuple[list[Split | Moments], Extractor | None]:
+    """Both sides, images of one shape, and the extractor of their features, if there are images.
+
+    Raises:
+        ComparisonErrors: all that is wrong with them.
+    """
+    errors: list[str] = []
+    sides = load_pair(names, root, errors)
+    dataset = next((name.partition(":")[0] for name in names if is_dataset(name)), NO_DATASET)
+    shape = next((image_shape(side) for side in sides if isinstance(side, Split)), None)
+    if errors:  # one shape of two; that of the data set is certain
+        shape = None if dataset == NO_DATASET else datasets.dataset_spec(dataset).shape
+    extractor = None
+    try:
+        extractor = None if shape is None else make_extractor(features, dataset, shape, device)
+    except ValueError as error:
+        errors.append(str(error))
+    if errors:
+        raise ComparisonErrors(errors)
+    return sides, extractor
 
 
-def _match_shapes(names: tuple[str, str], sets: list[Split]) -> tuple[Split, Split]:
-    """Two sets of images of one shape; RGB images with equal channels become gray if the other side is gray."""
-    a, b = (_image_shape(images) for images in sets)
-    if a[1:] == b[1:] and a[0] != b[0]:
-        sets = [_to_gray_if_equal(images) if images.images.shape[1] == 3 else images for images in sets]
-        a, b = (_image_shape(images) for images in sets)
-    if a != b:
-        reason = "resize one of them" if a[1:] != b[1:] else "the one is gray, the other is not"
-        raise ValueError(f"{names[0]} has images of {a}, {names[1]} of {b} (C, H, W): {reason}")
-    return sets[0], sets[1]
+def _counts(sides: Sequence[Split | Moments]) -> Counts:
+    real, fake = (len(side) if isinstance(side, Split) else None for side in sides)
+    return real, fake
 
 
-def _to_gray_if_equal(images: Split) -> Split:
-    """RGB images as gray ones if all their channels are equal."""
-    rgb = images.images
-    is_gray = torch.equal(rgb[:, 0], rgb[:, 1]) and torch.equal(rgb[:, 0], rgb[:, 2])
-    return Split(rgb[:, :1].contiguous(), images.labels) if is_gray else images
+def _limit(images: Split, n: int | None) -> Split:
+    """All images, or a random subset, sorted by digest: the order of files does not matter."""
+    order = images.order()
+    return images.take(order if n is None else order[_subset(len(order), n)])
 
 
-def comparison_protocol(real: str, images: Split, extractor: Extractor) -> MetricProtocol:
-    """The metric protocol of a comparison with these reference images, all of which are used."""
+def _subset(total: int, n: int) -> NDArray[np.int64]:
+    """Indices of a random subset, in order; all if there are no more than n."""
+    return np.sort(np.random.default_rng(SUBSET_SEED).permutation(total)[:n])
+
+
+def _compute(metric: str, real: FeatureSet, fake: FeatureSet) -> tuple[dict[str, MetricValue], list[str]]:
+    """Column -> value of a metric, and one note for each side of which it uses a random subset."""
+    available = (len(real.features), len(fake.features))
+    n = (min(available), min(available)) if metric in EQUAL_NUMBERS else available
+    values, _ = METRICS[metric].compute(_random_features(real, n[0]), _random_features(fake, n[1]))
+    directions = {"lower": "lower", "higher": "higher"}  # not "spread"
+    rows = {column: MetricValue(metric, value, directions.get(METRICS[metric].columns[column]), n)
+            for column, value in values.items()}  # fmt: skip
+    return rows, [
+        f"{metric} compares equal numbers: a random {used:,} of the {total:,} {side} images (seed {SUBSET_SEED})"
+        for side, total, used in zip(SIDES, available, n, strict=True)
+        if used < total
+    ]
+
+
+def _random_features(side: FeatureSet, n: int) -> FeatureSet:
+    total = len(side.features)
+    return side if n == total else FeatureSet(side.features[_subset(total, n)], side.allow_few)
+
+
+def _check_counts(names: tuple[str, str], n: Counts, extractor: Extractor, allow_few: bool) -> list[str]:
+    """One note for each side that has too few images for a Fréchet distance.
+
+    Raises:
+        ComparisonErrors: there is one, and `allow_few` is not set.
+    """
+    few = [(name, count) for name, count in zip(names, n, strict=True) if count is not None and count <= extractor.dims]
+    if few and not allow_few:
+        raise ComparisonErrors([
+            f"{count:,} images of {name} are too few: a Fréchet distance on {extractor.name} needs more than "
+            f"{extractor.dims:,}. Take more images or other --features, or accept a biased distance by --allow-few"
+            for name, count in few
+        ])  # fmt: skip
+    return [f"{extractor.metric} is biased: {count:,} images of {name}, {extractor.dims:,} features"
+            for name, count in few]  # fmt: skip
+
+
+def _check_metrics_of_moments(metrics: Sequence[str]) -> list[str]:
+    """A note if metrics are left out because there are only moments.
+
+    Raises:
+        ComparisonErrors: the metrics are not the default, and one of them needs images.
+    """
+    others = [name for name in metrics if name != FD]
+    if others and {*metrics} != {*METRICS}:  # all metrics are the default
+        raise ComparisonErrors([f"{', '.join(others)} cannot be computed from moments: they need images on both sides. "
+                                f"Give images, or --metrics {FD}"])  # fmt: skip
+    return [f"only {FD}: {', '.join(others)} cannot be computed from moments"] if others else []
+
+
+def comparison_protocol(real: str, images: Split, n_fake: int, extractor: Extractor) -> MetricProtocol:
+    """The metric protocol of a comparison with these reference images.
+
+    The fingerprint is of the images that are used: another subset of a split has another protocol.
+    """
     name, _, split = real.partition(":")
     preprocessing = datasets.DATASETS[name].preprocessing if is_dataset(real) else NO_PREPROCESSING
     return MetricProtocol(
@@ -129,7 +260,7 @@ def comparison_protocol(real: str, images: Split, extractor: Extractor) -> Metri
         split=(split or "test") if is_dataset(real) else "as given",
         real_fingerprint=images.fingerprint,
         n_real=len(images),
-        n_fake=len(images),
+        n_fake=n_fake,
         crop=preprocessing.crop,
         resize=preprocessing.resize,
     )
@@ -150,25 +281,19 @@ def reference_key(images: Split, extractor: Extractor) -> dict[str, Any]:
     }
 
 
-def _compare_moments(
-    names: tuple[str, str],
-    sides: list[Split | Moments],
-    features: str,
-    dataset: str,
-    device: torch.device,
-    images: int | None,
-    allow_few: bool,
-) -> Comparison:
+def _distance_of_moments(
+    names: tuple[str, str], sides: Sequence[Split | Moments], extractor: Extractor | None, allow_few: bool
+) -> float:
     """The Fréchet distance if at least one side is given by its moments."""
     moments: list[Moments] = []
     for side in sides:
-        if isinstance(side, Moments):
-            moments.append(side)
+        if isinstance(side, Split):
+            assert extractor is not None  # there are images
+            moments.append(cached_reference_features(side, extractor, allow_few).moments)
         else:
-            extractor = make_extractor(features, dataset, _image_shape(side), device)
-            moments.append(cached_reference_features(side.canonical(images), extractor, allow_few).moments)
+            moments.append(side)
     a, b = moments
     if len(a.mean) != len(b.mean):
-        raise ValueError(f"{names[0]} has {len(a.mean)} features, {names[1]} {len(b.mean)}: they cannot be compared")
-    distance = frechet_from_moments(a.mean, a.cov, b.mean, b.cov)
-    return Comparison(None, (a.n or None, b.n or None), {"fd_moments": distance})
+        raise ComparisonErrors([f"{names[0]} has {len(a.mean)} features, {names[1]} {len(b.mean)}: they cannot be "
+                                f"compared. Take the --features that the moments are of"])  # fmt: skip
+    return frechet_from_moments(a.mean, a.cov, b.mean, b.cov)

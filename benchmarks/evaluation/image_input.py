@@ -13,9 +13,11 @@ from torch import Tensor
 from benchmarks.data import datasets
 from benchmarks.data.folders import find_images
 from benchmarks.data.paths import DataError
+from benchmarks.data.preprocessing import Shape
 from benchmarks.data.readers import read_images, require_size
 from benchmarks.data.split import Split
 from benchmarks.evaluation.metrics import Moments
+from zoo.registry import did_you_mean
 
 SPLIT_SUFFIXES = {"": "test", ":test": "test", ":train": "train"}
 
@@ -26,24 +28,74 @@ def is_dataset(text: str) -> bool:
     return name in datasets.DATASETS and colon + split in SPLIT_SUFFIXES
 
 
+def find_input_error(text: str) -> str | None:
+    """Why a text names no images: it is no data set, folder or .npz file. None if it is one; nothing is read."""
+    path = Path(text)
+    if is_dataset(text) or path.is_dir() or (path.suffix == ".npz" and path.is_file()):
+        return None
+    problem = "is not an .npz file" if path.exists() else f"was not found{did_you_mean(text, datasets.DATASETS)}"
+    return (
+        f"{text!r} {problem}. Name a data set ({', '.join(datasets.DATASETS)}; NAME:train is its training split), "
+        f"a folder of images, or an .npz file"
+    )
+
+
 def load_images(text: str, root: Path | None) -> Split | Moments:
     """Images of a split of a data set, of a folder or of an .npz file; or moments from such a file.
 
     Raises:
         ValueError: it is none of these, or cannot be read.
     """
+    if message := find_input_error(text):
+        raise ValueError(message)
     if is_dataset(text):
         name, colon, split = text.partition(":")
         return datasets.load_cached(name, root).split(SPLIT_SUFFIXES[colon + split])
     path = Path(text)
-    if path.suffix == ".npz" and path.is_file():
-        return read_npz(path)
-    if path.is_dir():
-        return Split(read_image_folder(path))
-    raise ValueError(
-        f"{text!r} is neither a data set ({', '.join(datasets.DATASETS)}, each also with :train), a folder nor an "
-        f".npz file"
-    )
+    return Split(read_image_folder(path)) if path.is_dir() else read_npz(path)
+
+
+def load_pair(names: tuple[str, str], root: Path | None, errors: list[str]) -> list[Split | Moments]:
+    """Both sides of a comparison, images of one shape; what is wrong with them is added to `errors`."""
+    sides: list[Split | Moments] = []
+    for name in names:
+        try:
+            sides.append(load_images(name, root))
+        except ValueError as error:
+            errors.append(str(error))
+    images = [side for side in sides if isinstance(side, Split)]
+    if len(images) < len(names):
+        return sides
+    try:
+        return [*match_shapes(names, images)]
+    except ValueError as error:
+        errors.append(str(error))
+        return sides
+
+
+def image_shape(images: Split) -> Shape:
+    """(C, H, W) of images."""
+    c, h, w = images.images.shape[1:]
+    return int(c), int(h), int(w)
+
+
+def match_shapes(names: tuple[str, str], sets: list[Split]) -> tuple[Split, Split]:
+    """Two sets of images of one shape; RGB images with equal channels become gray if the other side is gray."""
+    a, b = (image_shape(images) for images in sets)
+    if a[1:] == b[1:] and a[0] != b[0]:
+        sets = [_to_gray_if_equal(images) if images.images.shape[1] == 3 else images for images in sets]
+        a, b = (image_shape(images) for images in sets)
+    if a != b:
+        reason = "resize one of them" if a[1:] != b[1:] else "the one is gray, the other is not"
+        raise ValueError(f"{names[0]} has images of {a}, {names[1]} of {b} (C, H, W): {reason}")
+    return sets[0], sets[1]
+
+
+def _to_gray_if_equal(images: Split) -> Split:
+    """RGB images as gray ones if all their channels are equal."""
+    rgb = images.images
+    is_gray = torch.equal(rgb[:, 0], rgb[:, 1]) and torch.equal(rgb[:, 0], rgb[:, 2])
+    return Split(rgb[:, :1].contiguous(), images.labels) if is_gray else images
 
 
 def read_image_folder(folder: Path) -> Tensor:
