@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ def run(args: Namespace) -> int:
     device = parse_device(args.device, errors)
     images = parse_count("--images", args.images, 0, errors) or None
     metrics = tuple(METRICS) if args.metrics is None else parse_metrics(args.metrics, (), errors)
-    path = None if args.json is None else _parse_json_path(args.json, errors)
+    path = None if args.json is None else _parse_json_path(args.json, (args.real, args.fake), errors)
     if errors or device is None:
         raise UserErrors(errors)
     try:
@@ -67,11 +68,13 @@ def run(args: Namespace) -> int:
     return DONE
 
 
-def _parse_json_path(text: str, errors: list[str]) -> Path:
-    """The file of `--json`, in a folder that exists."""
+def _parse_json_path(text: str, inputs: Sequence[str | None], errors: list[str]) -> Path:
+    """The file of `--json`, in a folder that exists; not one of the files to compare, which it would replace."""
     path = Path(text)
     if path.is_dir():
         errors.append(f"--json {text} is a folder. Name a file, such as {shlex.quote(str(path / 'evaluation.json'))}")
+    elif any(path.exists() and Path(name).exists() and path.samefile(name) for name in inputs if name):
+        errors.append(f"--json {text} is a file to compare, which it would replace. Name another file")
     elif not path.parent.is_dir():
         errors.append(
             f"--json {text}: there is no folder {path.parent}. Create it: mkdir -p {shlex.quote(str(path.parent))}"

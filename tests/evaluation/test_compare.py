@@ -150,6 +150,19 @@ def test_an_existing_json_file_is_replaced(tmp_path, capsys):
     assert {*json.loads(path.read_text(encoding="utf-8"))["values"]} == {"fd_classifier"}
 
 
+@pytest.mark.parametrize("side", ["--real", "--fake"])
+def test_a_file_to_compare_is_not_replaced_by_the_json_file(tmp_path, capsys, side):
+    path = tmp_path / "images.npz"
+    np.savez(path, HERE)
+    before = path.read_bytes()
+    other = {"--real": "--fake", "--fake": "--real"}[side]
+    alias = tmp_path / ".." / tmp_path.name / "images.npz"
+    arguments = [side, str(path), other, "digits", "--features", "classifier:digits", "--metrics", "fd"]
+    assert main(["evaluate", *arguments, "--json", str(alias)]) == 2
+    assert "is a file to compare, which it would replace. Name another file" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
 def test_all_errors_of_the_command_line_are_reported_at_once(tmp_path, capsys):
     arguments = ["--fake", "digts", "--images", "many", "--device", "tpu", "--metrics", "fd,is",
                  "--json", str(tmp_path / "no" / "e.json")]  # fmt: skip
