@@ -1,9 +1,9 @@
 """The records of a results folder at one preset: which runs count, how they ended, and their epochs.
 
 A table is planned and knows the keys of its runs.  Claims, learning curves and the report look at a folder without a
-plan.  Of a model on a data set, only runs of one kind count: the images that most runs of the data set saw, the newest
-revision of the model, fp32 before other precisions, and the row of settings that most of them have.  The others are
-excluded and counted.
+plan.  For each model and data set, only runs of one kind count.  They share the training images that most runs of the
+data set have, the newest revision of the model, one precision (fp32 before others), and the commonest protocol row.
+The others are excluded and counted.
 """
 
 from __future__ import annotations

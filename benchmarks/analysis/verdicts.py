@@ -2,8 +2,8 @@
 
 A test of difference is not enough: a small experiment would find no difference and so reproduce everything.  Two
 one-sided tests (Schuirmann 1987) are used instead.  Our mean is reproduced if it is shown to lie within a margin of the
-published one, and better or worse if it is shown to lie beyond the margin.  Otherwise there are too few runs to decide.
-All values are distances: lower is better.
+published one.  It is better or worse if it is shown to lie beyond the margin.  Otherwise there are too few runs to
+decide. All values are distances: lower is better.
 """
 
 from __future__ import annotations

@@ -106,8 +106,8 @@ def retry(args: Namespace) -> int:
 def _retry(args: Namespace, command: dict[str, Any], launched: Sequence[dict[str, Any]]) -> int | None:
     """Run again what is left of one launched command; its exit code, or None where nothing is left to do.
 
-    Only runs that the launch files name: with other settings than at the time of the launch, as after an update, all
-    runs of the command have new keys, and those that were done are not started over.
+    Only runs that the launch files name.  After a change of settings, such as an update, all runs of the command have
+    new keys.  Runs that were done are not started again then.
     """
     from benchmarks.cli import output
     from benchmarks.cli.plan_display import print_missing

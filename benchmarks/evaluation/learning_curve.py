@@ -30,9 +30,9 @@ MAX_CURVE_IMAGES = 5_000  # of each side: half of a table's, and more than Incep
 class LearningCurve:
     """The points of one run's curve.
 
-    Departs: Figures 3 and 4 do not say how often, nor on how many images, FID was recorded; ours is every 10 epochs at
-    the paper's budget, on 5,000 of each, half of a table's.  To switch: --eval-every; MAX_CURVE_IMAGES in
-    benchmarks/evaluation/learning_curve.py.
+    Departs: Figures 3 and 4 do not say how often, nor on how many images, FID was recorded.  Here it is recorded every
+    10 epochs at the paper's budget, on 5,000 images of each kind, half of a table's.  To switch: --eval-every;
+    MAX_CURVE_IMAGES in benchmarks/evaluation/learning_curve.py.
 
     Attributes:
         scorer: of the table.

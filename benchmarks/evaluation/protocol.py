@@ -113,9 +113,9 @@ def _input_variant(filter_name: str) -> ProtocolVariant:
     return ProtocolVariant(label, {"input": name}, lambda data, extractor: name in extractor.inputs)
 
 
-# Protocols of the field: which split the reference images are from, whether they went through JPEG (B.4), whether
-# generated images are stretched (Two-Stage VAE's code; its paper does not say so), how floats become pixels, how many
-# images, which crop and filter.
+# Protocols of the field differ in the split and number of reference images, in their crop and resize filter, and in
+# JPEG compression (B.4).  They also differ in how floats become pixels, and in whether generated images are stretched:
+# Two-Stage VAE's code does that, and its paper does not say so.
 VARIANTS: dict[str, ProtocolVariant] = {
     BASE_VARIANT: ProtocolVariant("test split, at most 10k images, unchanged", {}),
     "train": ProtocolVariant("reference: training split", {"split": "train"}),

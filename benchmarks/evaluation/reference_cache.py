@@ -1,6 +1,6 @@
 """Features and moments of reference images, computed once per machine and cached by content.
 
-The key holds everything that the numbers depend on, including the device and the number of threads: a cached array
+The key holds everything that the numbers depend on, including the device and the number of threads.  So a cached array
 equals the computed one, bit for bit.  If several jobs need the same file at once, one computes it and the others wait.
 """
 

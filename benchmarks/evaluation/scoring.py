@@ -33,7 +33,7 @@ class NonFiniteImages(RuntimeError):
 class Scorer:
     """Scores models against a data set's reference images, by one feature extractor.
 
-    Departs: the paper does not say which real images it compares with; ours are of the test split, as in the GAN
+    Departs: the paper does not say which real images it compares with.  Here they are of the test split, as in the GAN
     numbers that it cites.  To switch: the command `sensitivity` scores against the training split, too.
     Departs: B.4 blames JPEG files for a rival's numbers; that code also stretches the contrast of each generated image.
     Ours does neither: pixels become round(255 x), and nothing else.  To switch: the command `sensitivity` does both.

@@ -3,8 +3,8 @@
 Launchers, workers and requeued jobs on several nodes share only a file system, so the lock is a file there. The package
 filelock does not replace it. Its FileLock relies on flock, which some cluster file systems do not have or keep to one
 node, and a suspended owner holds it for ever. Its SoftFileLock needs no flock, but was still held 80 s after its owner
-was killed. This lock is free at once after a kill on the same host, and after `STALE_SECONDS` otherwise (60 s measured
-for an owner on another host, killed or suspended).
+was killed. After a kill on the same host, this lock is free at once.  Otherwise it is free after `STALE_SECONDS`; 60 s
+were measured for an owner on another host that was killed or suspended.
 """
 
 from __future__ import annotations

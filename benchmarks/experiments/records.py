@@ -94,8 +94,8 @@ def write_json(path: Path, value: Mapping[str, Any]) -> Path:
 def write_text(path: Path, text: str) -> Path:
     """Write a text file by rename: a reader, or a job that is killed, never leaves or sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder, as a rename is atomic only within a file system; not by `tempfile`, whose mode 0600
-    # would hide the results from the rest of the group.
+    # In the same folder, because a rename is atomic only within a file system.  Not by `tempfile`: its mode 0600 would
+    # hide the results from the rest of the group.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("x", encoding="utf-8", newline="") as file:

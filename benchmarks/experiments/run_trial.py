@@ -1,7 +1,7 @@
 """Train, score and record one trial.
 
-`run_trial` gives the same record for the same trial, bit for bit on any CPU of one kind: one thread, random streams
-from the trial's seed, images in an order that no file system decides.
+`run_trial` gives the same record for the same trial, bit for bit on any CPU of one kind.  It uses one thread, draws
+random streams from the trial's seed, and does not depend on the order of files.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from pathlib import Path
 
 HEADER = """# Departures
 
-Where the paper is silent, contradicts itself or cannot be followed to the letter, the code says so in the docstring
-of what it concerns, after the word `Departs:`. This page is made from those lines by
-`python -m benchmarks.reporting.departures > docs/departures.md`; a test fails when it is not up to date.
+The paper leaves some choices open, contradicts itself in places, and cannot be followed exactly in others. The
+docstring of the code concerned then has a paragraph `Departs:`. These paragraphs make this page:
+`python -m benchmarks.reporting.departures > docs/departures.md`. A test fails if it is not up to date.
 """
 
 

@@ -26,9 +26,9 @@ def read_epoch_seconds(folder: Path) -> DataFrame:
 
     Returns:
         One row per stage of each record of purpose "table" or "processes", with the columns `COLUMNS`.
-        `seconds_per_epoch` is the median over rounds of the seconds of one epoch of the whole training set
-        (`images` // `batch` steps), in one of `processes` processes that ran at the same time; `min` and `max` are
-        over rounds.  `engine` is the engine of all stages.  `exclusive`: nothing else used the device (on a CPU: at
+        `seconds_per_epoch` is the median over rounds of the seconds of one epoch of the whole training set (`images` //
+        `batch` steps).  It is that of one of `processes` processes that ran at the same time.  `min` and `max` are over
+        rounds.  `engine` is the engine of all stages.  `exclusive`: nothing else used the device (on a CPU: at
         most 5 % of its cores).  `synthetic`: trained on random images of the right shape.
     """
     rows = []

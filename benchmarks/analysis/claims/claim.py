@@ -85,8 +85,8 @@ class Claim:
         source: where in the paper.
         models: models concerned.  A data set with none of them has no finding at a shortened preset.
         judge: evidence and data sets -> a finding for each.
-        datasets: what the claim is about.  Unless `is_dataset_specific`, a shortened preset judges it on the data sets
-            with runs instead, and so does the preset "paper" if there are runs on other data sets only.
+        datasets: what the claim is about.  Unless `is_dataset_specific`, a shortened preset judges it on
+            the data sets with runs instead.  So does the preset "paper" if only other data sets have runs.
         is_dataset_specific: whether the claim is about these data sets alone.
         command: the command that makes the runs that are missing.
         rule: when the claim is supported and when contradicted, as text that follows "Supported where: ".

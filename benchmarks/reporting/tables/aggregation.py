@@ -113,8 +113,8 @@ def other_means(rows: DataFrame, cell: MetricCell, metric: str, sample_sets: int
 def decimals_for(cells: Iterable[MetricCell]) -> int:
     """Decimals to print: one, as in the paper, or as many as the smallest numbers need.
 
-    The largest mean has two digits, and the smallest spread over runs or sample sets is not printed as zero; a spread
-    never asks for more than `MAX_SPREAD_DECIMALS`.
+    The largest mean has two digits.  The smallest spread over runs or sample sets is not printed as zero, unless that
+    takes more than `MAX_SPREAD_DECIMALS`.
     """
     cells = [cell for cell in cells if cell.mean is not None]
     largest = max((abs(cell.mean) for cell in cells if cell.mean), default=1.0)
