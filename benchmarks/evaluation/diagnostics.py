@@ -64,8 +64,8 @@ def latent_mismatch(q: Tensor, p: Tensor) -> dict[str, float]:
 
     Returns:
         prior_mean: norm of q's mean, in standard deviations of the density; 0 for a match.
-        prior_cov: Frobenius norm of q's covariance minus the identity, over sqrt(nz).  It is about the
-            relative error of a direction's variance: 0 for a match, and about sqrt(nz / n) for n draws of the density itself.
+        prior_cov: Frobenius norm of q's covariance minus the identity, over sqrt(nz).  It is about the relative error
+            of a direction's variance: 0 for a match, and about sqrt(nz / n) for n draws of the density itself.
             Neither where the density's covariance is singular.
     """
     factor, info = torch.linalg.cholesky_ex(p.T.cov())
