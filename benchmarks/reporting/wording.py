@@ -92,7 +92,7 @@ def _join_datasets(texts: Mapping[str, str], grid: Grid) -> str:
     labels: dict[str, list[str]] = {}
     for dataset, text in texts.items():
         labels.setdefault(text, []).append(grid.datasets[dataset])
-    return "; ".join(f"{join(names)}: {text}" for text, names in labels.items()) + "." if labels else ""
+    return " ".join(f"{join(names)}: {text}." for text, names in labels.items())
 
 
 def budget_notes(grid: Grid) -> Iterator[Note]:
@@ -122,10 +122,10 @@ def _describe_own_settings(grid: Grid) -> str:
         ordered = sorted(models, key=lambda setting: len(models[setting]))
         groups = [f"{join(models[setting])}: {setting}" for setting in ordered]
         if is_every_model and ordered and len(models[ordered[-1]]) > 3:
-            rest = "all models" if len(ordered) == 1 else "all other models"
+            rest = "All models" if len(ordered) == 1 else "All other models"
             groups[-1] = f"{rest}: {ordered[-1]}"
         if groups:
-            parts[dataset] = "; ".join(groups)
+            parts[dataset] = ". ".join(groups)
     return _join_datasets(parts, grid) if len(grid.datasets) > 1 else f"{next(iter(parts.values()))}."
 
 

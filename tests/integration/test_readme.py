@@ -180,6 +180,7 @@ def test_commands_are_understood(command, tmp_path, capsys, monkeypatch, letters
     """As dry runs, beside the model that the reader is to write: all that may be wrong is data that is not here."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "examples")
     (tmp_path / "gaussian_ae.py").write_text(EXAMPLE_MODEL, encoding="utf-8")
     (tmp_path / "my_file.py").write_text(README_MODEL, encoding="utf-8")
     (extractor,) = (code for code in python_code("docs/extending.md") if "(Extractor)" in code)

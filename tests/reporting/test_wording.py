@@ -104,11 +104,11 @@ def test_settings_of_ours_name_their_models_and_the_commonest_comes_last():
     own = {(name, "mnist"): "ours: lr 1" for name in "abcd"} | {("e", "mnist"): "ours: lr 2"}
     grid = make_grid(dict.fromkeys(own, ("k",)), models=models, own_settings=own)
     (settings,) = (n for n in wording.budget_notes(grid) if n.label == "Settings of ours")
-    assert settings.text == "E: lr 2; all other models: lr 1."
+    assert settings.text == "E: lr 2. All other models: lr 1."
     assert settings.brief == "All 5 models on MNIST (the full notes list them)."
     partly = replace(grid, keys={**grid.keys, ("f", "mnist"): ("k",)})
     (settings,) = (n for n in wording.budget_notes(partly) if n.label == "Settings of ours")
-    assert settings.text == "E: lr 2; A, B, C and D: lr 1."
+    assert settings.text == "E: lr 2. A, B, C and D: lr 1."
     assert settings.brief == "5 of the 6 models on MNIST (the full notes list them)."
 
 

@@ -251,7 +251,7 @@ def test_a_command_fails_if_slurm_refuses_all_of_its_jobs(results, monkeypatch, 
     monkeypatch.setenv("AE_BENCH_RESOURCES", str(results / "resources.toml"))
     assert main([*DEMO, "--cluster", "slurm", "--results", str(results / "out")]) == 2
     printed = capsys.readouterr()
-    assert "SLURM accepts none of 4 runs" in printed.err
+    assert "SLURM accepted none of 4 runs" in printed.err
     assert "invalid partition" in printed.out
     assert not [*(results / "out").glob("records/*")]
 

@@ -40,10 +40,10 @@ MISTAKES = {
     "M:Lonely": "must define stages",
     "M:Vague": "its hyper-parameter weight needs a default that is a number",
     "M:Refusing": r"does not work on images of \(1, 8, 8\): RuntimeError: not today",
-    "M:OtherStage": "no schedule for its stage 'fit'; its row has train",
+    "M:OtherStage": "its protocol row has no schedule for stage 'fit'. It has: train",
     "M:Unfinished": r"does not work on images of \(1, 8, 8\): ValueError: expected",
-    "M:OddRows": "its attribute protocols must map data sets to benchmarks.protocols.Protocol",
-    "M:NoRows": "its attribute protocols must map data sets to benchmarks.protocols.Protocol",
+    "M:OddRows": "its attribute `protocols` must be a dict from data set to benchmarks.protocols.Protocol",
+    "M:NoRows": "its attribute `protocols` must be a dict from data set to benchmarks.protocols.Protocol",
     "broken:Model": "broken:Model: SyntaxError",
     "leaving:Model": "leaving:Model: SystemExit: bye",
     "M:Own+l1": "unknown reconstruction loss 'l1'. Known: half-sse, sse, bce, perceptual",
@@ -72,9 +72,9 @@ def test_all_errors_are_reported_at_once(module, capsys):
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["--like", "glf"], "--like glf lends its protocol rows to a class of your own"),
-     (["--only", "M:Plain", "--like", "glf,vae"], "--like names a data set, a model, or one of each"),
-     (["--only", "M:Plain", "--like", "glff"], "--like glff: neither a data set"),
+    [(["--like", "glf"], "--like glf needs a model of your own"),
+     (["--only", "M:Plain", "--like", "glf,vae"], "--like takes a data set, a model, or one of each"),
+     (["--only", "M:Plain", "--like", "glff"], "--like glff: there is neither such a data set"),
      (["--only", "M:Plain", "--like", "glf", "--on", "folder:x", "--name", "n"], "needs --like LIKE")],
 )  # fmt: skip
 def test_invalid_values_of_like_are_rejected(module, capsys, words, said):
@@ -204,7 +204,7 @@ def test_a_job_imports_the_planned_version_of_a_model_or_fails(module, tmp_path,
     assert zoo.entry(job.trial.model).revision == job.trial.revision
     forget()
     (tmp_path / f"{module}.py").write_text(MODEL + "# another")
-    with pytest.raises(ValueError, match="changed on disk since the trial was planned"):
+    with pytest.raises(ValueError, match="changed on disk since the run was planned"):
         import_model(job)
 
 

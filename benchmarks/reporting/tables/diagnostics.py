@@ -99,7 +99,7 @@ def criteria_table(evaluations: DataFrame, grid: Grid) -> Table:
     return Table(
         name="criteria",
         caption=wording.distance_caption(
-            grid, wanted_run_counts(cells.values()), "samples, and what the decoder (a) and the density (b) add to it"
+            grid, wanted_run_counts(cells.values()), "samples, split into decoder (a) and density (b)"
         ),
         notes=merge_notes(notes),
         rows=MappingProxyType(rows),

@@ -90,8 +90,8 @@ def _protocol_notes(grid: Grid) -> Iterator[Note]:
         ids = {
             name: grid.variants[dataset, v] for v, name in grid.variant_labels.items() if (dataset, v) in grid.variants
         }
-        listed = ", ".join(f"{protocol_id} ({name})" for name, protocol_id in ids.items())
-        yield Note("Metric protocol", f"{label}: {listed}.", "")
+        listed = " ".join(f"{protocol_id} ({name})." for name, protocol_id in ids.items())
+        yield Note("Metric protocol", f"{label}: {listed}", "")
 
 
 def _column_cells(index: EvaluationIndex, grid: Grid, model: str | None, dataset: str) -> dict[str, MetricCell]:

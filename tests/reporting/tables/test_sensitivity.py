@@ -29,7 +29,7 @@ def test_without_a_base_there_is_no_percentage():
     rows = [evaluation_row("g0", 1.0, protocol_id="train"), evaluation_row("g0", 2.0, protocol_id="jpeg")]
     table = sensitivity_table(DataFrame(rows), variants_grid())
     assert [*table.frame()["GLF"]] == ["—", "1.0 (1/2)", "2.0 (1/2)", "—"]
-    assert note(table, "Metric protocol") == f"MNIST: {PROTOCOL_ID} (unchanged), train (training split), jpeg (JPEG)."
+    assert note(table, "Metric protocol") == f"MNIST: {PROTOCOL_ID} (unchanged). train (training split). jpeg (JPEG)."
 
 
 def test_a_base_of_zero_has_no_percentage():
