@@ -50,7 +50,9 @@ def import_external(name: str, registry: Mapping[str, Entry], like: str = "", fo
     if missing_methods := sorted(model_class.__abstractmethods__):
         raise ValueError(f"{name} must define {' and '.join(missing_methods)} (docs/extending.md)")
     if not isinstance(getattr(model_class, "protocols", {}), Mapping):
-        raise ValueError(f"{name}: its attribute protocols must map data sets to benchmarks.protocols.Protocol")
+        raise ValueError(
+            f"{name}: its attribute `protocols` must be a dict from data set to benchmarks.protocols.Protocol"
+        )
     try:
         revision, code = _revision(module, model_class, registry), str(module_sources.folder(module))
     except ValueError as error:

@@ -94,10 +94,13 @@ _TABLE1_DATASETS = ("mnist", "fashion", "cifar10", "celeba")
 FIGURES: dict[str, FigureSpec] = {
     "figure2": FigureSpec("Samples, and interpolations that are straight lines in the flow's noise (Figure 2)",
                           ("glf",), (*_TABLE1_DATASETS, "celeba-hq"), image_kinds=("samples", "interpolate")),
-    "figure3": FigureSpec("Learning curves of GLF and of VAEs with a flow prior, by β (Figure 3)", (*_FLOW_PRIORS, "glf"),
-                          ("cifar10",), ("distance", "entropy", "nll"), diagnostics=("posterior_var",)),
+    "figure3": FigureSpec("Learning curves of GLF and of VAEs with a flow prior, by β (Figure 3)",
+                          (*_FLOW_PRIORS, "glf"), ("cifar10",), ("distance", "entropy", "nll"),
+                          diagnostics=("posterior_var",)),
     "figure4": FigureSpec("Learning curves of GLF and of regularized GLF, by β (Figure 4, which leaves out β = 1 "
-                          "and 10)", (*_REGULARIZED, "glf"), ("cifar10",), ("distance", "reconstruction", "nll"), diagnostics=("posterior_var",)),
+                          "and 10)",
+                          (*_REGULARIZED, "glf"), ("cifar10",), ("distance", "reconstruction", "nll"),
+                          diagnostics=("posterior_var",)),
     "figure5": FigureSpec("Samples of GLF, with squared error or perceptual loss (Figure 5)",
                           ("glf", "glf-perceptual"), _TABLE1_DATASETS, image_kinds=("samples",)),
     "figure6": FigureSpec("Samples of GLF with perceptual loss (Figure 6)",
