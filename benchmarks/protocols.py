@@ -71,6 +71,7 @@ class Schedule:
         return steps if self.steps is None else min(steps, self.steps)
 
 
+Sizes = Mapping[str, int]  # "batch", "epochs" -> a value that a command sets
 OURS = "ours"  # prefix of the source of rows that are not from the paper
 
 
@@ -242,7 +243,7 @@ def row(model: str, dataset: str) -> str:
     return name
 
 
-def protocol(model: str, dataset: str, preset: str, n: int) -> Protocol:
+def protocol(model: str, dataset: str, preset: str, n: int, sizes: Mapping[str, Sizes] | None = None) -> Protocol:
     """The protocol of a model on n images of a data set under a preset, with all settings resolved.
 
     Args:
@@ -250,6 +251,7 @@ def protocol(model: str, dataset: str, preset: str, n: int) -> Protocol:
         dataset: a data set with rows here; for a folder of images, the data set of --like.
         preset: a key of `PRESETS`.
         n: number of training images, after the preset's limit.
+        sizes: stage -> "batch" or "epochs" -> a value that replaces the row's and the preset's.
 
     Raises:
         ValueError: the preset is unknown, there is no row, or there are fewer images than a batch has.
@@ -258,12 +260,14 @@ def protocol(model: str, dataset: str, preset: str, n: int) -> Protocol:
         raise ValueError(f"unknown preset {preset!r}. Known: {', '.join(PRESETS)} (benchmarks/presets.py)")
     base, budget, lender = rows(model)[row(model, dataset)], PRESETS[preset], zoo.entry(model).like
     rates = budget.lr.get(lender or model, {})
-    stages = {name: _resolve(name, s, budget.steps, rates.get(name), n) for name, s in base.stages.items()}
+    stages = {name: _resolve(name, s, budget.steps, rates.get(name), n, (sizes or {}).get(name, {}))
+              for name, s in base.stages.items()}  # fmt: skip
     return replace(base, stages=stages, source=base.source + (f", borrowed from {lender}" if lender else ""))
 
 
-def _resolve(name: str, schedule: Schedule, cap: int | None, lr: PerGroup | None, n: int) -> Schedule:
+def _resolve(name: str, schedule: Schedule, cap: int | None, lr: PerGroup | None, n: int, sizes: Sizes) -> Schedule:
     """Shorten a schedule for n images to at most `cap` steps. The epochs of its factors shrink in proportion."""
+    schedule = replace(schedule, batch=sizes.get("batch", schedule.batch))
     per_epoch = n // schedule.batch
     if not per_epoch:
         raise ValueError(f"stage {name!r} has batches of {schedule.batch} but there are {n} training images")
@@ -272,6 +276,8 @@ def _resolve(name: str, schedule: Schedule, cap: int | None, lr: PerGroup | None
     full = epochs
     if steps is not None and epochs * per_epoch > steps:
         epochs = max(1, ceil(steps / per_epoch) if schedule.epochs is None else steps // per_epoch)
+    if sizes.get("epochs", epochs) != epochs:
+        epochs, steps = sizes["epochs"], None
     factors: dict[int, float] = {}
     for start, factor in schedule.factors.items():
         at = max(1, round(start * epochs / full))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import zoo
 from benchmarks import protocols
 from benchmarks.data.datasets import Dataset, DatasetSpec
 from benchmarks.data.fingerprint import digest
+from benchmarks.experiments.changes import changed_protocol
 from benchmarks.presets import PRESETS
 from benchmarks.protocols import Protocol
 from zoo.losses import PRETRAINED
@@ -19,7 +21,7 @@ from zoo.perceptual import Weights
 class Trial:
     """What to train.
 
-    All fields but `preset`, `dataset` and `protocol_row` enter the key: a changed default is a new trial.
+    All fields but `preset`, `dataset`, `protocol_row` and `changes` enter the key: a changed default is a new trial.
 
     Attributes:
         model: as `zoo.entry` takes it.
@@ -35,6 +37,7 @@ class Trial:
         train_fingerprint: of the training split that they are taken from.
         seed: of initialization, batches and sample sets.
         precision: one of `engine.PRECISIONS`.
+        changes: settings that the command has changed, for people: `protocol` holds what they mean.
     """
 
     model: str
@@ -50,17 +53,27 @@ class Trial:
     train_fingerprint: str
     seed: int
     precision: str = "fp32"
+    changes: str = ""
 
     @classmethod
-    def for_cell(cls, model: str, data: Dataset, preset: str, seed: int, precision: str = "fp32") -> Trial:
-        """The trial of one cell and seed.
+    def for_cell(
+        cls,
+        model: str,
+        data: Dataset,
+        preset: str,
+        seed: int,
+        precision: str = "fp32",
+        changes: Mapping[str, str] | None = None,
+    ) -> Trial:
+        """The trial of one cell and seed; `changes` are settings of `--set`, as `changed_protocol` takes them.
 
         Raises:
             ValueError: unknown model or preset, or no protocol for them; see `protocols.protocol`.
         """
         return cls.for_images(
-            model, data.name, data.row, data.spec, len(data.train), data.train.fingerprint, preset, seed, precision
-        )
+            model, data.name, data.row, data.spec, len(data.train), data.train.fingerprint, preset, seed, precision,
+            changes,
+        )  # fmt: skip
 
     @classmethod
     def for_images(
@@ -74,17 +87,19 @@ class Trial:
         preset: str,
         seed: int,
         precision: str,
+        changes: Mapping[str, str] | None = None,
     ) -> Trial:
         """The trial of one cell and seed, from a description of the training split; raises as `for_cell` does."""
         cap = PRESETS[preset].images if preset in PRESETS else None
         n = min(available, cap or available)
+        protocol, changed = changed_protocol(model, row, preset, n, changes or {})
         return cls(
             model=model,
             revision=zoo.entry(model).revision,
             dataset=dataset,
             protocol_row=protocols.row(model, row),
             preset=preset,
-            protocol=protocols.protocol(model, row, preset, n).resolve(model),
+            protocol=protocol,
             image_shape=spec.shape,
             nz=spec.nz,
             k=spec.k,
@@ -92,7 +107,19 @@ class Trial:
             train_fingerprint=fingerprint,
             seed=seed,
             precision=precision,
+            changes=changed,
         )
+
+    @property
+    def name(self) -> str:
+        """The model's name in records and grids: with changed settings it is another model, such as "glf[beta=4]"."""
+        return f"{self.model}[{self.changes}]" if self.changes else self.model
+
+    @property
+    def label(self) -> str:
+        """The model's label in tables, such as "GLF [beta=4]"."""
+        label = zoo.entry(self.model).label
+        return f"{label} [{self.changes}]" if self.changes else label
 
     @property
     def settings(self) -> dict[str, Any]:
