@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ class Options:
     name: str | None = None
     like: str | None = None
     recon: str | None = None
+    set: str | None = None
     seeds: str | None = None
     draws: str | None = None
     features: str | None = None
@@ -65,6 +67,37 @@ def parse_count(option: str, text: str | None, default: int, errors: list[str]) 
         errors.append(f"{option} must be a positive integer, got {text!r}")
         return 1
     return int(text)
+
+
+def parse_seeds(text: str | None, default: int, errors: list[str]) -> tuple[int, ...]:
+    """The seeds of `--seeds`: "3" is a number of runs, of seeds 0, 1 and 2; "3,7" and "7," list the seeds themselves.
+
+    Args:
+        text: the option; None means the default.
+        default: number of runs where the option is not given.
+        errors: takes what is wrong with the option.
+    """
+    if text is None:
+        return tuple(range(default))
+    words = [word.strip() for word in text.split(",")]
+    is_list = len(words) > 1
+    if len(words) == 2 and not words[1]:  # "7,"
+        del words[1]
+    if not all(word.isascii() and word.isdigit() and len(word) < 10 for word in words) or text == "0":
+        errors.append(f"--seeds must be a number of runs (3: seeds 0, 1, 2) or a list of seeds (3,7; one seed: 7,), "
+                      f"got {text!r}")  # fmt: skip
+        return (0,)
+    numbers = tuple(map(int, words))
+    if repeated := [number for number in dict.fromkeys(numbers) if numbers.count(number) > 1]:
+        errors.append(f"--seeds {text} lists seed {', '.join(map(str, repeated))} more than once; list each seed once")
+    return tuple(dict.fromkeys(numbers)) if is_list else tuple(range(numbers[0]))
+
+
+def format_seeds(seeds: Sequence[int]) -> str:
+    """Seeds as `--seeds` takes them: "3" for 0, 1 and 2; "3,7"; "7,"."""
+    if [*seeds] == [*range(len(seeds))]:
+        return str(len(seeds))
+    return ",".join(map(str, seeds)) + ("," if len(seeds) == 1 else "")
 
 
 def parse_device(text: str, errors: list[str], missing: list[str] | None = None) -> torch.device | None:
