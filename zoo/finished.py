@@ -29,7 +29,7 @@ class FinishedRun:
 
     Attributes:
         path: its weights.
-        model: the name that `entry` accepts.
+        model: the name that `entry` accepts; of a run with changed settings, they follow it, as in "glf[beta=4]".
         dataset: name of its data set.
         preset: name of its preset.
         seed: its seed.

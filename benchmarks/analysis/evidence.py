@@ -20,6 +20,7 @@ from pandas import DataFrame
 import zoo
 from benchmarks import protocols
 from benchmarks.analysis.distances import EMPTY_SAMPLE, Distances, Sample
+from benchmarks.experiments.changes import split_name
 from benchmarks.presets import PRESETS
 from benchmarks.training.engine import PRECISIONS
 
@@ -135,5 +136,8 @@ def presets_with_runs(evaluations: DataFrame) -> list[str]:
 
 
 def model_label(model: str) -> str:
-    """The model's name as tables print it."""
-    return zoo.MODELS[model].label if model in zoo.MODELS else model
+    """The model's name as tables print it; that of a model with changed settings says them, as in "GLF [beta=4]"."""
+    name, changes = split_name(model)
+    if name not in zoo.MODELS:
+        return model
+    return f"{zoo.MODELS[name].label} [{changes}]" if changes else zoo.MODELS[name].label

@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from benchmarks.cli.options import FIGURE_OPTIONS, OPTIONS, TABLE_OPTIONS
+from benchmarks.cli.options import ALL_OPTIONS, FIGURE_OPTIONS, OPTIONS, TABLE_OPTIONS
 
 DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
@@ -64,7 +64,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "criteria": _table("how much distance is the decoder's, how much the prior's", "criteria --preset demo"),
         "latents": _table("how well latents match their density", "latents --preset demo"),
         "sensitivity": _table("the same samples under other metric protocols", "sensitivity --preset demo"),
-        "all": Command("every table and figure of the paper", "tables:run_all", TABLE_OPTIONS,
+        "all": Command("every table and figure of the paper", "tables:run_all", ALL_OPTIONS,
                        example="all --preset demo --on digits"),
     },
     "figures: run what is missing, then draw the figure": {

@@ -165,7 +165,7 @@ def _is_left(
     key, trial = job.trial.key, job.trial
     if key not in keys:  # its settings have changed since the launch
         return any((cell.get("model"), cell.get("dataset"), cell.get("seed"))
-                   == (trial.model, trial.dataset, trial.seed) for cell in unfinished.values())  # fmt: skip
+                   == (trial.name, trial.dataset, trial.seed) for cell in unfinished.values())  # fmt: skip
     if job.force_id and key not in unfinished and not job.run_folder.exists():
         # Nothing is left of the run but its record: that of the forced run if it is younger than the launch.
         begun = min(float(launch["at"]) for launch in launched if key in launch["cells"])

@@ -21,12 +21,14 @@ class Option:
         metavar: of its value; "" for a flag.
         default: where the command line does not name it.
         choices: values that shell completion offers; they are checked by the command, with better messages.
+        is_list: whether it may be given several times, which is the same as one list with commas.
     """
 
     help: str
     metavar: str = ""
     default: str | None = None
     choices: tuple[str, ...] = ()
+    is_list: bool = False
 
 
 PRECISIONS = ("fp32", "tf32", "bf16")
@@ -41,7 +43,8 @@ GROUPS: dict[str, dict[str, Option]] = {
         "name": Option("name of a folder's data set in records", "NAME"),
         "like": Option("data set whose settings a folder uses; or MODEL; or both", "NAME"),
         "recon": Option("reconstruction loss: half-sse, sse, bce, perceptual", "LOSS"),
-        "seeds": Option("runs per cell (default: the preset's)", "N"),
+        "seeds": Option("runs per cell, or their seeds: 3,7; one: 7, (default: the preset's)", "N"),
+        "set": Option("other settings of the models, such as lr=1e-3,beta=4", "NAME=VALUE", is_list=True),
         "force": Option("train again; the old record stays until the new one is done"),
     },
     "budget": {
@@ -99,4 +102,5 @@ FIGURE_OPTIONS = (
     "allow-few", "eval-every", "results", "keep", "data-root", "cluster", "workers", "device", "precision", "engine",
     "no-wait", "existing", "dry-run", "yes",
 )  # fmt: skip
-TABLE_OPTIONS = (*FIGURE_OPTIONS, "format", "decimals", "notes", "margin")
+ALL_OPTIONS = (*FIGURE_OPTIONS, "format", "decimals", "notes", "margin")
+TABLE_OPTIONS = (*ALL_OPTIONS, "set")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-import zoo
 from benchmarks.analysis.evidence import Evidence
 from benchmarks.cli.commands import DONE, FAILED
 from benchmarks.evaluation import image_grid
+from benchmarks.evaluation.names import image_file_name
 from benchmarks.execution.options import UserErrors
 from benchmarks.execution.plan import Plan
 from benchmarks.experiments import records
@@ -65,7 +65,7 @@ def write(name: str, plan: Plan, style: TableStyle, console: Console) -> int:
         console.print(to_terminal(table, style.notes or "full"), highlight=False, markup=False, soft_wrap=True)
     states = [plan.state(job) for job in plan.jobs]
     for job, state in zip(plan.jobs, states, strict=True):
-        run = f"{job.trial.model} on {job.trial.dataset}, seed {job.trial.seed}"
+        run = f"{job.trial.name} on {job.trial.dataset}, seed {job.trial.seed}"
         if state == "unreadable":
             console.print(f"{state}: {run}: the warning above says why", markup=False, soft_wrap=True)
         elif state in ("failed", "diverged") and (record := records.find(plan.results, job.trial.key)):
@@ -106,14 +106,14 @@ def _copy_sample_grids(plan: Plan) -> list[Path]:
     folder = plan.results / "figures"
     grids: dict[str, dict[str, Path]] = {}
     for model, dataset, jobs in plan.cells():
-        target = folder / image_grid.image_file_name("samples", dataset, model)
+        target = folder / image_file_name("samples", dataset, model)
         source = next((path for job in jobs if (path := job.run_folder / "samples.png").is_file()), None)
         if source is not None:
             folder.mkdir(parents=True, exist_ok=True)
             temporary = target.with_suffix(".tmp")
             temporary.write_bytes(source.read_bytes())
             temporary.replace(target)
-            grids.setdefault(dataset, {})[zoo.entry(model).label] = target
+            grids.setdefault(dataset, {})[jobs[0].trial.label] = target
     return [
         image_grid.save_grids_side_by_side(by_label, folder / f"samples-{dataset}.png")
         for dataset, by_label in grids.items()

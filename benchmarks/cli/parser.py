@@ -36,6 +36,15 @@ class Version(argparse.Action):
         parser.exit()
 
 
+class _AddToList(argparse.Action):
+    """Joins the values of an option that is given several times by commas."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
+        """Add a value."""
+        earlier = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, values if earlier is None else f"{earlier},{values}")
+
+
 def _version(package: str) -> str:
     from importlib.metadata import PackageNotFoundError, version
 
@@ -94,7 +103,8 @@ def _add_option(group: Any, name: str, text: str) -> None:
     if not option.metavar:
         group.add_argument(f"--{name}", action="store_true", help=text)
         return
-    action = group.add_argument(f"--{name}", metavar=option.metavar, default=option.default, help=text)
+    kind = _AddToList if option.is_list else "store"
+    action = group.add_argument(f"--{name}", metavar=option.metavar, default=option.default, help=text, action=kind)
     if option.choices:
         action.completer = lambda **_: option.choices  # for argcomplete; the command checks the value itself
 

@@ -43,7 +43,7 @@ def print_plan(plan: Plan, console: Console) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
     shown = [jobs[0].trial for _, _, jobs in plan.cells()] + [outline.trials[0] for outline in plan.outlines]
     for trial in shown:
-        head = f"{trial.model} on {trial.dataset}: {trial.images:,} images"
+        head = f"{trial.name} on {trial.dataset}: {trial.images:,} images"
         console.print(head, style="bold", highlight=False, markup=False)
         for line in describe_settings(trial):
             console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
@@ -64,7 +64,7 @@ def _grid(plan: Plan) -> Sheet:
         sheet.add_row(model, dataset, counts, f"{jobs[0].trial.steps:,}", str(left))
     for outline in plan.outlines:
         trial, count = outline.trials[0], len(outline.trials)
-        sheet.add_row(trial.model, trial.dataset, f"{count} unknown", f"{trial.steps:,}", f"at most {count}")
+        sheet.add_row(trial.name, trial.dataset, f"{count} unknown", f"{trial.steps:,}", f"at most {count}")
     return sheet
 
 

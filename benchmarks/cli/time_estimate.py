@@ -94,7 +94,7 @@ def _seconds(trial: Trial, speed: Mapping[Stage, float]) -> float | None:
     """Seconds that a trial trains; None if the speed of one of its stages is not known."""
     seconds = 0.0
     for name, schedule in trial.protocol.stages.items():
-        pace = speed.get((trial.model, trial.dataset, name))
+        pace = speed.get((trial.name, trial.dataset, name)) or speed.get((trial.model, trial.dataset, name))
         if pace is None:
             return None
         seconds += schedule.total(trial.images) * pace

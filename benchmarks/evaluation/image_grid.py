@@ -54,8 +54,3 @@ def _write_png(image: Image.Image, path: Path) -> Path:
     image.save(temporary)
     temporary.replace(path)
     return path
-
-
-def image_file_name(kind: str, dataset: str, model: str) -> str:
-    """File name of an image; the colon of package.module:Class becomes a dot, for file systems."""
-    return f"{kind}-{dataset}-{model.replace(':', '.')}.png"

@@ -14,3 +14,9 @@ def is_external(features: str) -> bool:
     """Whether `--features` names a class outside the package, whose module is to be imported."""
     name, _, argument = features.partition(":")
     return name not in BUILTIN_FEATURES and bool(re.fullmatch(r"\w+(\.\w+)*", name)) and argument.isidentifier()
+
+
+def image_file_name(kind: str, dataset: str, model: str) -> str:
+    """File name of an image; signs of package.module:Class and of glf[beta=4] are replaced, for file systems."""
+    name = re.sub(r"[^\w.+-]+", "_", model.replace(":", ".").removesuffix("]"))
+    return f"{kind}-{dataset}-{name}.png"

@@ -100,7 +100,7 @@ def _run(
                     trial = outcome.item.trial
                     prefix = f"[{ended}/{len(pending)} {time.monotonic() - started:6.0f} s]"
                     description = describe_outcome(outcome, plan.scorers[trial.dataset])
-                    report(f"{prefix} {trial.model} {trial.dataset} seed {trial.seed}: {description}")
+                    report(f"{prefix} {trial.name} {trial.dataset} seed {trial.seed}: {description}")
                 jobs = _wait_for_unlocked(elsewhere, check)
                 elsewhere = [job for job in elsewhere if job not in jobs]
     except KeyboardInterrupt as reason:
@@ -126,7 +126,7 @@ def _summary(plan: Plan, pending: Sequence[Job]) -> str:
 
 def _cells(pending: Sequence[Job]) -> dict[str, dict[str, Any]]:
     """Run key -> what `status` has to know of the run."""
-    return {job.trial.key: {"model": job.trial.model, "dataset": job.trial.dataset, "preset": job.trial.preset,
+    return {job.trial.key: {"model": job.trial.name, "dataset": job.trial.dataset, "preset": job.trial.preset,
                             "seed": job.trial.seed, "steps": job.trial.steps, "draws": job.draws}
             for job in pending}  # fmt: skip
 

@@ -10,7 +10,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -99,9 +99,14 @@ def is_same_command(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two commands ask for the same runs and measurements, wherever they run and whatever they print."""
     ignored = ("cluster", "workers", "device", "engine", "results", "data_root", "format", "decimals", "margin",
                     "keep")  # fmt: skip
-    compared = [{**c["options"], **dict.fromkeys(ignored), "what": c["what"], "force": c.get("force", "")}
+    compared = [{**_given_options(c, ignored), "what": c["what"], "force": c.get("force", "")}
              for c in (one, other)]  # fmt: skip
     return compared[0] == compared[1]
+
+
+def _given_options(command: Mapping[str, Any], ignored: Collection[str]) -> dict[str, Any]:
+    """The options that a command names, but for some; older versions had fewer options."""
+    return {name: value for name, value in command["options"].items() if value is not None and name not in ignored}
 
 
 def last_force(results: Path, command: Mapping[str, Any]) -> str | None:

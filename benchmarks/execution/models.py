@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -10,6 +10,7 @@ import zoo
 from benchmarks import protocols
 from benchmarks.data import datasets
 from benchmarks.data.datasets import ImageFolder
+from benchmarks.experiments import changes
 from benchmarks.program import program
 from benchmarks.protocols import Protocol
 from zoo.base import to_float
@@ -91,6 +92,43 @@ def find_model_errors(model: str, source: str | ImageFolder) -> list[str]:
             return [f"{model} on {row}: {error}" for error in _find_external_errors(model, spec, protocol)]
         except (Exception, SystemExit) as error:  # whatever the external class raises
             return [f"{model} does not work on images of {spec.shape}: {in_one_line(error)}"]
+
+
+def find_change_errors(
+    models: Sequence[str], sources: Sequence[str | ImageFolder], requested: Mapping[str, str]
+) -> list[str]:
+    """Why models cannot have the settings of --set: unknown names, invalid values, values that their class rejects.
+
+    Args:
+        models: the models.
+        sources: their data sets.
+        requested: setting -> value, as text.
+    """
+    errors = {model: _find_change_errors(model, sources, requested) for model in models} if requested else {}
+    possible = [model for model, own in errors.items() if not own]
+    hint = f". Name the models that have these settings: --only {','.join(possible)}" if possible else ""
+    return [error + hint for own in errors.values() for error in own]
+
+
+def _find_change_errors(model: str, sources: Sequence[str | ImageFolder], requested: Mapping[str, str]) -> list[str]:
+    rows = protocols.rows(model)
+    for source in sources:
+        spec, row = datasets.dataset_spec(source), source.like if isinstance(source, ImageFolder) else source
+        if not protocols.has_row(model, row) or not isinstance(base := rows[protocols.row(model, row)], Protocol):
+            continue  # reported elsewhere
+        plain = base.resolve(model)
+        if errors := changes.find_change_errors(model, plain, requested):
+            return errors
+        hyper = {**plain.hyper, **changes.changed_hyper(plain, requested)}
+        if hyper == plain.hyper or hyper.get("recon") in PRETRAINED:  # weights that are missing are reported elsewhere
+            continue
+        try:
+            with torch.random.fork_rng(devices=[]):
+                zoo.build(model, image_shape=spec.shape, nz=spec.nz, k=spec.k, **hyper)
+        except (Exception, SystemExit) as error:  # whatever a class raises
+            reason = str(error) if isinstance(error, ValueError) else in_one_line(error)
+            return [f"{model} does not accept the settings of --set: {reason}"]
+    return []
 
 
 def _find_external_errors(model: str, spec: datasets.DatasetSpec, protocol: Protocol) -> list[str]:

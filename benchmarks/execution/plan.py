@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-import zoo
 from benchmarks import protocols
 from benchmarks.evaluation.protocol import VARIANTS
 from benchmarks.evaluation.scoring import Scorer
@@ -93,9 +92,9 @@ class Plan:
 
     def cells(self) -> Iterator[tuple[str, str, list[Job]]]:
         """Model, data set and the jobs of each cell, in the table's order."""
-        pairs = dict.fromkeys((job.trial.model, job.trial.dataset) for job in self.jobs)
+        pairs = dict.fromkeys((job.trial.name, job.trial.dataset) for job in self.jobs)
         for model, dataset in pairs:
-            jobs = [job for job in self.jobs if (job.trial.model, job.trial.dataset) == (model, dataset)]
+            jobs = [job for job in self.jobs if (job.trial.name, job.trial.dataset) == (model, dataset)]
             yield model, dataset, jobs
 
     def grid(self) -> Grid:
@@ -105,24 +104,20 @@ class Plan:
         keys = {(model, dataset): tuple(job.trial.key for job in jobs) for model, dataset, jobs in self.cells()}
         metrics = {scorer.extractor.metric for scorer in self.scorers.values()}
         return Grid(
-            models={model: zoo.entry(model).label for model, _ in keys},
+            models={job.trial.name: job.trial.label for job in self.jobs},
             datasets={name: scorer.data.spec.label for name, scorer in self.scorers.items()},
             keys=keys,
             metric=metrics.pop(),
             protocol_ids={name: scorer.base_protocol.id for name, scorer in self.scorers.items()},
             preset=self.preset,
+            seeds=tuple(dict.fromkeys(job.trial.seed for job in self.jobs)),
             draws=self.jobs[0].draws,
             metric_protocols={name: scorer.base_protocol for name, scorer in self.scorers.items()},
             extractor_notes={name: s.extractor.note for name, s in self.scorers.items() if s.extractor.note},
             own_settings=dict(self._own_settings()),
             data_warnings={name: scorer.data.warnings for name, scorer in self.scorers.items() if scorer.data.warnings},
-            missing_weights={
-                model: str(self.missing_weights[model].problem) for model, _ in self._cells_without_weights()
-            },
-            cell_notes={
-                (model, dataset): f"needs {self.missing_weights[model].name}"
-                for model, dataset in self._cells_without_weights()
-            },
+            missing_weights={model: str(weights.problem) for (model, _), weights in self._cells_without_weights()},
+            cell_notes={pair: f"needs {weights.name}" for pair, weights in self._cells_without_weights()},
             variants={(name, v): p.id for name, m in self.scorers.items() for v, p in m.protocols.items()},
             variant_labels={name: variant.label for name, variant in VARIANTS.items()},
             stages={
@@ -131,20 +126,22 @@ class Plan:
             },
         )
 
-    def _cells_without_weights(self) -> list[tuple[str, str]]:
-        """Cells with runs that cannot be done here."""
+    def _cells_without_weights(self) -> list[tuple[tuple[str, str], Weights]]:
+        """Cells with runs that cannot be done here, and the weights that they need."""
         return [
-            (model, dataset)
+            ((model, dataset), self.missing_weights[jobs[0].trial.model])
             for model, dataset, jobs in self.cells()
-            if model in self.missing_weights and any(self.state(job) == "missing weights" for job in jobs)
+            if jobs[0].trial.model in self.missing_weights and any(self.state(job) == "missing weights" for job in jobs)
         ]
 
     def _own_settings(self) -> Iterator[tuple[tuple[str, str], str]]:
         """Cells whose settings are not the paper's, and what they are."""
-        for model, dataset, _ in self.cells():
-            note = protocols.describe_own_settings(model, self.scorers[dataset].data.row, self.preset)
-            if note:
-                yield (model, dataset), note
+        for model, dataset, jobs in self.cells():
+            trial = jobs[0].trial
+            note = protocols.describe_own_settings(trial.model, self.scorers[dataset].data.row, self.preset)
+            notes = [note or "", f"changed by --set: {trial.changes}" if trial.changes else ""]
+            if any(notes):
+                yield (model, dataset), "; ".join(filter(None, notes))
 
 
 def describe_settings(trial: Trial) -> list[str]:

@@ -111,6 +111,7 @@ def _find_errors(request: Request, errors: list[str], missing: list[str]) -> dic
     for model in request.models:
         for source in request.sources:
             errors += models.find_model_errors(model, source)
+    errors += models.find_change_errors(request.models, request.sources, request.changes)
     for source in request.sources:
         error = find_feature_error(request.features, source, request.device)
         if isinstance(error, MissingWeights):
@@ -174,9 +175,9 @@ def _make_jobs(
     for source, scorer in scorers:
         data = scorer.data
         for model in request.models:
-            for seed in range(request.seeds):
+            for seed in request.seeds:
                 try:
-                    trial = Trial.for_cell(model, data, options.preset, seed, options.precision)
+                    trial = Trial.for_cell(model, data, options.preset, seed, options.precision, request.changes)
                 except ValueError as reason:
                     errors.append(f"{model} on {data.name}: {reason}")
                     break
@@ -193,7 +194,7 @@ def _make_jobs(
         return []
     dataset_names = dict.fromkeys(scorer.data.name for _, scorer in scorers)
     return [jobs[seed, model, name]
-            for seed in range(request.seeds) for model in request.models for name in dataset_names]  # fmt: skip
+            for seed in request.seeds for model in request.models for name in dataset_names]  # fmt: skip
 
 
 def _make_outlines(request: Request, unknown: Mapping[str, str], options: Options, errors: list[str]) -> list[Outline]:
@@ -210,8 +211,8 @@ def _make_outlines(request: Request, unknown: Mapping[str, str], options: Option
             count = len(datasets.load_cached(source, request.data_root).train)
         for model in request.models:
             try:
-                trials = [Trial.for_images(model, name, row, spec, count, "", options.preset, seed, options.precision)
-                          for seed in range(request.seeds)]  # fmt: skip
+                trials = [Trial.for_images(model, name, row, spec, count, "", options.preset, seed, options.precision,
+                                           request.changes) for seed in request.seeds]  # fmt: skip
             except ValueError as reason:
                 errors.append(f"{model} on {name}: {reason}")
                 continue

@@ -39,7 +39,7 @@ def progress_bars(pending: list[Job]) -> Iterator[tuple[Callable[[], None], Call
                     done += job.trial.steps if job.run_folder in ended else 0
                     continue
                 if job.run_folder not in bars:
-                    description = f"{job.trial.model} {job.trial.dataset} seed {job.trial.seed}"
+                    description = f"{job.trial.name} {job.trial.dataset} seed {job.trial.seed}"
                     bars[job.run_folder] = progress.add_task(description, total=state["total"])
                 progress.update(bars[job.run_folder], completed=state["done"])
                 done += state["done"]

@@ -13,9 +13,10 @@ from benchmarks.data.datasets import ImageFolder
 from benchmarks.evaluation.metrics import METRICS
 from benchmarks.evaluation.protocol import MAX_IMAGES
 from benchmarks.execution import models
-from benchmarks.execution.options import Options, names, parse_count, parse_device
+from benchmarks.execution.options import Options, names, parse_count, parse_device, parse_seeds
 from benchmarks.execution.requirements import Requirements
 from benchmarks.execution.selection import default_datasets, default_models, parse_datasets
+from benchmarks.experiments.changes import parse_changes
 from benchmarks.experiments.job import KEEP
 from benchmarks.presets import PRESETS, Preset
 from benchmarks.training.engine import find_engine_errors
@@ -28,10 +29,11 @@ class Request:
 
     preset: Preset | None
     models: list[str]
+    changes: dict[str, str]  # settings of --set, with their values as text
     sources: list[str | ImageFolder]
     features: str
     metrics: tuple[str, ...]
-    seeds: int
+    seeds: tuple[int, ...]
     draws: int  # sample sets of each run
     images: int
     eval_every: int
@@ -63,12 +65,15 @@ def parse_request(
         errors.append(f"{name} shows {', '.join(needs.models or ())}, which this version does not have")
     like = names(options.like) if options.like is not None else []
     like_dataset, like_model = models.parse_like(like, only, "folder:" in (options.on or ""), errors)
-    selected = models.select_models(only, like_model, options.recon, errors)
+    changes = parse_changes(options.set, errors)
+    if changes and not needs.trains:
+        errors.append(f"{name} is made from measurements of speed and takes no --set; leave it out")
+    selected = models.select_models(only, like_model, _parse_recon(options.recon, changes, errors), errors)
     results = parse_results_folder(options.results, errors)
     data_root = Path(options.data_root) if options.data_root and needs.trains else None
     if data_root is not None and not data_root.is_dir():
         errors.append(f"the data root {options.data_root} is not a folder. Set with --data-root or AE_BENCH_DATA")
-    seeds = parse_count("--seeds", options.seeds, preset.seeds if preset else 1, errors)
+    seeds = parse_seeds(options.seeds, preset.seeds if preset else 1, errors)
     draws = parse_count("--draws", options.draws, preset.draws if preset else 1, errors)
     images = parse_count("--images", options.images, MAX_IMAGES, errors)
     default_eval_every = preset.eval_every if preset and needs.learning_curve else 0
@@ -90,8 +95,16 @@ def parse_request(
     workers = parse_count("--workers", options.workers, default_workers(device), errors)
     sources = parse_datasets(replace(options, like=like_dataset), default_datasets(needs, selected, preset), errors)
     features = options.features or (preset.features if preset else "classifier")
-    return Request(preset, selected, sources, features, metrics, seeds, draws, images, eval_every, data_root, results,
-                   device, workers)  # fmt: skip
+    return Request(preset, selected, changes, sources, features, metrics, seeds, draws, images, eval_every, data_root,
+                   results, device, workers)  # fmt: skip
+
+
+def _parse_recon(recon: str | None, changes: dict[str, str], errors: list[str]) -> str | None:
+    """The reconstruction loss of --recon or of --set recon=LOSS, which is removed from `changes`."""
+    changed = changes.pop("recon", None)
+    if recon is not None and changed is not None:
+        errors.append(f"--recon {recon} and --set recon={changed} set the same thing; give one of them")
+    return recon if changed is None else changed
 
 
 def parse_results_folder(text: str, errors: list[str]) -> Path:

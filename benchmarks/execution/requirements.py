@@ -24,6 +24,7 @@ class Grid:
     metric: str  # a column of the runs frame: "fid", "fd_classifier", ...
     protocol_ids: Mapping[str, str]  # dataset -> the only protocol_id whose evaluations count
     preset: str
+    seeds: tuple[int, ...] = ()  # those of a cell's runs
     draws: int = 1  # sample sets of each run; a run with fewer is not done
     metric_protocols: Mapping[str, MetricProtocol] = field(default_factory=dict)  # data set -> that of protocol_ids
     extractor_notes: Mapping[str, str] = field(default_factory=dict)  # data set -> the extractor's test accuracy, or so

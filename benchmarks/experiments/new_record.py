@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-import zoo
 from benchmarks.data.datasets import Dataset, load_cached
 from benchmarks.experiments import provenance, records
 from benchmarks.experiments.job import Job
@@ -22,8 +21,8 @@ def new_record(trial: Trial, data: Dataset, device: torch.device) -> dict[str, A
     return {
         "schema": records.SCHEMA,
         "key": trial.key,
-        "model": trial.model,
-        "label": zoo.entry(trial.model).label,
+        "model": trial.name,
+        "label": trial.label,
         "revision": trial.revision,
         "dataset": trial.dataset,
         "protocol_row": trial.protocol_row,

@@ -169,7 +169,7 @@ def train_model(
 ) -> zoo.LatentModel:
     """Train the trial's model from scratch or from its saved state; fills the record's epochs."""
     trial = job.trial
-    title = f"{trial.model} on {trial.dataset}, preset {trial.preset}, seed {trial.seed}, key {trial.key}"
+    title = f"{trial.name} on {trial.dataset}, preset {trial.preset}, seed {trial.seed}, key {trial.key}"
     log = RunLog(job.run_folder, title, trial.steps)
     torch.manual_seed(stream_seed("train", trial.seed))
     model = trial.build().to(device)

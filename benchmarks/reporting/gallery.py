@@ -10,7 +10,9 @@ import torch
 import zoo
 from benchmarks.data.datasets import DATASETS, load_cached
 from benchmarks.evaluation import image_grid
+from benchmarks.evaluation.names import image_file_name
 from benchmarks.experiments import records
+from benchmarks.experiments.changes import split_name
 from benchmarks.experiments.checkpoint import load_model_if_valid
 from benchmarks.experiments.run_trial import GRID_SEED, GRID_SIZE
 from benchmarks.presets import PRESETS
@@ -27,7 +29,7 @@ def draw_image_grid(
     Args:
         kind: "sample", "interpolate" (straight lines between random latents; in a flow's noise where there is
             one, Figure 2f) or "reconstruct" (test images beside their reconstructions).
-        model: as `zoo.adopt` takes it.
+        model: as records name it, such as "glf" or "glf[beta=4]".
         dataset: as its records name it.
         results: results folder.
         root: data root, for reconstructions.
@@ -43,7 +45,7 @@ def draw_image_grid(
     network = load_model_if_valid(results / "runs" / record["key"] / "weights.pt")
     if network is None:
         raise ValueError(f"the weights of {model} on {dataset!r} are broken: remove runs/{record['key']} and run again")
-    path = results / "figures" / image_grid.image_file_name(kind, dataset, model)
+    path = results / "figures" / image_file_name(kind, dataset, model)
     if kind == "sample":
         return image_grid.save_grid(network.sample(GRID_SIZE, seed=GRID_SEED), path)
     if kind == "interpolate":
@@ -65,7 +67,7 @@ def find_finished_run(model: str, dataset: str, results: Path, preset: str | Non
     Raises:
         ValueError: there is no such run.
     """
-    zoo.adopt(model)
+    zoo.adopt(split_name(model)[0])
     evaluations, _ = records.read(results)
     is_model = (evaluations["model"] == model) & (evaluations["dataset"] == dataset)
     finished = evaluations[is_model & (evaluations["status"] == "done")]

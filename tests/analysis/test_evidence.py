@@ -6,8 +6,8 @@ import pytest
 from claim_cases import first_finding
 from fake_evidence import distance_evidence, fake_evaluation, make_evidence, with_diverged
 
-from benchmarks.analysis.claims import NOT_TESTED, SUPPORTED, claim_by_number
-from benchmarks.analysis.evidence import presets_with_runs
+from benchmarks.analysis.claims import CONTRADICTED, NOT_TESTED, SUPPORTED, claim_by_number
+from benchmarks.analysis.evidence import model_label, presets_with_runs
 
 
 def test_other_presets_revisions_and_precisions_change_nothing():
@@ -47,3 +47,21 @@ def test_diverged_runs_have_no_distance():
     finding = first_finding(5, evidence)
     assert finding.answer == NOT_TESTED
     assert "GLF: 2" in finding.reason
+
+
+def test_runs_with_changed_settings_are_no_runs_of_the_plain_model():
+    rows = [fake_evaluation("glf", "mnist", seed, 10.0) for seed in range(3)]
+    rows += [fake_evaluation("glf[beta=4]", "mnist", seed, 1.0) for seed in range(9)]
+    rows += [fake_evaluation("vae-flow-prior", "mnist", seed, 5.0 + seed / 10) for seed in range(3)]
+    evidence = make_evidence(rows)
+    assert len(evidence.keys("glf", "mnist")) == 3
+    assert evidence.n_excluded_runs("glf", "mnist") == 0
+    assert evidence.distance("glf", "mnist").values.tolist() == [10.0] * 3
+    finding = first_finding(5, evidence)
+    assert (finding.answer, finding.run_counts) == (CONTRADICTED, {"glf": 3, "vae-flow-prior": 3})
+
+
+def test_the_label_of_a_model_says_its_changed_settings():
+    assert model_label("glf[beta=4]") == "GLF [beta=4]"
+    assert model_label("glf") == "GLF"
+    assert model_label("mine.models:Own[beta=4]") == "mine.models:Own[beta=4]"

@@ -162,6 +162,17 @@ def test_a_selection_names_models_only_where_they_are_not_the_presets():
     assert selection_name("table1", replace(grid, models={"glf": ""})) == "demo-mnist-fd_classifier-glf-1x2"
 
 
+def test_a_selection_names_changed_settings_and_listed_seeds():
+    names = {
+        selection_name("table1", replace(SMALL_GRID, models={model: ""}, seeds=seeds))
+        for model in ("glf", "glf[beta=4]", "glf[beta=40]", "glf[lr=0.002]")
+        for seeds in ((), (3, 4, 7), (3, 4, 8))
+    }
+    assert len(names) == 12
+    assert "demo-mnist-fd_classifier-glf_beta_4-seed3+4+7-3x1" in names
+    assert selection_name("table1", replace(SMALL_GRID, seeds=(0, 1, 2))) == selection_name("table1", SMALL_GRID)
+
+
 @given(st.dictionaries(st.text(max_size=40), st.just(""), max_size=9), st.text(max_size=9))
 def test_a_selection_is_a_file_name(models, dataset):
     name = selection_name("table1", replace(SMALL_GRID, models=models, datasets={dataset: ""}))

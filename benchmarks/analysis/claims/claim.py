@@ -179,7 +179,8 @@ class Claim:
         """The command that makes and measures the runs that a finding lacks; it repeats no run that is there."""
         was_tested = finding.answer == INCONCLUSIVE
         seeds = seeds_needed(evidence, finding.dataset, models, self.counts_divergence, was_tested)
-        return training_command(evidence, self.command, models, finding.dataset, max(seeds, finding.min_seeds), results)
+        n_seeds = max(seeds, finding.min_seeds)
+        return training_command(evidence, self.command, models, finding.dataset, range(n_seeds), results)
 
 
 def combine_answers(answers: Iterable[str]) -> str:

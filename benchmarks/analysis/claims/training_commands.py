@@ -9,7 +9,8 @@ from benchmarks.analysis.evidence import Evidence
 from benchmarks.analysis.verdicts import MIN_RUNS
 from benchmarks.data.datasets import DATASETS
 from benchmarks.evaluation.protocol import MAX_IMAGES
-from benchmarks.execution.options import Options
+from benchmarks.execution.options import Options, format_seeds
+from benchmarks.experiments.changes import split_name
 from benchmarks.presets import PRESETS
 
 
@@ -35,9 +36,18 @@ def seeds_needed(
 
 
 def training_command(
-    evidence: Evidence, command: str, models: Sequence[str], dataset: str, seeds: int, results: str
+    evidence: Evidence, command: str, models: Sequence[str], dataset: str, seeds: Sequence[int], results: str
 ) -> str:
-    """A command line for some models on one data set.  Names come from records, so all of them are quoted."""
+    """A command line for some models on one data set.  Names come from records, so all of them are quoted.
+
+    Args:
+        evidence: the records at one preset.
+        command: the table or figure.
+        models: as records name them; all of them have the same changed settings, if any.
+        dataset: its name.
+        seeds: of the runs of each model.
+        results: the results folder.
+    """
     preset = PRESETS.get(evidence.preset)
     words = ["python", "-m", "benchmarks.run", command, "--preset", evidence.preset]
     if dataset in DATASETS:
@@ -46,7 +56,10 @@ def training_command(
         runs = evidence.runs[evidence.runs["dataset"] == dataset]
         like = str(runs["protocol_row"].iloc[0]) if len(runs) else "mnist"
         words += ["--on", "folder:PATH", "--name", dataset, "--like", like]
-    words += ["--only", ",".join(models), "--seeds", str(seeds)]
+    words += ["--only", ",".join(split_name(model)[0] for model in models)]
+    for changes in dict.fromkeys(changes for model in models if (changes := split_name(model)[1])):
+        words += ["--set", changes]
+    words += ["--seeds", format_seeds(seeds)]
     metric = evidence.distances.protocols.get(dataset, ("", ""))[0]
     features = {"fid": "inception", "fd_classifier": "classifier", "fd_pixels": "pixels"}.get(metric)
     if features and (preset is None or features != preset.features):

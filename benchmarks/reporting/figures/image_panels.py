@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.analysis.evidence import Evidence
+from benchmarks.evaluation.names import image_file_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +43,7 @@ def find_image(kind: str, evidence: Evidence, model: str, dataset: str, results:
     """
     statuses = evidence.statuses(model, dataset)
     finished = [key for key, status in statuses.items() if status == "done"]
-    figure_copy = results / "figures" / f"{'samples' if kind == SAMPLES else 'interpolate'}-{dataset}-{model}.png"
+    figure_copy = results / "figures" / image_file_name(kind, dataset, model)
     has_runs_folder = (results / "runs").is_dir()  # committed results have none: do not look for each of thousands
     for key in map(str, finished if has_runs_folder else ()):
         if kind == SAMPLES and (path := results / "runs" / key / "samples.png").is_file():

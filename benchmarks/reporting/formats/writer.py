@@ -17,7 +17,7 @@ from benchmarks.reporting.registry import FORMATS, TABLES
 from benchmarks.reporting.tables.table import Table
 
 TIDY_SUFFIX = "-tidy.csv"
-MAX_NAME = 60  # characters of a list of models in a file name
+MAX_NAME = 60  # characters of a list of models or of seeds in a file name
 
 
 def to_csv(table: Table) -> str:
@@ -44,16 +44,23 @@ SHORT_NOTES = (".tex", "-alone.tex")  # suffixes of formats whose notes are shor
 def selection_name(name: str, grid: Grid) -> str:
     """What a table is of, for the names of its files: preset, data sets, metric, models, runs x sample sets.
 
-    Models are named where they are not the preset's; a long list is a hash.
+    Models are named where they are not the preset's, and seeds where they do not count from 0; a long list is a hash.
     """
     default = TABLES[name].requirements.models or (PRESETS[grid.preset].models if grid.preset in PRESETS else ())
     parts = [grid.preset, "+".join(grid.datasets), grid.metric]
     if {*grid.models} != {*default}:
-        models = "+".join(grid.models)
-        parts.append(models if len(models) <= MAX_NAME else f"{len(grid.models)}models-{digest([*grid.models])[:8]}")
+        parts.append(_shorten([*grid.models], "models"))
+    if grid.seeds and [*grid.seeds] != [*range(len(grid.seeds))]:
+        parts.append(_shorten([f"seed{grid.seeds[0]}", *map(str, grid.seeds[1:])], "seeds"))
     if counts := {len(keys) for keys in grid.keys.values()}:
         parts.append(f"{max(counts)}x{grid.draws}")
-    return re.sub(r"[^\w.+-]", "_", "-".join(filter(None, parts)))
+    return re.sub(r"[^\w.+-]", "_", "-".join(filter(None, parts)).replace("]", ""))  # glf[beta=4] -> glf_beta_4
+
+
+def _shorten(names: list[str], kind: str) -> str:
+    """A list of names in a file name; a long one is a hash."""
+    listed = "+".join(names)
+    return listed if len(listed) <= MAX_NAME else f"{len(names)}{kind}-{digest(names)[:8]}"
 
 
 def write_table(

@@ -12,6 +12,7 @@ from pandas import DataFrame
 import zoo
 from benchmarks.analysis.evidence import Evidence, model_label
 from benchmarks.analysis.learning_curves import DISTANCE, NLL, RECON, CurvePanel, curve_points, curve_protocol
+from benchmarks.experiments.changes import split_name
 from benchmarks.presets import PRESETS
 from benchmarks.reporting.figures.palette import model_color
 from benchmarks.reporting.report.charts import Line, line_chart
@@ -75,4 +76,5 @@ def chart_lines(points: DataFrame, models: Sequence[str]) -> list[Line]:
 
 def has_flow(model: str) -> bool:
     """Whether a model has a flow on its latents; the stages of other models may have an NLL of something else."""
-    return model in zoo.MODELS and "k" in inspect.signature(zoo.MODELS[model].model).parameters
+    name, _ = split_name(model)
+    return name in zoo.MODELS and "k" in inspect.signature(zoo.MODELS[name].model).parameters

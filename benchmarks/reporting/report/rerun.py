@@ -22,9 +22,8 @@ class RerunCommand:
     """How to rerun a cell.
 
     Attributes:
-        command: makes as many runs as the cell has, in `RERUN_FOLDER`.
+        command: makes the runs that the cell has, by their seeds, in `RERUN_FOLDER`.
         n_runs: how many runs that makes.
-        seeds_note: which seeds differ, if the command makes other seeds than the cell has; else "".
         duration: how long a run took, or "".
         total_seconds: of all runs that the command makes; None if the records do not say.
         missing_note: how many runs of the preset the cell lacks, or "".
@@ -33,7 +32,6 @@ class RerunCommand:
 
     command: str
     n_runs: int
-    seeds_note: str
     duration: str
     total_seconds: float | None
     missing_note: str
@@ -55,20 +53,16 @@ def rerun_command(evidence: Evidence, model: str, dataset: str, results: str) ->
     n_runs = len(keys) or preset_seeds or 1
     seconds = training_seconds(evidence, keys)
     n_missing = len({*range(preset_seeds)} - {*seeds}) if keys else 0
-    seeds_note = missing_note = missing_command = ""
-    if keys and seeds != [*range(n_runs)]:
-        listed = ", ".join(map(str, seeds[:10])) + (", …" if len(seeds) > 10 else "")
-        seeds_note = f"These runs have the seeds {listed}; the command makes seeds 0 to {n_runs - 1}."
+    missing_note = missing_command = ""
     if n_missing:
         missing_note = (
             f"The preset has {count_runs(preset_seeds)} of it. This command adds the other {n_missing} to "
             f"these records:"
         )
-        missing_command = training_command(evidence, "table1", [model], dataset, preset_seeds, results)
+        missing_command = training_command(evidence, "table1", [model], dataset, range(preset_seeds), results)
     return RerunCommand(
-        command=training_command(evidence, "table1", [model], dataset, n_runs, RERUN_FOLDER),
+        command=training_command(evidence, "table1", [model], dataset, seeds or range(n_runs), RERUN_FOLDER),
         n_runs=n_runs,
-        seeds_note=seeds_note,
         duration=run_duration(evidence, seconds),
         total_seconds=float(seconds.mean()) * n_runs if len(seconds) else None,
         missing_note=missing_note,

@@ -12,10 +12,9 @@ def test_the_command_of_a_cell_makes_as_many_runs_as_the_cell_has(tmp_path):
     glf, vae, gan, uninterrupted = (cell_text(html, f"demo-digits-{m}") for m in ("glf", "vae", "wae-gan", "rae-gmm"))
     assert "--only glf --seeds 2 --results results/again" in glf
     assert "GLF on digits: 2 runs (the preset: 3)" in glf
-    assert "the seeds" not in glf
     assert "This command adds the other 1 to these records:" in glf
     assert "--only glf --seeds 3 --results results" in glf
-    assert "These runs have the seeds 1, 2; the command makes seeds 0 to 1." in vae
+    assert "--only vae --seeds 1,2 --results results/again" in vae
     assert "WAE-GAN on digits: 1 run (the preset: 3)" in gan
     assert "RAE + GMM on digits: 3 runs" in uninterrupted
     assert "the preset" not in uninterrupted
