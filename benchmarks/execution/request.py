@@ -66,8 +66,6 @@ def parse_request(
     like = names(options.like) if options.like is not None else []
     like_dataset, like_model = models.parse_like(like, only, "folder:" in (options.on or ""), errors)
     changes = parse_changes(options.set, errors)
-    if changes and not needs.trains:
-        errors.append(f"{name} is made from measurements of speed and takes no --set; leave it out")
     selected = models.select_models(only, like_model, _parse_recon(options.recon, changes, errors), errors)
     results = parse_results_folder(options.results, errors)
     data_root = Path(options.data_root) if options.data_root and needs.trains else None

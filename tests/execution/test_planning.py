@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from external_models import MODEL
 
 from benchmarks.execution.options import Options, UserErrors
 from benchmarks.execution.planning import make_plan
@@ -79,3 +80,16 @@ def test_a_data_set_whose_data_is_missing_is_outlined_with_the_changed_settings(
     (outline,) = make_plan(options, ["auto"], dry_run=True).outlines
     (trial,) = outline.trials
     assert (trial.name, trial.seed, trial.protocol.stages["train"].epochs) == ("glf[epochs=3]", 5, 3)
+
+
+def test_a_class_of_ones_own_has_settings_too(tmp_path, monkeypatch):
+    (tmp_path / "models_to_change.py").write_text(MODEL)
+    monkeypatch.chdir(tmp_path)
+    name = "models_to_change:Own"
+    (trial,) = [job.trial for job in plan_of(tmp_path, only=name, set="weight=3,lr=2e-3", seeds="1").jobs]
+    assert (trial.name, trial.label) == (f"{name}[weight=3,lr=0.002]", "Plain & simple [weight=3,lr=0.002]")
+    assert trial.build().weight == 3.0
+    (error,) = errors_of(tmp_path, only=name, set="wieght=3")
+    assert error.startswith(f"{name} has no setting 'wieght' (did you mean 'weight'?). Known: recon, weight, lr, ")
+    (error,) = errors_of(tmp_path, only="models_to_change:OddRows", set="weight=3")
+    assert "must be a dict from data set to benchmarks.protocols.Protocol" in error

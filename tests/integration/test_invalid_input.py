@@ -41,7 +41,7 @@ ERRORS = {
         "betta=4",
     ): r"glf has no setting 'betta' \(did you mean 'beta'\?\). Known: beta, ",
     ("table1", "--only", "glf", "--set", "beta"): r"--set takes NAME=VALUE, got 'beta'. Example: --set lr=1e-3,beta=4",
-    ("table5", "--set", "lr=1"): r"table5 is made from measurements of speed and takes no --set; leave it out",
+    ("table5", "--set", "lr=1"): r"table5 has no option --set",
     ("all", "--set", "lr=1"): r"all has no option --set",
     ("table1", "--draws", "-1"): r"--draws must be a positive integer",
     ("table1", "--workers", "0"): r"--workers must be a positive integer",

@@ -45,6 +45,16 @@ def test_lost_runs_leave_a_number_undecided(statuses, reason):
     assert table.frame().loc["GLF", "MNIST"].endswith("] ?")
 
 
+def test_a_model_with_changed_settings_has_no_verdict_and_no_number_of_the_paper():
+    keys = {("glf[beta=4]", dataset): keys for (model, dataset), keys in RUN_KEYS.items() if model == "glf"}
+    table = paper_table("table1", models={"glf[beta=4]": "GLF [beta=4]"}, keys=keys)
+    row = tidy_row(table, "glf[beta=4]")
+    assert (row["verdict_reason"], row["runs"]) == ("the paper has no such number", 3)
+    assert row.isna()["verdict"] or not row["verdict"]
+    assert table.frame().loc["GLF [beta=4]", "MNIST (paper)"] == "—"
+    assert not {"≈", "<", ">", "?"} & {*table.frame().loc["GLF [beta=4]", "MNIST"].split()}
+
+
 def test_the_margin_is_a_choice():
     assert "8.2 ± 0.1 ≈" in paper_csv("table1", margin=0.05)
     wide = paper_table("table1", margin=0.3)
