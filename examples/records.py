@@ -19,9 +19,11 @@ def main(folder: str, metric: str) -> None:
     cell = ["dataset", "model", "preset", "protocol_id"]  # numbers under two metric protocols are not comparable
     runs = chosen.groupby([*cell, "key"])[metric].mean()  # over the sample sets of each run
     for (dataset, model, preset, protocol), row in runs.groupby(cell).agg(["mean", "std", "count"]).iterrows():
-        number = f"{row['mean']:.2f} ± {row['std']:.2f}"
+        number = f"{row['mean']:.2f}" + (f" ± {row['std']:.2f}" if row["count"] > 1 else "")
         print(f"{dataset:10} {model:20} {preset:6} {protocol} {number:>16}  (runs: {row['count']:.0f})")
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python examples/records.py RESULTS COLUMN")
     main(*sys.argv[1:])

@@ -47,4 +47,6 @@ def main(weights: Path, dataset: str, own: str = "") -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.exit("usage: python examples/trained.py WEIGHTS DATASET [package.module:Class]")
     main(Path(sys.argv[1]), *sys.argv[2:])

@@ -12,6 +12,7 @@ from rich.table import Table as Sheet
 
 from benchmarks.cli.commands import DONE, FAILED
 from benchmarks.execution.options import UserErrors
+from zoo.registry import did_you_mean
 
 
 def data_root(args: Namespace) -> Path | None:
@@ -28,9 +29,9 @@ def fetch(args: Namespace) -> int:
     """
     from benchmarks.data import download
 
-    unknown = [name for name in args.names if name not in download.FETCH]
+    unknown = [repr(name) + did_you_mean(name, download.FETCH) for name in args.names if name not in download.FETCH]
     if unknown or not args.names:
-        message = f"cannot fetch {', '.join(map(repr, unknown))}" if unknown else "nothing to fetch"
+        message = f"cannot fetch {', '.join(unknown)}" if unknown else "nothing to fetch"
         raise UserErrors([f"{message}. Known: {', '.join(download.FETCH)} (benchmarks/data/download.py)"])
     done, errors = download.fetch(args.names, data_root(args), report=print)
     for line in done:

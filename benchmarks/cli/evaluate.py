@@ -75,6 +75,8 @@ def _parse_json_path(text: str, inputs: Sequence[str | None], errors: list[str])
         errors.append(f"--json {text} is a folder. Name a file, such as {shlex.quote(str(path / 'evaluation.json'))}")
     elif any(path.exists() and Path(name).exists() and path.samefile(name) for name in inputs if name):
         errors.append(f"--json {text} is a file to compare, which it would replace. Name another file")
+    elif path.exists() and path.suffix != ".json":
+        errors.append(f"--json {text} exists and is not named .json, so it is not replaced. Name another file")
     elif not path.parent.is_dir():
         errors.append(
             f"--json {text}: there is no folder {path.parent}. Create it: mkdir -p {shlex.quote(str(path.parent))}"

@@ -56,7 +56,7 @@ def print_plan(plan: Plan, console: Console) -> None:
 
 
 def _grid(plan: Plan) -> Sheet:
-    sheet = Sheet("model", "data set", "runs", "steps each", "left", title=f"preset {plan.preset}")
+    sheet = Sheet("model", "data set", "runs", "steps of a run", "left", title=f"preset {plan.preset}")
     for model, dataset, jobs in plan.cells():
         states = [plan.state(job) for job in jobs]
         counts = ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
@@ -68,16 +68,20 @@ def _grid(plan: Plan) -> Sheet:
     return sheet
 
 
+def _count_runs(n: int) -> str:
+    return f"{n} run{'s' * (n != 1)}"
+
+
 def _summary(plan: Plan) -> str:
     """How many runs are left, and how long they train."""
     pending = plan.pending()
     unknown = [trial for outline in plan.outlines for trial in outline.trials]
     if not pending and not unknown:
         skipped = sum(plan.state(job) in plan.SKIPPED for job in plan.jobs)
-        return "nothing to run: " + (
-            f"{skipped} runs cannot be made here, the others are done" if skipped else "every run is done")  # fmt: skip
-    untrained = [job for job in pending if not (job.run_folder / "weights.pt").is_file() or job.force_id]
-    counts = [f"{len(pending)} runs to do"] if pending else []
+        cannot = f"{_count_runs(skipped)} cannot be made here, and no other is left"
+        return f"nothing to run: {cannot if skipped else 'every run is done'}"
+    untrained = plan.untrained()
+    counts = [f"{_count_runs(len(pending))} to do"] if pending else []
     counts += [f"at most {len(unknown)} {'more' if pending else 'runs'} whose states are unknown"] if unknown else []
     trials: list[Trial] = [job.trial for job in untrained] + unknown
     if not trials:

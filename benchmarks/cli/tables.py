@@ -6,6 +6,7 @@ import os
 import sys
 import uuid
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
@@ -19,6 +20,7 @@ from benchmarks.execution import launcher, launches, placement
 from benchmarks.execution.options import MissingErrors, Options, UserErrors, names
 from benchmarks.execution.plan import Plan
 from benchmarks.execution.planning import make_plan
+from benchmarks.experiments import records
 from benchmarks.experiments.job import Job
 from benchmarks.experiments.restart import is_forced
 from benchmarks.reporting.registry import FIGURES, REQUIREMENTS, TABLES
@@ -82,7 +84,7 @@ def _run_plans(args: Namespace, requested: Mapping[str, Options], errors: Sequen
     plans: dict[str, Plan] = {}
     for name, table_options in requested.items():
         try:
-            plan = make_plan(table_options, CLUSTERS, REQUIREMENTS[name], name, errors, args.dry_run)
+            plan = make_plan(table_options, CLUSTERS, REQUIREMENTS[name], name, errors, args.dry_run or args.existing)
             plans[name] = placement.place_on_slurm(plan, table_options.device)
             output.refuse_to_replace(name, plans[name])
         except MissingErrors as error:
@@ -91,7 +93,10 @@ def _run_plans(args: Namespace, requested: Mapping[str, Options], errors: Sequen
             errors += error.errors
     if errors or missing:
         raise UserErrors(errors or missing)
-    print_missing([*plans.values()])
+    if args.existing:
+        _check_existing([*plans.values()])
+    else:
+        print_missing([*plans.values()])
     first = next(iter(plans.values()))
     if args.no_wait and first.cluster != "slurm" and not args.dry_run:
         if first.preset == "paper" and not args.yes and (pending := first.pending()):
@@ -161,6 +166,25 @@ def execute(
     if pending and not wait:
         return DONE
     return output.write(name, plan, style, console)
+
+
+def _check_existing(plans: Sequence[Plan]) -> None:
+    """Check that `--existing` has runs to write tables of.
+
+    Raises:
+        UserErrors: data is missing, so that the keys of the runs are unknown; or no run of any table has ended.
+    """
+    if missing := dict.fromkeys(message for plan in plans if plan.outlines for message in plan.missing):
+        raise UserErrors([*missing])
+    if any(plan.state(job) in ("done", "diverged", "failed") for plan in plans for job in plan.jobs):
+        return
+    results = plans[0].results
+    runs = records.read_evaluations(results).drop_duplicates("key")
+    kinds = Counter(zip(runs["preset"], runs["precision"], strict=True))
+    listed = ", ".join(
+        f"{n} of preset {preset} with --precision {precision}" for (preset, precision), n in kinds.items()
+    )
+    raise UserErrors([f"no run of this command is in {results}. Records there: {listed or 'none'}"])
 
 
 def _ask_first(count: int) -> str:

@@ -121,7 +121,9 @@ def _summary(plan: Plan, pending: Sequence[Job]) -> str:
     skipped_text = "".join(f", {count} {state}" for state, count in skipped.items())
     workers = min(plan.workers, len(pending))
     location = "in SLURM jobs" if plan.cluster == "slurm" else f"{workers} at a time on {pending[0].device}"
-    return f"{len(pending)} runs to do, {done} done already{skipped_text}; {location}"
+    scored = len(pending) - len(plan.untrained())
+    kinds = f" ({scored} only to score)" if scored else ""
+    return f"{len(pending)} run{'s' * (len(pending) != 1)} to do{kinds}, {done} done already{skipped_text}; {location}"
 
 
 def _cells(pending: Sequence[Job]) -> dict[str, dict[str, Any]]:

@@ -86,6 +86,10 @@ class Plan:
             return str(record["status"])
         return "pending"
 
+    def untrained(self) -> list[Job]:
+        """Jobs to do whose models have to be trained; those of the others only have to be scored."""
+        return [job for job in self.pending() if not (job.run_folder / "weights.pt").is_file() or job.force_id]
+
     def pending(self) -> list[Job]:
         """Jobs that have something left to do; failed ones are tried again."""
         return [job for job in self.jobs if self.state(job) in ("pending", "failed")]

@@ -71,6 +71,11 @@ def describe_outcome(outcome: Outcome[Job, dict[str, Any] | None], scorer: Score
     return f"failed: {last_line}; traceback: {log}"
 
 
+def _format(value: float) -> str:
+    """A number with two decimals, or two digits if it is small."""
+    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.2g}"
+
+
 def _describe_record(record: dict[str, Any], scorer: Scorer, job: Job) -> str:
     """The metrics that the command asks for, under its metric protocol; a record may hold those of other commands."""
     if record["status"] == "failed":
@@ -83,5 +88,5 @@ def _describe_record(record: dict[str, Any], scorer: Scorer, job: Job) -> str:
             for name in values.keys() & evaluation["values"].keys():
                 values[name].append(evaluation["values"][name])
     seconds = sum(row["seconds"] for row in record["epochs"])
-    numbers = ", ".join(f"{name} {sum(v) / len(v):.2f}" for name, v in values.items() if v)
+    numbers = ", ".join(f"{name} {_format(sum(v) / len(v))}" for name, v in values.items() if v)
     return f"{numbers or 'done'} ({seconds:.0f} s of training)"

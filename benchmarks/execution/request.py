@@ -119,7 +119,7 @@ def parse_results_folder(text: str, errors: list[str]) -> Path:
 def parse_metrics(text: str, required: Sequence[str], errors: list[str]) -> tuple[str, ...]:
     """The metrics that the table shows, and those of --metrics."""
     metrics = tuple(names(text))
-    if unknown := [repr(name) for name in metrics if name not in METRICS]:
+    if unknown := [repr(name) + did_you_mean(name, METRICS) for name in metrics if name not in METRICS]:
         errors.append(
             f"unknown metric {', '.join(unknown)}. Known: {', '.join(METRICS)} "
             "(benchmarks/evaluation/metrics/registry.py)"

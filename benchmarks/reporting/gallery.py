@@ -81,7 +81,7 @@ def find_finished_run(model: str, dataset: str, results: Path, preset: str | Non
     with_weights = [key for _, _, key in ranked if (results / "runs" / key / "weights.pt").is_file()]
     if not with_weights:
         known = ", ".join(sorted({f"{row['model']} {row['dataset']}" for _, row in evaluations.iterrows()})) or "none"
-        reason = "its weights were removed" if ranked else f"trainings there: {known}"
+        reason = "its weights were not kept" if ranked else f"finished runs: {known}"
         suffix = f" at preset {preset}" if preset else ""
         raise ValueError(f"no finished {model} on {dataset!r}{suffix} with weights in {results}: {reason}")
     record = records.find(results, with_weights[0])

@@ -150,6 +150,14 @@ def test_an_existing_json_file_is_replaced(tmp_path, capsys):
     assert {*json.loads(path.read_text(encoding="utf-8"))["values"]} == {"fd_classifier"}
 
 
+def test_a_file_of_another_kind_is_not_replaced_by_the_json_file(tmp_path, capsys):
+    path = tmp_path / "my_model.py"
+    path.write_text("important", encoding="utf-8")
+    assert main(["evaluate", *TEST_AND_TRAIN, "--json", str(path)]) == 2
+    assert "is not named .json, so it is not replaced" in capsys.readouterr().err
+    assert path.read_text(encoding="utf-8") == "important"
+
+
 @pytest.mark.parametrize("side", ["--real", "--fake"])
 def test_a_file_to_compare_is_not_replaced_by_the_json_file(tmp_path, capsys, side):
     path = tmp_path / "images.npz"

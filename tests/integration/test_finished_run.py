@@ -74,7 +74,7 @@ def test_images_of_a_finished_run(finished_run, capsys, kind):
     path = Path(capsys.readouterr().out.strip())
     assert Image.open(path).size == (8 * 36 + 4, 8 * 36 + 4)
     assert main([kind, "vae", "digits", "--results", str(finished_run)]) == 2
-    assert "trainings there: rae-gmm digits" in capsys.readouterr().err
+    assert "finished runs: rae-gmm digits" in capsys.readouterr().err
 
 
 def test_broken_weights_are_a_clear_error(finished_run, tmp_path, capsys):
@@ -127,6 +127,16 @@ def test_a_table_of_existing_runs_trains_nothing(finished_run, tmp_path, capsys)
     assert "runs to do" not in printed
     assert " (1/3)" in (tmp_path / "tables" / "table1.csv").read_text()
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_table_of_existing_runs_needs_no_gpu_and_replaces_no_table_by_an_empty_one(finished_run, tmp_path, capsys):
+    shutil.copytree(finished_run / "records", tmp_path / "records")
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "table1.csv").write_text("of tf32 runs")
+    assert main([*COMMAND, "--precision", "tf32", "--existing", "--results", str(tmp_path)]) == 2
+    (error,) = capsys.readouterr().err.strip().splitlines()
+    assert error.endswith("Records there: 1 of preset demo with --precision fp32")
+    assert (tmp_path / "tables" / "table1.csv").read_text() == "of tf32 runs"
 
 
 def test_formats_and_decimals_can_be_chosen(finished_run, tmp_path):
@@ -199,7 +209,7 @@ def test_retry_leaves_finished_launches_alone_if_settings_have_changed(finished_
     assert main(["retry", "--dry-run", "--results", str(out)]) == 0
     printed = capsys.readouterr().out
     assert re.match(r"retry table1, launched \d{4}-\d\d-\d\d \d\d:\d\d: 1 pending\n", printed)
-    assert "1 runs to do" in printed
+    assert "1 run to do" in printed
 
 
 def test_retry_leaves_a_finished_force_alone_if_its_run_folder_was_removed(finished_run, tmp_path, capsys):

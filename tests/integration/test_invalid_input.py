@@ -98,11 +98,15 @@ ERRORS = {
     ("table1", "--features", "pixels", "--on", "celeba"): (
         r"the data set celeba is not in /.*: celeba/list_eval_partition.txt and 1 more are missing"
     ),
+    ("fetch", "mnits"): r"cannot fetch 'mnits' \(did you mean 'mnist'\?\)",
+    ("table1", "--metrics", "neighbors"): r"unknown metric 'neighbors' \(did you mean 'neighbours'\?\)",
+    ("table1", "--format", "latx"): r"unknown format 'latx' \(did you mean 'latex'\?\)",
+    ("table1", "--on", "digits", "--features", "clasifier"): r"unknown features .*did you mean 'classifier'\?",
     ("fetch", "imagenet"): r"cannot fetch 'imagenet'. Known: mnist, fashion, cifar10, celeba, inception, vgg16",
     ("fetch",): r"nothing to fetch. Known: mnist",
     ("status", "--seeds", "1"): r"status has no option --seeds",
     ("sample", "glf"): r"sample needs a model and a data set, got glf",
-    ("sample", "glf", "digits"): r"no finished glf on 'digits' with weights in .*: trainings there: none",
+    ("sample", "glf", "digits"): r"no finished glf on 'digits' with weights in .*: finished runs: none",
 }
 
 
@@ -111,6 +115,11 @@ def test_an_error_has_a_clear_message(capsys, tmp_path, arguments):
     more = [] if "--preset" in arguments or arguments[0] not in ("table1", "sensitivity") else ["--preset", "demo"]
     lines = errors_of(capsys, tmp_path, *arguments, *more)
     assert any(re.search(ERRORS[arguments], line) for line in lines), lines
+
+
+def test_status_of_a_file_is_an_error(capsys):
+    assert main(["status", "--results", __file__]) == 2
+    assert f"--results {__file__} is a file, expected a folder" in capsys.readouterr().err
 
 
 def test_an_error_causes_no_other_errors(capsys, tmp_path):

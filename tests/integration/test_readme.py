@@ -54,8 +54,8 @@ EVERY = ",".join((
     "glf-4-couplings,glf-bn-eps",
 ))  # fmt: skip
 BOTH = "--preset quick --on mnist,fashion --only glf,two-stage-vae --draws 3"
-# Runs of a GPU: a plan for SLURM asks for no GPU on this machine, and nothing is left to be submitted
-PAPER = "--preset paper --on mnist --features classifier --precision tf32 --cluster slurm"
+# Runs of a GPU: --existing needs none
+PAPER = "--preset paper --on mnist --features classifier --precision tf32"
 COMMANDS = {
     "digits": [f"table1 {OWN}", f"table2 {OWN}", f"criteria {OWN} --only {EVERY}", f"latents {OWN} --only {EVERY}",
                f"sensitivity {OWN} --only glf,two-stage-vae", f"figure3 {OWN}", f"figure4 {OWN}", "report"],

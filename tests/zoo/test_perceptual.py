@@ -171,7 +171,7 @@ def test_a_table_runs_other_models_and_says_which_weights_are_missing(hub, short
     assert rows[-1] == "| GLF + perceptual loss | — (needs vgg16-397923af.pth) |"
     message = capsys.readouterr().out
     assert "python -m benchmarks.run fetch vgg16" in message
-    assert "1 runs to do, 0 done already, 1 missing weights; " in message
+    assert "1 run to do, 0 done already, 1 missing weights; " in message
     assert len([*(tmp_path / "results" / "local" / "records").glob("*.json")]) == 1
 
 

@@ -14,6 +14,7 @@ from benchmarks.evaluation.extractors.external import make_external_extractor
 from benchmarks.evaluation.extractors.inception import InceptionExtractor
 from benchmarks.evaluation.extractors.simple import ClassifierExtractor, PixelExtractor
 from benchmarks.evaluation.names import FEATURE_FORMS, is_external
+from zoo.registry import did_you_mean
 
 
 def _make_classifier(argument: str, dataset: str, shape: Shape, device: torch.device) -> Extractor:
@@ -58,4 +59,5 @@ def make_extractor(features: str, dataset: str, shape: Shape, device: torch.devi
     if is_external(features):
         return make_external_extractor(name, argument, shape, device)
     forms = ", ".join(FEATURE_FORMS)
-    raise ValueError(f"unknown features {features!r}. Known: {forms} (benchmarks/evaluation/extractors)")
+    suggestion = did_you_mean(name, FEATURES)
+    raise ValueError(f"unknown features {features!r}{suggestion}. Known: {forms} (benchmarks/evaluation/extractors)")

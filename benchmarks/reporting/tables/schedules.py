@@ -139,7 +139,10 @@ def _curve_notes(
         listed = "; ".join(f"{grid.datasets[dataset]}: {protocol_id}" for dataset, protocol_id in protocols.items())
         yield Note("Metric protocol", f"{listed} (of learning curves, with fewer images than Table 1's).", "")
     if converged_at_first_point:
-        yield Note("Statistics", "A model that is near its final value at the first point may have been so earlier.")
+        yield Note(
+            "Statistics",
+            "A curve begins at its first measured epoch; a model may have been near its final value before.",
+        )
     if not has_curves:
         yield Note("Missing", "No run has a learning curve: --eval-every E measures one.")
 

@@ -56,12 +56,12 @@ def test_each_data_set_has_a_metric_protocol_of_its_own():
     assert [*cells] == ["4 ± 1", "2 (1/3) [1 diverged]"]
     assert "CelebA: of celeba" in note(table, "Metric protocol")
     assert table.tidy().query("dataset == 'celeba' and model == 'glf'")["protocol_id"].tolist() == ["of celeba"]
-    assert "first point" not in note(table, "Statistics")
+    assert "first measured epoch" not in note(table, "Statistics")
 
 
 def test_convergence_at_the_first_point_is_noted():
     epochs = DataFrame({"key": RUN_KEYS["glf", "mnist"][0], "epoch": [0, 1], "protocol_id": "p", "fid": [5.0, 5.0]})
-    assert "near its final value at the first point may have been so earlier" in note(table2(epochs), "Statistics")
+    assert "may have been near its final value before" in note(table2(epochs), "Statistics")
 
 
 def test_runs_without_distances_during_training_have_a_dash():
