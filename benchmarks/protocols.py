@@ -4,14 +4,15 @@ Learning rates, epoch counts and loss weights are set here and nowhere else. Onl
 
 Departs: B.1 cites Adam without giving its betas, and does not say which "weight decay" it means. The betas are 0.9 and
 0.999, and weight decay is Adam's L2 term.  To switch: `betas` and `weight_decay` of a schedule.
-Departs: B.1 gives no weight decay for CelebA-HQ. The flow has the same one as on the other data sets.  To switch: GLF.
-Departs: B.2 gives no weight decay for the flows of the VAEs. They have that of GLF's flow.  To switch: VAE_FLOW.
+Departs: B.1 gives no weight decay for CelebA-HQ. The flow has the same one as on the other data sets.  To switch: edit GLF in this file.
+Departs: B.2 gives no weight decay for the flows of the VAEs. They have that of GLF's flow.  To switch: edit VAE_FLOW in this file.
 Departs: B.3's "decreased by factor of 2, ... further by factor of 5" is read as a product, so the final rate is a tenth
 of the first.  To switch: `factors` in WAE_GAN.
 Departs: B.5 says that RAE's authors do not report gamma. Their code does; its value is near 0.5 only for CIFAR-10.
-Here it is B.5's 0.5 everywhere.  To switch: RAE.
+Here it is B.5's 0.5 on all data sets of the
+paper.  To switch: edit RAE in this file.
 Departs: Table 2 gives GLANN 500 and 50 epochs on every data set; yedidh/glann has 200 on MNIST, and halves the rate
-every 20. Here the epochs are Table 2's, with the rate halved every 50 as in that code for CIFAR-10.  To switch: GLANN.
+every 20. Here the epochs are Table 2's, with the rate halved every 50 as in that code for CIFAR-10.  To switch: edit GLANN in this file.
 Departs: the last, smaller batch of an epoch is dropped. The paper does not mention it.  No switch: batch norm fails on
 a batch of one.
 """

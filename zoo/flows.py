@@ -83,8 +83,8 @@ class Flow(nn.Module):
     four single couplings with random permutations leave about 4 of 64 dimensions untransformed. It then has 4.22 % of
     the auto-encoder's parameters on CIFAR-10, where the paper says less than 3 %.  To switch: blocks=2 gives four
     couplings that transform every dimension (`glf-4-couplings`).
-    Departs: in the paper, the product in the determinant of eq. (1) has d factors. It must have D - d.  No switch: the
-    two numbers are equal here.
+    Departs: in the paper, eq. (1) prints d factors in the determinant. It must have D - d. No switch: here d equals D -
+    d.
 
     The attribute `fp32_only` makes training compute a flow in at least fp32, also at a coarser precision.
 

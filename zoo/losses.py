@@ -3,7 +3,7 @@
 Only the perceptual loss is a mean over pixels; see `zoo.perceptual`.
 
 Departs: the paper does not say how its squared error is reduced. Only a sum over pixels gives its values of beta the
-effect that it describes (Sections 3.4 and 4.2.1).  No switch: divide beta by the number of pixels instead.
+effect that it describes (Sections 3.4 and 4.2.1).  To switch: divide beta by the number of pixels.
 Departs: the paper does not say whether beta multiplies the squared error or half of it. It calls beta the decoder's
 precision (Section 3.4), so it is half.  To switch: recon="sse" (`vae-full-sse`, ...).
 """

@@ -158,7 +158,7 @@ class FlowPosteriorVAE(VAE):
     """VAE whose posterior is a Gaussian transformed by a coupling flow: z = f(z0), z0 ~ N(mu, sigma^2) (Section 2).
 
     Departs: the paper calls flow posteriors "completely different" from flow priors. But if the flow does not depend
-    on x, this objective equals, for every draw, that of a flow prior with the decoder G o f.  To switch: conditional
+    on x, this objective equals, for every draw, that of a flow prior with the decoder G(f(z)).  To switch: conditional
     (`vae-flow-posterior-conditional`), as in the works that the paper cites.
 
     Args:

@@ -93,7 +93,7 @@ def _run_plans(args: Namespace, requested: Mapping[str, Options], errors: Sequen
             errors += error.errors
     if errors or missing:
         raise UserErrors(errors or missing)
-    if args.existing:
+    if args.existing and not args.dry_run:
         _check_existing([*plans.values()])
     else:
         print_missing([*plans.values()])

@@ -13,14 +13,14 @@ from pathlib import Path
 
 HEADER = """# Departures
 
-The paper leaves some choices open, contradicts itself in places, and cannot be followed exactly in others. The
-docstring of the code concerned then has a paragraph `Departs:`. These paragraphs make this page:
+Each departure from the paper is a paragraph `Departs:` in the docstring of the code concerned. The reasons are that the
+paper leaves a choice open, contradicts itself, or cannot be followed exactly. This page is made from these paragraphs:
 `python -m benchmarks.reporting.departures > docs/departures.md`. A test fails if it is not up to date.
 """
 
 
 def collect_departures(root: Path) -> list[tuple[str, str, str]]:
-    """(file, class or function, text) of every `Departs:` line in the docstrings of a checkout's packages."""
+    """(file, class or function or "", text) of every `Departs:` line in the docstrings of a checkout's packages."""
     collected = []
     for path in sorted([*root.glob("zoo/*.py"), *root.glob("benchmarks/**/*.py")]):
         if path.name == Path(__file__).name:
@@ -31,7 +31,7 @@ def collect_departures(root: Path) -> list[tuple[str, str, str]]:
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
                 for text in parse_departures(ast.get_docstring(node) or ""):
-                    collected.append((path.relative_to(root).as_posix(), getattr(node, "name", "the module"), text))
+                    collected.append((path.relative_to(root).as_posix(), getattr(node, "name", ""), text))
     return collected
 
 
@@ -50,7 +50,7 @@ def departures_page(root: Path) -> str:
             lines.append(f"\n## {file}\n")
             last_file = file
         text = re.sub(r" (To switch:|No switch)", r" **\1**", text)
-        lines.append(f"- `{name}`: {text[0].upper()}{text[1:]}")
+        lines.append(f"- {f'`{name}`: ' if name else ''}{text[0].upper()}{text[1:]}")
     return "\n".join(lines) + "\n"
 
 
