@@ -4,15 +4,17 @@ Learning rates, epoch counts and loss weights are set here and nowhere else. Onl
 
 Departs: B.1 cites Adam without giving its betas, and does not say which "weight decay" it means. The betas are 0.9 and
 0.999, and weight decay is Adam's L2 term.  To switch: `betas` and `weight_decay` of a schedule.
-Departs: B.1 gives no weight decay for CelebA-HQ. The flow has the same one as on the other data sets.  To switch: edit GLF in this file.
-Departs: B.2 gives no weight decay for the flows of the VAEs. They have that of GLF's flow.  To switch: edit VAE_FLOW in this file.
+Departs: B.1 gives no weight decay for CelebA-HQ. The flow has the same one as on the other data sets.  To switch: edit
+GLF in this file.
+Departs: B.2 gives no weight decay for the flows of the VAEs. They have that of GLF's flow.  To switch: edit VAE_FLOW in
+this file.
 Departs: B.3's "decreased by factor of 2, ... further by factor of 5" is read as a product, so the final rate is a tenth
 of the first.  To switch: `factors` in WAE_GAN.
-Departs: B.5 says that RAE's authors do not report gamma. Their code does; its value is near 0.5 only for CIFAR-10.
-Here it is B.5's 0.5 on all data sets of the
-paper.  To switch: edit RAE in this file.
+Departs: B.5 says that RAE's authors do not report gamma. Their code does; its value is near 0.5 only for CIFAR-10. Here
+it is B.5's 0.5 on all data sets of the paper.  To switch: edit RAE in this file.
 Departs: Table 2 gives GLANN 500 and 50 epochs on every data set; yedidh/glann has 200 on MNIST, and halves the rate
-every 20. Here the epochs are Table 2's, with the rate halved every 50 as in that code for CIFAR-10.  To switch: edit GLANN in this file.
+every 20. Here the epochs are Table 2's, with the rate halved every 50 as in that code for CIFAR-10.  To switch: edit
+GLANN in this file.
 Departs: the last, smaller batch of an epoch is dropped. The paper does not mention it.  No switch: batch norm fails on
 a batch of one.
 """
@@ -285,27 +287,3 @@ def _resolve(name: str, schedule: Schedule, cap: int | None, lr: PerGroup | None
         factors[at] = factors.get(at, 1.0) * factor  # several decays may fall into the same epoch
     limit = steps if steps is not None and epochs * per_epoch > steps else None
     return replace(schedule, epochs=epochs, factors=factors, steps=limit, lr=schedule.lr if lr is None else lr)
-
-
-def describe_own_settings(model: str, dataset: str, preset: str) -> str | None:
-    """A caption's note on settings that are not the paper's, or None."""
-    base, lender = rows(model)[row(model, dataset)], zoo.entry(model).like
-    parts = [f"borrowed from {lender}"] if lender else []
-    if base.source.startswith(OURS) or (zoo.is_external(model) and not lender):
-        parts.append(base.source or "its own")
-    own = PRESETS[preset].lr.get(lender or model, {})
-    stages: dict[str, list[str]] = {}
-    for stage, lr in own.items():
-        if lr != base.stages[stage].lr:
-            stages.setdefault(show(lr), []).append(stage)
-    parts += [f"lr {lr} in stage{'s' * (len(s) > 1)} {' and '.join(s)}" for lr, s in stages.items()]
-    return "; ".join(parts) or None
-
-
-def show(value: Any) -> str:
-    """Format a setting for people: 1e-3, or "ae 1e-3, adversary 5e-4"."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {show(part)}" for name, part in value.items())
-    if isinstance(value, tuple):
-        return ", ".join(map(show, value))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

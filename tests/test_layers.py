@@ -25,6 +25,7 @@ LAYERS = (
     "evaluation",
     "training",
     "data",
+    "settings_text",
     "protocols",
     "presets",
     "paper",

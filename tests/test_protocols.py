@@ -8,6 +8,7 @@ import zoo
 from benchmarks import protocols
 from benchmarks.presets import PRESETS
 from benchmarks.protocols import protocol
+from benchmarks.settings_text import describe_own_settings
 
 N = {"mnist": 60_000, "fashion": 60_000, "cifar10": 50_000, "celeba": 162_770, "digits": 1_297}
 
@@ -143,12 +144,12 @@ def test_digits_rescales_the_weight_of_any_variant():
 
 
 def test_captions_say_which_rows_are_ours():
-    assert protocols.describe_own_settings("glf", "mnist", "paper") is None
-    assert protocols.describe_own_settings("glf", "mnist", "quick") is None
-    assert "lr vae 0.001, gamma 0.005 in stages first and second" in protocols.describe_own_settings(
+    assert describe_own_settings("glf", "mnist", "paper") is None
+    assert describe_own_settings("glf", "mnist", "quick") is None
+    assert "lr vae 0.001, gamma 0.005 in stages first and second" in describe_own_settings(
         "two-stage-vae", "mnist", "quick"
     )
-    assert protocols.describe_own_settings("vae", "digits", "demo").startswith("ours: MNIST's epochs, batch 64, β x 11")
+    assert describe_own_settings("vae", "digits", "demo").startswith("ours: MNIST's epochs, batch 64, β x 11")
 
 
 def test_errors_list_what_there_is():

@@ -9,6 +9,7 @@ from benchmarks import protocols
 from benchmarks.analysis.evidence import Evidence, model_label
 from benchmarks.data.datasets import DATASETS
 from benchmarks.presets import PRESETS
+from benchmarks.settings_text import describe_own_settings
 
 # Data sets that the paper trains on: Table 1's, and that of its Figures 2 and 6, which has a row in B.1
 PAPER_DATASETS = ("mnist", "fashion", "cifar10", "celeba", "celeba-hq")
@@ -51,7 +52,7 @@ def own_settings_note(evidence: Evidence, dataset: str, models: Iterable[str]) -
     for model in models:
         if model in zoo.MODELS and evidence.preset in PRESETS and evidence.keys(model, dataset):
             row = str(evidence.runs.at[evidence.keys(model, dataset)[0], "protocol_row"])
-            if row in protocols.rows(model) and (note := protocols.describe_own_settings(model, row, evidence.preset)):
+            if row in protocols.rows(model) and (note := describe_own_settings(model, row, evidence.preset)):
                 models_by_note.setdefault(note, []).append(model_label(model))
     if len(models_by_note) == 1:
         return next(iter(models_by_note))

@@ -81,6 +81,7 @@ def show_protocols(args: Namespace) -> int:
     """Print how every model is trained on every data set, with all hyper-parameters."""
     import zoo
     from benchmarks import protocols
+    from benchmarks.settings_text import show
 
     sheet = Sheet(title="how everything is trained (benchmarks/protocols.py)")
     for name in ("model", "data set", "stage", "epochs", "batch", "lr", "factors", "weight decay", "betas", "hyper",
@@ -91,7 +92,7 @@ def show_protocols(args: Namespace) -> int:
             for stage, s in row.stages.items():
                 epochs = str(s.epochs) if s.epochs is not None else f"{s.steps} steps"
                 hyper = {**row.resolve(model).hyper}
-                cells = [protocols.show(v) for v in (s.lr, s.factors, s.weight_decay, s.betas, hyper)]
+                cells = [show(v) for v in (s.lr, s.factors, s.weight_decay, s.betas, hyper)]
                 sheet.add_row(model, dataset, stage, epochs, str(s.batch), *cells, row.source)
     _console().print(sheet)
     return DONE

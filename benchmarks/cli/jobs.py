@@ -172,7 +172,7 @@ def _is_left(
     if job.force_id and key not in unfinished and not job.run_folder.exists():
         # Nothing is left of the run but its record: that of the forced run if it is younger than the launch.
         begun = min(float(launch["at"]) for launch in launched if key in launch["cells"])
-        return _recording_time(job.results, key) < begun
+        return _recording_time(job.results, key) + 1 <= begun  # records have full seconds
     return True
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from benchmarks import protocols
 from benchmarks.evaluation.protocol import VARIANTS
 from benchmarks.evaluation.scoring import Scorer
 from benchmarks.execution.requirements import Grid
@@ -15,7 +14,7 @@ from benchmarks.experiments import records
 from benchmarks.experiments.job import Job, is_finished
 from benchmarks.experiments.restart import is_forced
 from benchmarks.experiments.trial import Trial
-from benchmarks.protocols import show
+from benchmarks.settings_text import describe_own_settings, show
 from zoo.perceptual import Weights
 
 
@@ -142,7 +141,7 @@ class Plan:
         """Cells whose settings are not the paper's, and what they are."""
         for model, dataset, jobs in self.cells():
             trial = jobs[0].trial
-            note = protocols.describe_own_settings(trial.model, self.scorers[dataset].data.row, self.preset)
+            note = describe_own_settings(trial.model, self.scorers[dataset].data.row, self.preset)
             notes = [note or "", f"changed by --set: {trial.changes}" if trial.changes else ""]
             if any(notes):
                 yield (model, dataset), "; ".join(filter(None, notes))

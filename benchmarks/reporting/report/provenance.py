@@ -8,8 +8,9 @@ from typing import Any
 from benchmarks.analysis.evidence import Evidence, model_label
 from benchmarks.analysis.paper_setting import PAPER_DATASETS, full_budget_note, matches_paper, own_settings_note
 from benchmarks.presets import PRESETS
-from benchmarks.protocols import OURS, show
+from benchmarks.protocols import OURS
 from benchmarks.reporting.report.number_format import dataset_label, format_count
+from benchmarks.settings_text import show
 
 FirstRecords = Mapping[tuple[str, str], Mapping[str, Any]]  # (model, data set) -> the record of its first run
 # Fields of a metric protocol that a section lists
