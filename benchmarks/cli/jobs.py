@@ -90,12 +90,11 @@ def retry(args: Namespace) -> int:
         raise UserErrors([f"retry {' '.join(pair)}: no launch in {args.results} names such a class of your own; retry "
                         "takes these options to allow what is imported, not to choose" for pair in errors])  # fmt: skip
     codes = [DONE]
-    all_classes = sorted({pair for command in commands.values() for pair in _external_classes(command["options"])})
     for text, command in commands.items():
         if refused := sorted(_external_classes(command["options"]) - allowed):
             _print_errors(command, [f"its launch file would import this code: "
                                     f"{', '.join(name for _, name in refused)}. If it is yours, allow it by: "
-                                    f"{suggest(f'retry {_as_options(all_classes)}', args.results)}"])  # fmt: skip
+                                    f"{suggest(f'retry {_as_options(sorted({*allowed, *refused}))}', args.results)}"])  # fmt: skip
             codes.append(USER_ERROR)
             continue
         code = _retry(args, command, launched[text])

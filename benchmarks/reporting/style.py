@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from benchmarks.execution.options import Options, names
 from benchmarks.execution.requirements import MARGIN
 from benchmarks.reporting.registry import FORMATS, NOTE_DETAILS
-from zoo.registry import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,8 @@ class TableStyle:
     def from_options(cls, options: Options, errors: list[str]) -> TableStyle:
         """Parse the style options of a command; a message for each invalid one is appended to `errors`."""
         formats = tuple(names(options.format)) if options.format is not None else tuple(FORMATS)
+        from zoo.registry import did_you_mean  # here: the command line lists formats without zoo
+
         if unknown := [repr(name) + did_you_mean(name, FORMATS) for name in formats if name not in FORMATS]:
             errors.append(
                 f"unknown format {', '.join(unknown)}. Known: {', '.join(FORMATS)} (benchmarks/reporting/registry.py)"
