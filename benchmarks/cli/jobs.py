@@ -92,9 +92,10 @@ def retry(args: Namespace) -> int:
     codes = [DONE]
     for text, command in commands.items():
         if refused := sorted(_external_classes(command["options"]) - allowed):
+            allow = _as_options(sorted({*allowed, *refused}))
             _print_errors(command, [f"its launch file would import this code: "
                                     f"{', '.join(name for _, name in refused)}. If it is yours, allow it by: "
-                                    f"{suggest(f'retry {_as_options(sorted({*allowed, *refused}))}', args.results)}"])  # fmt: skip
+                                    f"{suggest(f'retry {allow}', args.results)}"])  # fmt: skip
             codes.append(USER_ERROR)
             continue
         code = _retry(args, command, launched[text])
