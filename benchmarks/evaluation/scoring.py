@@ -35,8 +35,9 @@ class Scorer:
 
     Departs: the paper does not say which reference images it uses. Here they are the test split, as in the GAN numbers
     that it cites.  To switch: the command `sensitivity` scores against the training split, too.
-    Departs: B.4 attributes the numbers of Two-Stage VAE to JPEG files; its code also stretches the contrast of each
-    generated image. Here neither is done: pixels become round(255 x). To switch: the command `sensitivity` does both.
+    Departs: B.4 explains the CIFAR-10 numbers published for Two-Stage VAE by JPEG files; the published code also
+    stretches the contrast of each generated image.  Here neither is done: pixels become round(255 x).  To switch: the
+    command `sensitivity` does both.
 
     Attributes:
         data: the data set.
