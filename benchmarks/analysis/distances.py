@@ -1,4 +1,4 @@
-"""The measured distances of runs, and the metric protocol that the models of a data set are compared by.
+"""The measured distances of runs, and the metric protocol under which the models of a data set are compared.
 
 Distances under two metric protocols are never compared.
 """
@@ -18,16 +18,16 @@ from pandas import DataFrame
 from benchmarks.analysis.verdicts import MIN_RUNS
 from benchmarks.evaluation.protocol import BASE_VARIANT, ROUNDED, UNCHANGED, VARIANTS
 
-# What a table's own protocol does to images; older records do not say so, and did this
+# The values in the protocol of the tables. Older records lack these fields; their runs were measured with these values
 DEFAULT_COLUMNS = {"real_transform": UNCHANGED, "fake_transform": UNCHANGED, "split": "test", "quantization": ROUNDED}
-# These differ between data sets and extractors; the values in VARIANT_VALUES are used by the command `sensitivity` only
+# Fields that differ between data sets and extractors. Only the command `sensitivity` uses the values in VARIANT_VALUES
 PREPROCESSING_COLUMNS = ("input", "crop", "resize")
 VARIANT_VALUES = {
     name: {variant.changes[name] for variant in VARIANTS.values() if name in variant.changes}
     for name in PREPROCESSING_COLUMNS
 }
 COUNT_COLUMNS = ("n_real", "n_fake")
-# Columns that tell two metric protocols apart
+# Columns in which metric protocols can differ
 PROTOCOL_COLUMNS = ("dims", *COUNT_COLUMNS, "extractor", "weights", "backend", "estimator", *DEFAULT_COLUMNS,
                     *PREPROCESSING_COLUMNS)  # fmt: skip
 Values = NDArray[np.float64]
@@ -85,10 +85,10 @@ class Distances:
 
     @cached_property
     def protocols(self) -> dict[str, tuple[str, str]]:
-        """Data set -> (metric, metric protocol) that its models are compared by.
+        """Data set -> (metric, metric protocol) under which its models are compared.
 
-        It is a table's protocol: images of the test split, unchanged, with the data set's own preprocessing.  FID comes
-        before other distances if it compares at least two models; then the protocol that most runs were measured with.
+        Only protocols of tables are eligible: unchanged images of the test split, with the data set's own
+        preprocessing. FID comes first if it compares at least two models. Next comes the protocol with the most runs.
         """
         protocols: dict[str, tuple[str, str]] = {}
         frame = self.frame
@@ -118,20 +118,20 @@ class Distances:
         return samples
 
     def settings(self, dataset: str) -> dict[str, int]:
-        """Sample sets (draws), images and features behind the distances of a data set, as far as the records say."""
+        """Numbers of sample sets (draws), images and features behind the distances of a data set, if recorded."""
         protocol = self.protocols.get(dataset, ("", ""))[1]
         rows = self.frame[(self.frame["dataset"] == dataset) & (self.frame["protocol_id"] == protocol)]
         first = rows[["draws", *COUNT_COLUMNS, "dims"]].iloc[:1].to_dict("records")
         return {str(name): int(n) for row in first for name, n in row.items() if pd.notna(n)}
 
     def n_sample_sets(self, dataset: str) -> int:
-        """Sample sets of each run behind the distances of a data set."""
+        """Number of sample sets of each run behind the distances of a data set."""
         return self.settings(dataset).get("draws", 1)
 
     def variants(self, dataset: str) -> dict[str, str]:
-        """Key of `protocol.VARIANTS` -> metric protocol, for those that samples of a data set were scored under.
+        """Key of `protocol.VARIANTS` -> metric protocol, for the variants with scored samples of a data set.
 
-        The base is the data set's protocol in `protocols` and nothing else; a variant differs from it only in what the
+        The base is the data set's protocol in `protocols`. A variant differs from the base only in the fields that the
         variant changes.
         """
         metric, base_id = self.protocols.get(dataset, ("", ""))
@@ -144,7 +144,7 @@ class Distances:
         ids, base = {BASE_VARIANT: base_id}, dict(known.loc[base_id])
         for name, variant in VARIANTS.items():
             wanted = {**base, **variant.changes}
-            for count in COUNT_COLUMNS:  # a variant may ask for more images than there are: then it uses all
+            for count in COUNT_COLUMNS:  # a variant that asks for more images than exist uses all
                 wanted[count] = base[count] and min(wanted[count], base[count])
             for protocol_id, row in known.drop(base_id).iterrows():
                 if all(row[column] == wanted[column] for column in PROTOCOL_COLUMNS):

@@ -1,9 +1,9 @@
 """The records of a results folder at one preset: which runs count, how they ended, and their epochs.
 
-A table is planned and knows the keys of its runs.  Claims, learning curves and the report look at a folder without a
-plan.  For each model and data set, only runs of one kind count.  They share the training images that most runs of the
-data set have, the newest revision of the model, one precision (fp32 before others), and the commonest protocol row.
-The others are excluded and counted.
+A table has a plan, which lists the keys of its runs. Claims, learning curves and the report have no plan, so this
+module selects their runs. For each model and data set, only runs of one kind count. They share the training images that
+most runs of the data set have, the newest revision of the model, one precision (fp32 before others), and the most
+common protocol row. All other runs are excluded; their number is reported.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Evidence:
         """One row per run that counts, indexed by key."""
         kind, cell = ["revision", "rank", "protocol_row"], ["model", "dataset"]
         ranks = {name: rank for rank, name in enumerate(PRECISIONS)}
-        # Distances compare only between models that saw the same images: those that most runs of the data set saw
+        # Distances are comparable only between models trained on the same images. Use those of most runs on the data
+        # set
         images = self._all_runs.groupby(["dataset", "train_fingerprint"], as_index=False, dropna=False).size()
         images = images.sort_values(["size", "train_fingerprint"], ascending=[False, True]).drop_duplicates("dataset")
         candidates = self._all_runs.merge(images[["dataset", "train_fingerprint"]], on=["dataset", "train_fingerprint"])
@@ -73,7 +74,7 @@ class Evidence:
 
     @cached_property
     def datasets_with_own_settings(self) -> frozenset[str]:
-        """Data sets with a run whose row of settings is ours and not the paper's, as the row's source says."""
+        """Data sets with a run whose row of settings is ours and not the paper's, by the row's source."""
         cells = self.runs[["model", "dataset", "protocol_row"]].drop_duplicates()
         known = [(str(dataset), str(row), protocols.rows(model)) for model, dataset, row in
                  cells.itertuples(index=False) if model in zoo.MODELS]  # fmt: skip
@@ -101,7 +102,7 @@ class Evidence:
         return Distances(self.evaluations[self.evaluations["key"].isin(self.runs.index)])
 
     def distance(self, model: str, dataset: str) -> Sample:
-        """The distances of a cell's runs under the metric protocol that the data set's models are compared by."""
+        """The distances of a cell's runs under the metric protocol of the data set's comparison."""
         return self.distances.samples.get((model, dataset), EMPTY_SAMPLE)
 
     def run_values(self, column: str, model: str, dataset: str) -> Sample:
@@ -136,7 +137,7 @@ def presets_with_runs(evaluations: DataFrame) -> list[str]:
 
 
 def model_label(model: str) -> str:
-    """The model's name as tables print it; that of a model with changed settings says them, as in "GLF [beta=4]"."""
+    """The model's name as tables print it, with its changed settings, if any: "GLF [beta=4]"."""
     name, changes = split_name(model)
     if name not in zoo.MODELS:
         return model

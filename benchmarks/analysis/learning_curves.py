@@ -38,7 +38,8 @@ NLL = CurvePanel("nll", "NLL (nats)")
 def curve_points(evidence: Evidence, models: Sequence[str], dataset: str, panels: Sequence[CurvePanel]) -> DataFrame:
     """The points of the curves: a row per model, seed, panel and epoch.
 
-    A diverged run has an additional row in every panel, with `ended` set, in its last epoch: its last finite value.
+    A diverged run has one additional row in every panel, with `ended` set. The row has the run's last epoch and its
+    last finite value.
 
     Returns:
         Columns `POINT_COLUMNS`; epochs count from 1.
@@ -54,7 +55,7 @@ def curve_points(evidence: Evidence, models: Sequence[str], dataset: str, panels
         if column not in epochs:
             continue
         finite = epochs[np.isfinite(epochs[column].astype(float))]
-        if panel.column is None:  # another protocol's points are on another scale
+        if panel.column is None:  # distances under different protocols are not comparable
             finite = finite[finite["protocol_id"] == (protocol and protocol[1])]
         points = finite.rename(columns={column: "value"})
         last_values = points.groupby("key")["value"].last()
@@ -72,7 +73,7 @@ def curve_points(evidence: Evidence, models: Sequence[str], dataset: str, panels
 
 
 def curve_protocol(evidence: Evidence, models: Sequence[str], dataset: str) -> tuple[str, str] | None:
-    """(metric, protocol id) of the distances in the curves, or None: FID first, then the one that most runs have."""
+    """(metric, protocol id) of the distances in the curves: FID first, then the one with the most runs; or None."""
     epochs = evidence.epochs_of([key for model in models for key in evidence.keys(model, dataset)])
     counts: dict[tuple[str, str], int] = {}
     for metric in (str(name) for name in epochs if name == "fid" or str(name).startswith("fd_")):

@@ -72,11 +72,11 @@ def _rho_interval(
 
 
 def rank_probabilities(values: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, ...]]:
-    """Probability that a model has each rank if its runs were repeated: a parametric bootstrap.
+    """Probability of each rank of a model if the runs were repeated, by a parametric bootstrap.
 
     A mean of n runs is drawn as mean + t s / √n; t has Student's distribution with n - 1 degrees of freedom.
-    Resampling the runs themselves would be overconfident: three runs have 27 resamples, none outside their range.  One
-    of two equal models would be the better one with probability 1.00 in one case of ten.
+    Resampling the runs themselves would be overconfident: three runs have only 27 resamples, all within their range. In
+    one of ten cases, one of two equal models would come out as better with probability 1.00.
 
     Args:
         values: model -> one value per run, two or more each.

@@ -15,7 +15,7 @@ COUNTED_MODULES = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm1d, nn.
 
 
 def measure_layers(network: nn.Module, inputs: Tensor) -> list[tuple[str, str, int, int]]:
-    """Layers of a network, in the order in which an example passes them.
+    """Layers of a network, in the order of the forward pass.
 
     Args:
         network: on any device; on "meta" nothing is computed.
@@ -23,7 +23,7 @@ def measure_layers(network: nn.Module, inputs: Tensor) -> list[tuple[str, str, i
 
     Returns:
         (layer, output shape, parameters, multiply-adds per example) of each linear, convolution and batch norm.
-        Multiply-adds are those of the products; batch norm and activations count none.
+        Multiply-adds are those of linear layers and convolutions; batch norm and activations count none.
     """
     rows: list[tuple[str, str, int, int]] = []
 

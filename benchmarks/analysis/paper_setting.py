@@ -1,4 +1,4 @@
-"""How the setting of the runs differs from the paper's: budget, images, schedules and settings, as sentences."""
+"""Sentences on how the runs differ from the paper in budget, images, schedules and settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.data.datasets import DATASETS
 from benchmarks.presets import PRESETS
 from benchmarks.settings_text import describe_own_settings
 
-# Data sets that the paper trains on: Table 1's, and that of its Figures 2 and 6, which has a row in B.1
+# Data sets of the paper: those of Table 1, and CelebA-HQ, which is in Figures 2 and 6 and in the settings of B.1
 PAPER_DATASETS = ("mnist", "fashion", "cifar10", "celeba", "celeba-hq")
 
 
@@ -38,7 +38,7 @@ def full_budget_note(evidence: Evidence, dataset: str) -> str:
 
 
 def schedule_source(evidence: Evidence, dataset: str) -> str:
-    """Whose schedules the runs on a data set had, before a preset shortened them."""
+    """The source of the schedules of the runs on a data set, before a preset shortened them."""
     if dataset in evidence.datasets_with_own_settings:
         return "schedules of ours"
     rows = dict.fromkeys(map(str, evidence.runs.loc[evidence.runs["dataset"] == dataset, "protocol_row"]))

@@ -23,7 +23,7 @@ SIGNIFICANCE_LEVEL = verdicts.SIGNIFICANCE_LEVEL  # after Holm’s correction wh
 
 @dataclass(frozen=True)
 class Effect:
-    """An estimate with its 95 % interval, and the p-value of its being zero; NaN if that is not what is tested."""
+    """An estimate with its 95 % interval, and the p-value of the hypothesis that it is zero (NaN if not tested)."""
 
     value: float
     low: float
@@ -31,16 +31,16 @@ class Effect:
     p: float
 
     def without_p(self) -> Effect:
-        """The same without a p-value: for an interval that is compared with a margin."""
+        """The same without a p-value, for an interval that is compared with a margin."""
         return replace(self, p=math.nan)
 
     def exp(self) -> Effect:
-        """The ratio that a difference of logarithms stands for."""
+        """The ratio, if the estimate is a difference of logarithms."""
         return Effect(math.exp(self.value), math.exp(self.low), math.exp(self.high), self.p)
 
 
 def find_outliers(values: Mapping[Key, float]) -> dict[Key, float]:
-    """The values whose size is more than `OUTLIER_FACTOR` times the median of the others; {} with fewer than three."""
+    """The values above `OUTLIER_FACTOR` times the median of the others, in absolute value; {} with fewer than three."""
     sizes = {key: abs(value) for key, value in values.items()}
     if len(sizes) < verdicts.MIN_RUNS or max(sizes.values()) <= OUTLIER_FACTOR * min(sizes.values()):
         return {}
@@ -77,8 +77,8 @@ def kendall_tau(x: Sequence[float], y: Sequence[float]) -> Effect:
     """Kendall's tau-b of two variables and its p-value; the interval is Fieller, Hartley and Pearson's.
 
     Args:
-        x: few levels, with several values at each.
-        y: what may rise or fall with x.
+        x: a variable with few levels and several observations at each.
+        y: the observations.
 
     Returns:
         tau; with fewer than five values the interval is -1 to 1 and p is 1.

@@ -1,9 +1,9 @@
 """Does a published number reproduce?  An equivalence test of our runs against one published mean.
 
-A test of difference is not enough: a small experiment would find no difference and so reproduce everything.  Two
-one-sided tests (Schuirmann 1987) are used instead.  Our mean is reproduced if it is shown to lie within a margin of the
-published one.  It is better or worse if it is shown to lie beyond the margin.  Otherwise there are too few runs to
-decide. All values are distances: lower is better.
+A test of difference is not enough: with few runs it would find no difference, and every number would count as
+reproduced. Two one-sided tests (Schuirmann 1987) are used instead. The published mean is reproduced if our mean is
+shown to lie within a margin of it. Ours is better or worse if it is shown to lie beyond the margin. Otherwise there are
+too few runs to decide. All values are distances: lower is better.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def compare_with_published(
     margin = _round(max(relative_margin * abs(mean), MARGIN_STDS * std))
     if not values:
         return Verdict(margin=margin, reason="no run is done")
-    delta = round(fmean(values) - mean, 10)  # not 1.8e-15
+    delta = round(fmean(values) - mean, 10)  # 0 instead of a rounding error such as 1.8e-15
     if len(values) < 2:
         return Verdict(delta=_round(delta), margin=margin, outcome="undecided", reason="one run has no spread")
     error, degrees = welch_error(stdev(values), len(values), std, trials)
@@ -106,7 +106,7 @@ def compare_with_published(
 
 
 def _round(value: float) -> float:
-    """Round to eight figures: SciPy's quantiles of t differ between versions in the last ones."""
+    """Round to eight digits. The last digits of SciPy's quantiles of t differ between versions."""
     return float(f"{value:.8g}")
 
 

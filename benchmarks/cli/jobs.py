@@ -48,7 +48,7 @@ def cancel(args: Namespace) -> int:
             queue, name = list_jobs(), cluster_name()
         # Without an answer from SLURM the jobs may still be there.
         jobs = [*launch["jobs"]] if queue is None else [j for j in launches.jobs(launch, name) if j in queue]
-        # A cancelled launch may still have jobs: SLURM may not have answered then.
+        # A launch that was cancelled before may still have jobs, if SLURM did not answer.
         if not jobs and (launch["cancelled"] or not launches.is_launcher_alive(path, launch)):
             continue
         launches.cancel(path)
@@ -107,10 +107,10 @@ def retry(args: Namespace) -> int:
 
 
 def _retry(args: Namespace, command: dict[str, Any], launched: Sequence[dict[str, Any]]) -> int | None:
-    """Run again what is left of one launched command; its exit code, or None where nothing is left to do.
+    """Run the rest of one launched command again; return its exit code, or None if nothing is left to do.
 
-    Only runs that the launch files name.  After a change of settings, such as an update, all runs of the command have
-    new keys.  Runs that were done are not started again then.
+    Only runs that the launch files name are started. If settings have changed since the launch, for example by an
+    update, all runs of the command have new keys. Runs that were done before are not started again even then.
     """
     from benchmarks.cli import output
     from benchmarks.cli.plan_display import print_missing
@@ -157,7 +157,7 @@ def _retry(args: Namespace, command: dict[str, Any], launched: Sequence[dict[str
 def _is_left(
     job: Job, keys: set[str], unfinished: Mapping[str, Mapping[str, Any]], launched: Sequence[Mapping[str, Any]]
 ) -> bool:
-    """Whether a pending job is a run that a command has launched and that was not finished.
+    """Whether a pending job is a launched run of a command that has not finished.
 
     Args:
         job: a pending job of the command's plan.
@@ -170,7 +170,7 @@ def _is_left(
         return any((cell.get("model"), cell.get("dataset"), cell.get("seed"))
                    == (trial.name, trial.dataset, trial.seed) for cell in unfinished.values())  # fmt: skip
     if job.force_id and key not in unfinished and not job.run_folder.exists():
-        # Nothing is left of the run but its record: that of the forced run if it is younger than the launch.
+        # Only the run's record is left. It is that of the forced run if it is newer than the launch.
         begun = min(float(launch["at"]) for launch in launched if key in launch["cells"])
         return _recording_time(job.results, key) + 1 <= begun  # records have full seconds
     return True

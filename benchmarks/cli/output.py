@@ -36,7 +36,7 @@ def refuse_to_replace(name: str, plan: Plan) -> None:
     """Check that a figure of preset paper is not overwritten by one of another preset.
 
     Raises:
-        UserErrors: it would be.
+        UserErrors: it would be overwritten.
     """
     path = plan.results / f"figures/{name}.md"
     if name not in FIGURES or plan.preset == "paper" or not path.is_file():
@@ -90,7 +90,7 @@ def _write_figure(name: str, plan: Plan, console: Console) -> list[Path]:
 
 
 def _frames(results: Path, needed: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """The frames that a table reads; epochs only where it needs them, as they take longest."""
+    """The frames that a table needs. Epochs are read only if needed, because they take longest."""
     if "epochs" in needed:
         return dict(zip(("evaluations", "epochs"), records.read(results), strict=True))
     if "speed" in needed:

@@ -37,7 +37,7 @@ class Version(argparse.Action):
 
 
 class _AddToList(argparse.Action):
-    """Joins the values of an option that is given several times by commas."""
+    """Joins with commas the values of an option that is given several times."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
         """Add a value."""
@@ -179,6 +179,6 @@ def _describe_unknown(word: str, command: Command) -> str:
 
 
 def is_default(args: argparse.Namespace) -> bool:
-    """Whether a command line names no option beside --results."""
+    """Whether a command line names no option except --results."""
     return all(getattr(args, parameter(name), option.default) in (option.default, False)
                for name, option in OPTIONS.items() if name != "results")  # fmt: skip

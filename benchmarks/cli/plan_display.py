@@ -24,7 +24,7 @@ STATES = (
 
 
 def print_missing(plans: Sequence[Plan]) -> None:
-    """Print what this machine lacks for the runs of plans that are only shown, each thing once."""
+    """Print what this machine lacks for the runs of a dry run, each item once."""
     for message in dict.fromkeys(message for plan in plans for message in plan.missing):
         print(f"missing: {message}")
 

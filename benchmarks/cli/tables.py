@@ -55,9 +55,9 @@ def options_of(args: Namespace) -> Options:
 
 
 def _tables_and_figures(options: Options) -> dict[str, Options]:
-    """What `all` writes: the paper's tables, and those of its figures whose models the command asks for.
+    """What `all` writes: the tables of the paper, and the figures whose models the command asks for.
 
-    Figures with learning curves come first: a run that was made without one would have to be made again.
+    Figures with learning curves come first. Runs made without a learning curve would have to be repeated.
     """
     only = None if options.only is None else names(options.only)
     requested = {}
@@ -66,7 +66,7 @@ def _tables_and_figures(options: Options) -> dict[str, Options]:
             requested[name] = options
         elif name in FIGURES:
             models = [model for model in FIGURES[name].available_models if only is None or model in only]
-            # Where the command names no models, the plan leaves out those that cannot run here.
+            # If the command names no models, the plan leaves out those that cannot run here.
             if models:
                 requested[name] = options if only is None else replace(options, only=",".join(models))
     return requested
@@ -139,7 +139,7 @@ def execute(
         dry_run: only print the plan.
         yes: do not ask before runs at the paper's budget.
         wait: until all runs have ended; else submit them and return.
-        existing: start nothing; write what the runs that are there give.
+        existing: start nothing; write the result of the existing runs.
         pending: the jobs to run; None: all that have something left to do.
 
     Raises:
@@ -169,7 +169,7 @@ def execute(
 
 
 def _check_existing(plans: Sequence[Plan]) -> None:
-    """Check that `--existing` has runs to write tables of.
+    """Check that there are runs for the tables of `--existing`.
 
     Raises:
         UserErrors: data is missing, so that the keys of the runs are unknown; or no run of any table has ended.

@@ -1,4 +1,4 @@
-"""How long runs will train, by the speed that records have measured."""
+"""Estimate how long runs will train, from the speed in records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.experiments import records
 from benchmarks.experiments.trial import Trial
 from benchmarks.reporting import speed_records
 
-# The measurements of this repository; an installed package does not have them.
+# The measurements of this repository, which an installed package lacks.
 COMMITTED = Path(__file__).resolve().parents[2] / "results" / "measured"
 
 Stage = tuple[str, str, str]  # model, data set, name of the stage
@@ -17,7 +17,7 @@ Speed = dict[str, dict[Stage, float]]  # device -> stage -> seconds per step
 
 
 def estimate_time(trials: Sequence[Trial], results: Path, workers: int, on_gpu: bool) -> str:
-    """How long trials train one after the other and with all workers, and what that is known from.
+    """Estimate how long trials train, one after the other and with all workers, and name the source of the speed.
 
     Args:
         trials: what is to be trained.
@@ -67,7 +67,7 @@ def format_time(seconds: float) -> str:
 
 
 def _best_speed(trials: Sequence[Trial], results: Path, on_gpu: bool) -> tuple[str, str, dict[Stage, float]] | None:
-    """Device, source and speeds: those of a device of the same kind, of most trials, and of this results folder."""
+    """Device, source and speeds. Preferred are, in this order: the same kind of device, more trials, this folder."""
     candidates = [(device, "records of this results folder", speed)
                   for device, speed in measured_speed(results).items()]  # fmt: skip
     candidates += [(device, "measurements of this repository", speed) for device, speed in _committed_speed().items()]
@@ -77,7 +77,7 @@ def _best_speed(trials: Sequence[Trial], results: Path, on_gpu: bool) -> tuple[s
         device, _, speed = candidate
         return device.startswith("cpu") != on_gpu, sum(_seconds(trial, speed) is not None for trial in trials)
 
-    return max(usable, key=rank) if usable else None  # the first one of equal rank
+    return max(usable, key=rank) if usable else None  # of equal ranks, the first
 
 
 def _committed_speed() -> Speed:

@@ -1,7 +1,7 @@
 """The small classifier whose penultimate features stand in for Inception's on digit-like images.
 
-Its weights ship with the package (`benchmarks/evaluation/weights`), named by their hash, so that records made anywhere
-compare.  They were made, once, on one CPU thread, by
+Its weights ship with the package (`benchmarks/evaluation/weights`), so that records of different machines can be
+compared. Each file is named by its hash. They were made once, on one CPU thread, by
 
     python -m benchmarks.evaluation.classifier digits mnist fashion --data-root DIR
 
@@ -27,13 +27,13 @@ WEIGHTS_FOLDER = "weights"
 
 
 class Classifier(nn.Module):
-    """Convolutions 32 and 64 (and 64 from 16 pixels on), one linear layer of `width`, ten classes.
+    """Convolutions of 32 and 64 channels (another of 64 from 16 pixels on) and two linear layers.
 
     Args:
         channels: of the images, 1 or 3.
         side: of the images, divisible by 4.
-        width: number of features, at most 64.
-        classes: number of labels.
+        width: number of features, the outputs of the first linear layer; at most 64.
+        classes: number of labels, the outputs of the second one.
     """
 
     def __init__(self, channels: int, side: int, width: int, classes: int):
@@ -44,7 +44,7 @@ class Classifier(nn.Module):
             cells = 4
         else:
             cells = (side // 4) ** 2
-        # Batch norm without a ReLU after it: features are roughly Gaussian, as a Fréchet distance supposes.
+        # No ReLU after the batch norm: features are then roughly Gaussian, as a Fréchet distance assumes.
         self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * cells, width), nn.BatchNorm1d(width))
         self.head = nn.Sequential(nn.ReLU(), nn.Linear(width, classes))
 
@@ -132,10 +132,10 @@ def shipped_weights() -> dict[str, str]:
 
 
 def load_classifier(name: str) -> tuple[Classifier, dict[str, Any], str]:
-    """The shipped classifier of a data set, in evaluation mode: (net, content of its file, sha256 of it).
+    """The shipped classifier of a data set, in evaluation mode: (network, content of its file, sha256 of the file).
 
     Raises:
-        ValueError: there is none for this name, or the file is not the one that its name says.
+        ValueError: there is none for this name, or the file does not match the hash in its name.
     """
     files = shipped_weights()
     if name not in files:

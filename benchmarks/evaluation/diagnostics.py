@@ -49,7 +49,7 @@ def _diagnose(model: LatentModel, data: Dataset) -> dict[str, float]:
     }
     q = model.encode(x, torch.Generator().manual_seed(stream_seed("posterior", 0)))
     q_again = model.encode(x, torch.Generator().manual_seed(stream_seed("posterior", 1)))
-    values["posterior_var"] = (q - q_again).double().square().mean().item() / 2  # two draws for each image: unbiased
+    values["posterior_var"] = (q - q_again).double().square().mean().item() / 2  # unbiased: two draws per image
     with evaluating(model):
         p = model.sample_latent(LATENT_DRAWS, torch.Generator().manual_seed(stream_seed("latents", 0)))
         with suppress(NotImplementedError):
@@ -60,13 +60,13 @@ def _diagnose(model: LatentModel, data: Dataset) -> dict[str, float]:
 def latent_mismatch(q: Tensor, p: Tensor) -> dict[str, float]:
     """How far latents q, (n, nz), are from a density, known by its draws p, (m, nz); float64.
 
-    Both are whitened by the density's mean and covariance, so that models of different scales compare.
+    Both are whitened by the density's mean and covariance, so that models of different scales can be compared.
 
     Returns:
         prior_mean: norm of q's mean, in standard deviations of the density; 0 for a match.
         prior_cov: Frobenius norm of q's covariance minus the identity, over sqrt(nz).  It is about the relative error
             of a direction's variance: 0 for a match, and about sqrt(nz / n) for n draws of the density itself.
-            Neither where the density's covariance is singular.
+            Both are absent if the density's covariance is singular.
     """
     factor, info = torch.linalg.cholesky_ex(p.T.cov())
     if info:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-MIN_SIDE = 32  # pixels of one image in a grid, at least
+MIN_SIDE = 32  # least side of one image in a grid, in pixels
 
 
 def save_grid(images: Tensor, path: Path, columns: int = 8) -> Path:

@@ -1,4 +1,4 @@
-"""Transforms of images between a model and a metric, each under its name: rounding, JPEG, stretching.
+"""Named transforms of images between a model and a metric: rounding, JPEG, stretching.
 
 The names are constants of `protocol`, because they are stored in metric protocols: a changed function needs a new name.
 """

@@ -1,6 +1,7 @@
 """The learning curve: the distance of a model's samples while it trains, for Figures 3 and 4 and epochs-to-reach.
 
-A curve is an evaluation, not a setting: it changes neither the key of a run nor its bits. The weights of an epoch are
+A curve is an evaluation, not a setting: it changes neither the key of a run nor its training. The weights of an epoch
+are
 not kept, so a run whose record lacks points must be trained again. This happens only if the curve is requested
 (`--eval-every`, the figures). It gives the same losses, and everything that was measured before is kept.
 """

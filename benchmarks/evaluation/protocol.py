@@ -26,7 +26,7 @@ BASE_VARIANT = "base"
 # Names of image transforms.  They are hashed into protocol ids: a changed function needs a new name.
 UNCHANGED = "as they are"
 STRETCHED = "each stretched to [0, 1], all channels by one factor"
-JPEG_95, JPEG_75 = "JPEG, quality 95", "JPEG, quality 75"  # 75 is Pillow's default, and so that of Two-Stage VAE's code
+JPEG_95, JPEG_75 = "JPEG, quality 95", "JPEG, quality 75"  # 75 is Pillow's default, which Two-Stage VAE's code uses
 ROUNDED, TRUNCATED, NOT_QUANTIZED = "round(255 x) to uint8", "floor(255 x) to uint8", "none, floats"
 
 # `MetricProtocol.id` is a hash over these field names, which older records were written with; it must not change.
@@ -90,7 +90,7 @@ class MetricProtocol:
 
 @dataclass(frozen=True)
 class ProtocolVariant:
-    """Another metric protocol in use.
+    """A metric protocol in use, as changes to the base protocol.
 
     Attributes:
         label: as the sensitivity table prints it.

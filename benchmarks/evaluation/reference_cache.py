@@ -90,7 +90,7 @@ def _write(path: Path, features: FeatureSet, image_key: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _file_lock(path: Path) -> Iterator[None]:
-    """Hold a lock, or none if the file system or the machine has no locks: then two processes may compute the same.
+    """Hold a lock. Without locks on the file system or the machine, two processes may compute the same.
 
     The kernel releases the lock when its process ends, however that ends. The package filelock calls the same flock(2),
     but polls for it. On file systems without flock its versions differ: they raise an error, or leave a marker file

@@ -22,7 +22,7 @@ class EvaluationRequest:
 def evaluation_requests(
     draws: int, sources: Sequence[str] = ("prior",), variants: Sequence[str] = (BASE_VARIANT,)
 ) -> list[EvaluationRequest]:
-    """All combinations; a source without randomness has one sample set."""
+    """All combinations of draws, sources and variants. A source without randomness has only one draw."""
     return [
         EvaluationRequest(source, draw, variant)
         for source in sources

@@ -33,10 +33,11 @@ class NonFiniteImages(RuntimeError):
 class Scorer:
     """Scores models against a data set's reference images, by one feature extractor.
 
-    Departs: the paper does not say which real images it compares with.  Here they are of the test split, as in the GAN
-    numbers that it cites.  To switch: the command `sensitivity` scores against the training split, too.
-    Departs: B.4 blames JPEG files for a rival's numbers; that code also stretches the contrast of each generated image.
-    Ours does neither: pixels become round(255 x), and nothing else.  To switch: the command `sensitivity` does both.
+    Departs: the paper does not say which reference images it uses. Here they are the test split, as in the GAN numbers
+    that it cites.  To switch: the command `sensitivity` scores against the training split, too.
+    Departs: B.4 explains the CIFAR-10 numbers published for Two-Stage VAE by JPEG files; the published code also
+    stretches the contrast of each generated image.  Here neither is done: pixels become round(255 x).  To switch: the
+    command `sensitivity` does both.
 
     Attributes:
         data: the data set.
@@ -71,7 +72,7 @@ class Scorer:
 
     @cached_property
     def protocols(self) -> dict[str, MetricProtocol]:
-        """Variant -> protocol, the base first; without those that this data set or extractor does not offer."""
+        """Variant -> protocol, the base first. Variants that this data set or extractor does not offer are left out."""
         protocols = {BASE_VARIANT: self.base_protocol}
         for name, variant in VARIANTS.items():
             if not variant.is_available(self.data, self.extractor):
@@ -83,7 +84,7 @@ class Scorer:
         return protocols
 
     def _with_changes(self, changes: Mapping[str, Any]) -> MetricProtocol:
-        """The base protocol with some fields changed, and no more images than there are."""
+        """The base protocol with some fields changed, and with at most as many images as exist."""
         changed = replace(self.base_protocol, **changes)
         reference_split = self.data.split(changed.split)
         return replace(
@@ -149,9 +150,9 @@ class Scorer:
         requests: Sequence[EvaluationRequest],
         metrics: Sequence[str],
     ) -> Iterator[dict[str, Any]]:
-        """Answer requests one by one: entries of a record's evaluations, to which a trial adds their provenance.
+        """Yield an entry of a record's evaluations for each request. A trial adds the provenance.
 
-        Images are made once for all variants, and features once for all variants that transform images alike.
+        Images are made once for all variants. Features are computed once for all variants with the same transforms.
 
         Raises:
             NonFiniteImages: a generated image is not finite.
@@ -200,9 +201,10 @@ class Scorer:
     def make_images(self, model: LatentModel, train: Split, request: EvaluationRequest, seed: int) -> Tensor | str:
         """The images of a request, (n, C, H, W) in [0, 1], or the reason why the model has none.
 
-        Only bad samples raise an error: other images that cannot be scored must not cost a run its distance.
+        Only invalid samples raise an error. If other images are invalid, the run must still get the distance of its
+        samples.
         """
-        # Samples have the seeds that they had before there were other sources.
+        # Samples keep the seeds that they had before other sources were added.
         purpose = "draw" if request.source == "prior" else request.source
         seed = stream_seed(purpose, seed, request.draw)
         try:
@@ -254,9 +256,9 @@ class Scorer:
 
 
 def _recorded_parameters(evaluation: Mapping[str, Any]) -> dict[str, str]:
-    """As `Scorer.metric_parameters`, of a record's evaluation.
+    """Column -> parameters of its metric, as in `Scorer.metric_parameters`, for an evaluation of a record.
 
-    Older evaluations name no parameters; they hold nothing but a Fréchet distance.
+    Older evaluations have no parameters; they contain only a Fréchet distance.
     """
     parameters: dict[str, str] = evaluation.get("metric_parameters", {})
     return dict.fromkeys(evaluation["values"], METRICS[FD].parameters) | parameters
@@ -269,7 +271,7 @@ def _reference_features(scorer: Scorer, protocol: MetricProtocol) -> FeatureSet:
 
     def compute() -> NDArray[np.float32]:
         reference_split = scorer.data.split(protocol.split, preprocessing)
-        # The same images in every variant: the first ones in the data set's own preprocessing.
+        # All variants use the same images: the first ones in the order of the data set's own preprocessing.
         indices = scorer.data.split(protocol.split).order()[: protocol.n_real]
         images = image_ops.REAL_TRANSFORMS[protocol.real_transform](reference_split.take(indices).images)
         return scorer.extractor(images, protocol.input)

@@ -64,4 +64,4 @@ SOURCES: dict[str, ImageSource] = {
     "reconstruction": ImageSource("reconstructions", _reconstructions),
     "floor": ImageSource("training images", _training_images, split="train"),
 }
-CRITERIA_SOURCES = ("posterior", "reconstruction", "floor")  # measured once for every run, besides its samples
+CRITERIA_SOURCES = ("posterior", "reconstruction", "floor")  # scored once for every run, in addition to its samples

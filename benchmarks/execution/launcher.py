@@ -1,4 +1,4 @@
-"""Running what a plan lacks: in this process, in worker processes or in SLURM jobs, through one results folder."""
+"""Run the pending jobs of a plan: in this process, in worker processes or in SLURM jobs."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from zoo.external import user_folders_off_path
 
 # A run on a CPU has one thread.  Set before a worker imports anything, as libraries read these variables once.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-RETRIES = 1  # of a run whose worker died, or whose SLURM job is gone
-CHECK_SECONDS = 2.0  # between two looks at runs of other launchers, and at whether this launch was cancelled
+RETRIES = 1  # attempts after the first, if the worker died or the SLURM job is gone
+CHECK_SECONDS = 2.0  # between checks of other launchers' runs and of a cancellation
 
 RunOutcome = Outcome[Job, dict[str, Any] | None]
 
@@ -51,7 +51,7 @@ def run(plan: Plan, pending: list[Job], console: Console, command: Mapping[str, 
         plan: the plan.
         pending: its jobs that have something left to do.
         console: for progress bars.
-        command: what makes the same plan again, for `retry`.
+        command: the command that makes the same plan again, for `retry`.
         wait: until all runs have ended; else, on SLURM, submit them and return.
 
     Raises:
@@ -127,7 +127,7 @@ def _summary(plan: Plan, pending: Sequence[Job]) -> str:
 
 
 def _cells(pending: Sequence[Job]) -> dict[str, dict[str, Any]]:
-    """Run key -> what `status` has to know of the run."""
+    """Run key -> the fields of the run that `status` shows."""
     return {job.trial.key: {"model": job.trial.name, "dataset": job.trial.dataset, "preset": job.trial.preset,
                             "seed": job.trial.seed, "steps": job.trial.steps, "draws": job.draws}
             for job in pending}  # fmt: skip
@@ -136,7 +136,7 @@ def _cells(pending: Sequence[Job]) -> dict[str, dict[str, Any]]:
 def _submitted_before(results: Path, scheduler: str | None, command: Mapping[str, Any]) -> dict[str, str]:
     """Run key -> the SLURM job that an earlier launcher of the same command has submitted for it.
 
-    Only of the same command: another one may measure less of the same runs.
+    Jobs of other commands do not count, because they may measure less of the same runs.
     """
     queue = list_jobs()
     submitted: dict[str, str] = {}
@@ -147,7 +147,7 @@ def _submitted_before(results: Path, scheduler: str | None, command: Mapping[str
 
 
 def _wait_for_unlocked(elsewhere: Sequence[Job], check: Callable[[], None]) -> list[Job]:
-    """Wait until other launchers have ended or left some of these runs; returns those."""
+    """Wait until other launchers have finished or released some of these runs; return those runs."""
     unlocked: list[Job] = []
     while elsewhere and not unlocked:
         time.sleep(CHECK_SECONDS)
@@ -205,7 +205,7 @@ def _launch(
 
 
 def _cancel_check(path: Path, poll: Callable[[], None]) -> Callable[[], None]:
-    """A function to be called often: it polls, and now and then looks whether the launch was cancelled."""
+    """A function to be called often. It polls, and checks every few seconds whether the launch was cancelled."""
     checked = time.monotonic()
 
     def check() -> None:

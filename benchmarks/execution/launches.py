@@ -39,7 +39,7 @@ def record_launch(
     Args:
         results: results folder.
         cluster: where it runs: local, slurm, ...
-        scheduler: name of the SLURM cluster, as job numbers mean something only there.
+        scheduler: name of the SLURM cluster. Job numbers are valid on this cluster only.
         command: what makes the same plan again.
         cells: run key -> model, dataset, preset, seed, steps and draws.
 
@@ -56,7 +56,7 @@ def record_launch(
     finally:
         launch = _read(path)
         if launch is not None:
-            with suppress(OSError):  # a full disk: the process is gone, as `is_launcher_alive` finds out
+            with suppress(OSError):  # a full disk; `is_launcher_alive` notices that the process has ended
                 _write(path, launch | {"ended": True})
 
 
@@ -68,7 +68,7 @@ def add_jobs(path: Path, jobs: Mapping[str, Sequence[str]]) -> None:
 
 
 def cancel(path: Path) -> None:
-    """Ask a launcher, on whatever host, to stop; it checks `is_cancelled` every few seconds."""
+    """Ask a launcher on any host to stop. The launcher checks `is_cancelled` every few seconds."""
     path.with_suffix(".cancelled").touch()
 
 
@@ -96,7 +96,7 @@ def pending_jobs(launch: Launch, scheduler: str | None, queue: Mapping[str, str]
 
 
 def is_same_command(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two commands ask for the same runs and measurements, wherever they run and whatever they print."""
+    """Whether two commands ask for the same runs and measurements. Where they run and what they print may differ."""
     ignored = ("cluster", "workers", "device", "engine", "results", "data_root", "format", "decimals", "margin",
                     "keep")  # fmt: skip
     compared = [{**_given_options(c, ignored), "what": c["what"], "force": c.get("force", "")}
@@ -105,7 +105,7 @@ def is_same_command(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _given_options(command: Mapping[str, Any], ignored: Collection[str]) -> dict[str, Any]:
-    """The options that a command names, but for some; older versions had fewer options."""
+    """The options that a command names, except `ignored` ones. Older versions had fewer options."""
     return {name: value for name, value in command["options"].items() if value is not None and name not in ignored}
 
 

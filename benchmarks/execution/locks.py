@@ -2,7 +2,7 @@
 
 Launchers, workers and requeued jobs on several nodes share only a file system, so the lock is a file there. The package
 filelock does not replace it. Its FileLock relies on flock, which some cluster file systems do not have or keep to one
-node, and a suspended owner holds it for ever. Its SoftFileLock needs no flock, but was still held 80 s after its owner
+node, and a suspended owner holds it forever. Its SoftFileLock needs no flock, but was still held 80 s after its owner
 was killed. After a kill on the same host, this lock is free at once.  Otherwise it is free after `STALE_SECONDS`; 60 s
 were measured for an owner on another host that was killed or suspended.
 """
@@ -104,7 +104,7 @@ def is_owner_alive(path: Path, owner: Mapping[str, Any], now: float | None = Non
     """
     if has_owner_ended(owner):
         return False
-    if _is_on_this_host(owner):  # it is alive, though it may be suspended
+    if _is_on_this_host(owner):  # it is alive, but may be suspended
         return True
     with suppress(OSError):
         return (clock(path.parent) if now is None else now) - path.stat().st_mtime < STALE_SECONDS
@@ -127,7 +127,7 @@ def _is_on_this_host(owner: Mapping[str, Any]) -> bool:
 
 
 def clock(folder: Path) -> float:
-    """The time by the clock that stamps this folder's files, which need not be this machine's; seconds."""
+    """The time in seconds by the clock that stamps this folder's files. It may differ from this machine's clock."""
     probe = folder / f".clock.{uuid.uuid4().hex}.tmp"
     try:
         probe.touch()

@@ -23,7 +23,7 @@ CHECK_IMAGES = 8  # images of noise on which an external model is tried, on the 
 
 
 def parse_like(like: Sequence[str], only: Sequence[str], has_folder: bool, errors: list[str]) -> tuple[str | None, str]:
-    """The data set of --like, whose size and protocols a folder uses, and its model, whose protocols a class uses.
+    """Parse --like: the data set whose size and protocols a folder uses, and the model whose protocols a class uses.
 
     Args:
         like: the names in --like.
@@ -68,8 +68,9 @@ def select_models(only: Sequence[str], like: str, recon: str | None, errors: lis
 def find_model_errors(model: str, source: str | ImageFolder) -> list[str]:
     """Why a model cannot be trained on a data set's images.
 
-    For a model of the registry, its decoder is built, without memory. An external class is built, its first stage is
-    compared with its protocol, and its first loss is computed on `CHECK_IMAGES` random images.
+    For a model of the registry, the decoder is built on the device "meta", which needs no memory. An external class is
+    built, its first stage is compared with its protocol, and its first loss is computed on `CHECK_IMAGES` random
+    images.
     """
     spec = datasets.dataset_spec(source)
     if not is_external(model):

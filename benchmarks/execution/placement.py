@@ -1,4 +1,4 @@
-"""What SLURM gets: resources, paths and devices of each job, and the arrays that would be submitted."""
+"""Prepare jobs for SLURM: their resources, paths and devices, and the arrays that would be submitted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slurm import Resources, group_items, group_jobs, resources_for
 
 
 def place_on_slurm(plan: Plan, device: str) -> Plan:
-    """A plan for SLURM: paths that nodes know, and a device for each job by what it asks for.
+    """A plan for SLURM: with absolute paths, and with a GPU for each job that requests one, unless `device` is "cpu".
 
     Args:
         plan: the plan.
@@ -42,7 +42,7 @@ def place_on_slurm(plan: Plan, device: str) -> Plan:
 
 
 def resources_of(job: Job) -> Resources:
-    """What the SLURM job of a trial asks for; no GPU where it is to run on the CPU."""
+    """The resources that the SLURM job of a trial requests; no GPU if it runs on the CPU."""
     row = resources_for(job.trial.model, job.trial.dataset)
     return replace(row, gpus=0) if job.device == "cpu" else row
 

@@ -20,7 +20,7 @@ from zoo.perceptual import Weights
 
 @dataclass(frozen=True)
 class Outline:
-    """A cell of a plan that is only shown: its run keys cannot be computed here.
+    """A cell of a dry run whose run keys cannot be computed, because something is missing.
 
     Attributes:
         trials: one per seed, without the fingerprint of the training images.
@@ -36,17 +36,17 @@ class Plan:
     """What a table or figure needs: its jobs, in the order in which they run, and the grid of its cells.
 
     Attributes:
-        jobs: one per run, seed by seed, so that every cell has a number early.
+        jobs: one per run, ordered by seed, so that every cell has a number early.
         scorers: data set -> what scores its models.
         preset: name of the budget.
         results: results folder.
         workers: processes.
         cluster: as `slurm.launch` takes it.
-        fixed_grid: the grid of a table that no run belongs to; it has no jobs, and needs no data.
+        fixed_grid: the grid of a table without runs; the plan then has no jobs and needs no data.
         missing_weights: model -> weights that its loss needs and that are not on this machine.
-        missing: of a plan that is only shown: what this machine lacks for its runs, one message each.
-        outlines: of a plan that is only shown: the cells whose runs have no jobs, because something is missing.
-        on_gpu: whether the command needs a GPU; jobs on SLURM say it of themselves.
+        missing: for a dry run: what this machine lacks for the runs, one message each.
+        outlines: for a dry run: the cells whose runs have no jobs, because something is missing.
+        on_gpu: whether the command needs a GPU; on SLURM, each job has its own device.
     """
 
     SKIPPED: ClassVar = ("missing weights", "unreadable")  # states of jobs that are not run
@@ -77,7 +77,7 @@ class Plan:
     def _state(self, job: Job) -> str:
         try:
             record = records.find(self.results, job.trial.key)
-        except records.RecordError:  # reading all of them says why
+        except records.RecordError:  # the reason is reported when all records are read
             return "unreadable"
         if record is None or is_forced(job.run_folder, job.force_id):
             return "pending"
@@ -86,7 +86,7 @@ class Plan:
         return "pending"
 
     def untrained(self) -> list[Job]:
-        """Jobs to do whose models have to be trained; those of the others only have to be scored."""
+        """Pending jobs whose models must be trained. The models of the other pending jobs only need scoring."""
         return [job for job in self.pending() if not (job.run_folder / "weights.pt").is_file() or job.force_id]
 
     def pending(self) -> list[Job]:

@@ -1,4 +1,4 @@
-"""What a launcher shows: progress bars on a terminal, and the outcome of each run in one line."""
+"""The output of a launcher: progress bars on a terminal, and one line for the outcome of each run."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _format(value: float) -> str:
 
 
 def _describe_record(record: dict[str, Any], scorer: Scorer, job: Job) -> str:
-    """The metrics that the command asks for, under its metric protocol; a record may hold those of other commands."""
+    """The metrics that the command asks for, under its metric protocol. A record may hold further ones."""
     if record["status"] == "failed":
         return f"failed: {record['error']['message']}; traceback: {failure_log(job.results, job.trial.key)}"
     if record["status"] != "done":

@@ -16,26 +16,26 @@ MARGIN = 0.05  # share of a published value within which ours counts as equal to
 
 @dataclass(frozen=True)
 class Grid:
-    """What a table should hold; made from the registry and the protocols."""
+    """The content that a table should have, from the registry and the protocols."""
 
     models: Mapping[str, str]  # name -> label, in the table's order
     datasets: Mapping[str, str]  # name -> label, in the table's order
-    keys: Mapping[Pair, tuple[str, ...]]  # keys of its runs, one per seed; () where a pair cannot run
+    keys: Mapping[Pair, tuple[str, ...]]  # keys of a pair's runs, one per seed; () if the pair cannot run
     metric: str  # a column of the runs frame: "fid", "fd_classifier", ...
     protocol_ids: Mapping[str, str]  # dataset -> the only protocol_id whose evaluations count
     preset: str
-    seeds: tuple[int, ...] = ()  # those of a cell's runs
+    seeds: tuple[int, ...] = ()  # of the runs of a cell
     draws: int = 1  # sample sets of each run; a run with fewer is not done
-    metric_protocols: Mapping[str, MetricProtocol] = field(default_factory=dict)  # data set -> that of protocol_ids
-    extractor_notes: Mapping[str, str] = field(default_factory=dict)  # data set -> the extractor's test accuracy, or so
-    own_settings: Mapping[Pair, str] = field(default_factory=dict)  # settings of a pair's runs that are not the paper's
-    data_warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # data set -> what is odd about it
+    metric_protocols: Mapping[str, MetricProtocol] = field(default_factory=dict)  # data set -> the protocol itself
+    extractor_notes: Mapping[str, str] = field(default_factory=dict)  # data set -> such as the extractor's accuracy
+    own_settings: Mapping[Pair, str] = field(default_factory=dict)  # settings that differ from the paper's
+    data_warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # data set -> what is unusual
     missing_weights: Mapping[str, str] = field(default_factory=dict)  # model -> which weights, and where to get them
-    variants: Mapping[Pair, str] = field(default_factory=dict)  # (dataset, variant) -> protocol_id, where it can be had
+    variants: Mapping[Pair, str] = field(default_factory=dict)  # (dataset, variant) -> protocol_id, if available
     variant_labels: Mapping[str, str] = field(default_factory=dict)  # variant -> label, in the table's order
-    cell_notes: Mapping[Pair, str] = field(default_factory=dict)  # why a pair's runs cannot be done, for its cell
+    cell_notes: Mapping[Pair, str] = field(default_factory=dict)  # for a cell: why its runs cannot be done
     stages: Mapping[Pair, Mapping[str, int]] = field(default_factory=dict)  # stage -> epochs of the protocol
-    decimals: int | None = None  # digits printed behind the point; None: as many as the table's numbers need
+    decimals: int | None = None  # digits after the decimal point; None: as many as the table's numbers need
     margin: float = MARGIN  # share of a published value within which ours counts as equal to it
 
 
@@ -44,14 +44,14 @@ class Requirements:
     """What a table or figure needs of each run's record.
 
     Attributes:
-        models: rows where a command names none, of those that the zoo has; None: the preset's.
-        datasets: columns where a command names none, at the paper's budget; None: the preset's.
+        models: default rows, as far as the zoo has the models; None: the preset's.
+        datasets: default columns at the paper's budget; None: the preset's.
         sources: keys of `sources.SOURCES`.
-        variants: keys of `protocol.VARIANTS`; None: all that a data set can have.
-        metrics: keys of `metrics.METRICS`, beside those that a command names.
+        variants: keys of `protocol.VARIANTS`; None: all that are available for a data set.
+        metrics: keys of `metrics.METRICS`, in addition to those that a command names.
         diagnostics: those of `names.DIAGNOSTICS` that it needs.
         learning_curve: whether it draws the distance while a model trains.
-        trains: whether what is missing is trained.
+        trains: whether missing runs are trained.
     """
 
     models: tuple[str, ...] | None = None

@@ -72,7 +72,7 @@ def report(
 def overview(
     results: Path, all_launches: Mapping[Path, dict[str, Any]], name: str | None, queue: Mapping[str, str] | None
 ) -> tuple[dict[Cell, CellState], int]:
-    """The cells in the order of their launches, and the number of pending runs that nothing will run."""
+    """The cells in the order of their launches, and the number of pending runs without a job or a launcher."""
     now = locks.clock(results) if results.is_dir() else 0.0
     requested: dict[str, tuple[Cell, int]] = {}
     draws: dict[str, int] = {}
@@ -96,7 +96,7 @@ def overview(
         if state == "done":
             cell_state.finished_key = key
         folder = results / "runs" / key
-        if locks.is_locked(folder, now):  # a finished run, too: another metric is computed, or --force
+        if locks.is_locked(folder, now):  # also a finished run: for another metric, or by --force
             state = "running"
             progress = _progress(folder)
             cell_state.steps_left += progress.get("total", steps) - progress.get("done", 0)
@@ -132,7 +132,7 @@ def recorded_states(results: Path, draws: Mapping[str, int]) -> dict[str, tuple[
 
 
 def unfinished_cells(results: Path, launches_of_command: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Run key -> what the launch file says of the run, for the launched runs that failed or have no complete record."""
+    """Run key -> the run's entry in the launch file, for launched runs that failed or have no complete record."""
     cells = {key: cell for launch in launches_of_command for key, cell in launch["cells"].items()}
     draws = {key: cell.get("draws", 0) for key, cell in cells.items()}
     states = recorded_states(results, draws)
@@ -152,7 +152,7 @@ def describe_failures(results: Path, keys: Sequence[str]) -> list[str]:
 
 
 def time_left(results: Path, cell_state: CellState) -> str:
-    """The training time that is left if as many runs go on at a time as now; "" for none, "?" for unknown."""
+    """The remaining training time if as many runs stay in progress as now; "" for none, "?" for unknown."""
     if not cell_state.states["running"] + cell_state.states["pending"]:
         return ""
     if cell_state.steps_done > 0:

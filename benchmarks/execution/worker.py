@@ -1,4 +1,4 @@
-"""What every worker and every SLURM job calls: one run, locked, attempted twice, and recorded whatever happens."""
+"""Run one job in a worker or a SLURM job: lock it, attempt it twice, and record it even if it fails."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from benchmarks.experiments.log import log_attempt
 from benchmarks.experiments.restart import is_forced
 from benchmarks.training import device
 
-WORKER_LOST = 75  # exit code of a worker that cannot go on, through no fault of its run
-ATTEMPTS = 2  # a first error may be the machine's; a second one is the run's
+WORKER_LOST = 75  # exit code of a worker that lost its GPU; its run is not to blame
+ATTEMPTS = 2  # the first error may be the machine's fault; a second one is the run's
 
-LOST_DEVICES: set[str] = set()  # those that this process can no longer use
+LOST_DEVICES: set[str] = set()  # devices that this process can no longer use
 
 
 def run_job(job: Job) -> dict[str, Any] | None:
@@ -36,7 +36,7 @@ def run_job(job: Job) -> dict[str, Any] | None:
     """
     if job.device in LOST_DEVICES:
         if multiprocessing.parent_process() is not None:
-            os._exit(WORKER_LOST)  # destructors of what lies on the GPU would raise
+            os._exit(WORKER_LOST)  # destructors of objects on the GPU would raise
         raise RuntimeError(f"an earlier run left {job.device} unusable for this process. Run the command again")
     with locked(job.run_folder) as is_ours:
         if not is_ours:

@@ -1,7 +1,7 @@
-"""Settings that a command changes: `--set lr=1e-3,beta=4` makes a variant of its models, such as `glf[beta=4]`.
+"""Changed settings: `--set beta=4` makes variants of a command's models, such as `glf[beta=4]`.
 
-The values are applied to the resolved protocol of a cell. A value that the protocol has already changes nothing: the
-run is then that of the plain model, with the same key and the same name.
+The values are applied to the resolved protocol of a cell. A value that equals the protocol's changes nothing: the run
+then has the key and the name of the plain model.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from benchmarks.presets import PerGroup
 from benchmarks.protocols import Protocol, Schedule
 from zoo.registry import Scalar, did_you_mean
 
-# Settings of a schedule: type of the value, which values are allowed, and how a message calls them
+# Settings of a schedule: type of the value, which values are allowed, and their description in messages
 SCHEDULE_SETTINGS: dict[str, tuple[type[int] | type[float], Callable[[float], bool], str]] = {
     "lr": (float, lambda value: value > 0, "a number above 0"),
     "batch": (int, lambda value: value > 1, "an integer from 2 on"),
@@ -75,8 +75,9 @@ def changed_protocol(
 ) -> tuple[Protocol, str]:
     """The resolved protocol of a model on n images of a data set, with changed settings.
 
-    A changed batch size keeps the preset's number of steps, unless the number of epochs is changed, too. Changed epochs
-    are made in full, whatever the preset's number of steps; the epochs of a schedule's factors move in proportion.
+    A changed batch size keeps the preset's number of steps, unless the number of epochs is changed, too. A changed
+    number of epochs is trained in full, even if the preset limits the steps. The epochs at which a learning rate
+    changes are scaled in proportion.
 
     Args:
         model: as `protocols.protocol` takes it.
@@ -95,7 +96,7 @@ def changed_protocol(
     values = {name: _parse(name, text, plain) for name, text in requested.items()}
     by_stage = _values_by_stage(values, plain)
     batches = {stage: {"batch": own["batch"]} for stage, own in by_stage.items() if "batch" in own}
-    before = protocols.protocol(model, dataset, preset, n, batches).stages  # their epochs are no change of epochs
+    before = protocols.protocol(model, dataset, preset, n, batches).stages  # epochs due to a changed batch
     sizes = {stage: {name: own[name] for name in own if name in ("batch", "epochs")} for stage, own in by_stage.items()}
     stages = {
         stage: _with_rates(schedule, by_stage[stage])
@@ -115,13 +116,13 @@ def changed_protocol(
 
 
 def changed_hyper(plain: Protocol, requested: Mapping[str, str]) -> dict[str, Scalar]:
-    """The hyper-parameters that get other values."""
+    """The hyper-parameters whose values change."""
     values = {name: _parse(name, text, plain) for name, text in requested.items() if name in plain.hyper}
     return {name: values[name] for name, current in plain.hyper.items() if values.get(name, current) != current}
 
 
 def _parse(name: str, text: str, plain: Protocol) -> Any:
-    """A value, of the type of what it replaces.
+    """Parse a value; it gets the type of the value that it replaces.
 
     Raises:
         ValueError: it has another type, or is out of range.
@@ -132,7 +133,7 @@ def _parse(name: str, text: str, plain: Protocol) -> Any:
             number = kind(text)
         except ValueError:
             raise ValueError(f"must be {expected}") from None
-        if number == math.inf or not is_allowed(number):  # nothing is allowed that is not a number
+        if number == math.inf or not is_allowed(number):  # NaN fails every `is_allowed`
             raise ValueError(f"must be {expected}")
         return number
     current = plain.hyper[name]
@@ -152,7 +153,7 @@ def _parse(name: str, text: str, plain: Protocol) -> Any:
 
 
 def _values_by_stage(values: Mapping[str, Any], plain: Protocol) -> dict[str, dict[str, Any]]:
-    """Stage -> its changed settings; one of a named stage comes before one of all stages."""
+    """Stage -> its changed settings. A value for a named stage overrides a value for all stages."""
     by_stage: dict[str, dict[str, Any]] = {}
     for stage in plain.stages:
         shared = {name: values[name] for name in SCHEDULE_SETTINGS if name in values and name not in plain.hyper}
@@ -162,7 +163,7 @@ def _values_by_stage(values: Mapping[str, Any], plain: Protocol) -> dict[str, di
 
 
 def _with_rates(schedule: Schedule, changes: Mapping[str, Any]) -> Schedule:
-    """A schedule with another learning rate or weight decay, of all parameter groups that have one."""
+    """A schedule with another learning rate or weight decay in all parameter groups that have one."""
     lr, decay = changes.get("lr"), changes.get("weight_decay")
     return replace(
         schedule,
@@ -176,7 +177,7 @@ def _in_all_groups(current: PerGroup, value: float) -> PerGroup:
 
 
 def _describe(name: str, changed: Sequence[str], stages: Mapping[str, Schedule]) -> list[str]:
-    """The changes of one setting, as `--set` takes them: without a stage if all stages have the same value then."""
+    """The changes of one setting, as `--set` takes them; without a stage if the value is the same in all stages."""
     final = {stage: _single_value(getattr(schedule, name)) for stage, schedule in stages.items()}
     if changed and len({*final.values()}) == 1:
         return [f"{name}={_format(final[changed[0]])}"]

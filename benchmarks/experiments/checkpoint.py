@@ -25,7 +25,7 @@ def load_model_if_valid(weights: Path) -> zoo.LatentModel | None:
 
 
 def verify_checksums(path: Path) -> None:
-    """Raise an error if a part of a torch.save file does not match its checksum, which torch does not check."""
+    """Raise an error if an entry of a torch.save file does not match its checksum. torch does not check this."""
     with zipfile.ZipFile(path) as file:
         broken = file.testzip()
     if broken is not None:
@@ -54,7 +54,7 @@ def write_state(path: Path, epoch: Epoch, record: dict[str, Any]) -> None:
     try:
         torch.save(state, temporary)
         with temporary.open("rb") as file:
-            os.fsync(file.fileno())  # or a power cut may leave a renamed file with holes
+            os.fsync(file.fileno())  # else a power cut may leave a renamed file with holes
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

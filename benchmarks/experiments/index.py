@@ -22,7 +22,7 @@ CHUNK = 2000  # files that are turned into a frame at a time
 FILE = "_file"  # column: number of the file that a row came from
 Row = dict[str, Any]
 Array = np.ndarray[Any, Any]
-Stamp = tuple[int, ...]  # of a file: modified and changed, ns, and size
+Stamp = tuple[int, ...]  # of a file: times of modification and of metadata change (ns), and size
 
 
 def frames(
@@ -37,9 +37,9 @@ def frames(
 
     Args:
         folder: folder of the *.json files; the index is written into it, hidden.
-        version: of what `rows` makes; an index of another version is not used.
-        kinds: of rows that there are.
-        rows: file -> its rows of each kind, or None for a file that is no use.
+        version: of the rows; an index of another version is not used.
+        kinds: all kinds of rows.
+        rows: file -> its rows of each kind, or None if the file cannot be used.
         requested_kinds: kinds to return.
         rebuild: do not use an existing index.
 
@@ -78,7 +78,7 @@ def frames(
 def _load_index(
     folder: Path, version: str, kinds: Sequence[str], order: dict[str, int]
 ) -> tuple[dict[str, Stamp], dict[str, DataFrame]] | None:
-    """The index: files with their stamps, and rows with the files' current numbers, -1 for removed files."""
+    """Load the index: stamps by file, and rows with the current number of their file (-1 if it was removed)."""
     loaded = [entry for kind in kinds if (entry := _load_kind(folder, version, kind)) is not None]
     if len(loaded) < len(kinds) or any(files != loaded[0][0] for files, _ in loaded):
         return None
@@ -130,7 +130,7 @@ def _read_files(
 
 
 def _join(parts: list[DataFrame]) -> DataFrame:
-    """Rows of all parts by file, columns in the order in which rows first have a value in them."""
+    """Concatenate parts, with rows in the order of files, and columns in the order in which rows first have a value."""
     parts = [part for part in parts if len(part)]
     if not parts:
         return DataFrame({FILE: np.array([], dtype=np.int64)})
@@ -145,7 +145,7 @@ def _join(parts: list[DataFrame]) -> DataFrame:
 
 
 def _first_row_with_value(values: pd.Series[Any]) -> int:
-    """The first row that has a value; the number of rows where none has."""
+    """The first row that has a value; the number of rows if none has."""
     for rows in (values.iloc[:1], values):  # nearly always the first row
         has_value = rows.notna().to_numpy()
         if has_value.any():
@@ -182,7 +182,7 @@ def _save(
                 try:
                     codes, uniques = pd.factorize(values)
                     arrays[f"u{i}"] = _bytes([*uniques])
-                except TypeError:  # lists: nothing that a record's columns hold today
+                except TypeError:  # lists, which no column holds at present
                     return
                 arrays[f"c{i}"] = codes.astype(np.int32)
             columns.append(name)

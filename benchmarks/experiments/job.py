@@ -65,7 +65,7 @@ class Job:
 
     @property
     def required(self) -> list[EvaluationRequest]:
-        """The evaluations that its table needs; the run is done when its record has them."""
+        """The evaluations that its table needs. The run is done when its record has them."""
         return evaluation_requests(self.draws, self.sources, self.variants)
 
     def learning_curve(self, scorer: Scorer) -> LearningCurve | None:
@@ -78,11 +78,11 @@ class Job:
         return self.results / "runs" / self.trial.key
 
     def without_paths(self, text: str) -> str:
-        """A message without this machine's paths, as records are shared."""
+        """A message without this machine's paths, because records are shared."""
         folder = self.dataset.path if isinstance(self.dataset, ImageFolder) else None
         code = Path(self.code) if self.code else None
         root = data_root(self.data_root)
-        # The code's folder comes late: it may contain the others.
+        # The code's folder is replaced after those that it may contain.
         places = {"<results>": self.results, "<data root>": root, "<folder>": folder, "<code>": code, "~": Path.home()}
         for name, path in places.items():
             for form in {str(path), str(path.absolute())} if path is not None else ():
@@ -91,13 +91,13 @@ class Job:
 
 
 def is_finished(record: dict[str, Any], scorer: Scorer, job: Job) -> bool:
-    """Whether a record is complete. A diverged run is; a failed one is not."""
+    """Whether a record is complete. That of a diverged run is; that of a failed run is not."""
     if record["status"] == "failed" or needs_learning_curve(record, scorer, job):
         return False
     if record["status"] == "diverged":
         return True
     undiagnosed = {*job.diagnostics} - {*record["diagnostics"]}
-    # The evaluations that every run gets are added as long as no training is needed for them.
+    # The evaluations that every run gets are required only if the weights exist, so that they need no training.
     requests = requested_evaluations(job) if (job.run_folder / "weights.pt").is_file() else job.required
     return not undiagnosed and not scorer.missing_requests(record, requests, job.metrics)
 
@@ -114,5 +114,5 @@ def needs_learning_curve(record: dict[str, Any], scorer: Scorer, job: Job) -> bo
 
 
 def has_all_diagnostics(record: dict[str, Any]) -> bool:
-    """Whether a record has all diagnostics, if only as None; those of older versions have fewer."""
+    """Whether a record has all diagnostics; None counts. Records of older versions have fewer."""
     return {*DIAGNOSTICS} <= {*record["diagnostics"]}

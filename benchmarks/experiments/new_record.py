@@ -44,7 +44,7 @@ def new_record(trial: Trial, data: Dataset, device: torch.device) -> dict[str, A
         "evaluations": [],
         "diagnostics": {},
         "epochs": [],
-        # earlier: where earlier parts of a resumed run were made
+        # earlier: device, torch and commit of the earlier parts of a resumed run
         "provenance": {
             **provenance.describe(device),
             **({"pretrained": {weights.name: weights.sha256}} if weights else {}),
@@ -58,7 +58,7 @@ def new_record(trial: Trial, data: Dataset, device: torch.device) -> dict[str, A
 
 
 def write_final_record(job: Job, record: dict[str, Any]) -> dict[str, Any]:
-    """Write the record of a run that has ended in any way, and return it as it was written."""
+    """Write the record of a run that has ended, however it ended, and return it as written."""
     record["provenance"]["finished"] = utc_now()
     records.write(job.results, record)
     (job.run_folder / "progress.json").unlink(missing_ok=True)
@@ -66,7 +66,7 @@ def write_final_record(job: Job, record: dict[str, Any]) -> dict[str, Any]:
 
 
 def record_failure(job: Job, error: str) -> dict[str, Any]:
-    """Record the failure of a run whose process ended before it wrote a record; its epochs and evaluations stay.
+    """Record the failure of a run whose process ended without a record. Existing epochs and evaluations are kept.
 
     Args:
         job: the job.
@@ -76,7 +76,7 @@ def record_failure(job: Job, error: str) -> dict[str, Any]:
     data = load_cached(job.dataset, job.data_root)  # before the record is read: it may take seconds
     record = records.find(job.results, job.trial.key)
     if record is not None and record["status"] == "done":
-        return record  # what it holds is valid; only evaluations are missing
+        return record  # its content is valid; only evaluations are missing
     if record is None:
         record = new_record(job.trial, data, torch.device(job.device))
     lines = error.strip().splitlines()

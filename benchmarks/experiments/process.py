@@ -1,4 +1,4 @@
-"""The identity of a process among all hosts."""
+"""Identify a process across hosts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def process_space() -> str:
 
 
 def start_time(pid: int) -> str | None:
-    """When a process of this host began, in the kernel's ticks; None for none, as numbers are used again."""
+    """Start time of a process of this host in kernel ticks, as process numbers are reused; None if there is none."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -23,7 +23,7 @@ def describe(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "system": platform.system(),
-        "torch": str(torch.__version__),  # with the CUDA version of the build, which the package's metadata do not have
+        "torch": str(torch.__version__),  # includes the CUDA version of the build, which the package's metadata lack
         **{name: version(name) for name in PACKAGES},
         **commit(),
     }

@@ -30,7 +30,7 @@ ResultsFolder = str | os.PathLike[str]  # a results folder
 
 
 class RecordError(ValueError):
-    """A record that cannot be used, and must not be overlooked."""
+    """A record that cannot be used, and must not be treated as absent."""
 
 
 # The columns of the frames; those of metrics come after EVALUATION_FIELDS.
@@ -67,7 +67,7 @@ EPOCH_COLUMNS = (
     "stage",
     "epoch",
     "protocol_id",
-)  # the last one: of a curve
+)  # the last one: of the learning curve
 
 FRAMES = ("evaluations", "epochs")  # a row per evaluation, a row per epoch
 INTEGERS = ("revision", "seed", "draw", "n", "n_real", "n_fake", "dims", "crop", "epoch")
@@ -78,7 +78,7 @@ def write(folder: ResultsFolder, record: Mapping[str, Any]) -> Path:
 
     Args:
         folder: the results folder; `records/` is made where it is missing.
-        record: plain JSON values. A number that is not finite is written as null, for NaN is not JSON.
+        record: plain JSON values. A number that is not finite is written as null, because JSON has no NaN.
 
     Returns:
         the path written.
@@ -111,8 +111,8 @@ def write_text(path: Path, text: str) -> Path:
 def put_evaluation(record: dict[str, Any], evaluation: dict[str, Any]) -> None:
     """Add an evaluation to a record.
 
-    If the record has an evaluation of the same key, that one gets the values that it does not have, or has with other
-    metric parameters. Its `additions` then name these values, with their provenance.
+    If the record already has an evaluation with the same key, values are added to that one: those of metrics that it
+    lacks, or has with other parameters. Its `additions` list these values with their provenance.
     """
     for existing in record["evaluations"]:
         if existing["key"] == evaluation["key"]:
@@ -131,7 +131,7 @@ def put_evaluation(record: dict[str, Any], evaluation: dict[str, Any]) -> None:
 def find(folder: ResultsFolder, key: str) -> dict[str, Any] | None:
     """The record of a run key, or None if there is none.
 
-    A file that cannot be read counts as absent, with a warning that names it: the run is made again.
+    A file that cannot be read counts as absent, so its run is repeated. A warning names the file.
 
     Raises:
         RecordError: the file cannot be opened, is of a newer schema, or holds another key than its name says.
@@ -191,8 +191,8 @@ def _evaluations_frame(rows: DataFrame) -> DataFrame:
 
 
 def _rows_of(folder: ResultsFolder, kinds: Sequence[str]) -> dict[str, DataFrame]:
-    """Rows of some kinds of all records, from the index where a record has not changed since."""
-    # These two files make rows of a record: an index of another version of them is not used.
+    """Rows of some kinds of all records. Rows of unchanged records come from the index."""
+    # The rows depend on these two files. An index made by another version of them is not used.
     code = b"".join(Path(file).read_bytes() for file in (__file__, schema.__file__))
     version = hashlib.sha256(code + str(SCHEMA).encode()).hexdigest()[:16]
 
@@ -278,7 +278,7 @@ def _finite(value: Any) -> Any:
 
 
 def _frame(rows: DataFrame, columns: list[str], *, numbers: list[str]) -> DataFrame:
-    """Rows as a frame whose types do not depend on which values happen to be missing."""
+    """Rows as a frame. The types of its columns do not depend on missing values."""
     frame = DataFrame(rows, columns=columns)
     types: dict[str, Any] = {name: "Int64" for name in INTEGERS if name in columns}
     if "dirty" in columns:

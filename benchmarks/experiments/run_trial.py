@@ -50,7 +50,7 @@ GRID_SEED = 20  # all models' grids are made from one seed
 
 
 def run_trial(job: Job) -> dict[str, Any]:
-    """Train, score and record one trial, as far as that has not been done yet.
+    """Train, score and record one trial. What has been done already is not repeated.
 
     A saved state is resumed. Kept weights are used if only evaluations are missing. An error becomes a record with
     status "failed" and its traceback; a loss that is not finite, a record with status "diverged".
@@ -85,8 +85,8 @@ def run_trial(job: Job) -> dict[str, Any]:
             and not needs_learning_curve(record, scorer, job)
         )
         model = load_model_if_valid(weights) if can_reuse_weights else None
-        # Where the weights were removed, the model must be trained again before anything else can be scored. Until that
-        # has succeeded, the finished record stays as it is.
+        # If the weights were removed, the model must be trained again before anything else can be scored. Until that
+        # succeeds, the finished record is kept.
         finished = record if record is not None and record["status"] == "done" and model is None else None
         if record is None or model is None:
             record = new_record(trial, data, device)
@@ -110,7 +110,7 @@ def run_trial(job: Job) -> dict[str, Any]:
         end_forced_run(job.run_folder, job.force_id)
         if job.keep == "logs" and record["status"] == "done":
             weights.unlink(missing_ok=True)
-        # A failed run is resumed from its last state, unless it came no further than that the last time.
+        # A failed run is resumed from its last state, unless this attempt saved no newer state.
         if record["status"] != "failed" or modification_time(state) == resumed_from:
             state.unlink(missing_ok=True)
         return record
@@ -118,7 +118,7 @@ def run_trial(job: Job) -> dict[str, Any]:
 
 @contextmanager
 def errors_in_record(job: Job, record: dict[str, Any]) -> Iterator[None]:
-    """Turn an error of the block into the record's status and error; other runs go on."""
+    """Turn an error of the block into the record's status and error, so that other runs go on."""
     try:
         yield
     except Diverged as reason:
@@ -167,7 +167,7 @@ def import_model(job: Job) -> None:
 def train_model(
     job: Job, data: Dataset, record: dict[str, Any], device: torch.device, curve: LearningCurve | None
 ) -> zoo.LatentModel:
-    """Train the trial's model from scratch or from its saved state; fills the record's epochs."""
+    """Train the trial's model from scratch or from its saved state, and fill the record's epochs."""
     trial = job.trial
     title = f"{trial.name} on {trial.dataset}, preset {trial.preset}, seed {trial.seed}, key {trial.key}"
     log = RunLog(job.run_folder, title, trial.steps)

@@ -4,7 +4,7 @@
 | --- | --- |
 | 1 | the first |
 | 2 | evaluations say what was scored (`source`, `n`) and have a metric protocol with fields of its own |
-| 3 | standard names for fields (`RECORD_NAMES` and below); ids and keys hash the old names, and stay |
+| 3 | standard names for fields (`RECORD_NAMES` and below); ids and keys still hash the old names |
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ EVALUATION_NAMES = {
 
 
 def _from_2(record: dict[str, Any]) -> dict[str, Any]:
-    """Rename fields; protocol ids and evaluation keys are hashes over the old names, and stay."""
+    """Rename fields. Protocol ids and evaluation keys do not change: they hash the old names."""
     evaluations = []
     for old in record["evaluations"]:
         evaluation = _renamed(old, EVALUATION_NAMES)

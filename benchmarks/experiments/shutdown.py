@@ -17,8 +17,8 @@ SHUTDOWN_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SI
 class GracefulShutdown:
     """Delays a signal that asks this process to end until the epoch has ended and its state is saved.
 
-    The process then does what it would have done at once.  That is the default action, which is to die, or the action
-    of an earlier handler.  Submitit's handler, for example, makes SLURM requeue the job.
+    The process then handles the signal as it would have done without the delay: by an earlier handler, or by the
+    default action, which ends the process. Submitit's handler, for example, makes SLURM requeue the job.
     """
 
     def __init__(self) -> None:

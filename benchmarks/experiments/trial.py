@@ -112,7 +112,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """The model's name in records and grids: with changed settings it is another model, such as "glf[beta=4]"."""
+        """The model's name in records and grids, with its changed settings, if any: "glf[beta=4]"."""
         return f"{self.model}[{self.changes}]" if self.changes else self.model
 
     @property
@@ -123,7 +123,7 @@ class Trial:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the key is the hash of.  The names are those of the first records, so that keys never change."""
+        """The settings that the key hashes. They keep the names of the first records, so that keys do not change."""
         plain = self.protocol.plain()
         weights = self.pretrained
         return {

@@ -1,8 +1,8 @@
-"""The page of departures from the paper, made from the `Departs:` lines of the code's docstrings.
+"""Write the page of departures from the paper, from the `Departs:` paragraphs of all docstrings.
 
     python -m benchmarks.reporting.departures > docs/departures.md
 
-A test compares that page with the code, so that it is always up to date.
+A test fails if the page and the docstrings differ.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ paper leaves a choice open, contradicts itself, or cannot be followed exactly. T
 
 
 def collect_departures(root: Path) -> list[tuple[str, str, str]]:
-    """(file, class or function or "", text) of every `Departs:` line in the docstrings of a checkout's packages."""
+    """(file, class or function or "", text) of every `Departs:` paragraph in a checkout's docstrings."""
     collected = []
     for path in sorted([*root.glob("zoo/*.py"), *root.glob("benchmarks/**/*.py")]):
         if path.name == Path(__file__).name:
@@ -36,7 +36,7 @@ def collect_departures(root: Path) -> list[tuple[str, str, str]]:
 
 
 def parse_departures(docstring: str) -> list[str]:
-    """The `Departs:` items of a docstring, each on one line; an item ends at a blank line or at the next item."""
+    """The `Departs:` paragraphs of a docstring, each as one line. A blank line or another `Departs:` ends one."""
     items = re.findall(r"^Departs: (.*?)(?=^Departs: |^\s*$|\Z)", docstring, flags=re.M | re.S)
     return [" ".join(item.split()) for item in items]
 

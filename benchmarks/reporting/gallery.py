@@ -27,13 +27,13 @@ def draw_image_grid(
     """Write an image grid of a finished run into RESULTS/figures.
 
     Args:
-        kind: "sample", "interpolate" (straight lines between random latents; in a flow's noise where there is
-            one, Figure 2f) or "reconstruct" (test images beside their reconstructions).
+        kind: "sample", "interpolate" (along straight lines between random latents, or between noise vectors if the
+            model has a flow, as in Figure 2f) or "reconstruct" (test images beside their reconstructions).
         model: as records name it, such as "glf" or "glf[beta=4]".
         dataset: as its records name it.
         results: results folder.
         root: data root, for reconstructions.
-        preset: of the run; None takes the longest there is.
+        preset: of the run; None: the longest preset with such a run.
 
     Returns:
         The image's path.
@@ -62,7 +62,7 @@ def draw_image_grid(
 
 
 def find_finished_run(model: str, dataset: str, results: Path, preset: str | None) -> dict[str, Any]:
-    """The record of the finished run with kept weights that has the longest budget, and among those the lowest seed.
+    """The record of a finished run with kept weights: the one with the longest budget, then the lowest seed.
 
     Raises:
         ValueError: there is no such run.

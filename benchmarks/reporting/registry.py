@@ -24,7 +24,7 @@ class TableSpec:
         inputs: "evaluations" and "epochs" of `records.read`, "speed" of `speed_records.read_epoch_seconds`.
         requirements: what each run's record must hold.
         has_image_grids: whether grids of samples are written beside the table.
-        is_informative: whether, for a given grid, the table shows anything that no other table shows.
+        is_informative: grid -> whether the table shows something that no other table shows.
     """
 
     builder: str
@@ -38,7 +38,7 @@ TABLES: dict[str, TableSpec] = {
     "table1": TableSpec("quality:table1", has_image_grids=True),
     "table2": TableSpec("schedules:table2", ("evaluations", "epochs"), Requirements(
         models=("two-stage-vae", "glf"), learning_curve=True)),
-    # The GANs that the paper cites have numbers of no metric but FID.
+    # For the GANs, the paper cites no metric other than FID.
     "table4": TableSpec("quality:table4", is_informative=lambda grid: grid.metric == "fid"),
     "table5": TableSpec("timing:table5", ("speed",), Requirements(
         models=("two-stage-vae", "glf", "glann", "glf-perceptual"), trains=False)),

@@ -1,4 +1,4 @@
-"""Records of training speed: reading them, and the frame of seconds per epoch that Table 5 is made of."""
+"""Read the records of training speed, and compute the seconds per epoch that Table 5 shows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def read_epoch_seconds(folder: Path) -> DataFrame:
     Returns:
         One row per stage of each record of purpose "table" or "processes", with the columns `COLUMNS`.
         `seconds_per_epoch` is the median over rounds of the seconds of one epoch of the whole training set (`images` //
-        `batch` steps).  It is that of one of `processes` processes that ran at the same time.  `min` and `max` are over
+        `batch` steps). If several `processes` ran at the same time, it is the time of one of them.  `min` and `max` are
+        over
         rounds.  `engine` is the engine of all stages.  `exclusive`: nothing else used the device (on a CPU: at
         most 5 % of its cores).  `synthetic`: trained on random images of the right shape.
     """
@@ -49,7 +50,7 @@ def read_epoch_seconds(folder: Path) -> DataFrame:
 
 
 def step_seconds(record: Mapping[str, Any]) -> dict[str, dict[str, dict[int, float]]]:
-    """Stage -> loop -> round -> seconds of one step, mean over processes; for the loop "ceiling": of one GFLOP."""
+    """Stage -> loop -> round -> seconds of one step (for the loop "ceiling": of one GFLOP), mean over processes."""
     seconds: dict[str, dict[str, dict[int, float]]] = {}
     for row in record["rows"]:
         rounds = seconds.setdefault(row["stage"], {}).setdefault(row["loop"], {})

@@ -17,7 +17,7 @@ class TableStyle:
     Attributes:
         formats: keys of `registry.FORMATS`.
         decimals: digits after the decimal point; None: as many as the table's numbers need.
-        margin: a value counts as equal to a published one within this share of the published one.
+        margin: of equivalence to a published value, as a fraction of that value.
         notes: one of `NOTE_DETAILS`; None: short in LaTeX, full elsewhere.
     """
 

@@ -21,7 +21,7 @@ from benchmarks.data.fingerprint import digest
 from benchmarks.experiments import records
 
 INSTALL = "pip install 'ae-bench[tensorboard]'"
-STAMP = "record.digest"  # in each folder: the digest of the record that its events were written from
+STAMP = "record.digest"  # file in each folder: the digest of the record that its events show
 Scalar = int | float | str | bool
 
 
@@ -31,12 +31,12 @@ class NotInstalled(ImportError):
 
 @dataclass
 class Export:
-    """What one export did, as folders.
+    """The folders of runs, by what one export did with them.
 
     Attributes:
-        written: folders of runs that had none.
-        unchanged: folders that were written from the same record before.
-        outdated: folders that exist and were not written from the record as it is now. They are left alone.
+        written: new folders.
+        unchanged: folders that already held the events of the current record.
+        outdated: other folders that already existed. They were not changed.
     """
 
     written: list[Path] = field(default_factory=list)
@@ -82,7 +82,7 @@ def export(results: Path, out: Path) -> Export:
 
 
 def folder_name(record: Mapping[str, Any]) -> str:
-    """The folder of a run, which TensorBoard shows as its name. It is one path component, whatever the names are."""
+    """The folder name of a run, which TensorBoard shows. It is a single path component for all names."""
     name = "-".join(str(record[part]) for part in ("dataset", "model", "preset"))
     return re.sub(r"[^\w.+-]", "_", f"{name}-seed{record['seed']}-{record['key'][:12]}").lstrip(".")
 
@@ -91,7 +91,7 @@ def epoch_scalars(record: Mapping[str, Any]) -> list[tuple[str, int, float, floa
     """The numbers of all epochs as (tag, epoch, value, seconds of training until then).
 
     A tag is STAGE/NAME, and learning_curve/METRIC/PROTOCOL_ID for points of a learning curve, whose epochs are counted
-    over all stages. An epoch has no point of a number that was not finite.
+    over all stages. Numbers that are not finite are left out.
     """
     curve = record.get("learning_curve") or {}
     metric = (curve.get("protocol") or {}).get("metric")
@@ -111,7 +111,7 @@ def epoch_scalars(record: Mapping[str, Any]) -> list[tuple[str, int, float, floa
 def final_scalars(record: Mapping[str, Any]) -> dict[str, float]:
     """Tag -> number of the finished run: means over sample sets, and diagnostics.
 
-    A tag is evaluation/SOURCE/METRIC/PROTOCOL_ID, as values under two metric protocols are never compared.
+    A tag is evaluation/SOURCE/METRIC/PROTOCOL_ID, because values under two metric protocols must not be compared.
     """
     values: dict[str, list[float]] = {}
     for evaluation in record["evaluations"]:
@@ -135,7 +135,7 @@ def hyper_parameters(record: Mapping[str, Any]) -> dict[str, Scalar]:
                 add(f"{prefix}/{name}", inner)
         elif isinstance(value, Scalar):
             flat[prefix] = value
-        elif value:  # a list; None and empty lists say nothing
+        elif value:  # a list; None and empty lists are left out
             flat[prefix] = ", ".join(map(str, value))
 
     for name, value in (record.get("settings") or {}).items():
@@ -145,7 +145,7 @@ def hyper_parameters(record: Mapping[str, Any]) -> dict[str, Scalar]:
 
 
 def _write_folder(record: Mapping[str, Any], folder: Path) -> None:
-    """Write one run's folder, which appears only when it is complete."""
+    """Write the folder of one run. It appears only when it is complete."""
     from torch.utils.tensorboard import SummaryWriter
     from torch.utils.tensorboard.summary import hparams
 

@@ -1,4 +1,4 @@
-"""The words of captions and notes: every sentence that a table or figure prints besides its labels.
+"""The text of captions and notes: all sentences that tables and figures print.
 
 A caption has at most two sentences: the quantity, its direction and its statistic; the preset.  Everything else is a
 note with a label of `NOTE_LABELS`, one line per label, always in that order.
@@ -24,7 +24,7 @@ def distance_caption(grid: Grid, run_counts: set[int], subject: str = "samples")
     Args:
         grid: of the table.
         run_counts: numbers of runs that its cells should have.
-        subject: what the distances are of.
+        subject: the images that are compared with the reference images.
     """
     metric = grid.metric
     if metric == "fid":
@@ -37,7 +37,7 @@ def distance_caption(grid: Grid, run_counts: set[int], subject: str = "samples")
 
 
 def describe_statistic(run_counts: set[int], sample_sets: int) -> str:
-    """What each number is: of how many runs, and of how many sample sets of a run."""
+    """The statistic of each number, and the number of runs or sample sets that it is over."""
     if not run_counts:
         return "no runs"
     if run_counts == {1}:
@@ -96,7 +96,7 @@ def _join_datasets(texts: Mapping[str, str], grid: Grid) -> str:
 
 
 def budget_notes(grid: Grid) -> Iterator[Note]:
-    """Notes on the training budget, on settings that are not the paper's, and on unusual data."""
+    """Notes on the training budget, on settings that differ from the paper's, and on unusual data."""
     preset = PRESETS.get(grid.preset)
     if preset and (preset.images or preset.steps):
         images = f"{preset.images:,} training images and " if preset.images else ""
@@ -110,7 +110,7 @@ def budget_notes(grid: Grid) -> Iterator[Note]:
 
 
 def _describe_own_settings(grid: Grid) -> str:
-    """Each setting that is not the paper's, with its models; the commonest one comes last, as that of all others."""
+    """Each setting that differs from the paper's, with its models. The most common one is last, for all others."""
     parts = {}
     for dataset in grid.datasets:
         models: dict[str, list[str]] = {}
@@ -144,7 +144,7 @@ def _summarize_own_settings(grid: Grid) -> str:
 def environment_notes(
     devices: Mapping[str, int], torch_versions: Mapping[str, int], uncommitted: Mapping[str, int]
 ) -> Iterator[Note]:
-    """Notes on the runs behind the numbers, where they differ in device or version, or ran uncommitted code.
+    """Notes on the runs behind the numbers, if their devices or versions differ, or if they ran uncommitted code.
 
     Args:
         devices: device -> number of runs.
@@ -163,11 +163,11 @@ def _list_counts(counts: Mapping[str, int]) -> str:
     return "; ".join(f"{name} ({counts[name]})" for name in sorted(counts))
 
 
-# --- notes on what the numbers are
+# --- notes on how to read the numbers
 
 
 def spread_note(run_counts: set[int], sample_sets: int) -> Note:
-    """What each ± is over."""
+    """What each ± is computed over."""
     if sample_sets > 1 and run_counts == {1}:
         text = (
             f"The first ± would be over runs ({MISSING} for one run). The second is over its {sample_sets} sample sets."
@@ -185,7 +185,7 @@ def spread_note(run_counts: set[int], sample_sets: int) -> Note:
 
 
 def bold_note(has_lost_runs: bool) -> Note:
-    """What bold numbers are."""
+    """What bold print means."""
     return Note(
         "Statistics",
         f"Bold: the lowest of its column{', of the models without diverged or failed runs' * has_lost_runs}.",
@@ -193,7 +193,7 @@ def bold_note(has_lost_runs: bool) -> Note:
 
 
 def outlier_note(row: str, column: str, outliers: Sequence[float], runs: int, median: str) -> Note:
-    """One or two runs of a cell are far off the others, and dominate its mean."""
+    """A note that one or two outlying runs of a cell dominate its mean."""
     extreme = max(outliers, key=abs)
     are = "is" if len(outliers) == 1 else "are"
     text = f"{row}, {column}: {len(outliers)} of {runs} runs {are} far off the others ({extreme:.2g}); median {median}."
@@ -204,10 +204,10 @@ def missing_notes(
     measured: int, wanted: int, *, unit: str = "runs", partial: bool = False, diverged: bool = False,
     failed: bool = False, empty: bool = False,
 ) -> Iterator[Note]:  # fmt: skip
-    """What is missing from a table, and the signs that say so in its cells.
+    """What is missing from a table, and the signs for it in the cells.
 
     Args:
-        measured: number of runs, or other units, that are there.
+        measured: number of runs (or other units) that exist.
         wanted: number that the table should have.
         unit: what is counted.
         partial: whether some cell has only some of its runs.
@@ -239,11 +239,11 @@ def weights_notes(grid: Grid) -> Iterator[Note]:
 def order_notes(
     correlations: Mapping[str, str], lowest: Sequence[str], left_out: Mapping[str, Sequence[str]]
 ) -> Iterator[Note]:
-    """The order of the models, which compares with the paper's even where the metric does not.
+    """The order of the models. It can be compared with the paper's order even if the metric differs.
 
     Args:
         correlations: label of a data set -> Spearman's correlation with its details.
-        lowest: which model is lowest on each data set, and how surely.
+        lowest: which model is lowest on each data set, with its probability.
         left_out: label of a data set -> models that lost a run.
     """
     texts = []
@@ -267,7 +267,7 @@ def lowest_model(label: str, model: str, models: int, probability: float, runs: 
 
 
 def paper_source_note(table: str, sample_sets: int) -> Note:
-    """Where the columns marked “paper” are from, and which of our spreads theirs compares with."""
+    """The source of the columns marked “paper”, and which of our spreads is comparable to theirs."""
     source = f"“paper”: Table {table} of “Generative Latent Flow”, mean ± standard deviation over 10 trials"
     which = ", the second one" if sample_sets > 1 else ", which one sample set does not have"
     return Note(

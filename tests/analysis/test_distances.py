@@ -1,4 +1,4 @@
-"""Distances are compared under one metric protocol, whatever else was measured."""
+"""Distances are compared under one metric protocol, even if others were measured, too."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from benchmarks.analysis.evidence import Evidence
 from benchmarks.evaluation.protocol import VARIANTS
 
 
-def test_a_distance_other_than_fid_is_named_as_what_it_is():
+def test_a_distance_other_than_fid_has_its_own_name():
     evidence = distance_evidence(("mnist",), glf=10.0, vae_flow_prior=20.0)
     evaluations = evidence.evaluations.rename(columns={"fid": "fd_classifier"}).assign(metric="fd_classifier")
     finding = first_finding(5, replace(evidence, evaluations=evaluations))
@@ -21,14 +21,14 @@ def test_a_distance_other_than_fid_is_named_as_what_it_is():
 
 
 def test_distances_of_two_protocols_are_not_compared():
-    """GLF was measured under one, the VAE under another: nothing to compare, although the numbers lie far apart."""
+    """GLF was measured under one protocol and the VAE under another, so their numbers are not compared."""
     evidence = distance_evidence(("mnist",), glf=10.0, vae_flow_prior=20.0)
     evaluations = evidence.evaluations.assign(protocol_id=[f"of {model}" for model in evidence.evaluations["model"]])
     assert first_finding(5, replace(evidence, evaluations=evaluations)).answer == NOT_TESTED
 
 
 def test_models_are_never_compared_by_a_variant_of_the_preprocessing():
-    """As many runs, as many images, other crops, filters and input sizes: the base counts, whatever its name."""
+    """Both protocols have equally many runs and images. The base is used, whatever its name."""
     base = distance_evidence(("celeba",), glf=50.0, vae=60.0).evaluations.assign(protocol_id="z", crop=160)
     changes = [VARIANTS[name].changes for name in ("crop128", "resize-plain", "input-bilinear", "jpeg75", "train")]
     others = [base.assign(protocol_id=f"a{i}", fid=base["fid"] / 2, **c) for i, c in enumerate(changes)]
@@ -38,8 +38,8 @@ def test_models_are_never_compared_by_a_variant_of_the_preprocessing():
 
 
 @pytest.mark.parametrize("change", ["weights", "backend", "estimator"])
-def test_another_protocol_of_the_same_images_is_no_variant(change):
-    """Fewer runs were measured with other weights, and come first: the base is what models are compared by."""
+def test_a_protocol_with_other_weights_or_another_estimator_is_not_a_variant(change):
+    """The runs with other weights are fewer and come first. The base is the protocol of the most runs."""
     base = distance_evidence(("mnist",), glf=50.0, vae=60.0).evaluations
     other = base.iloc[:3].assign(protocol_id="a", **{change: "x"})
     jpeg = {"real_transform": "JPEG, quality 75"}
@@ -50,11 +50,11 @@ def test_another_protocol_of_the_same_images_is_no_variant(change):
 
 
 @pytest.mark.parametrize("n", [2000, 5000])
-def test_five_thousand_of_no_more_than_five_thousand_images_are_no_variant(n):
+def test_5k_is_not_a_variant_if_there_are_at_most_5000_images(n):
     base = distance_evidence(("mnist",), glf=50.0, vae=60.0).evaluations
     few = base.assign(n_fake=n, n_real=n)
     assert make_evidence(few).distances.variants("mnist") == {"base": "p"}
-    more = few.assign(protocol_id="q", n_fake=5001)  # of another call, with more images: no "5k", either
+    more = few.assign(protocol_id="q", n_fake=5001)  # from another command, with more images: not "5k" either
     assert make_evidence(pd.concat([few, more.iloc[:3]])).distances.variants("mnist") == {"base": "p"}
     half = base.assign(protocol_id="h", n_fake=5000, n_real=500)  # all 500 reference images
     both = make_evidence(pd.concat([half, base.assign(n_real=500)]))

@@ -1,4 +1,4 @@
-"""Which runs count: one kind per cell, at one preset."""
+"""Only runs of one kind per cell and of one preset count."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ def test_other_presets_revisions_and_precisions_change_nothing():
     assert claim_by_number(5).verdict(replace(both, preset="quick")).answer == NOT_TESTED
 
 
-def test_fp32_comes_before_other_precisions_whatever_their_names():
+def test_fp32_is_preferred_to_all_other_precisions():
     rows = [fake_evaluation("glf", "mnist", seed, 10.0, precision=precision, key=f"{precision} {seed}")
             for precision in ("bf16", "tf32", "fp32") for seed in range(4)]  # fmt: skip
     assert {*make_evidence(rows).runs["precision"]} == {"fp32"}
@@ -34,7 +34,7 @@ def test_fp32_comes_before_other_precisions_whatever_their_names():
     "other", [{"revision": 0}, {"precision": "bf16"}, {"train_fingerprint": "cut"}, {"protocol_row": "fashion"}]
 )
 def test_a_cell_has_one_revision_precision_row_and_training_images(other):
-    """Seeds that only another kind of run has are excluded and counted, not mixed in."""
+    """Seeds that only exist as another kind of run are excluded and counted."""
     rows = [fake_evaluation("glf", "mnist", seed, 10.0) for seed in range(4)]
     rows += [fake_evaluation("glf", "mnist", seed, 99.0, key=f"other {seed}", **other) for seed in range(2, 5)]
     evidence = make_evidence(rows)
@@ -49,7 +49,7 @@ def test_diverged_runs_have_no_distance():
     assert "GLF: 2" in finding.reason
 
 
-def test_runs_with_changed_settings_are_no_runs_of_the_plain_model():
+def test_runs_with_changed_settings_do_not_count_for_the_plain_model():
     rows = [fake_evaluation("glf", "mnist", seed, 10.0) for seed in range(3)]
     rows += [fake_evaluation("glf[beta=4]", "mnist", seed, 1.0) for seed in range(9)]
     rows += [fake_evaluation("vae-flow-prior", "mnist", seed, 5.0 + seed / 10) for seed in range(3)]
@@ -61,7 +61,7 @@ def test_runs_with_changed_settings_are_no_runs_of_the_plain_model():
     assert (finding.answer, finding.run_counts) == (CONTRADICTED, {"glf": 3, "vae-flow-prior": 3})
 
 
-def test_the_label_of_a_model_says_its_changed_settings():
+def test_the_label_of_a_model_has_its_changed_settings():
     assert model_label("glf[beta=4]") == "GLF [beta=4]"
     assert model_label("glf") == "GLF"
     assert model_label("mine.models:Own[beta=4]") == "mine.models:Own[beta=4]"

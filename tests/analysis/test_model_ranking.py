@@ -32,7 +32,7 @@ def test_the_interval_of_the_rank_correlation_is_a_bootstrap_over_runs():
     assert (ranking.low, ranking.high) == pytest.approx((0.8, 1.0))
     one = rank_models({**apart, "a": [10.0]}, published)
     assert one.rho == pytest.approx(1.0)
-    assert (one.low, one.high) == (None, None)  # of one training nobody knows
+    assert (one.low, one.high) == (None, None)  # the spread of a single run is unknown
 
 
 def test_equal_means_in_every_draw_leave_no_interval():
@@ -46,7 +46,7 @@ def test_only_models_that_both_have_are_ranked():
     assert ranking.models == ("a", "b", "c")
     assert ranking.rho == pytest.approx(1.0)
     assert ranking.rank_probabilities == {}
-    assert rank_models({"a": [1.0], "b": [2.0]}, {"a": 1.0, "b": 2.0}).rho is None  # two have no order to speak of
+    assert rank_models({"a": [1.0], "b": [2.0]}, {"a": 1.0, "b": 2.0}).rho is None  # there are too few models
     assert rank_models({"a": [1.0], "b": [1.0], "c": [1.0]}, {"a": 1.0, "b": 2.0, "c": 3.0}).rho is None
 
 
@@ -56,7 +56,7 @@ def test_models_without_variance_have_certain_ranks():
 
 
 def test_the_bootstrap_comes_near_the_exact_probability():
-    """That of one mean's Student distribution lying below that of another: an integral."""
+    """The exact probability that one mean's Student distribution lies below another's is an integral."""
     ours = {"a": [1.0, 4.0, 5.0], "b": [2.0, 3.0, 7.0, 8.0]}
     a, b = (stats.t(len(v) - 1, fmean(v), stdev(v) / math.sqrt(len(v))) for v in ours.values())
     exact, _ = integrate.quad(lambda x: a.cdf(x) * b.pdf(x), -np.inf, np.inf)
@@ -65,7 +65,7 @@ def test_the_bootstrap_comes_near_the_exact_probability():
 
 
 def test_neither_of_two_equal_models_is_certainly_the_better_one():
-    """Three trainings each: by resampling them, one of two would be the better one with 1.00 in one case of ten."""
+    """With three runs each, resampling the runs would give probability 1.00 in one case of ten."""
     random = np.random.default_rng(0)
     first = [rank_probabilities({"a": random.normal(size=3), "b": random.normal(size=3)})["a"][0] for _ in range(200)]
     assert np.mean([0.005 < p < 0.995 for p in first]) > 0.98
@@ -97,8 +97,8 @@ def test_a_model_that_is_always_last_changes_no_other_probability():
     assert 0 < ranking["b"][0] < 1
 
 
-def test_models_of_the_same_values_take_turns():
-    """Also where every draw of one is like that of the other: their streams are not the same."""
+def test_models_with_equal_values_have_equal_rank_probabilities():
+    """Each model has a random stream of its own, so equal values do not give equal draws."""
     ranking = rank_probabilities({"a": [1.0] * 3, "b": [1.0] * 3})
     assert ranking["a"][0] == pytest.approx(0.5, abs=0.05)
 

@@ -6,7 +6,7 @@ from benchmarks.analysis.paper_setting import differences_from_paper, full_budge
 
 
 def test_differences_from_the_paper_are_named():
-    """A reduced budget, images that the paper does not have on its budget, and CelebA-HQ, which it has."""
+    """A shorter budget; other images at the paper's budget; CelebA-HQ, which is one of the paper's data sets."""
     rows = [fake_evaluation("glf", "digits", 0), fake_evaluation("glf", "letters", 0, protocol_row="mnist"),
             fake_evaluation("glf", "celeba-hq", 0), fake_evaluation("glf", "small", 0, protocol_row="digits"),
             fake_evaluation("glf", "fashion", 0, protocol_row="mnist")]  # fmt: skip

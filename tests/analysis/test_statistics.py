@@ -1,4 +1,4 @@
-"""The statistical tests: closed forms, and samples in which nothing varies."""
+"""The statistical tests against closed forms and on constant samples."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from benchmarks.analysis import statistics
 from benchmarks.analysis.statistics import Effect
 
 
-def test_holm_corrects_as_by_hand():
+def test_holm_correction_agrees_with_a_hand_computation():
     assert statistics.holm_correction([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert statistics.holm_correction([]) == []
 
@@ -20,7 +20,7 @@ def test_tests_corrected_together_keep_their_effects():
     assert statistics.correct_together({}) == {}
 
 
-def test_welch_is_scipys_and_exact_if_nothing_varies():
+def test_welch_agrees_with_scipy_and_is_exact_for_constant_samples():
     a, b = [1.0, 2.0, 3.0], [4.0, 5.0, 7.0]
     effect = statistics.welch_t_test(a, b)
     assert effect.value == pytest.approx(-10 / 3)
@@ -30,7 +30,7 @@ def test_welch_is_scipys_and_exact_if_nothing_varies():
     assert (same.value, same.low, same.high, same.p) == (-1, -1, -1, 0)
 
 
-def test_a_trend_is_kendalls_tau():
+def test_kendall_tau_agrees_with_a_hand_computation():
     effect = statistics.kendall_tau([1, 1, 2, 2, 3, 3], [9.0, 8.0, 7.0, 6.0, 5.0, 4.0])
     assert effect.value == pytest.approx(-12 / np.sqrt(12 * 15))  # 12 pairs fall, of 12 that differ in x and 15 in y
     assert effect.low <= effect.value <= effect.high < 0

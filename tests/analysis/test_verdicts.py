@@ -14,7 +14,7 @@ from benchmarks.analysis.verdicts import Verdict, compare_with_published, mean_i
 VALUES = st.lists(st.floats(1.0, 200.0), min_size=3, max_size=10)
 
 
-def test_the_interval_of_three_values_by_hand():
+def test_the_interval_of_three_values_agrees_with_a_hand_computation():
     # t(0.975, 2) = 4.302653, standard error 1 / sqrt(3)
     half = 4.302653 / 3**0.5
     assert mean_interval([9.0, 10.0, 11.0]) == pytest.approx((10 - half, 10 + half), abs=1e-6)
@@ -22,14 +22,14 @@ def test_the_interval_of_three_values_by_hand():
 
 
 @given(VALUES)
-def test_the_interval_is_scipys(values):
+def test_the_interval_agrees_with_scipy(values):
     assume(stdev(values) > 1e-3)
     expected = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
     assert mean_interval(values) == pytest.approx((expected.low, expected.high), rel=1e-6, abs=1e-6)
 
 
 @given(VALUES, VALUES)
-def test_the_interval_of_the_difference_is_welchs(ours, reference):
+def test_the_interval_of_the_difference_agrees_with_scipys_welch_test(ours, reference):
     assume(min(stdev(ours), stdev(reference)) > 1e-3)
     verdict = compare_with_published(ours, fmean(reference), stdev(reference), trials=len(reference))
     expected = stats.ttest_ind(ours, reference, equal_var=False).confidence_interval(0.95)
@@ -53,7 +53,7 @@ def test_each_p_value_is_that_of_scipys_one_sided_test(ours, mean, std):
     assert sum(p < verdicts.SIGNIFICANCE_LEVEL for word, p in expected.items() if word != "undecided") <= 1
 
 
-def test_equal_deviations_and_counts_have_the_degrees_of_freedom_of_both():
+def test_equal_deviations_and_counts_give_the_summed_degrees_of_freedom():
     assert welch_error(2.0, 10, 2.0, 10) == (pytest.approx(math.sqrt(0.8)), pytest.approx(18.0))
     assert welch_error(3.0, 4, 0.0, 10) == (1.5, pytest.approx(3.0))  # the published number is exact
     assert welch_error(0.0, 4, 0.0, 10) == (0.0, 12.0)
@@ -71,7 +71,7 @@ def test_equal_deviations_and_counts_have_the_degrees_of_freedom_of_both():
         ([5.0, 8.0, 7.0], "undecided"),
     ],
 )
-def test_verdicts_on_glf_on_mnist(values, outcome):
+def test_runs_near_glf_on_mnist_have_the_expected_verdict(values, outcome):
     assert compare_with_published(values, 8.2, 0.1).outcome == outcome
 
 
@@ -85,7 +85,7 @@ def test_the_margin_is_the_larger_of_a_share_and_the_papers_deviation():
     assert words == ["worse", "undecided", "reproduced"]
 
 
-def test_fewer_than_three_runs_decide_nothing():
+def test_fewer_than_three_runs_are_undecided():
     assert compare_with_published([], 8.2, 0.1) == Verdict(margin=0.41, reason="no run is done")
     one, two = compare_with_published([99.0], 8.2, 0.1), compare_with_published([99.0, 99.1], 8.2, 0.1)
     assert (one.outcome, one.delta, one.delta_low, one.low) == ("undecided", 90.8, None, None)
@@ -101,7 +101,7 @@ def test_exact_numbers_need_no_interval():
 
 
 @given(VALUES, st.floats(5.0, 200.0), st.floats(0.01, 1.0))
-def test_a_number_that_is_reproduced_stays_so_with_a_wider_margin(values, mean, std):
+def test_a_reproduced_number_stays_reproduced_with_a_wider_margin(values, mean, std):
     if compare_with_published(values, mean, std, relative_margin=0.05).outcome == "reproduced":
         assert compare_with_published(values, mean, std, relative_margin=0.2).outcome == "reproduced"
 

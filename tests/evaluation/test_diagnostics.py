@@ -1,4 +1,4 @@
-"""What is said of latents, on cases worked out by hand."""
+"""Diagnostics of latents on cases with a known answer."""
 
 import math
 
@@ -17,7 +17,7 @@ def gaussian(n, nz=4, seed=0):
     return torch.randn(n, nz, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def test_a_density_that_fits_has_no_mismatch():
+def test_latents_from_the_density_have_no_mismatch():
     p = gaussian(200_000)
     found = latent_mismatch(gaussian(100_000, seed=1), p)
     assert found["prior_mean"] < 0.02
@@ -26,7 +26,7 @@ def test_a_density_that_fits_has_no_mismatch():
 
 
 def test_mean_and_covariance_are_in_units_of_the_density_whatever_its_shape():
-    """q is p moved by two standard deviations in one direction and twice as wide in all."""
+    """q is p, shifted by two standard deviations in one direction and scaled by two in all."""
     p = gaussian(1000)
     q = 2 * (p - p.mean(0)) + p.mean(0)
     factor = torch.linalg.cholesky(p.T.cov())
@@ -38,12 +38,12 @@ def test_mean_and_covariance_are_in_units_of_the_density_whatever_its_shape():
         assert found["prior_cov"] == pytest.approx(3, rel=1e-6)  # 4 times the variance, less 1
 
 
-def test_a_density_that_fills_no_space_has_no_number():
+def test_a_singular_density_has_no_mismatch_value():
     assert latent_mismatch(gaussian(100), torch.zeros(100, 4, dtype=torch.float64)) == {}
 
 
-def test_the_posteriors_variance_is_that_of_the_encoder():
-    """An encoder that says log-variance -3 everywhere; and one without noise."""
+def test_posterior_var_is_the_variance_of_the_encoder():
+    """One encoder has log-variance -3 everywhere; the other has no noise."""
     torch.manual_seed(0)
     model = zoo.build("vae", image_shape=SHAPE, nz=NZ, k=K).eval()
     head = [m for m in model.encoder.modules() if isinstance(m, torch.nn.Linear)][-1]
@@ -96,7 +96,7 @@ def test_a_deterministic_encoder_has_nothing_to_draw():
 
 
 def test_a_vaes_likelihood_of_latents_is_that_of_its_prior():
-    """An encoder that says N(0, I) of every image: q(z) is p(z), whose entropy is nz / 2 log(2 pi e)."""
+    """The encoder gives N(0, I) for every image, so q(z) is p(z), whose entropy is nz / 2 log(2 pi e)."""
     torch.manual_seed(0)
     model = zoo.build("vae", image_shape=SHAPE, nz=NZ, k=K)
     for parameter in model.encoder.parameters():

@@ -1,4 +1,4 @@
-"""Extractors: what they call their numbers, and that they compute what they say."""
+"""Extractors: the names of their distances, and their features."""
 
 import importlib
 import pickle
@@ -61,7 +61,7 @@ def test_unknown_inception_weights_are_never_called_fid(random_inception, monkey
     assert expected.std(0).mean() > 0.01  # and features tell images apart
 
 
-def test_the_library_gets_its_loader_back(random_inception, monkeypatch):
+def test_the_loader_of_pytorch_fid_is_restored(random_inception, monkeypatch):
     before = library.load_state_dict_from_url
     monkeypatch.setattr(torch.hub, "_hub_dir", str(random_inception))
     features.make_extractor("inception", "mnist", (1, 28, 28), CPU)
@@ -100,7 +100,7 @@ def test_shipped_classifiers_are_what_they_say(name):
     assert content["trained"]["train"] == datasets.DATASETS[name].known[0]
 
 
-def test_there_is_one_for_each_small_data_set():
+def test_each_small_data_set_has_a_shipped_classifier():
     assert set(classifier.shipped_weights()) == {"digits", "mnist", "fashion"}
 
 
@@ -130,7 +130,7 @@ def test_features_do_not_depend_on_the_batch():
     assert (found.metric, found.name, found.dims) == ("fd_classifier", "classifier:digits", 32)
 
 
-def test_pixels_are_themselves():
+def test_pixel_features_are_the_pixels():
     images = torch.randint(256, (5, *GRAY), dtype=torch.uint8)
     found = features.make_extractor("pixels", "digits", GRAY, CPU)
     assert found.metric == "fd_pixels"
@@ -160,7 +160,7 @@ def test_data_sets_without_a_classifier_say_so():
 
 
 def test_an_archive_with_code_under_that_name_is_not_executed(hub, monkeypatch):
-    """As torch.save writes it, which loads another way than a bare pickle."""
+    """torch.save writes archives, which torch loads in another way than a bare pickle."""
     monkeypatch.chdir(hub)
     (hub / "checkpoints").mkdir()
     torch.save({"weight": Bomb()}, hub / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth")
@@ -169,7 +169,7 @@ def test_an_archive_with_code_under_that_name_is_not_executed(hub, monkeypatch):
     assert not (hub / "bomb").exists()
 
 
-def test_gray_is_seen_as_colour_with_equal_channels(random_inception, monkeypatch):
+def test_a_gray_image_has_the_features_of_a_color_image_with_equal_channels(random_inception, monkeypatch):
     monkeypatch.setattr(torch.hub, "_hub_dir", str(random_inception))
     found = features.make_extractor("inception", "mnist", (1, 28, 28), CPU)
     gray = torch.randint(256, (2, 1, 32, 32), dtype=torch.uint8)
@@ -185,8 +185,8 @@ def test_weights_may_be_named_by_their_path(random_inception, hub):
         features.make_extractor(f"inception:{hub}/none.pth", "mnist", (1, 28, 28), CPU)
 
 
-def test_the_published_weights_alone_make_a_fid(random_inception, monkeypatch):
-    """Which cannot be had here: their hash is taken for granted."""
+def test_only_the_published_weights_give_fid(random_inception, monkeypatch):
+    """The published weights are not available here, so the test replaces the expected hash."""
     path = random_inception / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth"
     monkeypatch.setattr(inception, "file_sha256", lambda path: "6726825d" + "0" * 56)
     assert features.InceptionExtractor(CPU, path).metric == "fid"
@@ -214,13 +214,13 @@ def test_other_ways_to_resize_give_other_features(random_inception, monkeypatch)
         (torch.full((4, 1, 8, 8), float("nan")), "4 of 4 are not finite"),
     ],
 )
-def test_what_are_no_images_is_refused_by_every_extractor(images, words):
+def test_every_extractor_refuses_invalid_images(images, words):
     for name in ("classifier", "pixels"):
         with pytest.raises(ValueError, match=words):
             features.make_extractor(name, "digits", GRAY, CPU)(images)
 
 
-def test_floats_are_seen_as_they_are():
+def test_float_images_are_not_rounded():
     found = features.make_extractor("classifier", "digits", GRAY, CPU)
     images = datasets.load("digits", None).test.images[:20]
     assert np.array_equal(found(images), found(images.float() / 255))
@@ -271,7 +271,7 @@ class Nothing:
 """
 
 
-def test_an_extractor_of_ones_own_is_named_by_its_path(tmp_path, monkeypatch):
+def test_an_external_extractor_is_named_by_its_path(tmp_path, monkeypatch):
     (tmp_path / "stranger.py").write_text(STRANGER)
     (tmp_path / "broken.py").write_text("def")
     (tmp_path / "changed.py").write_text(STRANGER + "\n# another version\n")
@@ -292,8 +292,8 @@ def test_an_extractor_of_ones_own_is_named_by_its_path(tmp_path, monkeypatch):
             features.make_extractor(name, "digits", GRAY, CPU)
 
 
-def test_an_extractor_of_ones_own_is_known_by_the_modules_beside_it(tmp_path, monkeypatch):
-    """A changed helper gives other numbers, whatever the class says of its weights."""
+def test_the_hash_of_an_external_extractor_includes_the_modules_beside_it(tmp_path, monkeypatch):
+    """A changed helper module gives other numbers, even if the class names the same weights."""
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "means_of_mine.py").write_text("import helper_of_mine\n" + STRANGER)
     weights = []

@@ -1,4 +1,4 @@
-"""Grids."""
+"""Grids of images as PNG files."""
 
 import numpy as np
 import torch
@@ -18,14 +18,14 @@ def test_a_grid_shows_every_image_and_hides_no_nan(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["grid.png"]  # written by rename
 
 
-def test_colour_images_keep_their_colours(tmp_path):
+def test_color_images_keep_their_colors(tmp_path):
     images = torch.zeros(1, 3, 32, 32)
     images[:, 0] = 1
     pixels = np.asarray(Image.open(save_grid(images, tmp_path / "red.png")))
     assert pixels[16, 16].tolist() == [255, 0, 0]
 
 
-def test_grids_side_by_side(tmp_path):
+def test_grids_are_put_side_by_side(tmp_path):
     grids = {label: save_grid(torch.rand(4, 1, 8, 8), tmp_path / f"{label}.png") for label in ("VAE", "GLF")}
     with Image.open(save_grids_side_by_side(grids, tmp_path / "both.png")) as image:
         assert image.width > 1.5 * image.height

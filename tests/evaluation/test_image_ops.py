@@ -1,4 +1,4 @@
-"""What happens to images between a model and a metric."""
+"""Transforms of images between a model and a metric."""
 
 import io
 
@@ -13,7 +13,7 @@ from benchmarks.data.datasets import load
 from benchmarks.evaluation import image_ops, protocol
 
 
-def test_images_are_rounded_or_cut_as_their_names_say():
+def test_round_and_truncate_to_uint8_differ_as_named():
     x = torch.tensor([[[[0.0, 0.5 / 255 + 1e-4, 0.999, 1.0]]]])
     assert image_ops.round_to_uint8(x).flatten().tolist() == [0, 1, 255, 255]
     assert image_ops.truncate_to_uint8(x).flatten().tolist() == [0, 0, 254, 255]
@@ -35,7 +35,7 @@ def test_each_image_is_stretched_by_its_own_extremes_and_all_channels_alike():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_jpeg_is_what_pillow_writes_and_reads(channels):
+def test_compress_jpeg_agrees_with_pillow(channels):
     x = torch.randint(256, (3, channels, 16, 16), dtype=torch.uint8)
     one = x[1].permute(1, 2, 0).numpy()
     file = io.BytesIO()
@@ -53,8 +53,8 @@ def test_a_lower_quality_loses_more_of_real_digits():
     assert 0 < error[0] < error[1]
 
 
-def test_names_of_protocols_are_those_of_the_functions():
-    """A name that stands in a protocol without a function would raise in the middle of a run."""
+def test_every_transform_named_in_a_protocol_has_a_function():
+    """A name in a protocol without a function would raise an error in the middle of a run."""
     from benchmarks.evaluation.scoring import VARIANTS
 
     changes = [variant.changes for variant in VARIANTS.values()]

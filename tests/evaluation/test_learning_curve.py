@@ -1,4 +1,4 @@
-"""The distance while a model trains: it changes nothing, is measured where it is due, and is not lost."""
+"""The learning curve: it does not change the run, has a point at each due epoch, and is kept."""
 
 import math
 import signal
@@ -42,7 +42,7 @@ def points(record):
 
 
 @pytest.mark.parametrize("model", ["glf", "wae-gan"])
-def test_measuring_changes_no_bit_of_the_training(tmp_path, model):
+def test_a_learning_curve_does_not_change_the_run(tmp_path, model):
     plain = run_trial(job(tmp_path / "a", model))
     curved = run_trial(job(tmp_path / "b", model, eval_every=1))
     assert curved["key"] == plain["key"]
@@ -67,14 +67,14 @@ def test_points_are_where_they_are_due_and_in_the_frame(tmp_path):
     assert set(own["protocol_id"]) == {record["learning_curve"]["protocol_id"]}
 
 
-def test_a_record_without_a_curve_is_trained_again_only_for_those_who_ask(tmp_path):
+def test_a_run_without_a_curve_is_repeated_only_if_the_curve_is_requested(tmp_path):
     plain = run_trial(job(tmp_path))
     assert run_trial(job(tmp_path)) == plain
     curved = run_trial(job(tmp_path, eval_every=1))
     assert len(points(curved)) == 3
     assert comparable_epochs(curved) == comparable_epochs(plain)
     assert curved["evaluations"] == plain["evaluations"]  # kept, not measured again
-    for again in (0, 1, 2, 3):  # a finer curve answers those who want a coarser one
+    for again in (0, 1, 2, 3):  # a curve with more points satisfies a request for fewer
         assert run_trial(job(tmp_path, eval_every=again)) == curved
 
 
@@ -87,7 +87,7 @@ def test_a_plan_knows_which_runs_lack_their_learning_curve(tmp_path):
     assert replace(found, jobs=(job(tmp_path, eval_every=1),)).pending() == [job(tmp_path, eval_every=1)]
 
 
-def test_lost_weights_do_not_lose_the_curve(tmp_path):
+def test_a_run_without_weights_keeps_its_learning_curve(tmp_path):
     curved = run_trial(job(tmp_path, eval_every=1))
     (tmp_path / "runs" / curved["key"] / "weights.pt").unlink()
     again = run_trial(replace(job(tmp_path), draws=2))
@@ -135,8 +135,8 @@ def test_a_killed_run_is_resumed_with_its_learning_curve(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_state_without_points_is_not_gone_on_from_by_who_wants_them(tmp_path):
-    """A training cut before its curve was asked for begins anew: its first epochs' weights are gone."""
+def test_a_state_without_points_is_not_resumed_if_the_curve_is_requested(tmp_path):
+    """A run interrupted before its curve was requested starts again: the weights of its first epochs are gone."""
     folder = tmp_path / "cut"
     script = CUT.format(tests=str(Path(__file__).parent), folder=str(folder))
     process = subprocess.Popen([sys.executable, "-c", script.replace("eval_every=1", "eval_every=0")])
@@ -151,8 +151,8 @@ def test_a_state_without_points_is_not_gone_on_from_by_who_wants_them(tmp_path):
     assert len(points(record)) == 8
 
 
-def test_seconds_are_of_training_alone(tmp_path, monkeypatch):
-    """A measurement that takes 1,000 s by the loop's clock is in no epoch's seconds."""
+def test_seconds_do_not_include_the_learning_curve(tmp_path, monkeypatch):
+    """A measurement takes 1,000 s by the loop's clock, which no epoch's seconds include."""
     waited = [0.0]
     point = LearningCurve.score_epoch
 

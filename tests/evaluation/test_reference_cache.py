@@ -1,4 +1,4 @@
-"""The cache of real images' features: never a number that would not have been computed."""
+"""The cache of features of reference images: cached features equal computed ones."""
 
 import multiprocessing
 import os
@@ -44,7 +44,7 @@ def test_features_are_computed_once_and_read_to_the_same_bits(cache):
     assert not [*cache.rglob("*.tmp")]
 
 
-def test_what_changes_the_numbers_changes_the_file(monkeypatch):
+def test_the_cache_key_has_everything_that_changes_the_numbers(monkeypatch):
     compute = Compute()
     cached_features({"part": "a"}, PIXELS, compute)
     cached_features({"part": "b"}, PIXELS, compute)
@@ -91,7 +91,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
 
 
 def fill(arguments):
-    """What one of several processes does: it notes that it computed."""
+    """The work of one of several processes, which notes when it computes."""
     folder, number = arguments
 
     def compute():
@@ -108,7 +108,7 @@ def fill(arguments):
     return float(found.features.astype(np.float64).sum()), float(found.moments.cov.sum())
 
 
-def test_of_many_processes_one_computes_and_all_read_the_same(tmp_path):
+def test_one_of_many_processes_computes_and_all_read_the_same_features(tmp_path):
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         found = pool.map(fill, [(str(tmp_path), i) for i in range(4)], chunksize=1)
     assert len({*found}) == 1
@@ -116,7 +116,7 @@ def test_of_many_processes_one_computes_and_all_read_the_same(tmp_path):
     assert len([*tmp_path.rglob("*.npz")]) == 1
 
 
-def test_too_few_images_are_refused_before_they_are_kept(cache):
+def test_features_of_too_few_images_are_refused_and_not_cached(cache):
     few = Compute(VALUES[:4])
     with pytest.raises(ValueError, match="4 samples of 4 features"):
         cached_features({"part": "few"}, PIXELS, few)

@@ -1,4 +1,4 @@
-"""Metric protocols, what is scored under them, and that the scores are those of the images."""
+"""Scoring: metric protocols, requests, and the values of the metrics."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ def make_scorer(**changes):
 
 
 class Given(zoo.LatentModel):
-    """Samples are given images; latents are one number; decoding gives the images again."""
+    """A model whose samples are a random choice of given images."""
 
     def __init__(self, images):
         super().__init__((1, 8, 8), 2)
@@ -56,7 +56,7 @@ class Given(zoo.LatentModel):
 FAKES = DIGITS.train.images[:600].float() / 255
 
 
-def test_samples_are_scored_as_their_metric_scores_their_pixels():
+def test_a_models_score_is_the_metric_of_its_samples():
     m = make_scorer(max_images=400)
     (entry,) = m.score_model(Given(FAKES), RECORD, [EvaluationRequest()], ["fd"])
     seed = stream_seed("draw", 0, 0)
@@ -68,7 +68,7 @@ def test_samples_are_scored_as_their_metric_scores_their_pixels():
     assert entry["key"] == evaluation_key(RECORD["key"], EvaluationRequest(), m.base_protocol)
 
 
-def test_a_model_without_an_encoder_is_scored_all_the_same_and_says_what_it_lacks():
+def test_a_model_without_an_encoder_is_scored_on_its_samples_only():
     m = make_scorer(max_images=300)
     requested = evaluation_requests(1, ("prior", *CRITERIA_SOURCES))
     entries = {e["source"]: e for e in m.score_model(Given(FAKES), RECORD, requested, ["fd"])}
@@ -76,7 +76,7 @@ def test_a_model_without_an_encoder_is_scored_all_the_same_and_says_what_it_lack
     assert "has no encoder" in entries["posterior"]["missing_reason"]
     assert entries["floor"]["values"]["fd_classifier"] > 0
     record = {**RECORD, "evaluations": [*entries.values()]}
-    assert m.missing_requests(record, requested, ["fd"]) == []  # what cannot be had is not asked for again
+    assert m.missing_requests(record, requested, ["fd"]) == []  # unavailable requests are not made again
 
 
 def test_the_floor_is_the_distance_of_the_training_images():
@@ -88,7 +88,7 @@ def test_the_floor_is_the_distance_of_the_training_images():
 
 
 def test_criteria_of_a_model_that_encodes_and_decodes_without_loss():
-    """Its reconstructions are the test images, its decoded posterior is the training images: (a) costs nothing."""
+    """Its reconstructions are the test images and its decoded posterior is the training images, so (a) costs 0."""
     torch.manual_seed(0)
     model = zoo.build("glf", image_shape=(1, 8, 8), nz=64, k=8)
     model.encoder = torch.nn.Flatten()
@@ -102,7 +102,7 @@ def test_criteria_of_a_model_that_encodes_and_decodes_without_loss():
     assert values["floor"] > 0.01
 
 
-def test_metrics_that_a_record_lacks_are_asked_for_and_only_those_draws():
+def test_only_draws_that_lack_a_metric_are_requested():
     m = make_scorer(max_images=200)
     first = [*m.score_model(Given(FAKES), RECORD, evaluation_requests(2), ["fd"])]
     record = {**RECORD, "evaluations": first}
@@ -118,7 +118,7 @@ def test_metrics_that_a_record_lacks_are_asked_for_and_only_those_draws():
     assert entry["values"]["fd_classifier"] == first[0]["values"]["fd_classifier"]
 
 
-def test_a_value_that_was_computed_in_another_way_does_not_count(monkeypatch):
+def test_a_value_with_other_metric_parameters_is_computed_again(monkeypatch):
     m = make_scorer(max_images=200)
     (first,) = m.score_model(Given(FAKES), RECORD, [EvaluationRequest()], ["fd", "prd"])
     first["provenance"] = {"device": "cpu: Abacus"}  # as a trial adds it
@@ -143,8 +143,8 @@ def test_a_value_that_was_computed_in_another_way_does_not_count(monkeypatch):
     assert m.missing_requests(record, [EvaluationRequest()], ["fd", "prd"]) == []
 
 
-def test_images_that_cannot_be_scored_cost_no_run_its_distance():
-    """Few training images, or a decoder that breaks on one of them: the samples' distance stands."""
+def test_images_that_cannot_be_scored_do_not_affect_the_samples_distance():
+    """With too few training images, or a decoder that fails on them, the distance of the samples is kept."""
     few = replace(DIGITS, train=DIGITS.train.canonical(30))
     m = replace(make_scorer(), data=few)
     assert m.error is None
@@ -181,7 +181,7 @@ def test_every_metric_says_which_way_is_better():
     ("value", "error"),
     [(float("nan"), NonFiniteImages), (float("inf"), NonFiniteImages), (1.5, ValueError), (-0.01, ValueError)],
 )
-def test_images_that_are_no_images_are_refused(value, error):
+def test_invalid_samples_are_refused(value, error):
     images = FAKES.clone()
     images[3, 0, 0, 0] = value
     with pytest.raises(error, match=r"1 generated images are not finite|finite and in \[0, 1\]"):
@@ -212,14 +212,14 @@ def test_the_same_samples_are_scored_under_every_variant():
     }
     for name, pair in expected.items():
         assert values[name] == pytest.approx(frechet_distance(*map(m.extractor, pair)), rel=1e-9), name
-    assert len({*values.values()}) >= len(values) - 2  # samples that have 8 bits are not changed by any rounding
+    assert len({*values.values()}) >= len(values) - 2  # rounding does not change samples that already have 8 bits
 
 
-def test_five_thousand_of_more_are_a_variant():
+def test_5k_is_a_variant_if_there_are_more_images():
     train = Split(DIGITS.train.images.repeat(5, 1, 1, 1))
     m = replace(make_scorer(), data=replace(DIGITS, train=train, test=train))
     assert (m.protocols["5k"].n_real, m.protocols["5k"].n_fake) == (5000, 5000)
-    assert "5k" in replace(make_scorer(), max_images=6000).protocols  # fewer fakes, though there are but 500 reals
+    assert "5k" in replace(make_scorer(), max_images=6000).protocols  # it has fewer generated images
 
 
 def test_the_training_split_is_not_compared_with_itself():
@@ -229,13 +229,13 @@ def test_the_training_split_is_not_compared_with_itself():
     assert m.missing_requests(RECORD, [EvaluationRequest("floor", 0, "train")], ["fd"]) == []
 
 
-def test_crops_and_filters_are_variants_of_data_that_have_them():
+def test_crops_and_filters_are_variants_only_of_data_sets_that_have_them():
     spec = replace(DIGITS.spec, preprocessing=CELEBA, read_with=lambda root, preprocessing: (DIGITS.test, DIGITS.train))
     m = replace(make_scorer(), data=replace(DIGITS, spec=spec))
     assert {"crop128", "crop140", "resize-plain", "resize-bicubic"} <= {*m.protocols}
     assert m.protocols["crop128"].crop == 128
     assert m.protocols[BASE_VARIANT].crop == 160
-    found = m.reference_features(m.protocols["crop128"])  # here, another preparation gives quite other images
+    found = m.reference_features(m.protocols["crop128"])  # the crop changes these images a lot
     assert not np.array_equal(found.features, m.reference_features(m.base_protocol).features)
     with pytest.raises(ValueError, match="its images have one size"):
         DIGITS.split("test", Preprocessing(140))
@@ -247,7 +247,7 @@ def test_a_variant_has_a_fingerprint_of_its_own(name):
     assert replace(base, **VARIANTS[name].changes).id != base.id
 
 
-def test_the_fingerprint_is_of_every_field():
+def test_the_protocol_id_depends_on_every_field():
     base = make_scorer().base_protocol
     for field, value in base.plain().items():
         other = value + 1 if isinstance(value, int) else f"{value}?"

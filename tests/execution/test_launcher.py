@@ -1,4 +1,4 @@
-"""What a results folder knows of launches: whose jobs wait, who lives, what is still to come."""
+"""Launch files of a results folder: waiting jobs, live launchers, and runs that are still to be done."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def cell(draws=1, steps=100):
     return {"model": "vae", "dataset": "digits", "preset": "demo", "seed": 0, "steps": steps, "draws": draws}
 
 
-def test_job_numbers_mean_something_on_their_own_cluster_alone(tmp_path):
+def test_job_numbers_are_used_only_on_their_own_cluster(tmp_path):
     begun(tmp_path, scheduler="alps", jobs={"12_0": ["key"]})
     (launch,) = launches.launches(tmp_path).values()
     queue = {"12_0": "running", "13": "running"}
@@ -43,7 +43,7 @@ def test_job_numbers_mean_something_on_their_own_cluster_alone(tmp_path):
     {"command": {**COMMAND, "force": 1}}, {"cells": []}, {"cells": {"key": "vae"}}, {"jobs": {"12": "key"}},
     {"jobs": 1}, {"at": "yesterday"}, {"owner": None}, {"cluster": 1}, {"ended": None},
 ])  # fmt: skip
-def test_a_launch_of_another_shape_is_passed_over(tmp_path, change, capsys):
+def test_an_invalid_launch_file_is_skipped(tmp_path, change, capsys):
     path = begun(tmp_path)
     assert launches.launches(tmp_path)
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
@@ -53,14 +53,14 @@ def test_a_launch_of_another_shape_is_passed_over(tmp_path, change, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_what_is_kept_makes_no_other_command():
-    """Nor does a launch of a version that knew no such choice."""
+def test_the_option_keep_does_not_make_another_command():
+    """The same holds for launch files of versions without such an option."""
     for keep in ({}, {"keep": "weights"}, {"keep": "logs"}):
         assert launches.is_same_command(COMMAND, {**COMMAND, "options": COMMAND["options"] | keep})
     assert not launches.is_same_command(COMMAND, {**COMMAND, "options": COMMAND["options"] | {"seeds": "3"}})
 
 
-def test_a_launcher_lives_until_it_ends(tmp_path):
+def test_a_launcher_is_alive_until_it_ends(tmp_path):
     with launches.record_launch(tmp_path, "local", None, COMMAND, {}) as path:
         (launch,) = launches.launches(tmp_path).values()
         assert launches.is_launcher_alive(path, launch)
@@ -69,7 +69,7 @@ def test_a_launcher_lives_until_it_ends(tmp_path):
 
 
 @pytest.mark.parametrize("place", [{"host": "another"}, {"space": "before the last boot"}])
-def test_a_launcher_whose_process_cannot_be_looked_up_lives_while_its_heart_beats(tmp_path, place):
+def test_a_launcher_that_cannot_be_looked_up_is_alive_while_its_heartbeat_continues(tmp_path, place):
     path = begun(tmp_path)
     launch = json.loads(path.read_text())
     path.write_text(json.dumps(launch | {"ended": False, "owner": launch["owner"] | place}))
@@ -80,7 +80,7 @@ def test_a_launcher_whose_process_cannot_be_looked_up_lives_while_its_heart_beat
     assert not launches.is_launcher_alive(path, launch)
 
 
-def test_the_last_force_of_a_command_is_known(tmp_path):
+def test_last_force_is_that_of_the_same_command(tmp_path):
     assert launches.last_force(tmp_path, COMMAND) is None
     begun(tmp_path)
     assert launches.last_force(tmp_path, COMMAND) is None
@@ -92,7 +92,7 @@ def test_the_last_force_of_a_command_is_known(tmp_path):
     assert not launches.is_same_command(COMMAND | {"force": "a"}, COMMAND)
 
 
-def test_every_force_restarts_a_run_once_whatever_came_between(tmp_path):
+def test_every_force_restarts_a_run_exactly_once(tmp_path):
     this = job(tmp_path, trial(epochs=1))
     is_forced = [run_job(replace(this, force_id=word)) for word in ("first", "second")]
     noted = (this.run_folder / "attempts.txt").read_text()
@@ -139,8 +139,8 @@ def test_runs_of_other_launchers_are_waited_for_until_one_is_released(tmp_path, 
     assert launcher._wait_for_unlocked([], heed) == []
 
 
-def test_a_force_that_was_cut_off_goes_on(tmp_path, short_demo, monkeypatch, capsys):
-    """What the first one has trained is not trained anew by the second; a third one is a new wish."""
+def test_an_interrupted_force_is_continued(tmp_path, short_demo, monkeypatch, capsys):
+    """The second command does not repeat what the first one trained. A third one restarts all runs."""
     from benchmarks import run as command
 
     small = ["table1", "--preset", "demo", "--only", "rae-gmm", "--seeds", "2", "--cluster", "inline", "--force",

@@ -1,4 +1,4 @@
-"""One worker at a time at one training, whatever dies."""
+"""Only one worker at a time runs a trial, even if processes die."""
 
 import json
 import multiprocessing
@@ -62,7 +62,7 @@ def test_a_lock_of_another_host_holds_while_its_heartbeat_continues(tmp_path):
         assert own
 
 
-def test_a_requeued_job_need_not_wait_for_its_own_earlier_run(tmp_path, monkeypatch):
+def test_a_requeued_job_takes_over_its_own_earlier_lock_at_once(tmp_path, monkeypatch):
     elsewhere(tmp_path, job="12_3")
     assert locks.is_locked(tmp_path)
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
@@ -73,7 +73,7 @@ def test_a_requeued_job_need_not_wait_for_its_own_earlier_run(tmp_path, monkeypa
         assert own
 
 
-def test_the_heart_beats(tmp_path, monkeypatch):
+def test_a_held_lock_is_updated_regularly(tmp_path, monkeypatch):
     monkeypatch.setattr(locks, "HEARTBEAT_SECONDS", 0.05)
     with locks.locked(tmp_path):
         old = time.time() - 1000
@@ -100,7 +100,7 @@ def hold(folder, barrier, tally):
         barrier.wait()
 
 
-def test_of_many_takers_of_a_stale_lock_one_gets_it(tmp_path):
+def test_one_of_many_processes_takes_over_a_stale_lock(tmp_path):
     tally = tmp_path / "tally"
     tally.mkdir()
     folder = tmp_path / "run"
@@ -117,7 +117,7 @@ def test_of_many_takers_of_a_stale_lock_one_gets_it(tmp_path):
 
 
 def test_a_suspended_owner_of_this_host_keeps_its_lock(tmp_path):
-    """Its heartbeat stands still, but its process is there."""
+    """Its heartbeat has stopped, but its process exists."""
     with locks.locked(tmp_path):
         old = time.time() - 10 * locks.STALE_SECONDS
         os.utime(tmp_path / locks.LOCK_FILE, (old, old))

@@ -33,7 +33,7 @@ def run(tmp_path):
 
 
 def test_it_shows_the_metric_that_this_command_asks_for(run):
-    """Not the first one in the record, which another command has asked for."""
+    """The first metric in the record is that of another command."""
     first_line, record = described(run)
     assert first_line.startswith(f"fd_classifier {value(record, 'fd_classifier'):.2f} (")
     line, record = described(replace(run, features="pixels"))

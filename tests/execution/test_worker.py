@@ -38,7 +38,7 @@ def test_a_failing_trial_is_tried_twice_then_recorded_with_its_traceback(tmp_pat
     assert records.find(tmp_path, made.key) == record
 
 
-def test_a_fault_that_passes_costs_nothing(tmp_path, monkeypatch):
+def test_a_temporary_error_does_not_change_the_record(tmp_path, monkeypatch):
     made = trial(epochs=1)
     calls = []
 
@@ -54,13 +54,13 @@ def test_a_fault_that_passes_costs_nothing(tmp_path, monkeypatch):
 
 
 def spoil(job):
-    """A trial after which nothing succeeds on its device."""
+    """Run a trial that leaves its device unusable."""
     record = run_job(job)
     worker.LOST_DEVICES.add(job.device)
     return os.getpid(), record["status"]
 
 
-def test_a_worker_that_has_lost_its_device_gives_the_next_trial_to_a_new_one(tmp_path):
+def test_a_trial_after_a_lost_device_runs_in_a_new_worker(tmp_path):
     jobs = [job(tmp_path, trial(epochs=1, seed=seed)) for seed in range(2)]
     outcomes = [*launch(spoil, jobs, cluster="local", workers=1, retries=0, worker_lost=worker.WORKER_LOST)]
     assert [one.error for one in outcomes] == [None] * 2
@@ -68,7 +68,7 @@ def test_a_worker_that_has_lost_its_device_gives_the_next_trial_to_a_new_one(tmp
     assert len({pid for pid, _ in (one.value for one in outcomes)}) == 2
 
 
-def test_nothing_is_tried_on_a_lost_device(tmp_path, monkeypatch):
+def test_no_trial_starts_on_a_lost_device(tmp_path, monkeypatch):
     monkeypatch.setattr(worker, "LOST_DEVICES", set())
     broken, uninterrupted = trial(epochs=1, train_fingerprint="0" * 64), trial(epochs=1)
     calls = []
@@ -94,14 +94,14 @@ def test_a_run_that_fails_twice_is_recorded_by_its_worker(tmp_path):
     assert "changed on disk" in record["error"]["message"]
 
 
-def test_a_trial_that_is_being_run_is_left_alone(tmp_path):
+def test_a_trial_that_another_process_runs_is_skipped(tmp_path):
     made = trial(epochs=1)
     with locks.locked(tmp_path / "runs" / made.key):
         assert run_job(job(tmp_path, made)) is None
     assert not [*tmp_path.glob("records/*")]
 
 
-def test_two_at_once_train_once(tmp_path):
+def test_two_simultaneous_jobs_of_one_trial_train_once(tmp_path):
     made = trial(epochs=2)
     found = []
     threads = [threading.Thread(target=lambda: found.append(run_job(job(tmp_path, made)))) for _ in range(2)]
@@ -114,7 +114,7 @@ def test_two_at_once_train_once(tmp_path):
     assert noted.count("train") == 1
 
 
-def test_an_outcome_is_what_was_left_behind_since(tmp_path):
+def test_find_outcome_ignores_failures_before_the_given_time(tmp_path):
     made = trial(epochs=1)
     this = job(tmp_path, made)
 
@@ -146,7 +146,7 @@ run_job(job({folder!r}, trial("vae", epochs=15, images=640)))
 @pytest.mark.kill
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGUSR2, marks=pytest.mark.full)])
-def test_a_run_that_gets_a_signal_saves_first(tmp_path, monkeypatch, number):
+def test_a_run_that_gets_a_signal_saves_its_state_first(tmp_path, monkeypatch, number):
     made = trial("vae", epochs=15, images=640)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "tests" / "support"), str(ROOT)]))
     monkeypatch.setenv("AE_BENCH_SAVE_SECONDS", "1e9")
@@ -164,7 +164,7 @@ def test_a_run_that_gets_a_signal_saves_first(tmp_path, monkeypatch, number):
     assert numbers(resumed) == numbers(run_trial(job(tmp_path / "whole", made)))
 
 
-def test_records_name_no_host_though_locks_do(tmp_path):
+def test_locks_name_the_host_but_records_do_not(tmp_path):
     made = trial(epochs=1)
     record = run_job(job(tmp_path, made))
     host = locks.process_identity()["host"]
@@ -172,8 +172,8 @@ def test_records_name_no_host_though_locks_do(tmp_path):
     assert record["provenance"]["slurm_job"] is None
 
 
-def test_a_command_waits_for_the_jobs_of_its_like_alone():
-    """Wherever it runs; one that wants more of the same runs submits jobs of its own."""
+def test_a_command_waits_only_for_jobs_of_the_same_command():
+    """It may run elsewhere. A command that needs more measurements of the same runs submits its own jobs."""
     base = {"what": "table1", "options": {"draws": None, "metrics": "fd", "cluster": "auto", "results": "a"}}
     elsewhere = {**base, "options": {**base["options"], "cluster": "slurm", "results": "b"}}
     assert launches.is_same_command(base, elsewhere)

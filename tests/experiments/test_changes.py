@@ -1,4 +1,4 @@
-"""Settings of `--set`: which protocol they make, what it is called, and when it is the plain one."""
+"""Settings of `--set`: the resulting protocol and its name, and when it equals the plain protocol."""
 
 import math
 
@@ -36,14 +36,14 @@ def errors_of(text, model="glf"):
 
 
 @pytest.mark.parametrize("model", [name for name in zoo.MODELS if protocols.has_row(name, "digits")])
-def test_setting_every_value_to_what_it_is_gives_the_same_key_and_name(model):
+def test_setting_every_value_to_its_default_gives_the_same_key_and_name(model):
     protocol, values = plain(model), {}
     values |= {name: str(value) for name, value in protocol.hyper.items() if name != "recon"}
     for stage, schedule in protocol.stages.items():
         values |= {f"{stage}.batch": str(schedule.batch), f"{stage}.epochs": str(schedule.epochs)}
         for name in ("lr", "weight_decay"):
             value = getattr(schedule, name)
-            if not isinstance(value, dict) or len({*value.values()}) == 1:  # one value per group cannot be set
+            if not isinstance(value, dict) or len({*value.values()}) == 1:  # different values per group cannot be set
                 values[f"{stage}.{name}"] = str(next(iter(value.values())) if isinstance(value, dict) else value)
     trial = Trial.for_cell(model, DIGITS, "demo", 0, changes=values)
     assert trial == Trial.for_cell(model, DIGITS, "demo", 0)
@@ -59,7 +59,7 @@ def test_a_changed_value_gives_another_key_and_name():
     assert others[0].settings == base.settings | {"hyper": {**base.settings["hyper"], "beta": 4.0}}
 
 
-def test_the_name_and_the_label_say_the_changed_settings():
+def test_the_name_and_the_label_have_the_changed_settings():
     trial = digits_trial("lr=2e-3,beta=4.0,stop_gradient=FALSE,blocks=4")
     assert trial.name == "glf[beta=4,stop_gradient=false,lr=0.002]"
     assert trial.label == "GLF [beta=4,stop_gradient=false,lr=0.002]"
@@ -67,14 +67,14 @@ def test_the_name_and_the_label_say_the_changed_settings():
     assert split_name("glf") == ("glf", "")
 
 
-def test_a_set_hyper_parameter_is_not_scaled_by_the_row():
+def test_a_hyper_parameter_of_set_is_not_scaled_by_the_row_of_settings():
     """On digits the row multiplies beta by 11, also for variants in the registry."""
     assert changed("beta=4")[0].hyper["beta"] == 4.0
     assert plain("vae-flow-prior-10").hyper["beta"] == 110.0
     assert changed("beta=4", "vae-flow-prior-10")[0].hyper["beta"] == 4.0
 
 
-def test_a_schedule_setting_reaches_all_stages_or_the_named_one():
+def test_a_schedule_setting_applies_to_all_stages_or_to_the_named_one():
     both = changed("lr=5e-4", "two-stage-vae")[0]
     assert [{*schedule.lr.values()} for schedule in both.stages.values()] == [{5e-4}, {5e-4}]
     second, text = changed("second.lr=5e-4", "two-stage-vae")
@@ -93,7 +93,7 @@ def test_the_same_change_has_one_name_however_it_is_written():
     assert digits_trial(spelled_out, "two-stage-vae") == digits_trial("epochs=2", "two-stage-vae")
 
 
-def test_epochs_are_made_in_full_and_factors_move_in_proportion():
+def test_changed_epochs_are_not_shortened_and_rate_changes_scale_with_them():
     schedule = changed("epochs=60", preset="demo")[0].stages["train"]
     assert (schedule.epochs, schedule.steps, schedule.factors) == (60, None, {30: 0.5})
     assert schedule.total(N_DIGITS) == 60 * (N_DIGITS // 64) > 500
@@ -103,7 +103,7 @@ def test_epochs_are_made_in_full_and_factors_move_in_proportion():
     assert halved.factors == {50: 0.5, 100: 0.5, 150: 0.5}
 
 
-def test_a_batch_keeps_the_presets_steps_and_the_papers_epochs():
+def test_a_changed_batch_keeps_the_presets_steps_and_the_papers_epochs():
     short, text = changed("batch=32", preset="demo")
     assert (short.stages["train"].batch, text) == (32, "batch=32")
     assert 500 - N_DIGITS // 32 < short.stages["train"].total(N_DIGITS) <= 500
@@ -111,7 +111,7 @@ def test_a_batch_keeps_the_presets_steps_and_the_papers_epochs():
     assert (full.batch, full.epochs) == (128, 100)
 
 
-def test_a_rate_is_that_of_all_groups_and_decay_of_those_that_have_one():
+def test_a_learning_rate_applies_to_all_groups_and_decay_to_those_with_decay():
     gan = changed("train.lr=2e-4", "wae-gan")[0]
     assert gan.stages["train"].lr == {"ae": 2e-4, "adversary": 2e-4}
     assert gan.stages["pretrain"] == plain("wae-gan").stages["pretrain"]
@@ -119,7 +119,7 @@ def test_a_rate_is_that_of_all_groups_and_decay_of_those_that_have_one():
     assert changed("weight_decay=1e-3", "vae")[0].stages["train"].weight_decay == 1e-3
 
 
-def test_the_source_of_a_changed_protocol_says_what_was_changed():
+def test_the_source_of_a_changed_protocol_names_the_changes():
     assert changed("beta=4")[0].source == f"{plain().source}; changed by --set: beta=4"
     assert changed("beta=11")[0].source == plain().source
 
@@ -128,8 +128,8 @@ def test_the_source_of_a_changed_protocol_says_what_was_changed():
     st.floats(1e-6, 1e6), st.floats(1e-9, 10), st.integers(2, 1000), st.integers(1, 1000), st.floats(0, 1),
     st.booleans(), st.sampled_from(["glf", "two-stage-vae", "wae-gan", "glf-two-stage"]),
 )  # fmt: skip
-def test_the_described_changes_make_the_same_protocol(beta, lr, batch, epochs, decay, is_all, model):
-    """`retry`, and the commands of the report, pass them on."""
+def test_the_description_of_changes_gives_the_same_protocol_again(beta, lr, batch, epochs, decay, is_all, model):
+    """`retry` and the commands of the report pass these descriptions on."""
     stage = "" if is_all else f"{next(iter(plain(model).stages))}."
     text = f"{stage}lr={lr!r},{stage}batch={batch},{stage}epochs={epochs},{stage}weight_decay={decay!r}"
     text += f",beta={beta!r}" if "beta" in plain(model).hyper else ""
@@ -164,7 +164,7 @@ def test_a_stage_of_another_model_is_an_error():
 
 
 @pytest.mark.parametrize("text", ["", "lr", "lr=", "=3", "lr=1,", ",", "beta 4"])
-def test_what_is_not_name_and_value_is_an_error(text):
+def test_a_change_that_is_not_name_and_value_is_an_error(text):
     errors = []
     parse_changes(text, errors)
     assert errors

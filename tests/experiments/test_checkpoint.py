@@ -1,4 +1,4 @@
-"""Resuming: killed runs, broken states and broken weights."""
+"""Resuming killed runs, with valid or broken states and weights."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SUPPORT = str(ROOT / "tests" / "support")
 
 
-def test_lost_weights_are_trained_again(tmp_path):
+def test_a_run_whose_weights_are_missing_is_trained_again(tmp_path):
     one = run_trial(job(tmp_path, trial(epochs=1)))
     (tmp_path / "runs" / one["key"] / "weights.pt").unlink()
     two = run_trial(job(tmp_path, trial(epochs=1), draws=2))
@@ -47,8 +47,8 @@ run_trial(job({folder!r}, trial({model!r}, epochs={epochs}, images={images})))
         pytest.param("two-stage-vae", 9, 256, marks=pytest.mark.full),
     ],
 )
-def test_a_killed_trial_goes_on_to_the_same_bits(tmp_path, monkeypatch, model, lines, images):
-    """Two-Stage VAE is killed in its second stage, WAE-GAN in its second, the mixture is fitted after the kill."""
+def test_a_killed_trial_resumes_to_bit_identical_numbers(tmp_path, monkeypatch, model, lines, images):
+    """Two-Stage VAE and WAE-GAN are killed in their second stage; a mixture is fitted after the kill."""
     cut, epochs = tmp_path / "cut", 6
     code = KILLED.format(folder=str(cut), model=model, epochs=epochs, images=images)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([SUPPORT, str(ROOT)]))
@@ -86,15 +86,15 @@ def test_a_broken_state_is_ignored(done, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half a file"])
-def test_broken_weights_are_trained_again(tmp_path, content):
+def test_a_run_whose_weights_are_broken_is_trained_again(tmp_path, content):
     one = run_trial(job(tmp_path, trial(epochs=1)))
     (tmp_path / "runs" / one["key"] / "weights.pt").write_bytes(content)
     two = run_trial(job(tmp_path, trial(epochs=1), draws=2))
     assert two["evaluations"][0]["values"] == one["evaluations"][0]["values"]
 
 
-def test_a_state_or_weights_with_a_hole_are_not_taken(done, tmp_path):
-    """As a power cut may leave them; torch alone would load zeros without a word."""
+def test_states_and_weights_with_a_hole_are_not_loaded(done, tmp_path):
+    """A power cut may leave such files. torch alone would load zeros without an error."""
     _, record = done
     source = done[0] / "runs" / record["key"] / "weights.pt"
     raw = bytearray(source.read_bytes())
@@ -116,7 +116,7 @@ def test_a_state_or_weights_with_a_hole_are_not_taken(done, tmp_path):
         assert read_state(state) is None
 
 
-def test_a_state_of_something_else_is_ignored(done, tmp_path):
+def test_a_file_that_is_not_a_state_is_ignored(done, tmp_path):
     _, record = done
     state = tmp_path / "runs" / record["key"] / "state.pt"
     state.parent.mkdir(parents=True)

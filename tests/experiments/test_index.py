@@ -62,7 +62,7 @@ def test_an_index_is_used(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("more", [1, 5])
 def test_new_changed_and_removed_records_are_seen(tmp_path, monkeypatch, more):
-    """Few are read beside the index, many are written to it."""
+    """A few new records are read beside the index; many are added to it."""
     fill(tmp_path, range(1, 9))
     records.read_evaluations(tmp_path)
     fill(tmp_path, [0, *range(20, 20 + more)])
@@ -84,7 +84,7 @@ def test_a_broken_index_is_no_error(tmp_path, monkeypatch):
         assert len(same(tmp_path, monkeypatch)[1]) == 5
 
 
-def test_half_an_index_is_made_whole(tmp_path, monkeypatch):
+def test_an_incomplete_index_is_completed(tmp_path, monkeypatch):
     fill(tmp_path, range(5))
     records.read(tmp_path)
     (tmp_path / "records" / ".index-evaluations.npz").unlink()
@@ -103,7 +103,7 @@ def test_an_index_of_another_schema_is_not_used(tmp_path, monkeypatch):
     assert len(loaded) == 5
 
 
-def test_a_folder_that_cannot_be_written_is_read_all_the_same(tmp_path, monkeypatch):
+def test_a_read_only_folder_is_read_without_an_index(tmp_path, monkeypatch):
     fill(tmp_path, range(5))
 
     def refuse(*_, **__):
@@ -133,7 +133,7 @@ def test_a_newer_record_is_reported_with_an_index_too_and_the_rest_is_read(tmp_p
         assert len(set(records.read(tmp_path)[0]["key"])) == 4
 
 
-def test_small_folders_stay_as_they_are(tmp_path, monkeypatch):
+def test_no_index_is_written_into_a_small_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(index, "MIN_NEW_FILES", 200)
     fill(tmp_path, range(5))
     before = sorted(os.listdir(tmp_path / "records"))
@@ -142,7 +142,7 @@ def test_small_folders_stay_as_they_are(tmp_path, monkeypatch):
 
 
 def test_a_record_replaced_by_one_of_its_size_and_time_is_read_again(tmp_path, monkeypatch):
-    """As unpacking and copying may do."""
+    """Unpacking and copying may cause this."""
     fill(tmp_path, range(5))
     records.read(tmp_path)
     path = tmp_path / "records" / f"{key(1)}.json"

@@ -1,4 +1,4 @@
-"""Records: where their numbers come from, and those of dead processes."""
+"""Records: their provenance, and records of processes that died."""
 
 import json
 import socket
@@ -14,7 +14,7 @@ from benchmarks.experiments.new_record import record_failure
 from benchmarks.experiments.run_trial import run_trial
 
 
-def test_a_record_says_where_its_numbers_come_from(done):
+def test_a_record_has_the_provenance_of_its_numbers(done):
     folder, record = done
     assert record["status"] == "done"
     assert record == records.find(folder, record["key"])
@@ -45,7 +45,7 @@ def test_a_record_names_neither_host_nor_path(done, tmp_path):
     assert not [secret for secret in map(str, secrets) if len(secret) > 3 and secret in text]
 
 
-def test_a_dead_process_leaves_a_record(tmp_path):
+def test_the_failure_of_a_dead_process_is_recorded(tmp_path):
     made = trial()
     record_failure(job(tmp_path, made), "the worker process died (signal 9)\n")
     record = records.find(tmp_path, made.key)
@@ -62,7 +62,7 @@ def test_a_diverged_record_is_strict_json_and_keeps_no_weights(tmp_path):
     assert not [*tmp_path.rglob("weights.pt")]
 
 
-def test_a_dead_process_keeps_what_was_measured(tmp_path):
+def test_the_failure_of_a_dead_process_keeps_its_measurements(tmp_path):
     one = run_trial(job(tmp_path, trial(epochs=1)))
     record_failure(job(tmp_path, trial(epochs=1), draws=2), "killed")
     two = run_trial(job(tmp_path, trial(epochs=1), draws=2))
@@ -71,7 +71,7 @@ def test_a_dead_process_keeps_what_was_measured(tmp_path):
     assert two["epochs"] == one["epochs"]  # seconds too: nothing was trained again
 
 
-def test_measurements_say_where_they_were_made(done):
+def test_each_evaluation_has_its_provenance(done):
     where = done[1]["evaluations"][0]["provenance"]
     assert where == {name: done[1]["provenance"][name] for name in ("device", "torch", "commit")}
 

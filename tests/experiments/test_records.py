@@ -16,7 +16,7 @@ from benchmarks.evaluation.metrics import METRICS
 from benchmarks.experiments import records
 
 
-def test_a_record_survives_the_disk(tmp_path: Path) -> None:
+def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     path = records.write(tmp_path, record())
     assert path == tmp_path / "records" / f"{KEY}.json"
     assert records.find(tmp_path, KEY) == record()
@@ -39,7 +39,7 @@ JSON = st.recursive(
 
 @given(JSON)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_settings_survive_the_disk(tmp_path: Path, value: Any) -> None:
+def test_any_settings_are_read_as_they_were_written(tmp_path: Path, value: Any) -> None:
     records.write(tmp_path, record(settings={"hyper": value}))
     found = records.find(tmp_path, KEY)
     assert found is not None
@@ -69,7 +69,7 @@ def test_writing_leaves_nothing_but_the_record(tmp_path: Path) -> None:
     assert found["seed"] == 1
 
 
-def test_what_cannot_be_written_leaves_the_old_record(tmp_path: Path) -> None:
+def test_a_failed_write_keeps_the_old_record(tmp_path: Path) -> None:
     path = records.write(tmp_path, record())
     with pytest.raises(TypeError, match="not JSON serializable"):
         records.write(tmp_path, record(settings=object()))
@@ -79,7 +79,7 @@ def test_what_cannot_be_written_leaves_the_old_record(tmp_path: Path) -> None:
     assert records.find(tmp_path, KEY) == record()
 
 
-def test_a_record_is_readable_as_the_umask_says(tmp_path: Path) -> None:
+def test_a_records_permissions_follow_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
         path = records.write(tmp_path, record())
@@ -104,7 +104,7 @@ def test_a_broken_file_is_absent_and_named(tmp_path: Path, text: str) -> None:
     assert set(runs["key"]) == {OTHER}
 
 
-def test_bytes_that_are_no_text_are_absent_too(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_absent(tmp_path: Path) -> None:
     path = records.write(tmp_path, record())
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.warns(UserWarning, match=path.name):
@@ -121,7 +121,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_record_that_cannot_be_opened_is_neither_absent_nor_replaced(tmp_path: Path) -> None:
-    """A file system that fails for a moment must not cost a training its record: a folder stands for one that does."""
+    """A temporary file system error must not cost a run its record. A folder at its path causes such an error."""
     records.write(tmp_path, record(OTHER))
     (tmp_path / "records" / f"{KEY}.json").mkdir()
     with pytest.raises(records.RecordError, match=rf"{KEY}\.json: cannot be read .*neither used nor repeated"):
@@ -186,7 +186,7 @@ def test_read_gives_a_row_per_evaluation_and_per_epoch(tmp_path: Path) -> None:
     assert [*epochs["recon"]] == [90.0, 80.0, 90.0, 80.0]
 
 
-def test_metrics_of_one_draw_have_columns_of_their_own(tmp_path: Path) -> None:
+def test_each_metric_of_a_draw_has_its_own_column(tmp_path: Path) -> None:
     prd = evaluation(0, prd_f8=0.9, prd_f1_8=0.8) | {"metric": "prd"}
     records.write(tmp_path, record(evaluations=[evaluation(0, fd_classifier=math.nan), prd]))
     runs, _ = records.read(tmp_path)
@@ -214,7 +214,7 @@ def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
     assert len(runs) == 2
 
 
-def test_a_folder_may_be_text(tmp_path: Path) -> None:
+def test_a_folder_may_be_a_string(tmp_path: Path) -> None:
     records.write(str(tmp_path), record())
     assert len(records.read(str(tmp_path))[0]) == len(records.read(tmp_path)[0]) > 0
     assert records.find(str(tmp_path), KEY) == records.find(tmp_path, KEY)

@@ -1,4 +1,4 @@
-"""A trial: its key, its record, and that nothing of it is lost or done twice."""
+"""A trial: its record, its reproducibility, and that no work is lost or repeated."""
 
 import json
 from dataclasses import replace
@@ -42,14 +42,14 @@ def test_more_sample_sets_need_no_training(done):
     assert weights.stat().st_mtime_ns == before
 
 
-def test_a_trial_gives_the_same_numbers_anywhere(done, tmp_path):
+def test_a_trial_repeated_in_another_folder_gives_the_same_numbers(done, tmp_path):
     _, record = done
     torch.randn(5)
     assert numbers(run_trial(job(tmp_path, trial()))) == (numbers(record)[0], *numbers(record)[1:])
 
 
 def test_the_order_of_files_changes_nothing(tmp_path, monkeypatch):
-    """The same images under the same names in reverse: another folder, the same record."""
+    """The names of the image files are reversed; the record is the same."""
     monkeypatch.setenv("AE_BENCH_CACHE", str(tmp_path / "cache"))
     parts = {"train": DIGITS.train.images[:192], "test": DIGITS.test.images[:64]}
     found = []
@@ -68,7 +68,7 @@ def test_the_order_of_files_changes_nothing(tmp_path, monkeypatch):
     assert numbers(found[0]) == numbers(found[1])
 
 
-def test_divergence_is_a_result(tmp_path):
+def test_a_diverged_run_is_recorded_as_diverged(tmp_path):
     made = with_learning_rate(trial("two-stage-vae", epochs=3), 1e4)
     record = run_trial(job(tmp_path, made))
     assert record["status"] == "diverged"
@@ -108,7 +108,7 @@ def test_a_failures_message_holds_no_path(tmp_path):
     assert str(tmp_path) not in json.dumps(record)
 
 
-def test_a_trial_leaves_the_process_as_it_was(tmp_path):
+def test_a_trial_restores_the_settings_of_the_process(tmp_path):
     torch.set_num_threads(2)
     run_trial(job(tmp_path, trial(epochs=1)))
     assert torch.get_num_threads() == 2
@@ -116,8 +116,8 @@ def test_a_trial_leaves_the_process_as_it_was(tmp_path):
     assert (tiny + tiny).item() > 0  # denormals are numbers again
 
 
-def test_a_trial_cut_off_between_measurements_goes_on_with_them(tmp_path):
-    """Killed when its samples had been measured: the table has its number, but the record is not what it would be."""
+def test_a_trial_killed_between_evaluations_makes_the_missing_ones(tmp_path):
+    """The trial was killed after its samples were scored. The table has its number, but the record is incomplete."""
     one = run_trial(job(tmp_path, trial(epochs=1)))
     for there in range(1, len(one["evaluations"])):
         records.write(tmp_path, one | {"evaluations": one["evaluations"][:there]})
@@ -127,7 +127,7 @@ def test_a_trial_cut_off_between_measurements_goes_on_with_them(tmp_path):
     cut = one | {"evaluations": one["evaluations"][:1]}
     records.write(tmp_path, cut)
     (tmp_path / "runs" / one["key"] / "weights.pt").unlink()
-    assert run_trial(job(tmp_path, trial(epochs=1))) == cut  # nobody asked for what would need a training
+    assert run_trial(job(tmp_path, trial(epochs=1))) == cut  # nothing was requested that needs training
 
 
 def test_a_repeated_run_with_the_same_losses_keeps_its_evaluations(tmp_path):
@@ -171,7 +171,7 @@ def test_a_failure_keeps_its_traceback(tmp_path):
     assert record["error"]["traceback"].startswith("Traceback")
 
 
-def test_a_finished_run_may_keep_its_logs_only(tmp_path):
+def test_a_finished_run_can_keep_only_its_logs(tmp_path):
     (requested,) = make_plan(Options("demo", only="glf", on="digits", seeds="1", keep="logs"), ["auto"]).jobs
     assert requested.keep == "logs"
     made = trial(epochs=1)

@@ -1,4 +1,4 @@
-"""Records of older schemas are read as what they were."""
+"""Records of older schemas are read without loss."""
 
 import json
 from pathlib import Path
@@ -20,8 +20,8 @@ OLD = Path(__file__).parent / "record-schema-1.json"
 SECOND = Path(__file__).parent / "record-schema-2.json"
 
 
-def test_a_record_of_schema_1_counts_in_todays_tables():
-    """Its metric protocol is the one that today's code has for the same measurement, to the last digit of the id."""
+def test_a_record_of_schema_1_is_used_in_current_tables():
+    """Its metric protocol has the id that the current code gives the same measurement."""
     old = json.loads(OLD.read_text(encoding="utf-8"))
     assert old["schema"] == 1
     new = upgrade(old)
@@ -38,7 +38,7 @@ def test_a_record_of_schema_1_counts_in_todays_tables():
     assert scorer.missing_requests(new, [EvaluationRequest(draw=1)], ["fd"]) == [EvaluationRequest(draw=1)]
 
 
-def test_reading_leaves_an_old_file_alone(tmp_path):
+def test_reading_does_not_change_an_old_file(tmp_path):
     text = OLD.read_text(encoding="utf-8")
     key = json.loads(text)["key"]
     (tmp_path / "records").mkdir()
@@ -59,7 +59,7 @@ def test_the_crop_of_old_celeba_records_is_found():
     assert (protocol["crop"], protocol["resize"]) == (160, "64x64 antialiased bilinear")
 
 
-def test_a_mangled_old_record_is_absent_not_a_crash(tmp_path):
+def test_a_broken_old_record_is_absent(tmp_path):
     old = json.loads(OLD.read_text(encoding="utf-8"))
     del old["evaluations"][0]["protocol"]["preprocessing"]
     (tmp_path / "records").mkdir()
@@ -72,7 +72,7 @@ def digits_scorer():
     return Scorer(load("digits", None), make_extractor("classifier", "digits", (1, 8, 8), torch.device("cpu")))
 
 
-def test_a_record_of_schema_2_counts_in_todays_tables_under_standard_names():
+def test_a_record_of_schema_2_is_used_in_current_tables_under_standard_names():
     old = json.loads(SECOND.read_text(encoding="utf-8"))
     assert old["schema"] == 2
     new, scorer = upgrade(old), digits_scorer()
@@ -90,14 +90,14 @@ def test_a_record_of_schema_2_counts_in_todays_tables_under_standard_names():
     assert scorer.missing_requests(new, [EvaluationRequest()], ["fd"]) == []
 
 
-def test_a_trial_of_today_has_the_key_of_its_record_of_schema_2():
+def test_a_trial_has_the_key_of_its_record_of_schema_2():
     old = json.loads(SECOND.read_text(encoding="utf-8"))
     trial = Trial.for_cell(old["model"], load("digits", None), old["preset"], old["seed"])
     assert trial.key == old["key"]
 
 
-def test_no_field_of_todays_records_has_an_old_name():
-    """A record that is read is indistinguishable from one that is written today."""
+def test_no_field_of_a_current_record_has_an_old_name():
+    """A record of an older schema has the same fields as a current one."""
     new = upgrade(json.loads(SECOND.read_text(encoding="utf-8")))
     job_record = new_record(
         Trial.for_cell("glf", load("digits", None), "demo", 0), load("digits", None), torch.device("cpu")

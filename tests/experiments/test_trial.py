@@ -7,7 +7,7 @@ from trials import job, trial, with_learning_rate
 from benchmarks.evaluation.sources import stream_seed
 
 
-def test_the_key_is_of_all_that_decides_the_numbers():
+def test_the_key_depends_on_everything_that_determines_the_numbers():
     base = trial()
     slower = with_learning_rate(base, 1e-4)
     other = replace(base, protocol=replace(base.protocol, hyper={**base.protocol.hyper, "gamma": 7.0}))
@@ -24,12 +24,12 @@ def test_the_key_is_of_all_that_decides_the_numbers():
     assert len({base.key, *(t.key for t in different)}) == len(different) + 1
 
 
-def test_the_key_is_not_of_names():
+def test_the_key_does_not_depend_on_names():
     assert trial().key == trial(preset="quick", dataset="mine", protocol_row="mnist").key
 
 
 def test_a_message_has_no_path_of_the_users_own_code(tmp_path):
-    """Wherever it lies: with the results within it, or beside them."""
+    """The code's folder may contain the results or lie beside them."""
     own = replace(job(tmp_path / "code" / "results", trial()), code=str(tmp_path / "code"))
     said = own.without_paths(f"{tmp_path}/code/my_model.py: no {tmp_path}/code/results/x")
     assert said == "<code>/my_model.py: no <results>/x"
@@ -37,6 +37,6 @@ def test_a_message_has_no_path_of_the_users_own_code(tmp_path):
     assert str(tmp_path) not in within.without_paths(f"{tmp_path}/code/my_model.py")
 
 
-def test_streams_have_nothing_in_common():
+def test_random_streams_of_different_purposes_and_numbers_differ():
     seeds = {stream_seed(purpose, a, b) for purpose in ("train", "draw") for a in range(5) for b in range(5)}
     assert len(seeds) == 50

@@ -1,4 +1,4 @@
-"""An empty home for commands, and one finished run that many tests read."""
+"""Fixtures of the integration tests: an empty home folder, and one finished run that many tests read."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ from benchmarks.run import main
 
 @pytest.fixture
 def empty_home(tmp_path, monkeypatch):
-    """An empty current folder, and neither data nor a cache of the user's."""
+    """An empty current folder, without data and without the user's cache."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AE_BENCH_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -22,7 +22,7 @@ def empty_home(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def finished_run(shared_folder, tmp_path_factory) -> Path:
-    """Results of one finished run, of the short preset."""
+    """A results folder with one finished run of the short preset."""
 
     def make(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""From CelebA's layout on disk to tables on Inception features: everything but the real images and weights."""
+"""From CelebA's files to tables of Inception features, with made-up images and random weights."""
 
 import json
 import re
@@ -25,7 +25,7 @@ OTHER_VARIANTS = [("crop128", "crop140"), ("base", "jpeg75"), ("base", "stretche
 
 @pytest.fixture
 def celeba(tmp_path):
-    """Faces of a kind, as large as CelebA's aligned ones, as JPEG files, and the partition file."""
+    """JPEG files of the size of CelebA's aligned faces, and the partition file."""
     folder = tmp_path / "data" / "celeba" / "img_align_celeba"
     folder.mkdir(parents=True)
     g = np.random.default_rng(0)
@@ -53,7 +53,9 @@ def variants():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("every_variant", [False, pytest.param(True, marks=pytest.mark.full)])
-def test_from_files_to_tables(celeba, variants, every_variant, tmp_path, monkeypatch, capsys):
+def test_celeba_files_give_tables_of_inception_distances(
+    celeba, variants, every_variant, tmp_path, monkeypatch, capsys
+):
     # Each variant costs seconds: eigenvalues of matrices of 2,048 features.
     different = OWN_VARIANTS
     if every_variant:
@@ -86,7 +88,7 @@ def test_from_files_to_tables(celeba, variants, every_variant, tmp_path, monkeyp
     assert "(fd_inception_unknown, not FID)" in caption
     assert not re.search(r"(?<!not )\bFID\b", caption)
 
-    # Crops and resize filters of the reals and of Inception's input, none of which needs training.
+    # Crops and resize filters of the reference images and of Inception's input; none needs training.
     assert main(["sensitivity", *command]) == 0
     table = pd.read_csv(out / "tables" / "sensitivity-tidy.csv").set_index(["variant", "source"])
     values = table["mean"].xs("prior", level="source").drop("5k")  # fewer images than that

@@ -28,7 +28,7 @@ def records_of(results):
     return {(record["model"], record["seed"]): record for record in found}
 
 
-def test_changed_settings_make_a_model_of_their_own(run, tmp_path):
+def test_changed_settings_make_a_separate_model(run, tmp_path):
     out = run(*BASE, "--seeds", "1", "--set", "gamma=0.5", "--set", "lr=2e-3")
     assert "rae-gmm[gamma=0.5,lr=0.002] digits seed 0: fd_classifier " in out
     assert "| RAE + GMM [gamma=0.5,lr=0.002] | " in out
@@ -71,7 +71,7 @@ def test_retry_makes_the_same_run_with_changed_settings_again(run, tmp_path):
     assert values[0] == values[1]
 
 
-def test_a_run_with_changed_settings_is_known_to_be_done(run):
+def test_a_finished_run_with_changed_settings_is_not_repeated(run):
     run(*BASE, "--seeds", "3,7", "--set", "gamma=0.5")
     assert "2 done" in run(*BASE, "--seeds", "3,7", "--set", "gamma=0.50", "--dry-run")
     assert "1 done, 1 pending" in run(*BASE, "--seeds", "7,9", "--set", "gamma=0.5", "--dry-run")

@@ -1,4 +1,4 @@
-"""Commands that train nothing: plans, lists, and tables of no run."""
+"""Commands that train nothing: dry runs, lists, and tables without runs."""
 
 import re
 import subprocess
@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.usefixtures("empty_home")
 
 
-def test_everything_else_is_planned_if_a_model_lacks_its_weights(capsys, tmp_path, monkeypatch):
-    """Without VGG-16's weights: nobody has named the model that needs them."""
+def test_other_models_are_planned_if_a_model_lacks_its_weights(capsys, tmp_path, monkeypatch):
+    """VGG-16's weights are missing, and the command does not name the model that needs them."""
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
     assert main(["all", "--preset", "demo", "--on", "digits", "--dry-run", "--results", str(tmp_path / "out")]) == 0
     out = capsys.readouterr().out
@@ -51,7 +51,7 @@ def test_a_dry_run_needs_neither_data_nor_weights_nor_a_gpu(capsys, tmp_path, mo
     assert not (tmp_path / "out").exists()
 
 
-def test_a_dry_run_knows_the_states_of_the_runs_whose_data_is_here(capsys, tmp_path):
+def test_a_dry_run_shows_run_states_for_available_data(capsys, tmp_path):
     (tmp_path / "data").mkdir()
     words = ["--preset", "demo", "--on", "digits,mnist", "--only", "glf", "--data-root", "data"]
     assert main(["table1", *words, "--dry-run"]) == 0
@@ -88,7 +88,7 @@ def test_lists_name_every_model(capsys, what):
 
 
 def test_a_table_of_measured_speed_needs_no_data(capsys, tmp_path):
-    """Nor weights, nor records; its rows and columns are checked all the same."""
+    """It needs neither weights nor records, but its rows and columns are checked."""
     command = ["table5", "--results", str(tmp_path), "--data-root", str(tmp_path / "missing")]
     assert main([*command, "--dry-run"]) == 0
     assert capsys.readouterr().out.startswith(
@@ -110,7 +110,7 @@ def test_table3_is_computed_and_written(capsys, tmp_path):
 
 
 def test_the_command_line_imports_no_slow_library():
-    """Each of these takes a second or so to import, in every command and in every worker."""
+    """Each of these libraries takes about a second to import, in every command and every worker."""
     code = "import sys, benchmarks.run; print({'torchvision', 'sklearn', 'matplotlib', 'pytorch_fid'} & {*sys.modules})"
     message = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert message.strip() == "set()"

@@ -12,7 +12,7 @@ from benchmarks.run import main
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-def test_an_extractor_of_a_users_own_gives_the_distance_that_its_script_prints(tmp_path, monkeypatch, capsys):
+def test_the_example_extractor_gives_the_distance_that_its_script_prints(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("AE_BENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.syspath_prepend(EXAMPLES)
     runpy.run_path(str(EXAMPLES / "extractor.py"), run_name="__main__")

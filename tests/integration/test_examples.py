@@ -1,4 +1,4 @@
-"""The examples run as printed, on models that have been trained for a moment."""
+"""The examples run as printed, on models after a few training steps."""
 
 import re
 import runpy
@@ -25,7 +25,7 @@ RECORDS_SCRIPT = ROOT / "examples" / "records.py"
      ("two-stage-vae", "no densities: TwoStageVAE has no density", {"samples-64", "lines", "reconstructions"}),
      ("glann-mse", "no latents of images: GLANN has no encoder", {"samples-64", "lines"})],
 )  # fmt: skip
-def test_a_trained_model_shows_what_it_can(name, said, pictures, tmp_path, monkeypatch, capsys):
+def test_an_example_prints_its_results_and_writes_its_pictures(name, said, pictures, tmp_path, monkeypatch, capsys):
     torch.manual_seed(0)
     x = datasets.load("digits", None).train.canonical(256).images
     found = protocol(name, "digits", "demo", 256)

@@ -12,7 +12,7 @@ from benchmarks.reporting.registry import FIGURES, REQUIREMENTS
 from benchmarks.run import main
 
 
-def test_what_draws_a_learning_curve_measures_it():
+def test_figures_with_learning_curves_require_them():
     options = Options(preset="demo", seeds="1")
     for name in ("figure3", "table2"):
         assert {job.eval_every for job in make_plan(options, ["auto"], REQUIREMENTS[name]).jobs} == {1}
@@ -23,7 +23,7 @@ def test_what_draws_a_learning_curve_measures_it():
 
 def test_a_figure_of_the_papers_setting_is_not_replaced_by_a_shorter_one(tmp_path, capsys):
     (tmp_path / "figures").mkdir()
-    (tmp_path / "figures" / "figure4.md").write_text("Curves. Preset paper; 10 trainings.", encoding="utf-8")
+    (tmp_path / "figures" / "figure4.md").write_text("Curves. Preset paper; 10 runs.", encoding="utf-8")
     assert main(["figure4", "--preset", "demo", "--dry-run", "--results", str(tmp_path)]) == 2
     assert "is of preset paper and is not replaced" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""What a finished run leaves behind, and what other commands make of it."""
+"""The files of a finished run, and the commands that use them."""
 
 import json
 import re
@@ -54,7 +54,7 @@ def test_the_same_command_again_trains_nothing(finished_run, capsys):
     assert (tables(finished_run), weights.stat().st_mtime_ns) == before
 
 
-def test_tables_come_back_from_the_records_alone(finished_run, tmp_path):
+def test_tables_are_rebuilt_from_the_records_alone(finished_run, tmp_path):
     (tmp_path / "records").mkdir()
     for path in (finished_run / "records").iterdir():
         (tmp_path / "records" / path.name).write_bytes(path.read_bytes())
@@ -69,7 +69,7 @@ def test_a_plan_counts_finished_and_pending_runs(finished_run, capsys):
 
 
 @pytest.mark.parametrize("kind", ["sample", "interpolate", "reconstruct"])
-def test_images_of_a_finished_run(finished_run, capsys, kind):
+def test_image_commands_draw_from_a_finished_run(finished_run, capsys, kind):
     assert main([kind, "rae-gmm", "digits", "--results", str(finished_run)]) == 0
     path = Path(capsys.readouterr().out.strip())
     assert Image.open(path).size == (8 * 36 + 4, 8 * 36 + 4)
@@ -94,7 +94,7 @@ def test_a_newer_record_is_reported_and_neither_used_nor_replaced(finished_run, 
         (out / "records").mkdir(parents=True)
         newer = path.read_text().replace(f'"schema": {records.SCHEMA}', '"schema": 99').replace(path.stem, key)
         (out / "records" / f"{key}.json").write_text(newer)
-        if name == "more":  # of a training that this table does not want
+        if name == "more":  # of a run that this table does not need
             (out / "records" / path.name).write_bytes(path.read_bytes())
         assert main([*COMMAND, "--results", str(out)]) == (1 if name == "whole" else 0)
         printed = capsys.readouterr()
@@ -107,7 +107,7 @@ def test_a_newer_record_is_reported_and_neither_used_nor_replaced(finished_run, 
         assert cell in (out / "tables" / "table1.csv").read_text()
 
 
-def test_a_table_of_the_papers_setting_stays_beside_a_shorter_one(finished_run, tmp_path):
+def test_a_shorter_table_does_not_replace_one_of_the_papers_setting(finished_run, tmp_path):
     shutil.copytree(finished_run / "records", tmp_path / "records")
     (tmp_path / "tables").mkdir()
     paper = tmp_path / "tables" / "table1--paper-digits-fd_classifier-rae-gmm-1x1.csv"
@@ -175,7 +175,7 @@ def test_force_retrains_and_replaces_the_record_at_the_end(finished_run, tmp_pat
     assert json.loads(record.read_text()) == after
 
 
-def test_status_and_retry_of_a_launch(finished_run, tmp_path, capsys):
+def test_status_and_retry_report_a_launch(finished_run, tmp_path, capsys):
     assert main(["status", "--results", str(tmp_path / "none")]) == 0
     assert "nothing was launched" in capsys.readouterr().out
     shutil.copytree(finished_run, tmp_path / "out")
@@ -199,7 +199,7 @@ def test_status_and_retry_of_a_launch(finished_run, tmp_path, capsys):
 
 
 def test_retry_leaves_finished_launches_alone_if_settings_have_changed(finished_run, tmp_path, monkeypatch, capsys):
-    """Other settings make other keys; the launched runs are still done."""
+    """Changed settings give other keys, but the launched runs are finished."""
     out = shutil.copytree(finished_run, tmp_path / "out")
     monkeypatch.setitem(PRESETS, "demo", replace(SHORT_DEMO, steps=20))
     assert main(["retry", "--results", str(out)]) == 0
@@ -254,7 +254,7 @@ def test_every_message_about_a_failed_run_names_its_traceback(finished_run, tmp_
     assert f"; traceback: {out / 'records' / run.name}.json" in capsys.readouterr().out
 
 
-def test_a_folder_of_images(tmp_path, capsys):
+def test_an_image_folder_is_trained_on_and_its_path_is_not_written(tmp_path, capsys):
     """Classes and splits are read from subfolders; no file names the path."""
     source = tmp_path / "secret-place, with a comma"
     digits = load_digits()

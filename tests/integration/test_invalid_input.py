@@ -1,4 +1,4 @@
-"""Invalid input is one clear error, and nothing is started."""
+"""Each invalid input gives one clear error, and nothing is started."""
 
 import re
 
@@ -122,7 +122,7 @@ def test_status_of_a_file_is_an_error(capsys):
     assert f"--results {__file__} is a file, expected a folder" in capsys.readouterr().err
 
 
-def test_an_error_causes_no_other_errors(capsys, tmp_path):
+def test_consequences_of_an_error_are_not_reported(capsys, tmp_path):
     """Consequences of an unknown name, and defaults, are not reported."""
     assert len(errors_of(capsys, tmp_path, "tabel1")) == 1
     assert len(errors_of(capsys, tmp_path, "table1", "--preset", "quik")) == 1
@@ -199,7 +199,7 @@ def test_a_gpu_that_is_not_here_is_reported_after_the_errors_of_the_command(caps
     assert lines[1:] == ["error: --precision tf32 needs a GPU"]
 
 
-def test_the_papers_budget_is_asked_for_with_an_estimate_of_the_time(capsys, tmp_path):
+def test_the_request_to_confirm_the_papers_budget_estimates_the_time(capsys, tmp_path):
     assert main(["table1", "--on", "digits", "--features", "classifier", "--only", "glf"]) == 2
     assert re.search(r"10 runs to do: (about .* of training .*; measured on |no estimate of the time)",
                      capsys.readouterr().out)  # fmt: skip

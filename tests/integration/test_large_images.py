@@ -1,4 +1,4 @@
-"""Images of 256x256, from a folder to samples, through what smaller ones go through."""
+"""Images of 256x256 pixels, from a folder to samples, by the same steps as smaller ones."""
 
 from dataclasses import replace
 
@@ -52,7 +52,7 @@ def test_a_folder_trains_two_epochs_resumes_and_samples(images):
     assert model.reconstruct(images.images[:2]).shape == (2, 3, 256, 256)
 
 
-def test_a_size_that_no_network_has_is_reported_before_training(tmp_path, monkeypatch, capsys):
+def test_an_unsupported_image_size_is_reported_before_training(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     row = replace(datasets.DATASETS["celeba-hq"], shape=(3, 252, 252))
     monkeypatch.setitem(datasets.DATASETS, "celeba-hq", row)
@@ -64,7 +64,7 @@ def test_a_size_that_no_network_has_is_reported_before_training(tmp_path, monkey
     assert not (tmp_path / "results").exists()
 
 
-def test_large_images_go_through_a_network_a_few_at_a_time():
+def test_large_images_are_processed_in_smaller_batches():
     with torch.device("meta"):
         large, small = zoo.build("vae", **SIZES), zoo.build("vae", image_shape=(3, 64, 64), nz=8)
     assert (large.batch, small.batch) == (31, 500)  # as many pixels each

@@ -41,10 +41,10 @@ def python_code(page):
 (README_MODEL,) = python_code("README.md")
 EXAMPLE_MODEL = python_code("docs/extending.md")[0]
 SNIPPET = python_code("docs/results.md")[0]
-# faults/ is no table's: what it holds is benchmarks.perf.faults' own
+# faults/ belongs to no table; benchmarks.perf.faults writes it
 MEASURED = sorted(path for path in (ROOT / "results" / "measured").iterdir() if (path / "records").is_dir())
 
-# What made the tables of each folder
+# The command that made the tables of each folder
 DIGITS = "--preset demo"
 OWN = "--preset paper --on digits --features classifier --seeds 10 --draws 3 --eval-every 10"
 EVERY = ",".join((
@@ -54,7 +54,7 @@ EVERY = ",".join((
     "glf-4-couplings,glf-bn-eps",
 ))  # fmt: skip
 BOTH = "--preset quick --on mnist,fashion --only glf,two-stage-vae --draws 3"
-# Runs of a GPU: --existing needs none
+# Runs made on a GPU; --existing needs no GPU
 PAPER = "--preset paper --on mnist --features classifier --precision tf32"
 COMMANDS = {
     "digits": [f"table1 {OWN}", f"table2 {OWN}", f"criteria {OWN} --only {EVERY}", f"latents {OWN} --only {EVERY}",
@@ -80,8 +80,8 @@ def grid(markdown):
 
 
 @pytest.mark.parametrize(("file", "body"), re.findall(r"<!-- table: (\S+) -->\n(.*?)<!-- /table -->", ALL, re.S))
-def test_tables_are_the_committed_ones(file, body):
-    """As they are, but for rows without any number, which the README may leave out."""
+def test_tables_of_the_pages_equal_the_committed_ones(file, body):
+    """The README may leave out rows without any number."""
     text = (ROOT / file).read_text(encoding="utf-8")
     tables = [match[0].splitlines() for match in re.finditer(r"(?:^\|.*\n?)+", text, re.M)]
     committed = [table for table in tables if table[0] == grid(body)[0]]  # one, or one a device
@@ -97,7 +97,7 @@ def test_claims_have_the_committed_verdicts(file, body):
     assert grid(body)[2:] == [f"| {c.claim} | {c.statement} | {c.verdict} |" for c in claims.itertuples()]
 
 
-def test_the_faults_are_the_committed_ones():
+def test_the_faults_of_the_page_equal_the_committed_ones():
     body = re.search(r"<!-- faults -->\n(.*?)<!-- /faults -->", ALL, re.S)[1]
     rows = pd.read_csv(ROOT / "results" / "measured" / "faults" / "faults.csv")
     assert grid(body)[2:] == [
@@ -148,7 +148,7 @@ def test_mentioned_files_exist():
     assert not [f for f in files if not (ROOT / f).is_file()]
 
 
-def test_presets_are_those_of_the_code():
+def test_presets_of_the_page_agree_with_the_code():
     page = PAGES[ROOT / "docs" / "getting-started.md"]
     rows = {cells[1].strip("` "): cells for line in page.splitlines() if (cells := line.split("|"))[1:2]
             and cells[1].strip("` ") in PRESETS}  # fmt: skip
@@ -168,7 +168,7 @@ def commands():
 
 @pytest.fixture(scope="module")
 def letters(tmp_path_factory):
-    """A folder as the README's user has one: 1,200 gray images of 28x28, of which a tenth becomes the test part."""
+    """An image folder as in the README: 1,200 gray images of 28x28, a tenth of which becomes the test split."""
     folder = tmp_path_factory.mktemp("letters")
     for i, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (1200, 28, 28), np.uint8)):
         Image.fromarray(pixels).save(folder / f"{i}.png")
@@ -176,8 +176,8 @@ def letters(tmp_path_factory):
 
 
 @pytest.mark.parametrize("command", commands())
-def test_commands_are_understood(command, tmp_path, capsys, monkeypatch, letters):
-    """As dry runs, beside the model that the reader is to write: all that may be wrong is data that is not here."""
+def test_commands_of_the_pages_are_valid(command, tmp_path, capsys, monkeypatch, letters):
+    """They run as dry runs, with the model that the reader writes. The only allowed error is missing data."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.syspath_prepend(ROOT / "examples")
@@ -199,7 +199,7 @@ def test_commands_are_understood(command, tmp_path, capsys, monkeypatch, letters
     assert all(re.search(allowed, problem) for problem in problems), problems
 
 
-def test_the_table_of_all_models_is_that_of_the_tidy_files():
+def test_the_table_of_all_models_agrees_with_the_tidy_files():
     folders, body = re.search(r"<!-- all: (.*?) -->\n(.*?)<!-- /all -->", ALL, re.S).groups()
     tidy = pd.concat([pd.read_csv(ROOT / folder / "tables" / "table1-tidy.csv") for folder in folders.split()])
     labels = {name: entry.label for name, entry in zoo.MODELS.items()}
@@ -214,7 +214,7 @@ def test_the_table_of_all_models_is_that_of_the_tidy_files():
 
 @pytest.mark.parametrize(("code", "name"), [(README_MODEL, "MyModel"), (EXAMPLE_MODEL, "GaussianAE")])
 def test_printed_models_train_and_sample(code, name):
-    """The code as printed; both fit one Gaussian to the latents."""
+    """The code runs as printed. Both models fit one Gaussian to the latents."""
     scope = {"__name__": "printed_model"}
     exec(code, scope)
     x = datasets.load("digits", None).train.canonical(256).images
@@ -229,8 +229,8 @@ def test_printed_models_train_and_sample(code, name):
 
 
 @pytest.mark.slow
-def test_the_example_works_word_for_word(tmp_path):
-    """One file in the current folder and the README's command, in a process of its own."""
+def test_the_example_runs_as_printed(tmp_path):
+    """The README's command runs in a new process, with one file in the current folder."""
     (tmp_path / "gaussian_ae.py").write_text(EXAMPLE_MODEL, encoding="utf-8")
     (command,) = (c for c in commands() if "gaussian_ae" in c)
     done = subprocess.run(
@@ -267,8 +267,8 @@ def last_tables(results):
     return [path for path in (results / "tables").iterdir() if "--" not in path.name]
 
 
-def test_table5_comes_back_from_what_was_measured_of_speed(tmp_path):
-    """Byte for byte, and with no data."""
+def test_table5_is_rebuilt_from_the_speed_records(tmp_path):
+    """The files are equal byte for byte; no data is needed."""
     measured = ROOT / "results" / "measured"
     shutil.copytree(measured / "speed", tmp_path / "speed")
     command = ["table5", "--on", "mnist,cifar10,celeba", "--data-root", str(tmp_path / "none")]
@@ -283,14 +283,14 @@ def test_every_measured_folder_has_its_command():
 
 
 @pytest.mark.parametrize("folder", MEASURED, ids=lambda path: path.name)
-def test_measured_tables_come_back_from_their_records(folder, tmp_path, request, capsys):
-    """Byte for byte, and without training anything."""
+def test_measured_tables_are_rebuilt_from_their_records(folder, tmp_path, request, capsys):
+    """The files are equal byte for byte, and nothing is trained."""
     shutil.copytree(folder / "records", tmp_path / "records")
     for command in COMMANDS[folder.name]:
         words = [*command.split(), "--results", str(tmp_path)]
         if {"mnist", "fashion", "mnist,fashion"} & {*words}:
             words += ["--data-root", str(request.getfixturevalue("data_root"))]
-        if words[0] in REQUIREMENTS:  # what would have to be trained is told at once, not in hours
+        if words[0] in REQUIREMENTS:  # missing runs are reported at once, instead of being trained for hours
             assert main([*words, "--dry-run"]) == 0
             messages = capsys.readouterr().out
             assert "--existing" in words or "nothing to run: " in messages, command
@@ -299,7 +299,7 @@ def test_measured_tables_come_back_from_their_records(folder, tmp_path, request,
             )
         assert main(words) == 0
     assert not (tmp_path / "runs").exists()
-    # Whoever runs README's report on a folder has its claims beside the tables, too.
+    # The report command of the README also writes the claims beside the tables.
     made = {path.name for path in last_tables(tmp_path)}
     there = {path.name for path in last_tables(folder)} - ({"claims.csv", "claims.md"} - made)
     assert there == made
@@ -310,7 +310,7 @@ def test_measured_tables_come_back_from_their_records(folder, tmp_path, request,
 
 
 @pytest.mark.parametrize("folder", MEASURED, ids=lambda path: path.name)
-def test_measured_records_say_where_they_come_from(folder):
+def test_measured_records_have_their_provenance(folder):
     from benchmarks.experiments import records
 
     runs, epochs = records.read(folder)

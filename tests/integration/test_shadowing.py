@@ -1,4 +1,4 @@
-"""The user's own files whose names are those of this program's packages."""
+"""Files of the user that have the names of this program's packages."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 from console_script import ROOT, environment, write_script
 from external_models import MODEL
 
-# As an editable install does: folders on the Python path, also packages without __init__.py, come before it.
+# As in an editable install: folders on the Python path come before it, also packages without __init__.py.
 EDITABLE = f"""
 import sys
 from importlib.machinery import PathFinder
@@ -59,7 +59,7 @@ def make(home: Path, name: str) -> None:
 
 @pytest.mark.parametrize("command", ["--help", "status"])
 @pytest.mark.parametrize("name", ["slurm.py", "zoo.py", "zoo/__init__.py", "zoo/", "slurm/", "benchmarks/"])
-def test_a_name_of_ours_in_the_current_folder_is_an_error_that_says_what_to_do(home, editable, name, command):
+def test_a_package_name_in_the_current_folder_is_an_error_with_a_fix(home, editable, name, command):
     make(home, name)
     done = run(home, editable, "-m", "benchmarks.run", command)
     assert (done.returncode, done.stdout) == (2, "")
@@ -90,14 +90,14 @@ def test_a_folder_of_pythonpath_is_named_as_such(home, tmp_path):
     assert done.stderr.endswith(f"or remove {home} from PYTHONPATH\n")
 
 
-def test_a_checkout_behind_a_symbolic_link_is_our_own(tmp_path, home):
+def test_a_checkout_behind_a_symbolic_link_is_accepted(tmp_path, home):
     (tmp_path / "link").symlink_to(ROOT)
     variables = {**os.environ, "PYTHONPATH": str(tmp_path / "link")}
     assert run(home, variables, "-m", "benchmarks.run", "status").returncode == 0
 
 
-def test_an_installation_of_symbolic_links_is_our_own(tmp_path, home):
-    """As some installers make one: folders of links to files in a cache."""
+def test_an_installation_of_symbolic_links_is_accepted(tmp_path, home):
+    """Some installers make folders of links to files in a cache."""
     for path in (path for package in ("benchmarks", "slurm", "zoo") for path in (ROOT / package).rglob("*.py")):
         link = tmp_path / "site" / path.relative_to(ROOT)
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ def test_an_installation_of_symbolic_links_is_our_own(tmp_path, home):
 
 
 @pytest.mark.slow
-def test_the_script_runs_a_model_of_the_users_beside_names_of_ours(home, tmp_path, editable):
+def test_the_script_runs_a_users_model_beside_files_with_package_names(home, tmp_path, editable):
     """So do the launcher that --no-wait leaves behind, and its worker processes."""
     for name in ("slurm.py", "zoo/", "benchmarks/__init__.py"):
         make(home, name)

@@ -1,4 +1,4 @@
-"""Launchers with worker processes: what an interruption, a kill and a cancellation leave behind."""
+"""Launchers with worker processes, after an interruption, a kill and a cancellation."""
 
 import json
 import os
@@ -82,7 +82,7 @@ def group_is_empty(pgid):
 
 @pytest.mark.slow
 @pytest.mark.kill
-def test_ctrl_c_keeps_what_is_finished(two_workers, tmp_path, capsys):
+def test_ctrl_c_keeps_finished_runs(two_workers, tmp_path, capsys):
     out = tmp_path / "out"
 
     def finished():
@@ -95,7 +95,7 @@ def test_ctrl_c_keeps_what_is_finished(two_workers, tmp_path, capsys):
         }
 
     wait_for(finished, two_workers)
-    os.killpg(two_workers.pid, signal.SIGINT)  # as a terminal does: to everybody
+    os.killpg(two_workers.pid, signal.SIGINT)  # to all processes of the group, as a terminal does
     _, errors = two_workers.communicate(timeout=30)
     assert two_workers.returncode == 130
     assert "Traceback" not in errors
@@ -113,7 +113,7 @@ def test_ctrl_c_keeps_what_is_finished(two_workers, tmp_path, capsys):
 @pytest.mark.slow
 @pytest.mark.kill
 def test_a_launcher_that_gets_sigterm_lets_its_workers_save(two_workers, tmp_path):
-    """`kill` sends it, and so does SLURM at the end of a job."""
+    """`kill` sends SIGTERM, and SLURM does at the end of a job."""
     out = tmp_path / "out"
     wait_for(lambda: len([*out.glob("runs/*/progress.json")]) == 2, two_workers)
     two_workers.terminate()
@@ -126,7 +126,7 @@ def test_a_launcher_that_gets_sigterm_lets_its_workers_save(two_workers, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.kill
-def test_a_worker_killed_once_costs_nothing(two_workers, tmp_path):
+def test_runs_finish_if_a_worker_is_killed_once(two_workers, tmp_path):
     out = tmp_path / "out"
     wait_for(lambda: len([*out.glob("runs/*/log.txt")]) == 2, two_workers)
     workers = [pid for pid in processes_of(two_workers.pid) if "spawn_main" in command_of(pid)]
@@ -141,7 +141,7 @@ def test_a_worker_killed_once_costs_nothing(two_workers, tmp_path):
 @pytest.mark.full
 @pytest.mark.slow
 @pytest.mark.kill
-def test_a_trial_whose_worker_is_killed_twice_fails_and_no_other(two_workers, tmp_path):
+def test_only_the_trial_whose_worker_is_killed_twice_fails(two_workers, tmp_path):
     """The trial is retried once, at the end of the queue; its second worker is the owner of its lock."""
     out = tmp_path / "out"
     wait_for(lambda: len([*out.glob("runs/*/log.txt")]) == 2, two_workers)
@@ -167,7 +167,7 @@ def test_a_trial_whose_worker_is_killed_twice_fails_and_no_other(two_workers, tm
 
 @pytest.mark.slow
 @pytest.mark.kill
-def test_cancel_stops_a_launcher_from_any_process(two_workers, tmp_path, capsys):
+def test_cancel_stops_the_launcher_of_another_process(two_workers, tmp_path, capsys):
     out = tmp_path / "out"
     wait_for(lambda: len([*out.glob("runs/*/log.txt")]) == 2, two_workers)
     assert main(["status", "--results", str(out)]) == 0

@@ -1,4 +1,4 @@
-"""The page of departures says what the code says."""
+"""The page of departures agrees with the docstrings."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def test_every_departure_says_how_to_switch_it():
     ]
 
 
-def test_every_mention_in_the_code_is_collected():
+def test_every_departs_paragraph_in_the_code_is_collected():
     files = [*ROOT.glob("zoo/*.py"), *ROOT.glob("benchmarks/**/*.py")]
     mentions = sum(
         line.strip().startswith("Departs:")

@@ -1,4 +1,4 @@
-"""Every file format of a table: what it looks like, that any text survives in it, and that LaTeX sets it."""
+"""The file formats of a table: their content, the escaping of any text, and compilation by LaTeX."""
 
 import itertools
 import re
@@ -126,7 +126,7 @@ def test_notes_can_be_short_or_left_out(suffix):
     assert len(none) < len(short) < len(full) + 50
 
 
-def test_the_notes_of_latex_are_short_unless_asked(tmp_path):
+def test_latex_notes_are_short_by_default(tmp_path):
     table = table1(SMALL, replace(SMALL_GRID, own_settings={("glf", "mnist"): "ours: lr 1"}))
     write_table(table, tmp_path)
     assert "GLF: lr 1." not in (tmp_path / "tables" / "table1.tex").read_text()
@@ -138,7 +138,7 @@ def test_the_notes_of_latex_are_short_unless_asked(tmp_path):
 # --- the names of files
 
 
-def test_tables_of_other_selections_stay(tmp_path):
+def test_writing_a_table_keeps_the_tables_of_other_selections(tmp_path):
     for grid in (SMALL_GRID, replace(SMALL_GRID, preset="quick")):
         write_table(table1(SMALL, grid), tmp_path, selection=selection_name("table1", grid))
     names = {path.name for path in (tmp_path / "tables").glob("*.md")}
@@ -148,21 +148,21 @@ def test_tables_of_other_selections_stay(tmp_path):
     assert last == (tmp_path / "tables" / "table1--quick-mnist-fd_classifier-glf+vae-3x1.md").read_text()
 
 
-def test_no_format_of_an_older_table_stays(tmp_path):
+def test_writing_a_table_removes_all_formats_of_the_older_one(tmp_path):
     write_table(table1(SMALL, SMALL_GRID), tmp_path)
     paths = write_table(table1(SMALL, SMALL_GRID), tmp_path, ["markdown"])
     assert {*(tmp_path / "tables").iterdir()} == {*paths}
     assert [path.name for path in paths] == ["table1-tidy.csv", "table1.md"]
 
 
-def test_a_selection_names_models_only_where_they_are_not_the_presets():
+def test_a_file_name_lists_models_only_if_they_differ_from_the_presets():
     models = dict.fromkeys(PRESETS["demo"].models, "")
     grid = replace(SMALL_GRID, models=models, keys={(model, "mnist"): ("a",) for model in models}, draws=2)
     assert selection_name("table1", grid) == "demo-mnist-fd_classifier-1x2"
     assert selection_name("table1", replace(grid, models={"glf": ""})) == "demo-mnist-fd_classifier-glf-1x2"
 
 
-def test_a_selection_names_changed_settings_and_listed_seeds():
+def test_a_file_name_has_changed_settings_and_listed_seeds():
     names = {
         selection_name("table1", replace(SMALL_GRID, models={model: ""}, seeds=seeds))
         for model in ("glf", "glf[beta=4]", "glf[beta=40]", "glf[lr=0.002]")
@@ -174,7 +174,7 @@ def test_a_selection_names_changed_settings_and_listed_seeds():
 
 
 @given(st.dictionaries(st.text(max_size=40), st.just(""), max_size=9), st.text(max_size=9))
-def test_a_selection_is_a_file_name(models, dataset):
+def test_every_selection_gives_a_valid_file_name(models, dataset):
     name = selection_name("table1", replace(SMALL_GRID, models=models, datasets={dataset: ""}))
     assert re.fullmatch(r"[\w.+-]+", name)
     assert not name.startswith(".")
@@ -190,14 +190,14 @@ def test_the_standalone_document_holds_the_fragment():
     assert {*re.findall(r"\\usepackage\{(\w+)\}", document)} <= {"booktabs", "siunitx", "multirow", "threeparttable"}
 
 
-def test_bytes_are_deterministic(tmp_path):
+def test_a_table_written_twice_has_the_same_bytes(tmp_path):
     written = [[path.read_bytes() for path in write_table(table1(SMALL, SMALL_GRID), tmp_path / name)] for name in "ab"]
     assert written[0] == written[1]
     for one, other in itertools.combinations(written[0], 2):
         assert one != other
 
 
-def test_every_format_has_its_renderers():
+def test_every_format_has_renderers():
     assert [*RENDERERS] == [".csv", TIDY_SUFFIX, *(s for name, own in FORMATS.items() if name != "csv" for s in own)]
 
 
@@ -214,7 +214,7 @@ def test_every_table_without_records_can_be_written_in_all_formats(name, tmp_pat
 
 
 @pytest.mark.parametrize("name", PAPER_TABLES)
-def test_decimals_are_a_choice(name):
+def test_a_table_has_the_requested_decimals(name):
     numbers = re.findall(r"\d+\.(\d+)", paper_table(name, decimals=2).frame().iloc[:, 0].str.cat())
     assert {len(digits) for digits in numbers} <= {2}
     decimals = {len(digits) for digits in re.findall(r"\d\.(\d+)", paper_csv("table6", decimals=4))}
@@ -252,11 +252,11 @@ def test_latex_has_no_unescaped_special_character(plain):
         ("Fréchet 画", r"Fréchet \texttt{U+753B}"),
     ],
 )
-def test_latex_escapes(plain, escaped):
+def test_latex_escapes_special_characters(plain, escaped):
     assert escape_latex(plain) == escaped
 
 
-def test_every_format_survives_a_hostile_label():
+def test_every_format_escapes_a_hostile_label():
     label = 'a|b_c & *50%* \\ <b> "q"\n[x](y)'
     grid = make_grid({}, models={"glf": label}, datasets={"mnist": label}, data_warnings={"mnist": (label,)})
     table = table1(DataFrame(columns=EVALUATION_COLUMNS), grid)
@@ -275,7 +275,7 @@ def test_a_row_never_begins_with_an_argument(label):
 
 @settings(deadline=None, max_examples=50)
 @given(st.text("\\{}$&#%_^~<>|\"'`-[]*±²×—βλ…\n\tÄéあ aZ0", max_size=20))
-def test_names_in_latex_change_no_column(name):
+def test_names_with_special_characters_keep_the_columns_in_latex(name):
     text = to_latex(paper_table("table1", models={"glf": name}, datasets={"mnist": name, "celeba": name}))
     body = text[text.index(r"\midrule") : text.index(r"\bottomrule")].splitlines()[1:]
     rows = [line for line in body if line.strip()]
@@ -332,7 +332,7 @@ def test_html_of_table1():
 
 @settings(deadline=None, max_examples=50)
 @given(st.text("<>&\"'`/=abcé±\n\u2028\x00", min_size=1, max_size=20))
-def test_names_in_html_stay_text(name):
+def test_names_in_html_are_escaped(name):
     harmless = to_html(
         paper_table("table1", models={"glf": "x"}, datasets={"mnist": "y"}, data_warnings={"mnist": ("z",)})
     )
@@ -366,7 +366,7 @@ def run_pdflatex(folder, document):
 @NEEDS_PDFLATEX
 @pytest.mark.parametrize("make_table", [paper_table, large_table])
 @pytest.mark.parametrize("name", TABLES)
-def test_pdflatex_sets_every_table(name, make_table, tmp_path):
+def test_pdflatex_compiles_every_table(name, make_table, tmp_path):
     write_table(make_table(name), tmp_path, ["latex"])
     run_pdflatex(tmp_path / "tables", f"{name}-alone")
 
@@ -381,7 +381,7 @@ def test_the_papers_tables_are_no_wider_than_the_page(name, tmp_path):
 
 @pytest.mark.slow
 @NEEDS_PDFLATEX
-def test_the_fragments_stand_in_a_users_document(tmp_path):
+def test_the_fragments_compile_in_a_users_document(tmp_path):
     """With the packages that their first lines name, and no others."""
     packages = set()
     for name in TABLES:

@@ -1,4 +1,4 @@
-"""The registry is one list of names, light to import, and true."""
+"""The registry: its names are unique and exist, and it is fast to import."""
 
 import subprocess
 import sys
@@ -36,13 +36,13 @@ def test_no_two_results_share_a_name():
     assert not {*REQUIREMENTS} & {*IMAGE_GRIDS}
 
 
-def test_figures_name_panels_and_kinds_that_there_are():
+def test_figures_name_existing_panels_and_image_kinds():
     assert {panel for spec in FIGURES.values() for panel in spec.panels} <= {*PANELS}
     assert {kind for spec in FIGURES.values() for kind in spec.image_kinds} <= {*KIND_LABELS}
     assert all(bool(spec.panels) != bool(spec.image_kinds) for spec in FIGURES.values())
 
 
-def test_a_figure_shows_the_models_that_the_zoo_has():
+def test_a_figure_skips_models_that_the_zoo_does_not_have():
     for spec in FIGURES.values():
         assert spec.available_models == tuple(model for model in spec.models if model in MODELS)
 

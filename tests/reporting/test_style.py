@@ -12,7 +12,7 @@ def test_the_default_style_has_all_formats():
     assert not errors
 
 
-def test_options_choose_the_style():
+def test_options_set_the_style():
     errors = []
     options = Options(format="html,csv", decimals="3", margin="0.2")
     assert TableStyle.from_options(options, errors) == TableStyle(("html", "csv"), 3, 0.2)

@@ -1,4 +1,4 @@
-"""Event files say what the records say, and no existing file is changed."""
+"""Event files hold the numbers of the records, and no existing file is changed."""
 
 import json
 import shutil
@@ -91,7 +91,7 @@ def test_times_are_the_start_of_the_run_and_the_seconds_of_its_epochs(with_curve
     assert second - first == pytest.approx(made["epochs"][1]["seconds"], abs=1e-5)
 
 
-def test_results_are_means_over_sample_sets_under_one_metric_protocol(events, tmp_path):
+def test_results_are_means_over_sample_sets_of_one_metric_protocol(events, tmp_path):
     other = evaluation(0, fd_classifier=99.0) | {"protocol_id": "f" * 16}
     sets = [evaluation(0, fd_classifier=12.0), evaluation(1, fd_classifier=14.0), other]
     records.write(tmp_path, record(evaluations=sets, diagnostics={"recon_sse": 2.5, "latent_nll": None}))

@@ -1,4 +1,4 @@
-"""Captions are short, notes have one line per label, and the words say what the numbers are."""
+"""Captions are short, notes have one line per label, and the text describes the numbers correctly."""
 
 import re
 from dataclasses import replace
@@ -24,7 +24,7 @@ def sentences(text):
 
 @pytest.mark.parametrize("make", [paper_table, large_table, table_of_paper_size])
 @pytest.mark.parametrize("name", TABLES)
-def test_a_caption_has_at_most_two_sentences_and_one_paragraph_of_print(name, make):
+def test_a_caption_has_at_most_two_sentences_and_one_paragraph(name, make):
     caption = make(name).caption
     assert len(sentences(caption)) <= 2
     assert len(caption) <= 250
@@ -76,7 +76,7 @@ def test_a_caption_says_what_each_number_is_over(runs, draws, statistic):
     assert f": {statistic}. Preset paper." in wording.distance_caption(replace(GRID, draws=draws), runs)
 
 
-def test_a_shorter_budget_is_never_left_unsaid():
+def test_a_caption_always_names_a_shorter_budget():
     for name in PAPER_TABLES:
         if name != "table5":  # its epochs are not shortened
             assert "a shorter budget than the paper's" in paper_table(name, preset="quick").caption
@@ -92,14 +92,14 @@ def test_notes_say_how_the_images_were_compared():
     ]  # fmt: skip
 
 
-def test_data_sets_that_are_measured_alike_share_a_sentence():
+def test_data_sets_with_the_same_protocol_share_a_sentence():
     grid = make_grid({}, datasets={"mnist": "MNIST", "fashion": "Fashion"},
                      metric_protocols={"mnist": PROTOCOL, "fashion": PROTOCOL})  # fmt: skip
     (data, *_) = wording.measurement_notes(grid)
     assert data.text.startswith("MNIST and Fashion: 10,000 generated")
 
 
-def test_settings_of_ours_name_their_models_and_the_commonest_comes_last():
+def test_own_settings_name_their_models_and_the_most_common_comes_last():
     models = {name: name.upper() for name in "abcde"}
     own = {(name, "mnist"): "ours: lr 1" for name in "abcd"} | {("e", "mnist"): "ours: lr 2"}
     grid = make_grid(dict.fromkeys(own, ("k",)), models=models, own_settings=own)

@@ -1,4 +1,4 @@
-"""A headless Chromium, driven through its debugging pipe: no package, no port."""
+"""A headless Chromium, controlled through its debugging pipe, without a package or a port."""
 
 import json
 import os

@@ -27,7 +27,7 @@ VARIANCES = (1e-1, 1e-2, 1e-3, 4e-4, 1e-4)
 
 
 class Cases(NamedTuple):
-    """The evidence for one claim; several pieces where an answer can come about in several ways."""
+    """The evidence for one claim. An answer with several possible reasons has several pieces."""
 
     supporting: Sequence[Evidence]
     contradicting: Sequence[Evidence]

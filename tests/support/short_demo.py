@@ -1,7 +1,7 @@
 """The preset "demo" with a few steps of training, so that a run takes a second or two.
 
 `python -m short_demo COMMAND ...` is `python -m benchmarks.run COMMAND ...` with that preset.  Worker processes and
-SLURM jobs train as short: their jobs hold the whole schedule.
+SLURM jobs train the same few steps, because their jobs contain the schedule.
 """
 
 import os

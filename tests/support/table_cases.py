@@ -158,7 +158,7 @@ def ranked_table(values, names, dataset="mnist"):
 
 
 def large_table(name, labels=None, lose_every=11):
-    """A table of the paper's size, with names as bad as names can be and every sign that a table can have."""
+    """A table of the paper's size, with difficult names and with every sign that a table can have."""
     hostile = {"mnist": "MNIST", "fashion": "50% of_x & {y} \\z ~^#$", "cifar10": "CIFAR-10",
                "celeba": "“a” — β ≤ ∞ あ"}  # fmt: skip
     labels = labels or hostile

@@ -1,4 +1,4 @@
-"""Short trials on digits, and what two records of one trial must share."""
+"""Short trials on digits, and the numbers that are equal in two records of one trial."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ def job(folder, trial, draws=1, features="classifier", images=500):
 
 
 def numbers(record):
-    """What must be equal in two records of one trial: everything but clocks."""
+    """The part of a record that must be equal in two records of one trial: everything except times."""
     epochs = [{k: v for k, v in row.items() if k != "seconds"} for row in record["epochs"]]
     return epochs, [e["values"] for e in record["evaluations"]], record["diagnostics"], record["status"]
 

@@ -108,7 +108,7 @@ class Claim:
 
     @cached_property
     def published_verdict(self) -> str:
-        """What the rule says about the paper's own Table 1, by data set; "" if the table lacks the models."""
+        """The rule's answers on the paper's own Table 1, by data set; "" if the table lacks the models."""
         table = published_evidence()
         if (
             self.command != "table1"
@@ -127,7 +127,7 @@ class Claim:
         return ClaimVerdict(combine_answers(f.answer for f in findings), tuple(findings))
 
     def _scope(self, evidence: Evidence) -> list[str]:
-        """The data sets that the claim is judged on; never none."""
+        """The data sets that the claim is judged on, at least one."""
         with_runs = [d for d in evidence.datasets if not self.models or any(evidence.keys(m, d) for m in self.models)]
         only_others = bool(with_runs) and not {*with_runs} & {*self.datasets}
         if not self.is_dataset_specific and (evidence.preset != "paper" or only_others):
@@ -165,7 +165,7 @@ class Claim:
         )
 
     def _not_decidable_reason(self, evidence: Evidence, dataset: str, models: Sequence[str]) -> str:
-        """Why no more runs of some models can be made, or would not help; "" if they can and would."""
+        """Why more runs of some models cannot be made or would not help; "" if they can help."""
         if unknown := [model for model in models if model not in zoo.MODELS]:
             return f"this version has no model {', '.join(unknown)}"
         statuses = {model: evidence.statuses(model, dataset) for model in models}
@@ -186,8 +186,9 @@ class Claim:
 def combine_answers(answers: Iterable[str]) -> str:
     """The answer over all data sets.
 
-    Contradicted if one is, and supported if all are.  Else the first of `OPEN_ANSWERS` that one has: a claim is not
-    decidable here only where no command can change its answer on any data set.
+    A claim is contradicted if one data set contradicts it, and supported if all support it. Otherwise it has the first
+    of `OPEN_ANSWERS` that some data set has. So it is not decidable here only if no command can change the answer on
+    any data set.
     """
     distinct = {*answers}
     if CONTRADICTED in distinct:

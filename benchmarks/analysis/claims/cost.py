@@ -28,8 +28,8 @@ from benchmarks.analysis.verdicts import MIN_RUNS
 from benchmarks.data.datasets import DATASETS
 
 MAX_FLOW_SHARE = 0.03  # "less than 3 %" (claim 12)
-LITTLE_TIME = 0.25  # extra time per step that counts as little (claim 13; the paper gives no number)
-TIMING_COLUMNS = ("device", "engine", "precision", "torch")  # times compare only if these are equal
+LITTLE_TIME = 0.25  # largest extra time per step that counts as small (claim 13; the paper gives no number)
+TIMING_COLUMNS = ("device", "engine", "precision", "torch")  # times can be compared only if these are equal
 # Claim 13: GLF without a flow, as (model, stage).  GLF in two stages trains the same auto-encoder alone; that of
 # RAE + GMM also has a penalty on the latents
 WITHOUT_FLOW = (("glf-two-stage", "ae"), ("rae-gmm", "train"))
@@ -80,7 +80,7 @@ def _percent(share: float) -> str:
 
 @dataclass(frozen=True)
 class TimedRuns:
-    """Finished runs whose times compare.
+    """Finished runs whose times can be compared.
 
     Attributes:
         setup: their device, engine, precision and version of torch.
@@ -102,7 +102,7 @@ def _timed_runs(evidence: Evidence, dataset: str, models: Sequence[str]) -> Time
     setups = [Series([_describe_setup(row) for row in frame[[*TIMING_COLUMNS]].to_numpy(object)],
                      index=frame.index, dtype=object) for frame in finished]  # fmt: skip
     counts = Counter(setup for by_key in setups for setup in by_key)
-    # The commonest of the setups that most models have enough runs with
+    # Of the setups with which most models have enough runs, the most common one
     setup = max(counts, key=lambda s: (sum((by_key == s).sum() >= MIN_RUNS for by_key in setups), counts[s], s),
                 default="")  # fmt: skip
     keys = [[*map(str, by_key.index[by_key == setup])] for by_key in setups]
@@ -136,7 +136,7 @@ def flow_is_cheap(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
 
 
 def _flow_is_cheap(evidence: Evidence, dataset: str) -> Finding:
-    # The first model that decides; else the one with the most runs, and of equals RAE + GMM, which Table 1 has
+    # The first model that decides. If none does, the one with the most runs; of equals, RAE + GMM, which is in Table 1
     comparisons = {other: _step_times(evidence, dataset, other, stage) for other, stage in WITHOUT_FLOW}
     most_runs = max(reversed(comparisons), key=lambda other: len(evidence.keys(other, dataset)))
     other = next((other for other, times in comparisons.items() if not times.reason), most_runs)

@@ -1,4 +1,4 @@
-"""Claims about which model has the smaller distance, and Appendix B.4's about JPEG reference images."""
+"""Claims about which model has the smaller distance, and the claim of Appendix B.4 about JPEG reference images."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _describe_order(
     leader: str,
     is_ahead: bool,
 ) -> str:
-    """The mean distances behind a finding of `beats`, and the models that are better than they should be."""
+    """The mean distances behind a finding of `beats`, and the models that contradict the claim."""
     text = f"{inline_label(better)} {means[better]:.3g}"
     if tested_others := [model for model in tested if model != leader]:
         best = min(tested_others, key=means.__getitem__)
@@ -156,7 +156,7 @@ def _no_better(evidence: Evidence, dataset: str, model: str, reference: str) -> 
 
 
 def by_dataset(judges: Mapping[str, Judge]) -> Judge:
-    """A claim that says different things about different data sets."""
+    """Combine claims that differ between data sets into one."""
 
     def judge(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
         findings: list[Finding] = []
@@ -204,7 +204,7 @@ def _equal(evidence: Evidence, dataset: str, model: str, reference: str) -> Find
 
 
 def jpeg_lowers(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
-    """Claim 18: the same samples are closer to reference images that went through JPEG (Pillow's default quality, 75).
+    """Claim 18: the same samples are closer to JPEG-compressed reference images (Pillow's default quality, 75).
 
     Runs of all models with enough of them are tested together.
     """

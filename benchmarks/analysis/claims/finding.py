@@ -11,7 +11,7 @@ from benchmarks.analysis.statistics import Effect
 from benchmarks.analysis.verdicts import MIN_RUNS
 
 SUPPORTED, CONTRADICTED = "supported", "contradicted"
-# Runs are missing; the tests do not decide, more runs might; no command on these data and this budget decides
+# In this order: runs are missing; more runs might decide; no command on these data and this budget decides
 NOT_TESTED, INCONCLUSIVE, NOT_DECIDABLE = "not tested", "inconclusive", "not decidable here"
 OPEN_ANSWERS = (NOT_TESTED, INCONCLUSIVE, NOT_DECIDABLE)
 ANSWERS = (SUPPORTED, CONTRADICTED, *OPEN_ANSWERS)
@@ -75,7 +75,7 @@ def inline_label(model: str) -> str:
 
 
 def difference_name(model: str, other: str) -> str:
-    """What a difference of two models' mean distances is called: which minus which."""
+    """The name of a difference of two models' mean distances, which says the order of subtraction."""
     return f"{inline_label(model)} minus {inline_label(other)}"
 
 
@@ -108,7 +108,7 @@ def missing_runs(evidence: Evidence, dataset: str, models: Sequence[str]) -> str
 
 
 def survivor_caveat(evidence: Evidence, dataset: str, winners: Sequence[str]) -> str:
-    """Why some models cannot win, as diverged runs of theirs have no distance; "" if none has such runs."""
+    """Why some models cannot win: their diverged runs have no distance; "" if none has diverged runs."""
     n_diverged = {model: int((evidence.statuses(model, dataset) == "diverged").sum()) for model in winners}
     labels = ", ".join(inline_label(model) for model, n in n_diverged.items() if n)
     return (

@@ -41,10 +41,10 @@ NEEDS_CIFAR10 = "the value at β = 400, 1e-4, can only be judged on CIFAR-10 wit
 
 
 def gap_shrinks(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:
-    """Claim 6: the distance of the VAE with a flow prior less GLF's is smaller at β = 400 and rises nowhere between.
+    """Claim 6: the gap between the VAE with a flow prior and GLF shrinks from β = 1 to 400, and no step raises it.
 
-    A gap of the other sign does not count as a closed one: then the VAE is better than GLF, at 400 by more than the
-    margin.
+    The gap is the VAE's distance minus GLF's. A negative gap does not count as closed: there the VAE is better than
+    GLF, at 400 by more than the margin.
     """
     return [_gap_shrinks(evidence, dataset) for dataset in datasets]
 
@@ -59,7 +59,7 @@ def _gap_shrinks(evidence: Evidence, dataset: str) -> Finding:
         {
             "at 1": welch_t_test(priors[1].values, glf.values),
             "at 400": welch_t_test(priors[400].values + MARGIN * glf.mean, glf.values),  # beyond the margin
-            "change": welch_t_test(priors[400].values, priors[1].values),  # GLF's part of the two gaps is the same
+            "change": welch_t_test(priors[400].values, priors[1].values),  # both gaps subtract the same GLF distance
             **{step: welch_t_test(priors[b].values, priors[a].values) for step, (a, b) in steps.items()},
         }
     )
@@ -149,7 +149,7 @@ def _variance_falls(evidence: Evidence, dataset: str) -> Finding:
     samples = {beta: evidence.run_values("posterior_var", model, dataset) for beta, model in FLOW_PRIORS.items()}
     counts = {FLOW_PRIORS[beta]: len(sample) for beta, sample in samples.items()}
     if too_few := too_few_runs(counts, "runs", " with a measured posterior variance"):
-        if not judges_value:  # more runs would only show the fall
+        if not judges_value:  # more runs could only show that the variance falls
             return Finding(dataset, NOT_DECIDABLE, too_few, NEEDS_CIFAR10)
         return Finding(dataset, NOT_TESTED, reason=too_few)
     betas = [beta for beta, sample in samples.items() for _ in sample.values]

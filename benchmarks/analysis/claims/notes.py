@@ -8,11 +8,11 @@ from benchmarks.analysis.claims.finding import Finding, inline_label
 from benchmarks.analysis.evidence import Evidence
 from benchmarks.analysis.statistics import find_outliers
 
-OUTLIER_DIAGNOSTICS = ("recon_sse", "latent_std", "latent_nll", "posterior_var")  # those that do not vary about zero
+OUTLIER_DIAGNOSTICS = ("recon_sse", "latent_std", "latent_nll", "posterior_var")  # their values do not scatter around 0
 
 
 def outlier_notes(evidence: Evidence, keys: Sequence[str]) -> list[str]:
-    """A note for each of some runs with a diagnostic far from that of the others of its cell."""
+    """A note for each run with a diagnostic far from that of the cell's other runs."""
     notes = []
     for (model, _), runs in evidence.runs.loc[[*keys]].groupby(["model", "dataset"], sort=False):
         for name in (name for name in OUTLIER_DIAGNOSTICS if name in runs):

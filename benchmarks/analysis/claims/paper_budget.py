@@ -1,4 +1,4 @@
-"""What limits a claim about β: the paper's budget and images, and rows of settings that scale β."""
+"""Limits of claims about β: budgets and images other than the paper's, and rows of settings that scale β."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.protocols import PROTOCOLS
 
 
 def contradicted_on_paper_budget_only(evidence: Evidence, finding: Finding) -> Finding:
-    """The same finding, but not decidable if it contradicts on another budget or other images: these can be why."""
+    """The same finding, but not decidable if it contradicts the claim on a budget or images other than the paper's."""
     differences = differences_from_paper(evidence, finding.dataset)
     if not differences or finding.answer != CONTRADICTED:
         return finding

@@ -30,7 +30,7 @@ def seeds_needed(
     if was_tested:
         return max(10, 2 * max(map(len, statuses)))
     usable = [len(s) if counts_divergence else int((s != "diverged").sum()) for s in statuses]
-    # A seed that has ended is not repeated: each diverged run needs another seed in its place
+    # A seed that has ended is not repeated, so each diverged run is replaced by another seed
     return max(PRESETS[evidence.preset].seeds if evidence.preset in PRESETS else 0,
                *(len(s) + max(0, MIN_RUNS - n) for s, n in zip(statuses, usable, strict=True)))  # fmt: skip
 
@@ -38,7 +38,7 @@ def seeds_needed(
 def training_command(
     evidence: Evidence, command: str, models: Sequence[str], dataset: str, seeds: Sequence[int], results: str
 ) -> str:
-    """A command line for some models on one data set.  Names come from records, so all of them are quoted.
+    """A command line for some models on one data set. All names are quoted, because they come from records.
 
     Args:
         evidence: the records at one preset.

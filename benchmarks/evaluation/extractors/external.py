@@ -15,11 +15,11 @@ from zoo.external import import_module
 def make_external_extractor(module: str, name: str, shape: Shape, device: torch.device) -> Extractor:
     """An extractor from outside the package, checked before any model is trained.
 
-    Its distance column is `fd_` and its dotted name: it cannot use the name of another extractor, nor call itself FID.
-    The source text of its module, and of the modules beside it that it imports, is part of its weights' hash.
+    Its distance column is `fd_` and its dotted name, so it cannot take the name of another extractor or of FID. The
+    hash of its weights includes the source text of its module and of the modules beside it that it imports.
 
     Raises:
-        ValueError: it cannot be imported or made, or is no `Extractor`; says why.
+        ValueError: it cannot be imported or made, or is not an `Extractor`. The message says why.
     """
     option = f"--features {module}:{name}"
     try:
@@ -37,7 +37,7 @@ def make_external_extractor(module: str, name: str, shape: Shape, device: torch.
     try:
         extractor: Extractor = extractor_class(shape, device)  # type: ignore[call-arg]
         extractor.name, extractor.device = f"{module}:{name}", device
-        # Changed code gives other numbers, whatever the class says of its weights.
+        # Changed code gives other numbers, even if the class names the same weights.
         sources = module_sources.class_sources(extractor_class) | module_sources.module_sources(module)
         extractor.weights = digest([extractor.weights, *(sources[n].decode(errors="replace") for n in sorted(sources))])
         probe = extractor(torch.zeros(2, *shape, dtype=torch.uint8))

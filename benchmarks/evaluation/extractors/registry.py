@@ -51,7 +51,7 @@ def make_extractor(features: str, dataset: str, shape: Shape, device: torch.devi
         device: where it runs.
 
     Raises:
-        ValueError: unknown name, missing weights, or images that it cannot take; says what to do.
+        ValueError: unknown name, missing weights, or images that it cannot take. The message says what to do.
     """
     name, colon, argument = features.partition(":")
     if name in FEATURES and (argument or not colon) and not (colon and name == "pixels"):

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from benchmarks.evaluation.metrics.features import Array, as_matrices
 
 ROUNDING_ERROR = 1e-12  # squared distances below this fraction of the rows' own squares are 0: 2,048 sums of 1e-16
-RADIUS_SLACK = 1e-9  # fraction added to a squared radius, so that the k-th neighbor is inside whatever the rounding
+RADIUS_SLACK = 1e-9  # fraction added to a squared radius, so that rounding never excludes the k-th neighbor
 
 
 def knn_metrics(real: ArrayLike, fake: ArrayLike, *, k: int = 5, chunk_size: int = 1000) -> dict[str, float]:
@@ -28,7 +28,7 @@ def knn_metrics(real: ArrayLike, fake: ArrayLike, *, k: int = 5, chunk_size: int
     a, b = as_matrices(real, fake)
     if min(len(a), len(b)) <= k:
         raise ValueError(f"{k} neighbors need more than {k} images of each kind, got {len(a)} and {len(b)}")
-    center = a.mean(axis=0)  # distances do not change, and lose fewer digits
+    center = a.mean(axis=0)  # this keeps the distances, and loses fewer digits
     a, b = a - center, b - center
     real_radii, fake_radii = _squared_radii(a, k, chunk_size), _squared_radii(b, k, chunk_size)
     n_real_balls, covered, recalled = np.zeros(len(b), np.int64), [], []

@@ -16,13 +16,13 @@ def prd(
 ) -> dict[str, float]:
     """Precision and recall for distributions: {"f8": recall, "f1/8": precision}, each in [0, 1], higher is better.
 
-    Keywords only: the published README swaps the two sets, which swaps the two numbers.
+    Arguments are keywords, because the order matters: the published README swaps the sets, which swaps the numbers.
 
     Args:
         real: features of reference images, (n, d).
         fake: features of generated images, (n, d), as many.
-        clusters: of the union, by mini-batch k-means with batches of 100 (scikit-learn's default when PRD was
-            published; it is 1024 now).
+        clusters: number of clusters of the union of both sets, by mini-batch k-means with batches of 100
+            (scikit-learn's default when PRD was published; it is 1024 now).
         runs: independent clusterings, whose curves are averaged.
         angles: slopes of the curve.
         seed: of the clusterings.
@@ -56,7 +56,7 @@ def prd_curve(
 
 
 def prd_pca64(*, real: ArrayLike, fake: ArrayLike, seed: int = 0) -> dict[str, float]:
-    """As `prd`, by another algorithm that takes a fraction of the time: for progress curves, never for a table.
+    """As `prd`, by a faster algorithm with other values: for progress curves, never for a table.
 
     The union is clustered by its first 64 principal components, found by two power iterations in float32.  Its values
     differ from those of `prd`; `python -m benchmarks.perf.metric_cost` measures by how much.

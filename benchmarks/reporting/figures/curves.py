@@ -124,7 +124,7 @@ def _draw_panel(
 
 
 def label_log_ticks(axis: Axes, limits: tuple[float, float]) -> None:
-    """Label the ticks of a logarithmic axis: all of them over little more than a decade, else those at 1, 2 and 5."""
+    """Label the ticks of a logarithmic axis: all if it spans little more than a decade, else those at 1, 2 and 5."""
     from matplotlib.ticker import FuncFormatter  # here: it takes a second to import
 
     is_wide = limits[1] > 15 * limits[0]

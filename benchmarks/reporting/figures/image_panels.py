@@ -44,7 +44,7 @@ def find_image(kind: str, evidence: Evidence, model: str, dataset: str, results:
     statuses = evidence.statuses(model, dataset)
     finished = [key for key, status in statuses.items() if status == "done"]
     figure_copy = results / "figures" / image_file_name(kind, dataset, model)
-    has_runs_folder = (results / "runs").is_dir()  # committed results have none: do not look for each of thousands
+    has_runs_folder = (results / "runs").is_dir()  # committed results have no weights to look for
     for key in map(str, finished if has_runs_folder else ()):
         if kind == SAMPLES and (path := results / "runs" / key / "samples.png").is_file():
             return path, ""

@@ -32,7 +32,7 @@ class ChartPanel:
 
     Attributes:
         low, high: ends of the vertical axis.
-        last_epoch: end of the horizontal axis, epochs in which runs diverged included.
+        last_epoch: end of the horizontal axis; it includes the epochs in which runs diverged.
         log: whether the vertical axis is logarithmic.
     """
 
@@ -97,7 +97,7 @@ def _spans_factor_of_5(values: Sequence[float]) -> bool:
 
 
 def _crossing(start: tuple[float, float], end: tuple[float, float], y: float) -> str:
-    """Where the line between two points crosses a height, as SVG coordinates; at an end that has this height, there."""
+    """Where the line between two points crosses a height, as SVG coordinates; if an end has this height, that end."""
     (x0, y0), (x1, y1) = start, end
     x = next((x for x, height in ((x0, y0), (x1, y1)) if height == y), None)
     if x is None:  # the line to an infinitely distant point is vertical
@@ -190,7 +190,7 @@ def _end_labels(panel: ChartPanel, lines: Sequence[Line]) -> list[Markup]:
 
 
 def _spread_apart(heights: Sequence[float], panel: ChartPanel) -> list[float]:
-    """Rising heights moved apart, so that a line of text fits at each one and none is below the panel."""
+    """Sorted heights, moved apart so that each has room for a line of text and none is below the panel."""
     spread = [*heights]
     step = min(11.0, (panel.height - panel.top) / max(len(spread), 1))
     for i in range(1, len(spread)):

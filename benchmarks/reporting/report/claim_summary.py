@@ -30,7 +30,7 @@ class ClaimSummary:
 
 
 def summarize_claim(claim: Claim, verdict: ClaimVerdict) -> ClaimSummary:
-    """Summarize a claim by its first finding with the claim's answer; one with an effect comes before others."""
+    """Summarize a claim by the first finding that has the claim's answer; findings with an effect are preferred."""
     agreeing = [f for f in verdict.findings if f.answer == verdict.answer] or [*verdict.findings]
     finding = next((f for f in agreeing if f.effect), agreeing[0])
     value, interval = format_effect(finding)
@@ -48,7 +48,7 @@ def summarize_claim(claim: Claim, verdict: ClaimVerdict) -> ClaimSummary:
 
 
 def format_effect(finding: Finding) -> tuple[str, str]:
-    """Value of a finding's effect, and "95 %: LOW to HIGH" with the same decimals; "" for what it does not have."""
+    """A finding's effect, and "95 %: LOW to HIGH" with the same decimals; "" for each that is missing."""
     effect = finding.effect
     if effect is None:
         return "", ""

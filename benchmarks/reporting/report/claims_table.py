@@ -78,7 +78,7 @@ def _row(preset: str, claim: Claim, verdict: ClaimVerdict, finding: Finding) -> 
 
 
 def _six_figures(value: float | None) -> str:
-    """A number in six figures, as the last ones differ between versions of SciPy; "" for None and NaN."""
+    """A number with six digits, because further digits differ between versions of SciPy; "" for None and NaN."""
     return "" if value is None or value != value else f"{value:.6g}"
 
 

@@ -75,6 +75,6 @@ def chart_lines(points: DataFrame, models: Sequence[str]) -> list[Line]:
 
 
 def has_flow(model: str) -> bool:
-    """Whether a model has a flow on its latents; the stages of other models may have an NLL of something else."""
+    """Whether a model has a flow on its latents. The NLL of other models may be of something else."""
     name, _ = split_name(model)
     return name in zoo.MODELS and "k" in inspect.signature(zoo.MODELS[name].model).parameters

@@ -27,7 +27,7 @@ class DatasetSection:
     """What the report shows of one data set at one preset.
 
     Attributes:
-        protocol_id: the metric protocol that its models are compared by; "" without distances.
+        protocol_id: the metric protocol under which its models are compared; "" without distances.
         extractor: of features; "" if no record names it.
         sample_sets: of each run.
         details: how the distances were measured, as names and values.

@@ -19,7 +19,7 @@ PROTOCOL_FIELDS = ("extractor", "weights", "dims", "input", "split", "n_real", "
 
 
 def section_title(evidence: Evidence, first_records: FirstRecords) -> str:
-    """The data sets with their images, and whose budget it is."""
+    """The data sets with their images, and whether the budget is the paper's."""
     labels: dict[str, list[str]] = {}
     for dataset in evidence.datasets:
         if matches_paper(evidence, dataset):
@@ -86,7 +86,7 @@ def budget_description(evidence: Evidence) -> str:
 
 
 def provenance_rows(evidence: Evidence, first_records: FirstRecords) -> list[tuple[str, str]]:
-    """What a reader must know before the first number: name and value of each line."""
+    """The lines above the first number, as names and values: data, runs, schedules, metric and budget."""
     ended = ", ".join(f"{n} {status}" for status, n in evidence.runs["status"].value_counts().items())
     rows = [("data", _describe_data(dataset, first_records)) for dataset in evidence.datasets]
     cells = f"{len(evidence.cells)} models" if len(evidence.datasets) == 1 else f"{len(evidence.cells)} cells"
@@ -116,14 +116,14 @@ def _describe_data(dataset: str, first_records: FirstRecords) -> str:
 
 
 def _own_settings(evidence: Evidence, model: str, dataset: str, record: Mapping[str, Any]) -> str:
-    """What differs from the paper in a cell's schedule besides its length; "" if nothing does."""
+    """What differs from the paper in a cell's schedule, except its length; "" if nothing does."""
     source = str((record.get("settings") or {}).get("source") or "")
     note = own_settings_note(evidence, dataset, [model]) or (source if source.startswith(OURS) else "")
     return note.removeprefix(OURS).lstrip(": ")
 
 
 def _describe_schedules(evidence: Evidence, dataset: str, first_records: FirstRecords) -> str:
-    """Whose epochs and learning rates a data set's models were trained with."""
+    """The source of the epochs and learning rates of a data set's models."""
     models = [model for model, name in first_records if name == dataset]
     models_by_source: dict[str, list[str]] = {}
     for model in models:

@@ -47,7 +47,7 @@ MODELS_OF_TABLE: dict[str, Callable[[Evidence], Container[str]]] = {
     "table5": lambda evidence: TABLES["table5"].requirements.models or (),
     "sensitivity": lambda evidence: evidence.distances.models_with_variants,
 }
-# The page prints two different NLLs: number of a claim or name of a table -> which of them it prints
+# The page prints two different NLLs. Number of a claim or name of a table -> which NLL it prints
 NLL_NOTES: dict[int | str, str] = {
     11: "This NLL is of the latents of training images, in the last epoch, as in the curves. The table of latents has "
         "that of test images, after training.",
@@ -61,7 +61,7 @@ class PresetSection:
     """What the report shows of one preset.
 
     Attributes:
-        title: data sets, and whose budget.
+        title: data sets, and whether the budget is the paper's.
         runs_per_model: number of runs of each model, as text.
         difference: what differs from the paper, as text.
         provenance: data, runs, schedules, metric and budget, as names and values.

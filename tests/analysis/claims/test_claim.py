@@ -37,7 +37,7 @@ def test_a_finding_counts_the_models_that_it_uses_and_would_train(number, eviden
 
 @pytest.mark.parametrize(("number", "winner"), [(1, "glf"), (3, "vae"), (5, "glf"), (15, "glf")])
 def test_a_model_cannot_win_by_the_runs_that_did_not_diverge(number, winner):
-    """Evidence that supports the claim, but one run of the winner diverged; the finding counts it."""
+    """The evidence supports the claim, but one run of the winner diverged."""
     evidence = CASES[number].supporting[0]
     assert claim_by_number(number).verdict(evidence).answer == SUPPORTED
     findings = claim_by_number(number).verdict(with_diverged(evidence, winner, 1)).findings
@@ -52,7 +52,7 @@ def test_a_claim_whose_runs_are_missing_says_what_they_need():
     assert "--only glf,glf-perceptual" in finding.command
 
 
-def test_enough_runs_that_do_not_decide_call_for_more():
+def test_an_inconclusive_claim_asks_for_more_runs():
     equal = {n: distance_evidence(("mnist",), glf=10.0, vae_flow_prior=10.0, n=n) for n in (5, 12)}
     assert "--seeds 10" in first_finding(5, equal[5]).command
     assert "--seeds 24" in first_finding(5, equal[12]).command
@@ -66,7 +66,7 @@ def test_each_diverged_run_is_replaced_by_another_seed():
 
 @pytest.mark.parametrize(("number", "helps"), [(5, True), (8, False), (9, True), (14, False)])
 def test_no_command_is_given_if_no_run_at_the_preset_would_decide(number, helps):
-    """Neither if there is a run of one of its models, nor if there is none."""
+    """This holds with a run of one of the claim's models and without any run."""
     models = claim_by_number(number).models
     for model in (*models[:1], "glann"):
         evidence = make_evidence([fake_evaluation(model, "mnist", 0, 1.0, preset="quick")], preset="quick")
@@ -76,7 +76,7 @@ def test_no_command_is_given_if_no_run_at_the_preset_would_decide(number, helps)
 
 
 @pytest.mark.parametrize("number", [8, 9, 11])
-def test_a_shortened_budget_contradicts_no_claim_of_values(number):
+def test_a_shortened_budget_cannot_contradict_a_claim_of_values(number):
     for evidence in CASES[number].contradicting:
         frames = (frame.assign(preset="quick") for frame in (evidence.evaluations, evidence.epochs))
         verdict = claim_by_number(number).verdict(make_evidence(*frames, preset="quick"))
@@ -84,7 +84,7 @@ def test_a_shortened_budget_contradicts_no_claim_of_values(number):
         assert all("the paper’s budget" in f.reason and not f.command for f in verdict.findings)
 
 
-def test_what_a_contradiction_would_take_of_the_papers_setting_is_named():
+def test_a_finding_names_the_part_of_the_papers_setting_that_a_contradiction_needs():
     evidence = regularized_endings(one="done", ten="done")
     frames = (
         frame.assign(dataset="letters")
@@ -99,7 +99,7 @@ def test_what_a_contradiction_would_take_of_the_papers_setting_is_named():
 
 @pytest.mark.parametrize("number", [1, 5, 6, 8, 9, 10, 11, 14])
 def test_a_claim_is_judged_on_other_data_sets_if_there_are_no_others(number):
-    """Digits have a full budget, too, but it is ours: it can contradict no claim of values or times."""
+    """The full budget on digits is ours and not the paper's, so it cannot contradict claims of values or times."""
     claim = claim_by_number(number)
     support, contradict, *_ = ([claim.verdict(moved_to_digits(one)) for one in pieces] for pieces in CASES[number])
     assert {f.dataset for verdict in (*support, *contradict) for f in verdict.findings} == {"digits"}

@@ -1,4 +1,4 @@
-"""Claims about parameters and time: what is counted, and which times compare."""
+"""Claims about parameters and time: what is counted, and which times are compared."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def test_the_flows_share_is_given_for_both_readings_of_the_paper():
 
 
 def test_the_flow_is_timed_against_the_auto_encoder_that_decides():
-    """GLF in two stages if enough of its runs have the same setup, else RAE + GMM."""
+    """This is GLF in two stages if enough of its runs have the same setup, else RAE + GMM."""
     seconds = {("glf", "train"): 1.05, ("glf-two-stage", "ae"): 1.0, ("rae-gmm", "train"): 0.5}
     evidence = evidence_with_epochs({stage: constant_seconds(value) for stage, value in seconds.items()})
     evaluations = evidence.evaluations
@@ -63,7 +63,7 @@ def test_a_shortened_budget_does_not_decide_how_long_training_takes():
     (13, step_time_evidence(1.0, 1.0)), (14, total_time_evidence(1.0, 3.0))])  # fmt: skip
 @pytest.mark.parametrize("column", ["device", "engine", "torch", "precision"])
 def test_times_of_runs_with_different_setups_are_not_compared(column, number, evidence):
-    """Three more seeds, made on one device, would have times that compare."""
+    """The finding asks for three more seeds, whose times on one device can be compared."""
     evaluations = evidence.evaluations.assign(**{column: evidence.evaluations["model"]})
     findings = claim_by_number(number).verdict(replace(evidence, evaluations=evaluations)).findings
     assert {f.answer for f in findings} == {NOT_TESTED}

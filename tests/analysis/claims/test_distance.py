@@ -1,4 +1,4 @@
-"""Claims about distances: what is tested together, and what is shown."""
+"""Claims about distances: the comparisons, their correction, and the effect that is shown."""
 
 import pandas as pd
 import pytest
@@ -22,7 +22,7 @@ def test_the_model_that_contradicts_is_shown():
 @pytest.mark.parametrize(("glf", "rae_gmm", "answer"), [
     (10.0, 20.0, SUPPORTED), (20.0, 20.0, SUPPORTED), (20.0, 19.9, SUPPORTED), (20.0, 10.0, CONTRADICTED)])  # fmt: skip
 def test_the_closest_competitor_of_glf_is_not_ahead_of_it(glf, rae_gmm, answer):
-    """A model that is as good as GLF is close to it; one that beats GLF is not behind it."""
+    """A competitor that is as good as GLF supports the claim; one that beats GLF contradicts it."""
     finding = first_finding(2, table1_evidence(glf, rae_gmm=rae_gmm))
     assert finding.answer == answer
     assert ("RAE + GMM is significantly better than GLF" in finding.text) is (answer == CONTRADICTED)
@@ -58,7 +58,7 @@ def test_jpeg_needs_three_runs_of_one_model():
 @pytest.mark.parametrize("change", [{"n_fake": 5000}, {"n_real": 5000}, {"input": "other"}, {"split": "train"},
                                     {"extractor": "other"}])  # fmt: skip
 def test_jpeg_is_compared_with_a_protocol_that_differs_in_the_reference_images_only(change):
-    """A score of fewer images, or of images at another size, is not compared with the tables' own protocol."""
+    """Scores of fewer images or of images at another size are not compared with the base protocol."""
     evaluations = jpeg_evidence(0.8).evaluations
     evaluations.loc[evaluations["real_transform"].ne("as they are"), [*change]] = [*change.values()]
     finding = first_finding(18, make_evidence(evaluations))

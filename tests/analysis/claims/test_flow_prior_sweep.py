@@ -1,4 +1,4 @@
-"""Claims about the β of the VAE with a flow prior: what decides is what is shown."""
+"""Claims about the β of the VAE with a flow prior: the effect that decides is shown."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from benchmarks.analysis.statistics import welch_t_test
 
 @pytest.mark.parametrize(("glf", "beta", "value"), [(20.0, 400, -8.0), (99.0, 1, -69.0)])
 def test_a_gap_of_the_other_sign_is_shown_if_it_decides(glf, beta, value):
-    """The gap shrinks significantly all the same: neither its test nor its p-value is shown."""
+    """The gap shrinks significantly, too, but that test does not decide and is not shown."""
     finding = first_finding(6, beta_sweep(FALLING, glf=glf))
     assert finding.answer == CONTRADICTED
     assert finding.text.endswith(f"; at β = {beta} the VAE is ahead of GLF")
@@ -27,7 +27,7 @@ def test_a_gap_of_the_other_sign_is_shown_if_it_decides(glf, beta, value):
 
 
 def test_a_gap_is_judged_by_all_its_comparisons_together():
-    """Three runs whose change is significant by itself (p < 0.05), and not among seven comparisons."""
+    """The change is significant by itself (p < 0.05), but not among seven comparisons."""
     evidence = beta_sweep((20.0, 19.0, 18.0, 17.0, 16.0), glf=10.0, n=3)
     evaluations = evidence.evaluations.copy()
     is_end = evaluations["model"].isin([FLOW_PRIORS[1], FLOW_PRIORS[400]])
@@ -63,7 +63,7 @@ def test_a_variance_whose_value_cannot_be_judged_supports_nothing(values):
     assert "the paper’s budget" in finding.reason
 
 
-def test_the_part_of_the_variance_claim_that_decides_is_shown():
+def test_the_variance_claim_shows_the_part_that_decides():
     rising, wrong_value = (first_finding(8, evidence) for evidence in CASES[8].contradicting)
     assert rising.effect_name == "Kendall’s τ"
     assert wrong_value.effect_name == "log10 of the variance (β = 400) minus −4"

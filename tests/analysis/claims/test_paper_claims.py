@@ -1,4 +1,4 @@
-"""The list of claims against evidence whose answer is known: each claim can have every answer."""
+"""Each claim on evidence with a known answer, for every answer that it can have."""
 
 import pytest
 from claim_cases import CASES, FALLING, first_finding
@@ -73,7 +73,7 @@ def test_a_claim_is_not_decidable_only_if_no_command_can_change_its_answer(answe
     assert combine_answers(answers) == combine_answers(answers[::-1]) == combined
 
 
-def test_every_difference_and_ratio_says_of_what():
+def test_every_difference_and_ratio_names_its_two_sides():
     for number, by_answer in CASES.items():
         effects = [f.effect_name for evidence in [*by_answer.supporting, *by_answer.contradicting]
                    for f in claim_by_number(number).verdict(evidence).findings if f.effect]  # fmt: skip
@@ -81,7 +81,7 @@ def test_every_difference_and_ratio_says_of_what():
         assert all(any(word in name for word in named) for name in effects), (number, effects)
 
 
-def test_the_sign_of_a_difference_is_that_of_its_name():
+def test_the_sign_of_a_difference_agrees_with_its_name():
     finding = first_finding(5, distance_evidence(("mnist",), glf=10.0, vae_flow_prior=14.0))
     assert (finding.effect_name, finding.effect.value) == ("GLF minus VAE + flow prior", pytest.approx(-4))
     sweep = first_finding(7, beta_sweep(FALLING, learned=40.0))

@@ -1,4 +1,4 @@
-"""Claims about the β of regularized GLF: what decides is what is shown, and what would decide is named."""
+"""Claims about the β of regularized GLF: they show the effect that decides, or name the runs that would decide."""
 
 from dataclasses import replace
 
@@ -10,8 +10,11 @@ from benchmarks.analysis.claims.finding import FLOW_PRIORS
 from benchmarks.analysis.statistics import paired_t_test
 
 
-def test_diverging_runs_that_do_not_decide_call_for_more_if_more_would():
-    """On CIFAR-10 none of six would contradict.  On digits nothing can, nor support if no run at a β diverges."""
+def test_undecided_divergence_asks_for_more_runs_only_if_they_can_decide():
+    """On CIFAR-10, six runs without divergence contradict the claim. On digits, no run can contradict it.
+
+    On digits, nothing can support it, either, while no run at one β diverges.
+    """
     half = regularized_endings(one="diverged", ten="done", n=3)
     finding = first_finding(9, half)
     assert finding.answer == INCONCLUSIVE
@@ -37,7 +40,7 @@ def test_the_sign_that_contradicts_is_shown():
 
 
 def test_a_curve_is_named_by_its_own_metric_and_protocol():
-    """Distances are by FID under p, the curves by the classifier under c."""
+    """The distances are FID under protocol p. The curves use the classifier under protocol c."""
     evidence = oscillating_curves(0.01, 0.2)
     curves = evidence.epochs.rename(columns={"fid": "fd_classifier"})
     finding = first_finding(10, replace(evidence, epochs=curves))

@@ -1,4 +1,4 @@
-"""Commands are command lines that plan the runs a claim needs, and measure them as the others were."""
+"""The commands of findings plan the runs that a claim needs, with the measurements of the other runs."""
 
 import shlex
 
@@ -12,7 +12,7 @@ from benchmarks.reporting.registry import REQUIREMENTS
 
 
 def test_commands_are_plans_that_the_command_line_takes(tmp_path):
-    """On digits, at preset demo: each names models, data set and seeds that decide."""
+    """On digits at the preset demo, each command names models, data set and seeds."""
     evaluation = fake_evaluation("vae", "digits", 0, 1.0, preset="demo", metric="fd_classifier")
     n_jobs = {}
     for claim, verdict in judge_claims(make_evidence([evaluation], preset="demo"), str(tmp_path)):

@@ -8,7 +8,7 @@ from benchmarks.evaluation.metrics import frechet_distance, kid, knn_metrics, pr
 
 
 @pytest.mark.parametrize("metric", [kid, knn_metrics, lambda a, b: prd(real=a, fake=b)])
-def test_unfit_features_are_refused(metric):
+def test_invalid_features_are_refused(metric):
     x = np.zeros((30, 3))
     nan, flat, narrow = np.full((30, 3), np.nan), np.zeros(30), np.zeros((30, 2))
     for bad, words in ((nan, "not finite"), (flat, "matrix"), (narrow, "features")):

@@ -22,7 +22,7 @@ def test_equal_covariances_leave_the_distance_of_the_means():
 
 @given(st.lists(st.tuples(st.floats(0.01, 10), st.floats(0.01, 10), st.floats(-5, 5)), min_size=1, max_size=6))
 @settings(deadline=None)
-def test_diagonal_covariances(rows):
+def test_diagonal_covariances_have_a_closed_form(rows):
     s1, s2, shift = (np.array(column) for column in zip(*rows, strict=True))
     expected = ((s1 - s2) ** 2).sum() + (shift**2).sum()
     got = frechet_from_moments(np.zeros(len(s1)), np.diag(s1**2), shift, np.diag(s2**2))
@@ -31,7 +31,7 @@ def test_diagonal_covariances(rows):
 
 @given(seed=st.integers(0, 2**31), d=st.integers(1, 8))
 @settings(deadline=None, max_examples=40)
-def test_it_is_symmetric_not_negative_zero_on_itself_and_blind_to_rotation(seed, d):
+def test_it_is_symmetric_nonnegative_zero_for_equal_sets_and_invariant_to_rotation(seed, d):
     g = np.random.default_rng(seed)
     m1, m2, c1, c2 = g.normal(size=d), g.normal(size=d), random_covariance(g, d), random_covariance(g, d)
     value = frechet_from_moments(m1, c1, m2, c2)
@@ -42,7 +42,7 @@ def test_it_is_symmetric_not_negative_zero_on_itself_and_blind_to_rotation(seed,
     assert frechet_from_moments(q @ m1, q @ c1 @ q.T, q @ m2, q @ c2 @ q.T) == pytest.approx(value, abs=1e-8)
 
 
-def test_it_is_the_formula_with_a_matrix_root():
+def test_it_agrees_with_the_formula_with_a_matrix_root():
     g = np.random.default_rng(1)
     c1, c2 = random_covariance(g, 6), random_covariance(g, 6)
     expected = np.trace(c1 + c2 - 2 * linalg.sqrtm(c1 @ c2).real)
@@ -60,8 +60,8 @@ def test_it_agrees_with_pytorch_fid():
     assert frechet_from_moments(m1, c1, m2, c2) == pytest.approx(expected, rel=1e-8)
 
 
-def test_singular_covariances():
-    """Rank one against rank one, against full rank, and the rescue that is counted."""
+def test_singular_covariances_have_the_exact_distance():
+    """Rank one against rank one and against full rank, and the counted fallback."""
     e1, e2, eye, zero = np.diag([4.0, 0.0]), np.diag([0.0, 9.0]), np.eye(2), np.zeros(2)
     assert frechet_with_fallbacks(zero, e1, zero, e2) == (pytest.approx(13.0), 1)  # orthogonal: nothing in common
     assert frechet_with_fallbacks(zero, e1, zero, e1) == (pytest.approx(0.0, abs=1e-9), 1)
@@ -92,12 +92,12 @@ def test_large_samples_come_near_the_distance_of_their_distributions():
         (np.zeros((4, 4)), "4 samples of 4 features"),
     ],
 )
-def test_unfit_features_are_refused(features, words):
+def test_invalid_features_are_refused(features, words):
     with pytest.raises(ValueError, match=words):
         moments(features)
 
 
-def test_few_samples_can_be_asked_for():
+def test_few_samples_are_accepted_if_allowed():
     x = np.random.default_rng(4).normal(size=(4, 8))
     assert frechet_distance(x, x + 1, allow_few=True) == pytest.approx(8, rel=1e-6)
 
@@ -109,7 +109,7 @@ def test_moments_must_fit_each_other():
         frechet_from_moments(np.zeros(1), np.eye(1), np.array([np.inf]), np.eye(1))
 
 
-def test_commuting_covariances_in_any_basis():
+def test_commuting_covariances_have_a_closed_form_in_any_basis():
     s1, s2 = np.array([1.0, 2, 5]), np.array([3.0, 2, 1])
     q = linalg.qr(np.random.default_rng(5).normal(size=(3, 3)))[0]
     got = frechet_from_moments(np.zeros(3), q * s1**2 @ q.T, np.zeros(3), q * s2**2 @ q.T)
@@ -131,7 +131,7 @@ U, V = np.array([1.0, 2, 2]), np.array([2.0, 0, 1])
         (np.eye(3), np.outer(U, U), 9 + 3 - 2 * 3, 0),
     ],
 )
-def test_a_rescue_is_counted_only_where_both_covariances_are_singular(c1, c2, expected, rescues):
+def test_a_fallback_is_counted_only_if_both_covariances_are_singular(c1, c2, expected, rescues):
     got, counted = frechet_with_fallbacks(np.zeros(3), c1, np.zeros(3), c2)
     assert got == pytest.approx(expected, abs=1e-6)  # the square root of a rounding error is 1e-8
     assert counted == rescues

@@ -6,8 +6,8 @@ import pytest
 from benchmarks.evaluation.metrics import kid
 
 
-def test_kid_by_hand():
-    """Two points each, one subset of all: the kernel written out in one dimension."""
+def test_kid_agrees_with_a_hand_computation():
+    """Two points on each side, in one subset; the kernel is written out in one dimension."""
     x, y = np.array([[0.0], [1.0]]), np.array([[2.0], [3.0]])
     k = lambda a, b: (a * b + 1) ** 3  # noqa: E731
     expected = k(0, 1) + k(2, 3) - 2 * (k(0, 2) + k(0, 3) + k(1, 2) + k(1, 3)) / 4

@@ -14,14 +14,14 @@ from benchmarks.evaluation.metrics import (
 )
 
 
-def test_neighbors_by_hand():
-    """On a line: reals 0, 1, 2; fakes 0.5, 1.5, 9, with k = 1, so every real ball has radius 1."""
+def test_neighbor_metrics_agree_with_a_hand_computation():
+    """Reference 0, 1, 2 and generated 0.5, 1.5, 9 on a line; k = 1, so all reference balls have radius 1."""
     real, fake = np.array([[0.0], [1.0], [2.0]]), np.array([[0.5], [1.5], [9.0]])
     got = knn_metrics(real, fake, k=1)
-    assert got["precision"] == pytest.approx(2 / 3)  # 9 is in no real ball
+    assert got["precision"] == pytest.approx(2 / 3)  # 9 is in no reference ball
     assert got["density"] == pytest.approx((2 + 2 + 0) / 3)
     assert got["coverage"] == 1
-    assert got["recall"] == 1  # fakes reach 1, 1 and 7.5
+    assert got["recall"] == 1  # radii of the generated balls: 1, 1 and 7.5
 
 
 def test_a_collapsed_generator_is_precise_and_recalls_little():
@@ -35,7 +35,7 @@ def test_a_collapsed_generator_is_precise_and_recalls_little():
 
 @given(seed=st.integers(0, 2**31), chunk=st.integers(1, 60))
 @settings(deadline=None, max_examples=20)
-def test_neither_order_nor_chunks_matter(seed, chunk):
+def test_the_result_does_not_depend_on_order_or_chunk_size(seed, chunk):
     g = np.random.default_rng(seed)
     x, y = g.normal(size=(2, 50, 3))
     order = g.permutation(50)
@@ -51,7 +51,7 @@ def test_a_set_with_itself():
 
 @given(st.integers(0, 2**31))
 @settings(deadline=None, max_examples=25)
-def test_distances_by_a_product_are_distances(seed):
+def test_distances_by_a_matrix_product_are_exact_up_to_rounding(seed):
     g = np.random.default_rng(seed)
     a, b = g.normal(size=(7, 5)), g.normal(size=(9, 5))
     assert np.allclose(squared_distances(a, b), cdist(a, b, "sqeuclidean"), atol=1e-10)
@@ -61,7 +61,7 @@ def test_distances_by_a_product_are_distances(seed):
 @given(st.integers(0, 2**31), st.integers(3, 40))
 @settings(deadline=None, max_examples=15)
 def test_a_set_against_itself_in_any_order_is_whole(seed, chunk):
-    """With features as a network's: far from the origin, where rounding is largest."""
+    """As in a network, the features are far from the origin, where rounding errors are largest."""
     g = np.random.default_rng(seed)
     x = 30 + g.normal(size=(60, 20))
     found = knn_metrics(x, g.permutation(x), k=3, chunk_size=chunk)
@@ -71,7 +71,7 @@ def test_a_set_against_itself_in_any_order_is_whole(seed, chunk):
 
 @given(st.integers(0, 2**31))
 @settings(deadline=None, max_examples=15)
-def test_images_that_are_there_twice_count_twice(seed):
+def test_duplicate_images_count_twice(seed):
     g = np.random.default_rng(seed)
     x, y = g.normal(size=(30, 4)), g.normal(size=(40, 4))
     twice = np.concatenate([x, x])

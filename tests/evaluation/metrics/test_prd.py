@@ -20,7 +20,7 @@ def test_prd_of_a_set_with_itself_is_one():
     assert prd(real=x, fake=x, runs=2) == {"f8": pytest.approx(1, abs=1e-3), "f1/8": pytest.approx(1, abs=1e-3)}
 
 
-def test_half_of_the_modes_is_full_precision_and_half_recall():
+def test_half_of_the_modes_gives_full_precision_and_half_recall():
     g = np.random.default_rng(1)
     whole, half = draw_modes(g, range(10)), draw_modes(g, range(5))
     dropped = prd(real=whole, fake=half, runs=3)
@@ -31,13 +31,13 @@ def test_half_of_the_modes_is_full_precision_and_half_recall():
     assert 0.4 < invented["f1/8"] < 0.65
 
 
-def test_sets_with_nothing_in_common_have_none():
+def test_disjoint_sets_have_zero_precision_and_recall():
     g = np.random.default_rng(2)
     assert max(prd(real=draw_modes(g, [0]), fake=draw_modes(g, [7]), runs=2).values()) < 0.05
 
 
-def test_the_curve_of_two_histograms_by_hand():
-    """Real is (1/2, 1/2, 0), fake is (1/2, 0, 1/2): precision and recall reach 1/2 at slope 1."""
+def test_the_curve_of_two_histograms_agrees_with_a_hand_computation():
+    """Reference (1/2, 1/2, 0), generated (1/2, 0, 1/2): precision and recall are 1/2 at slope 1."""
     precision, recall = prd_of_histograms(real=[0.5, 0.5, 0], fake=[0.5, 0, 0.5], angles=3)
     assert precision == pytest.approx([0, 0.5, 0.5], abs=1e-6)
     assert recall == pytest.approx([0.5, 0.5, 0], abs=1e-6)
@@ -70,7 +70,7 @@ def test_prd_refuses_sets_of_different_sizes():
         prd(real=np.zeros((5, 2)), fake=np.zeros((5, 2)))
 
 
-def test_prd_is_the_published_algorithm_with_the_batches_of_its_day():
+def test_prd_agrees_with_the_published_code_and_its_batch_size():
     """On the same features, within the spread of its own clusterings."""
     g = np.random.default_rng(9)
     a, b = draw_modes(g, range(10), 800), draw_modes(g, [0, 0, 1, 2, 3, 4, 5, 6, 7], 800)
@@ -80,8 +80,8 @@ def test_prd_is_the_published_algorithm_with_the_batches_of_its_day():
     assert (np.abs(published.mean(0) - ours.mean(0)) < 4 * spread + 1e-3).all()
 
 
-def test_a_collapsed_generator_by_prd():
-    """One mode of ten, with its precision whole and a tenth of the recall."""
+def test_a_collapsed_generator_has_full_precision_and_little_recall():
+    """The generator has one of ten modes: full precision, and a tenth of the recall."""
     g = np.random.default_rng(6)
     found = prd(real=draw_modes(g, range(10), 1000), fake=draw_modes(g, [2], 1000), runs=3)
     assert found["f1/8"] > 0.7

@@ -17,8 +17,8 @@ def test_a_run_that_ends_in_huge_numbers_does_not_squeeze_the_others():
     assert axis_limits(mild, {"vae"}) == (-np.inf, np.inf), "there is room for all"
 
 
-def test_on_a_logarithmic_axis_room_is_counted_in_logarithms():
-    """A decade of stable curves and less than one above them share the panel half and half."""
+def test_room_on_a_logarithmic_axis_is_measured_in_logarithms():
+    """Stable curves that span a decade keep their share if the other curves add less than a decade."""
     band = pd.DataFrame({"model": ["glf", "glf", "vae"], "low": [1.0, 10.0, 20.0], "high": [1.0, 10.0, 100.0],
                          "runs": 3})  # fmt: skip
     assert axis_limits(band, {"vae"}, log=True) == (-np.inf, np.inf)

@@ -1,4 +1,4 @@
-"""Figures are pure functions of records and kept images; what is missing or diverged is shown as such."""
+"""Figures are pure functions of records and kept images, and they show what is missing or diverged."""
 
 import numpy as np
 import pandas as pd

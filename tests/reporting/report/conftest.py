@@ -1,4 +1,4 @@
-"""Reports that several files of tests read."""
+"""Reports that several test files read."""
 
 import pytest
 from report_pages import MEASURED, report_html, results_folder

@@ -21,7 +21,7 @@ def test_a_cross_is_in_its_panel_even_if_all_runs_diverged():
 
 
 def test_a_curve_is_broken_where_it_leaves_its_panel():
-    """What is drawn is what was measured: no line along the edge."""
+    """No line is drawn along the edge, where nothing was measured."""
     stable, diverging = lines(stable=([1.0, 2.0, 1.5, 1.2], None), diverging=([1.5, 1e9, 1e9, 1.5, 1.6], 6))
     panel = ChartPanel([stable, diverging])
     assert panel.high < 3
@@ -34,7 +34,7 @@ def test_a_curve_is_broken_where_it_leaves_its_panel():
     assert ChartPanel(zero).path(zero[1]), "zero has no position on a logarithmic axis"
 
 
-def test_a_diverging_curve_is_squeezed_or_not_on_the_scale_of_its_panel():
+def test_squeezing_is_judged_on_the_scale_of_the_panel():
     half = lines(stable=([1.0, 10.0], None), diverging=([20.0, 100.0], 3))
     assert ChartPanel(half).log
     assert ChartPanel(half).high > 100

@@ -1,4 +1,4 @@
-"""A data set's section says what its table says."""
+"""A data set's section has the notes of its table."""
 
 
 def test_a_section_has_the_notes_of_its_table(demo_html):

@@ -17,7 +17,7 @@ def test_missing_runs_and_models_of_the_preset_are_named(tmp_path):
 
 
 def test_epochs_count_from_one_in_messages_as_in_curves(tmp_path):
-    """A run that diverged in its second stage: records count from 0, and in each stage again."""
+    """The run diverged in its second stage. Records count the epochs of each stage from 0."""
     results = results_folder(tmp_path, "digits-demo")
     last_epoch = 0
 

@@ -1,4 +1,4 @@
-"""The page as its readers meet it: whole, by itself, and true to the records."""
+"""The whole page: its content, its independence of other files, and its agreement with the records."""
 
 import json
 import re
@@ -24,7 +24,7 @@ from benchmarks.reporting.report.page import PAPER_URL
 from benchmarks.run import main
 
 
-def test_the_page_needs_nothing_but_itself(demo_html):
+def test_the_page_needs_no_other_file(demo_html):
     page = ParsedPage(demo_html)
     assert "script" not in page.tags
     assert all(link.startswith(("data:", "#")) for link in page.links if link != PAPER_URL)
@@ -63,7 +63,7 @@ def test_the_first_screen_says_what_reproduces_at_which_budget_and_how_sure(demo
         assert positions == sorted(positions)
 
 
-def test_terms_are_explained_where_they_first_stand(demo_html):
+def test_terms_are_explained_at_their_first_use(demo_html):
     for word in ("Fréchet distance", "metric protocol", "NLL", "FID"):
         assert re.search(rf'<abbr title="[^"]+">{word}</abbr>', demo_html), word
 
@@ -109,7 +109,7 @@ EVIL = "</title><script>alert(1)</script><img src=x onerror=alert(2)>\"'"
 
 
 def test_text_from_records_is_escaped(tmp_path):
-    """A data set, a model, a message, a device: none of them is ours to trust."""
+    """Names of data sets, models and devices, and messages, may contain any text."""
     results = results_folder(tmp_path, "digits-demo")
 
     def edit(i, record):
@@ -154,7 +154,7 @@ def test_mixed_protocols_unknown_models_failures_and_single_runs_are_shown_as_su
 
 
 def test_incomplete_records_are_shown_with_what_they_have(tmp_path):
-    """Each part that a record may lack: null, or missing."""
+    """Each field that a record may lack is null or missing."""
     results = results_folder(tmp_path, "digits-demo")
 
     def edit(i, record):
@@ -185,7 +185,7 @@ def test_a_reader_learns_how_to_run_it(demo_results, demo_html):
 
 @pytest.mark.slow
 def test_thousands_of_records_make_a_report_in_seconds(tmp_path):
-    """10,000 are to take 10 s: a quarter of them here, with as much time, as other tests run at the same time."""
+    """The target is 10,000 records in 10 s. Other tests run at the same time, so 2,500 records may take as long."""
     results = tmp_path / "results"
     (results / "records").mkdir(parents=True)
     kinds = [*read_records(MEASURED / "digits-demo").values()]

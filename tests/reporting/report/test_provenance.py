@@ -28,7 +28,7 @@ def test_learning_rates_of_our_own_are_named(tmp_path):
 
 
 def test_measurement_details_are_of_the_protocol_that_is_compared(tmp_path):
-    """The first run of the first model was measured under another one."""
+    """The first run of the first model was measured under another protocol."""
     results = results_folder(tmp_path, "digits-demo")
 
     def edit(i, record):

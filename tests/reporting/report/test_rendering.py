@@ -44,7 +44,7 @@ def test_the_dots_of_a_table_have_one_axis_on_a_phone(demo_results, chromium):
 
 
 def test_curves_can_be_read_on_a_phone(demo_results, chromium):
-    """One below the other, with letters of their own size, and nothing beyond the page."""
+    """The charts are below each other, with text in its original size, and nothing overflows the page."""
     chromium.open(demo_results / "report.html", 390)
     chromium.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     charts = chromium.evaluate("[...document.querySelectorAll('.curve')].map(c => c.getBoundingClientRect()).map("

@@ -4,7 +4,7 @@ from report_pages import cell_text, remove_runs, report_html, results_folder
 
 
 def test_the_command_of_a_cell_makes_as_many_runs_as_the_cell_has(tmp_path):
-    """In the same folder, with the preset's number of seeds, it would train the others."""
+    """In the same folder and with the preset's number of seeds, it would train missing runs."""
     results = results_folder(tmp_path, "digits-demo")
     removed = {("glf", 2), ("vae", 0), ("wae-gan", 1), ("wae-gan", 2)}
     remove_runs(results, lambda model, seed: (model, seed) in removed)

@@ -18,7 +18,7 @@ def test_a_finding_without_a_command_says_why(digits_section):
     assert {finding.answer for finding in with_command} == {"not tested", "inconclusive"}
 
 
-def test_the_open_claims_are_counted_apart(digits_section):
+def test_open_claims_are_counted_by_answer(digits_section):
     answers = [verdict.answer for _, verdict in digits_section.claims]
     assert digits_section.answer_counts == [
         ("supported", 2), ("contradicted", 4), ("not tested", 2), ("inconclusive", 5), ("not decidable here", 5)
@@ -37,7 +37,7 @@ def test_the_two_nlls_of_the_page_are_distinguished(tmp_path):
 
 
 def test_the_table_of_protocol_variants_is_the_committed_one(tmp_path):
-    """The report finds in the records which protocol is which variant; the table's command had a plan."""
+    """The report identifies the variants by their protocols in the records; the table's command has a plan."""
     results = results_folder(tmp_path, "digits-demo")
     section = preset_section(Evidence(*records.read(results), "demo"), results)
     (table,) = (table.frame() for table in section.tables if table.name == "sensitivity")
