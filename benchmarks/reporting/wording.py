@@ -15,6 +15,9 @@ from benchmarks.presets import PRESETS
 from benchmarks.protocols import OURS
 from benchmarks.reporting.tables.table import MISSING, Note
 
+CITED_NOTE = Note("Paper", "(cited): the paper cites this number and trained no such model.")
+NO_VERDICTS = "No verdicts: {}."
+
 # --- captions
 
 
@@ -288,16 +291,6 @@ def verdict_note(outcomes: Iterable[str], margin: float) -> Note:
         f"with fewer than {verdicts.MIN_RUNS} runs"
     )
     return Note("Paper", f"{signs}: {test}.", f"{signs}.")
-
-
-def no_verdict_note(reason: str) -> Note:
-    """Why our numbers have no verdict."""
-    return Note("Paper", f"No verdicts: {reason}.")
-
-
-def cited_note() -> Note:
-    """What "(cited)" means."""
-    return Note("Paper", "(cited): the paper cites this number and trained no such model.")
 
 
 def join(names: Sequence[str]) -> str:

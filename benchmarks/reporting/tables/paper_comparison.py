@@ -141,7 +141,7 @@ def paper_notes(
         reasons = dict.fromkeys(
             cell.verdict.reason for pair, cell in cells.items() if cell.runs_wanted and cell.verdict and pair in shown
         )
-        yield from map(wording.no_verdict_note, reasons)
+        yield from (Note("Paper", wording.NO_VERDICTS.format(reason)) for reason in reasons)
     if any(paper[pair].is_cited for pair in shown):
-        yield wording.cited_note()
+        yield wording.CITED_NOTE
     yield from paper_footnotes({pair: (value,) for pair, value in paper.items()}, shown, grid)
