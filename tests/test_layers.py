@@ -29,6 +29,7 @@ LAYERS = (
     "protocols",
     "presets",
     "paper",
+    "environment",
     "program",
 )
 LAUNCHING = ("run", "cli", "execution")  # those that may import slurm

@@ -6,7 +6,6 @@ of the loss loads it, so a trained model can be loaded and sampled without it.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import file_digest
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+from zoo.environment import data_folder
 
 
 @dataclass
@@ -63,9 +64,9 @@ class Weights:
 
     def _files(self) -> dict[str, Path]:
         """Description of a folder -> its file of this name. Tables print the descriptions, which contain no paths."""
-        data = os.environ.get("AE_BENCH_DATA")
+        data = data_folder()
         folders = {"torch hub's cache": Path(torch.hub.get_dir()) / "checkpoints"}
-        folders |= {"the folder AE_BENCH_DATA": Path(data)} if data else {}
+        folders |= {"the folder AE_BENCH_DATA": data} if data else {}
         return {
             description: folder / self.name for description, folder in folders.items() if (folder / self.name).is_file()
         }

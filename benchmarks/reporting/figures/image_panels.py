@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from benchmarks import environment
 from benchmarks.analysis.evidence import Evidence
 from benchmarks.evaluation.names import image_file_name
 
@@ -82,15 +83,12 @@ def find_panels(
 
 def draw_panels(rows: Sequence[Sequence[ImagePanel]]) -> Figure:
     """Draw image grids side by side, each under its title."""
-    import matplotlib  # here: it takes a second to import
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    pyplot = environment.import_pyplot()
     columns = max(map(len, rows))
     if columns == 1 and len(rows) > 1:  # one data set: its panels stand side by side
         rows, columns = [[row[0] for row in rows]], len(rows)
     size = (max(3.1 * columns, 3.6), 3.35 * len(rows))
+    figure: Figure
     figure, axes = pyplot.subplots(len(rows), columns, figsize=size, squeeze=False, layout="constrained")
     for axis in axes.flat:
         axis.axis("off")
