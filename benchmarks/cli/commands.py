@@ -94,7 +94,8 @@ GROUPS: dict[str, dict[str, Command]] = {
     "results": {
         "report": Command("one HTML page of all results", "report:write_report", ("results",), example="report"),
         "tensorboard": Command("event files for TensorBoard, of runs that have none yet", "report:write_tensorboard",
-                               ("results", "out"), example="tensorboard --results results/measured/digits-demo", collects_errors=True),
+                               ("results", "out"), example="tensorboard --results results/measured/digits-demo",
+                               collects_errors=True),
         "sample": _picture("a grid of samples from a finished run", "sample glf mnist"),
         "interpolate": _picture("lines between samples", "interpolate glf mnist"),
         "reconstruct": _picture("test images beside their reconstructions", "reconstruct glf mnist"),

@@ -17,7 +17,7 @@ from benchmarks.evaluation.names import image_file_name
 from benchmarks.execution.options import UserErrors
 from benchmarks.execution.plan import Plan
 from benchmarks.experiments import records
-from benchmarks.experiments.log import failure_log
+from benchmarks.experiments.log import failure_log, has_file
 from benchmarks.reporting import speed_records
 from benchmarks.reporting.figures.writer import write_figure
 from benchmarks.reporting.formats.markdown import to_terminal
@@ -107,7 +107,7 @@ def _copy_sample_grids(plan: Plan) -> list[Path]:
     grids: dict[str, dict[str, Path]] = {}
     for model, dataset, jobs in plan.cells():
         target = folder / image_file_name("samples", dataset, model)
-        source = next((path for job in jobs if (path := job.run_folder / "samples.png").is_file()), None)
+        source = next((path for job in jobs if has_file(path := job.run_folder / "samples.png")), None)
         if source is not None:
             folder.mkdir(parents=True, exist_ok=True)
             temporary = target.with_suffix(".tmp")

@@ -24,6 +24,8 @@ SCHEDULE_SETTINGS: dict[str, tuple[type[int] | type[float], Callable[[float], bo
     "weight_decay": (float, lambda value: value >= 0, "a number from 0 on"),
 }
 
+MAX_INTEGER = 10_000  # of an integer hyper-parameter: a model with a million layers takes hours to build
+
 
 def parse_changes(text: str | None, errors: list[str]) -> dict[str, str]:
     """The settings of `--set NAME=VALUE,...`, with their values as text; errors are added to `errors`."""
@@ -147,8 +149,10 @@ def _parse(name: str, text: str, plain: Protocol) -> Any:
         value: Scalar = int(text) if isinstance(current, int) else float(text)
     except ValueError:
         value = math.nan
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"must be {'an integer' if isinstance(current, int) else 'a number'}")
+    if isinstance(current, int) and not abs(value) <= MAX_INTEGER:  # NaN is not
+        raise ValueError(f"must be an integer, at most {MAX_INTEGER:,}")
+    if not math.isfinite(value):
+        raise ValueError("must be a number")
     return value
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from benchmarks import environment
 from benchmarks.analysis.evidence import Evidence
 from benchmarks.evaluation.names import image_file_name
+from benchmarks.experiments.log import has_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,9 +48,9 @@ def find_image(kind: str, evidence: Evidence, model: str, dataset: str, results:
     figure_copy = results / "figures" / image_file_name(kind, dataset, model)
     has_runs_folder = (results / "runs").is_dir()  # committed results have no weights to look for
     for key in map(str, finished if has_runs_folder else ()):
-        if kind == SAMPLES and (path := results / "runs" / key / "samples.png").is_file():
+        if kind == SAMPLES and has_file(path := results / "runs" / key / "samples.png"):
             return path, ""
-        if kind == INTERPOLATIONS and (results / "runs" / key / "weights.pt").is_file():
+        if kind == INTERPOLATIONS and has_file(results / "runs" / key / "weights.pt"):
             from benchmarks.evaluation import image_grid
             from benchmarks.experiments import checkpoint, run_trial  # here: torch takes seconds to import
             from benchmarks.reporting import gallery
@@ -59,7 +60,7 @@ def find_image(kind: str, evidence: Evidence, model: str, dataset: str, results:
                 columns = gallery.INTERPOLATION_STEPS
                 images = network.path(gallery.INTERPOLATION_ROWS, columns, seed=run_trial.GRID_SEED)
                 return image_grid.save_grid(images.flatten(0, 1), figure_copy, columns=columns), ""
-    if figure_copy.is_file() and finished:
+    if finished and has_file(figure_copy):
         return figure_copy, ""
     if finished:
         return None, "its weights were not kept"
