@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 
 from benchmarks import environment
 from benchmarks.data.paths import cache_folder, data_root, find_cache_problem
+from benchmarks.execution.options import LIMITS
+from benchmarks.experiments.changes import MAX_INTEGER
 from benchmarks.experiments.process import process_identity
 from benchmarks.run import main
 
@@ -45,6 +48,15 @@ def test_each_variable_of_ours_is_read_in_one_module():
         "AE_BENCH_CACHE": {"benchmarks/environment.py"},
         "AE_BENCH_SAVE_SECONDS": {"benchmarks/environment.py"},
     }
+
+
+def test_the_documentation_lists_every_variable_and_every_limit():
+    text = " ".join((ROOT / "docs/running.md").read_text(encoding="utf-8").split())
+    names = {name for path in FILES for name in re.findall(r"AE_BENCH_[A-Z_]+", path.read_text(encoding="utf-8"))}
+    assert {*re.findall(r"\| `(AE_BENCH_[A-Z_]+)`", text)} == names
+    for option, limit in LIMITS.items():
+        assert f"{limit:,} `{option}`" in text or f"`{option}` {limit:,}" in text
+    assert f"An integer of `--set` is at most {MAX_INTEGER:,}." in text
 
 
 @pytest.mark.parametrize("text", ["abc", "1,5", "nan", "-1", "inf", "-inf", " ", "1e999", "60 s", "²"])
@@ -98,6 +110,19 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch):
     assert environment.data_folder() is None
     assert cache_folder() == default
     assert data_root(None) == default / "data"
+
+
+@pytest.mark.parametrize("text", ["\udcff", "x" * 300, "/x" * 3000])
+@pytest.mark.parametrize(("name", "words"), [
+    (environment.DATA_VARIABLE, ["table1"]), (environment.DATA_VARIABLE, ["fetch", "mnist"]),
+    (environment.DATA_VARIABLE, ["sample", "glf", "mnist"]), (environment.CACHE_VARIABLE, ["all", "--yes"]),
+    (environment.CACHE_VARIABLE, ["evaluate"]),
+], ids=str)  # fmt: skip
+def test_a_variable_that_can_be_no_path_is_an_error(monkeypatch, capsys, name, words, text):
+    monkeypatch.setenv(name, text)
+    assert main(words) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert sum(line.startswith(f"error: the environment variable {name}=") for line in lines) == 1
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "²", "1.5", "None"])
@@ -165,6 +190,4 @@ def test_a_signal_during_the_imports_ends_the_command_as_interrupted(number, del
     process.send_signal(number)
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert errors.splitlines() == [
-        "interrupted: finished runs are kept; run the same command again to continue"
-    ]
+    assert errors.splitlines() == ["interrupted: finished runs are kept; run the same command again to continue"]

@@ -54,8 +54,10 @@ def find_value_errors(args: Namespace) -> list[str]:
             errors += CHECKS[name](text)
     if "results" in command.options:
         errors += find_results_errors(args.results, args.command not in READERS)
+    if args.command == "fetch" and (root := args.data_root or environment.data_folder()):
+        errors += find_folder_errors("--data-root" if args.data_root else environment.DATA_VARIABLE, str(root))
     errors += _find_style_errors(args, command)
-    return errors + (environment.find_errors() if command.computes else [])
+    return errors + _find_variable_errors(command)
 
 
 def may_have_more_errors(args: Namespace) -> bool:
@@ -94,6 +96,19 @@ def _find_character_problem(text: str) -> str | None:
     except UnicodeEncodeError:
         return "is not valid UTF-8"
     return None
+
+
+def _find_variable_errors(command: Command) -> list[str]:
+    """What is wrong with the environment variables that a command reads."""
+    folders = {environment.DATA_VARIABLE: environment.data_folder()} if "data-root" in command.options else {}
+    folders |= {environment.CACHE_VARIABLE: environment.cache_folder()} if command.computes else {}
+    errors = []
+    for name, folder in folders.items():
+        text = "" if folder is None else str(folder)
+        if text and (problem := _find_character_problem(text) or find_path_problem(text)):
+            errors.append(f"the environment variable {name}={shown(text)} {problem}. Set it to another value, or unset "
+                          "it")  # fmt: skip
+    return errors + (environment.find_errors() if command.computes else [])
 
 
 def _collect(parse: Callable[[list[str]], object]) -> list[str]:

@@ -141,6 +141,14 @@ def test_a_path_that_is_too_long_is_refused(capsys, option):
     assert f"{option} 'xxx" in errors_of(capsys, command, option, "x" * 300)[0]
 
 
+def test_a_data_root_that_cannot_be_written_is_refused_before_a_download(capsys, monkeypatch):
+    Path("file").touch()
+    (line,) = errors_of(capsys, "fetch", "mnist", "--data-root", "file/below")
+    assert line.startswith("error: --data-root file/below is below ")
+    monkeypatch.setenv("AE_BENCH_DATA", "file")
+    assert errors_of(capsys, "fetch", "mnist") == ["error: AE_BENCH_DATA file is a file, expected a folder"]
+
+
 def test_every_error_of_values_is_reported_at_once(capsys):
     lines = errors_of(capsys, "table1", "--seeds", "0", "--draws=9999999", "--workers=-1", "--results=a\0", "--keep=x",
                       "--preset=y", "--decimals=z", "--device=--", "--margin=nan", "--notes=all")  # fmt: skip
