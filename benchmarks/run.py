@@ -47,6 +47,7 @@ if _shadowing := find_shadowing():  # before these packages are imported
 from benchmarks.cli.commands import COMMANDS, FAILED, INTERRUPTED, USER_ERROR
 from benchmarks.cli.parser import is_default, parse
 from benchmarks.execution.options import UserErrors
+from benchmarks.printing import prepare_output
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 done, 1 some runs failed, 2 an error in the command (nothing started), 130 interrupted.
     """
+    prepare_output()
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     argument_list = sys.argv[1:] if arguments is None else [*arguments]
     try:

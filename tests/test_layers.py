@@ -30,6 +30,7 @@ LAYERS = (
     "presets",
     "paper",
     "program",
+    "printing",
 )
 LAUNCHING = ("run", "cli", "execution")  # those that may import slurm
 # Third-party packages; the standard library is always allowed.

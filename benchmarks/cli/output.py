@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,11 +24,6 @@ from benchmarks.reporting.formats.writer import selection_name, write_table
 from benchmarks.reporting.registry import FIGURES, TABLES
 from benchmarks.reporting.style import TableStyle
 from benchmarks.reporting.tables import build_table
-
-
-def wide_console() -> Console:
-    """A console that is wide if the output is not a terminal."""
-    return Console(width=None if sys.stdout.isatty() else 200)
 
 
 def refuse_to_replace(name: str, plan: Plan) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from benchmarks.evaluation.scoring import Scorer
@@ -19,10 +20,10 @@ from slurm import Outcome
 
 
 @contextmanager
-def progress_bars(pending: list[Job]) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
+def progress_bars(pending: list[Job], console: Console) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
     """Show a bar for all runs and one for each that is running."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns) as progress:
+    with Progress(*columns, console=console) as progress:
         total_bar = progress.add_task("steps of all runs", total=sum(job.trial.steps for job in pending))
         bars: dict[Path, TaskID] = {}
         ended: set[Path] = set()

@@ -27,7 +27,9 @@ class RunLog:
         self.done = self.steps_before = sum(row["steps"] for row in epochs)
         self.started = time.monotonic()
         head = f"resumed after {len(epochs)} epochs: {self.title}\n" if resumed else f"{self.title}\n"
-        with (self.folder / "log.txt").open("a" if resumed else "w", encoding="utf-8") as file:
+        with (self.folder / "log.txt").open(
+            "a" if resumed else "w", encoding="utf-8", errors="backslashreplace"
+        ) as file:
             file.write(head)
         self._progress()
 
@@ -82,5 +84,5 @@ def failure_log(results: Path, key: str) -> Path:
 
 def append_line(path: Path, line: str) -> None:
     """Add a line to a text file."""
-    with path.open("a", encoding="utf-8") as file:
+    with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
         file.write(line + "\n")

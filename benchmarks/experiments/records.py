@@ -98,7 +98,8 @@ def write_text(path: Path, text: str) -> Path:
     # hide the results from the rest of the group.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with temporary.open("x", encoding="utf-8", newline="") as file:
+        # A lone surrogate, which UTF-8 does not have, is written as \udc80: in JSON, this is the same text
+        with temporary.open("x", encoding="utf-8", errors="backslashreplace", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
