@@ -26,8 +26,10 @@ from benchmarks.reporting.registry import FORMATS
 ANY = st.text(st.characters(), max_size=40)
 SIGNS = st.text("\\`*_{}[]()#+-.!|<>&;:/@~$=^\"', \t\n\r\x1b\u202eaZ09xwhtps", max_size=30)
 TOKENS = st.lists(
-    st.sampled_from(["![", "](", "http://a.b", "www.a.b", "<img src=x>", "&lt;", "[a]:", "- ", "1. ", "# ", "a@b.c", "**",
-                     "__", "~~", "`", "|", "\\", "<!--", "-->", "\n", "\x1b[2J", "javascript:", ")", "x", " ", "\ud800"]),
+    st.sampled_from(["![", "](", "http://a.b",
+                     "www.a.b", "<img src=x>", "&lt;", "[a]:", "- ", "1. ", "# ", "a@b.c", "**",
+                     "__", "~~", "`", "|", "\\", "<!--", "-->", "\n", "\x1b[2J", "javascript:", ")", "x",
+                     " ", "\ud800"]),
     max_size=12,
 ).map("".join)  # fmt: skip
 TEXT = ANY | SIGNS | TOKENS
@@ -98,7 +100,8 @@ def test_numbers_in_csv_stay_as_they_are(cell):
     assert escape_csv(cell) == cell
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3+cmd|' /C calc'!A0", " =1", "\t=1", "\r=1",
+@pytest.mark.parametrize("cell", ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3+cmd|' /C calc'!A0", " =1",
+                                  "\t=1", "\r=1",
                                   "-A1", "+1+A1", "-1/HYPERLINK(A1)", "-1 ± 0.1+A1", "＝1", "--1", "-"])  # fmt: skip
 def test_formulas_in_csv_become_text(cell):
     assert escape_csv(cell)[0] in "'\\"
