@@ -51,6 +51,11 @@ def escape_terminal_line(text: str) -> str:
     return text if text.isprintable() else text.translate(_LINE)
 
 
+def escape_figure_text(text: str) -> str:
+    """Text as it is, in a figure of matplotlib, which sets what is between two dollar signs as a formula."""
+    return escape_terminal_line(text).replace("$", r"\$")
+
+
 def spell_in_ascii(text: str) -> str:
     r"""An ASCII spelling: "+/-" for ±, "beta" for β, "e" for é, and ``\u4e2d`` for a character without one."""
     return "".join(map(_spell, text))

@@ -19,6 +19,7 @@ from benchmarks.experiments import records
 from benchmarks.experiments.log import failure_log
 from benchmarks.files.names import file_name
 from benchmarks.files.writing import replacing
+from benchmarks.printing import escape_terminal_line
 from benchmarks.reporting import speed_records
 from benchmarks.reporting.figures.writer import write_figure
 from benchmarks.reporting.formats.markdown import to_terminal
@@ -67,7 +68,7 @@ def write(name: str, plan: Plan, style: TableStyle, console: Console) -> int:
         elif state in ("failed", "diverged") and (record := records.find(plan.results, job.trial.key)):
             where = f"; traceback: {failure_log(plan.results, job.trial.key)}" if state == "failed" else ""
             text = f"{state}: {run}: {record['error']['message']}{where}"
-            console.print(text, highlight=False, markup=False, soft_wrap=True)
+            console.print(escape_terminal_line(text), highlight=False, markup=False, soft_wrap=True)
     if name in TABLES:
         print(f"The same files are kept as {paths[0].parent / f'{name}--{selection}'}.*")
     for path in [*paths[1:], *grids, paths[0]]:

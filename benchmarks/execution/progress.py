@@ -15,6 +15,7 @@ from benchmarks.execution import locks
 from benchmarks.experiments.job import Job
 from benchmarks.experiments.log import failure_log, read_progress
 from benchmarks.experiments.new_record import record_failure
+from benchmarks.printing import escape_terminal_line
 from slurm import Outcome
 
 
@@ -55,7 +56,7 @@ def describe_outcome(outcome: Outcome[Job, dict[str, Any] | None], scorer: Score
         scorer: what scores the job's data set in this command.
     """
     if outcome.error is None:
-        return _describe_record(outcome.value or {}, scorer, outcome.item)
+        return escape_terminal_line(_describe_record(outcome.value or {}, scorer, outcome.item))
     last_line = outcome.error.strip().splitlines()[-1]
     if not outcome.ran:
         return f"not submitted: {last_line}"

@@ -100,4 +100,7 @@ def write(folder: Path, row: Mapping[str, Any], count: int) -> None:
 def _version() -> str | None:
     if shutil.which("sbatch") is None:
         return None
-    return subprocess.run(["sbatch", "--version"], capture_output=True, text=True).stdout.strip() or None
+    return (
+        subprocess.run(["sbatch", "--version"], capture_output=True, encoding="utf-8", errors="replace").stdout.strip()
+        or None
+    )

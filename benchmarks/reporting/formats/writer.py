@@ -55,7 +55,8 @@ def selection_name(name: str, grid: Grid) -> str:
         parts.append(_shorten([f"seed{grid.seeds[0]}", *map(str, grid.seeds[1:])], "seeds"))
     if counts := {len(keys) for keys in grid.keys.values()}:
         parts.append(f"{max(counts)}x{grid.draws}")
-    return re.sub(r"[^\w.+-]", "_", "-".join(filter(None, parts)).replace("]", ""))  # glf[beta=4] -> glf_beta_4
+    name = "-".join(filter(None, parts)).replace("]", "")
+    return re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII)  # glf[beta=4] -> glf_beta_4
 
 
 def _shorten(names: list[str], kind: str) -> str:
