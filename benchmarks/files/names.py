@@ -2,7 +2,7 @@
 
 import re
 
-MAX_PART = 80  # characters; file systems allow 255 bytes for a whole name
+MAX_PART = 80  # bytes; file systems allow 255 for a whole name
 
 
 def file_name(text: str) -> str:
@@ -10,4 +10,5 @@ def file_name(text: str) -> str:
 
     Names that come from records, options or files reach paths through this function only.
     """
-    return re.sub(r"^\.+", "_", re.sub(r"[^\w.+-]+", "_", text))[:MAX_PART]
+    name = re.sub(r"^\.+", "_", re.sub(r"[^\w.+-]+", "_", text))
+    return name.encode()[:MAX_PART].decode(errors="ignore")
