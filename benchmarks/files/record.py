@@ -198,4 +198,4 @@ class Record(FileStruct, kw_only=True, frozen=True):
     def __post_init__(self) -> None:
         """A run that is not done says why."""
         if self.status != "done" and self.error is None:
-            raise ValueError(f"a run that {self.status} has an error")
+            raise ValueError(f"`error` is missing, and the status is {self.status}")
