@@ -120,7 +120,10 @@ def _retry(args: Namespace, command: dict[str, Any], launched: Sequence[dict[str
     from benchmarks.reporting.style import TableStyle
 
     name = command["what"]
-    cluster = resolve_cluster(command["options"]["cluster"] if args.cluster == "auto" else args.cluster)
+    if name not in REQUIREMENTS:
+        _print_errors(command, [f"this version has no such command; known: {', '.join(REQUIREMENTS)}"])
+        return USER_ERROR
+    cluster = resolve_cluster(command["options"].get("cluster", "auto") if args.cluster == "auto" else args.cluster)
     options = Options(**{**current_options(command["options"]), "results": args.results, "cluster": cluster})
     keys = {key for launch in launched for key in launch["cells"]}
     unfinished = unfinished_cells(Path(args.results), launched)

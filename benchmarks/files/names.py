@@ -2,7 +2,7 @@
 
 import re
 
-MAX_PART = 80  # characters; file systems allow 255 bytes for a whole name
+MAX_PART = 80  # bytes; file systems allow 255 for a whole name
 
 
 def file_name(text: str) -> str:

@@ -45,7 +45,7 @@ class Settings(FileStruct, kw_only=True, frozen=True):
 
     hyper: dict[str, Any] = field(default_factory=dict)
     stages: dict[str, Stage] = field(default_factory=dict)
-    images: Count | UnsetType = UNSET
+    images: Count
     image_shape: list[Count] | UnsetType = UNSET
     source: str | UnsetType = UNSET
     pretrained: dict[str, str] | UnsetType = UNSET
@@ -186,16 +186,16 @@ class Record(FileStruct, kw_only=True, frozen=True):
     seed: Count
     precision: str
     status: Literal["done", "failed", "diverged"]
-    settings: Settings | None = None
-    data: Data | None = None
+    settings: Settings
+    data: Data
     evaluations: list[Evaluation]
     epochs: list[Epoch]
-    diagnostics: dict[str, Number] = field(default_factory=dict)
-    provenance: Provenance = Provenance()
+    diagnostics: dict[str, Number]
+    provenance: Provenance
     error: Failure | None = None
     learning_curve: LearningCurve | None = None
 
     def __post_init__(self) -> None:
         """A run that is not done says why."""
         if self.status != "done" and self.error is None:
-            raise ValueError(f"a run that {self.status} has an error")
+            raise ValueError(f"`error` is missing, and the status is {self.status}")

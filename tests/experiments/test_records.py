@@ -40,10 +40,10 @@ JSON = st.recursive(
 @given(JSON)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_settings_are_read_as_they_were_written(tmp_path: Path, value: Any) -> None:
-    records.write(tmp_path, record(settings={"hyper": {"value": value}}))
+    records.write(tmp_path, record(settings={"hyper": {"value": value}, "images": 9}))
     found = records.find(tmp_path, KEY)
     assert found is not None
-    assert found["settings"] == {"hyper": {"value": value}}
+    assert found["settings"] == {"hyper": {"value": value}, "images": 9}
 
 
 def test_numbers_that_are_not_finite_become_null(tmp_path: Path) -> None:

@@ -37,8 +37,9 @@ def record(key: str = KEY, **changes: Any) -> dict[str, Any]:
         "precision": "fp32",
         "status": "done",
         "error": None,
-        "settings": {"hyper": {"beta": 0.02}, "stages": {}},
+        "settings": {"hyper": {"beta": 0.02}, "stages": {}, "images": 1000},
         "data": {"train_fingerprint": "f1", "test_fingerprint": "f2", "n_train": 1000, "n_test": 100, "warnings": []},
+        "diagnostics": {},
         "evaluations": [evaluation(0, fd_classifier=12.5), evaluation(1, fd_classifier=13.5)],
         "epochs": [
             {"stage": "train", "epoch": 0, "seconds": 1.5, "steps": 10, "objective": 50.0, "recon": 90.0},

@@ -101,7 +101,7 @@ def write_figure(
         figure = image_panels.draw_panels(filled_rows or rows)
         not_shown = [f"{panel.title}: {panel.reason}" for row in rows for panel in row if panel.path is None]
         notes += [Note("Missing", f"Not shown: {'; '.join(not_shown)}.")] if not_shown else []
-    lines = [f"- {note.label}: {escape_markdown(note.text)}" for note in merge_notes(notes)]
+    lines = ["- " + escape_markdown(f"{note.label}: {note.text}") for note in merge_notes(notes)]
     records.write_text(paths[2], "\n".join([escape_markdown(caption), *(["", *lines] if lines else [])]) + "\n")
     for path in paths[:2]:
         with replacing(path, suffix=path.suffix) as temporary:

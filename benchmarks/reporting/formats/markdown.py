@@ -19,7 +19,7 @@ def to_terminal(table: Table, detail: str = "full") -> str:
 
 
 def _list_notes(table: Table, detail: str) -> list[str]:
-    notes = [f"- {label}: {escape_markdown(text)}" for label, text in select_notes(table.notes, detail)]
+    notes = ["- " + escape_markdown(f"{label}: {text}") for label, text in select_notes(table.notes, detail)]
     return ["", *notes] if notes else []
 
 
