@@ -42,7 +42,8 @@ def _advice(folder: str) -> str:
 
 if _shadowing := find_shadowing():  # before these packages are imported
     for _message in _shadowing:
-        print(f"error: {_message}", file=sys.stderr)
+        _printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in _message)
+        print(f"error: {_printable}", file=sys.stderr)
     sys.exit(2)
 
 from benchmarks.cli.commands import COMMANDS, FAILED, INTERRUPTED, USER_ERROR
