@@ -11,10 +11,11 @@ import shlex
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from types import FrameType
+from typing import Any
 
 PACKAGES = ("benchmarks", "slurm", "zoo")  # at the top level, where a folder of the user's may have the same name
 
@@ -47,8 +48,21 @@ def _advice(folder: str) -> str:
 
 if _shadowing := find_shadowing():  # before these packages are imported
     for _message in _shadowing:
-        print(f"error: {_message}", file=sys.stderr)
+        _printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in _message)
+        print(f"error: {_printable}", file=sys.stderr)
     sys.exit(2)
+
+
+def _warn_once() -> Callable[..., None]:
+    """A function that prints each warning once: a file that is left aside may be read by several parts of a command."""
+    printed: set[str] = set()
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        if str(message) not in printed:
+            printed.add(str(message))
+            print(f"warning: {message}", file=sys.stderr)
+
+    return show
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,8 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from benchmarks.cli.values import find_value_errors, may_have_more_errors
     from benchmarks.data.paths import find_cache_problem
     from benchmarks.execution.options import UserErrors
+    from benchmarks.printing import prepare_output
 
-    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    prepare_output()
+    warnings.showwarning = _warn_once()
     argument_list = sys.argv[1:] if arguments is None else [*arguments]
     errors: list[str] = []
     told = 0  # errors that were printed
@@ -83,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _allow_to_save()
             return function(args)
         finally:
-            sys.stdout.flush()  # here, so that a full disk is reported as other errors are
+            _flush_output()  # here, so that a full disk is reported as other errors are
     except UserErrors as error:
         _print_errors([message for message in error.errors if message not in errors[:told]])
         return USER_ERROR
@@ -115,10 +131,15 @@ def _print_errors(errors: Sequence[str]) -> int:
     return len(errors)
 
 
+def _flush_output() -> None:
+    if sys.stdout is not None:  # it is None where the caller has closed it
+        sys.stdout.flush()
+
+
 def _discard_output() -> None:
     """If the output cannot be written, send the rest nowhere, so that Python does not fail once more at its end."""
     try:
-        sys.stdout.flush()
+        _flush_output()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks import environment
+from benchmarks.files.writing import replacing
+from benchmarks.printing import escape_figure_text
 
 MIN_SIDE = 32  # least side of one image in a grid, in pixels
 
@@ -39,7 +40,7 @@ def save_grids_side_by_side(grids: Mapping[str, Path], path: Path, columns: int 
         axis.axis("off")
     for axis, (label, grid) in zip(axes.flat, grids.items(), strict=False):
         axis.imshow(np.asarray(Image.open(grid)), interpolation="nearest")
-        axis.set_title(label, fontsize=10)
+        axis.set_title(escape_figure_text(label), fontsize=10)
     figure.canvas.draw()
     image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())
     pyplot.close(figure)
@@ -48,7 +49,6 @@ def save_grids_side_by_side(grids: Mapping[str, Path], path: Path, columns: int 
 
 def _write_png(image: Image.Image, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.png")
-    image.save(temporary)
-    temporary.replace(path)
+    with replacing(path, suffix=".png") as temporary:
+        image.save(temporary)
     return path

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from benchmarks.evaluation.scoring import Scorer
 from benchmarks.execution import locks
 from benchmarks.experiments.job import Job
-from benchmarks.experiments.log import failure_log
+from benchmarks.experiments.log import failure_log, read_progress
 from benchmarks.experiments.new_record import record_failure
+from benchmarks.printing import escape_terminal_line
 from slurm import Outcome
 
 
 @contextmanager
-def progress_bars(pending: list[Job]) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
+def progress_bars(pending: list[Job], console: Console) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
     """Show a bar for all runs and one for each that is running."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns) as progress:
+    with Progress(*columns, console=console) as progress:
         total_bar = progress.add_task("steps of all runs", total=sum(job.trial.steps for job in pending))
         bars: dict[Path, TaskID] = {}
         ended: set[Path] = set()
@@ -30,9 +31,8 @@ def progress_bars(pending: list[Job]) -> Iterator[tuple[Callable[[], None], Call
         def poll() -> None:
             done = 0
             for job in pending:
-                try:
-                    state = json.loads((job.run_folder / "progress.json").read_text(encoding="utf-8"))
-                except (OSError, ValueError):
+                state = read_progress(job.run_folder)
+                if state is None:
                     if job.run_folder in bars and job.run_folder not in ended:
                         ended.add(job.run_folder)
                         progress.update(bars[job.run_folder], visible=False)
@@ -56,7 +56,7 @@ def describe_outcome(outcome: Outcome[Job, dict[str, Any] | None], scorer: Score
         scorer: what scores the job's data set in this command.
     """
     if outcome.error is None:
-        return _describe_record(outcome.value or {}, scorer, outcome.item)
+        return escape_terminal_line(_describe_record(outcome.value or {}, scorer, outcome.item))
     last_line = outcome.error.strip().splitlines()[-1]
     if not outcome.ran:
         return f"not submitted: {last_line}"

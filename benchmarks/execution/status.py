@@ -6,7 +6,6 @@ which of its jobs still wait. This module imports no torch, so that `status` ans
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,8 @@ from typing import Any
 
 from benchmarks.execution import launches, locks
 from benchmarks.experiments import records
-from benchmarks.experiments.log import failure_log
+from benchmarks.experiments.log import failure_log, read_progress
+from benchmarks.printing import escape_terminal_line
 from benchmarks.program import suggest
 
 STATES = ("done", "running", "pending", "failed", "diverged")
@@ -55,6 +55,7 @@ def report(
     text = ["preset  model                     data set        " + "".join(f"{s:>9}" for s in STATES) + "  time left"]
     for (preset, model, dataset), cell_state in cell_states.items():
         counts = "".join(f"{cell_state.states[state] or '.':>9}" for state in STATES)
+        preset, model, dataset = map(escape_terminal_line, (preset, model, dataset))
         text.append(f"{preset:7} {model:25} {dataset:15} {counts}  {time_left(results, cell_state)}")
     if not cell_states:
         text = [f"nothing was launched into {results} yet"]
@@ -98,7 +99,7 @@ def overview(
         folder = results / "runs" / key
         if locks.is_locked(folder, now):  # also a finished run: for another metric, or by --force
             state = "running"
-            progress = _progress(folder)
+            progress = read_progress(folder) or {}
             cell_state.steps_left += progress.get("total", steps) - progress.get("done", 0)
             cell_state.steps_done += progress.get("run", 0)
             cell_state.seconds += progress.get("seconds", 0)
@@ -146,7 +147,8 @@ def describe_failures(results: Path, keys: Sequence[str]) -> list[str]:
         record = records.find(results, key)
         if record is not None:
             run = f"{record['model']} on {record['dataset']}, seed {record['seed']}"
-            lines.append(f"failed: {run}: {record['error']['message']}; traceback: {failure_log(results, key)}")
+            text = f"failed: {run}: {record['error']['message']}; traceback: {failure_log(results, key)}"
+            lines.append(escape_terminal_line(text))
     more = len(keys) - MAX_FAILURES
     return [*lines, f"{more} more failed runs are in {results / 'records'}"] if more > 0 else lines
 
@@ -168,11 +170,3 @@ def time_left(results: Path, cell_state: CellState) -> str:
     if left < 90:
         return f"{left:.0f} s"
     return f"{left / 60:.0f} min" if left < 5400 else f"{left / 3600:.1f} h"
-
-
-def _progress(folder: Path) -> dict[str, float]:
-    try:
-        progress = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return progress if isinstance(progress, dict) else {}

@@ -146,7 +146,7 @@ def _parse(name: str, text: str, plain: Protocol) -> Any:
     if isinstance(current, str):
         return text
     try:
-        value: Scalar = int(text) if isinstance(current, int) else float(text)
+        value: float = int(text) if isinstance(current, int) else float(text)
     except ValueError:
         value = math.nan
     if isinstance(current, int) and not abs(value) <= MAX_INTEGER:  # NaN is not

@@ -22,11 +22,11 @@ from torch.nn.functional import interpolate
 import zoo
 from benchmarks.data import datasets
 from benchmarks.experiments import provenance
+from benchmarks.files.speed import SCHEMA
 from benchmarks.perf import baselines
 from benchmarks.perf.baselines import Case
 from benchmarks.perf.paired import rounds
 from benchmarks.perf.speed_specs import WARMUP_LAPS, BenchmarkSpec
-from benchmarks.reporting.speed_records import SCHEMA
 from benchmarks.training.device import device_name
 
 MAX_FOREIGN_SHARE = 0.05  # share of CPU cores; if other processes use more, the record is not "exclusive"
@@ -134,7 +134,9 @@ def is_gpu_idle(device: torch.device) -> bool:
         return False
     for pause in (1.5, 0.0):  # the first answer may still include work of our own workers
         try:
-            (line,) = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True).stdout.splitlines()
+            (line,) = subprocess.run(
+                query, capture_output=True, encoding="utf-8", errors="replace", timeout=30, check=True
+            ).stdout.splitlines()
             memory, work = (float(value) for value in line.split(","))
         except (OSError, subprocess.SubprocessError, ValueError):
             return False

@@ -14,6 +14,7 @@ from benchmarks import environment
 from benchmarks.analysis.evidence import Evidence
 from benchmarks.evaluation.names import image_file_name
 from benchmarks.experiments.log import has_file
+from benchmarks.printing import escape_figure_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -95,9 +96,11 @@ def draw_panels(rows: Sequence[Sequence[ImagePanel]]) -> Figure:
         axis.axis("off")
     for axes_row, row in zip(axes, rows, strict=True):
         for axis, panel in zip(axes_row, row, strict=False):
-            axis.set_title(panel.title, fontsize=8)
+            axis.set_title(escape_figure_text(panel.title), fontsize=8)
             if panel.path is None:
-                axis.text(0.5, 0.5, panel.reason, transform=axis.transAxes, ha="center", color="0.4")
+                axis.text(
+                    0.5, 0.5, escape_figure_text(panel.reason), transform=axis.transAxes, ha="center", color="0.4"
+                )
             else:
                 axis.imshow(np.asarray(Image.open(panel.path).convert("RGB")), interpolation="nearest")
     return figure
