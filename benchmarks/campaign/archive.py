@@ -77,21 +77,21 @@ def pack(results: Path, keys: Collection[str], target: Path, max_bytes: int, sta
     """
     parts: list[dict[str, bytes]] = [{}]
     sizes = [OVERHEAD]
-    for path in _members(results, keys, states):
+    for name in _members(results, keys, states):
         try:
-            content = reading.read_bytes(results / path, MAX_MEMBER)
+            content = reading.read_bytes(results / name, MAX_MEMBER)
         except (OSError, reading.InvalidFile):
             continue  # not there, or changed meanwhile
         size = len(zlib.compress(content)) + OVERHEAD
-        is_record = path.startswith("records/")
+        is_record = name.startswith("records/")
         if sizes[-1] + size > max_bytes:
             if OVERHEAD + size > max_bytes and not is_record:
                 continue
             if OVERHEAD + size > max_bytes:
-                raise ValueError(f"{path} takes {size:,} bytes, more than the limit of an archive, {max_bytes:,}")
+                raise ValueError(f"{name} takes {size:,} bytes, more than the limit of an archive, {max_bytes:,}")
             parts.append({})
             sizes.append(OVERHEAD)
-        parts[-1][path] = content
+        parts[-1][name] = content
         sizes[-1] += size
     written = []
     for number, files in enumerate((part for part in parts if part), start=1):

@@ -84,6 +84,12 @@ GROUPS: dict[str, dict[str, Option]] = {
         "dry-run": Option("print the plan, the settings and the cost; start nothing"),
         "yes": Option("start a paper-budget run without asking"),
     },
+    "campaign": {
+        "minutes": Option("stop before this time is up (default: no limit)", "M"),
+        "archive": Option("file of what is new (default: RESULTS/archives/campaign-DATE.zip)", "FILE"),
+        "archive-mb": Option("size of an archive, at most; more become further files (default: 16)", "MB"),
+        "states": Option("also pack the states of unfinished runs, to go on with them elsewhere"),
+    },
     "images to compare": {
         "real": Option("data set (its test split, or NAME:train), folder, .npz", "WHAT"),
         "fake": Option("the generated images, likewise", "WHAT"),

@@ -1,5 +1,6 @@
 """An archive moves results between machines; whatever is wrong with it is found before a file is written."""
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -193,10 +194,8 @@ def test_a_truncated_or_foreign_file_is_refused(archive, tmp_path):
             read_archive(bad)
     for position in range(60, len(whole), max(1, len(whole) // 40)):  # every flipped bit is found
         bad.write_bytes(whole[:position] + bytes([whole[position] ^ 4]) + whole[position + 1 :])
-        try:
-            assert read_archive(bad) == read_archive(archive)  # a bit of the zip's own fields, such as a date
-        except ArchiveError:
-            pass
+        with contextlib.suppress(ArchiveError):  # a bit of the zip's own fields, such as a date, changes no content
+            assert read_archive(bad) == read_archive(archive)
 
 
 def test_a_member_that_unpacks_to_more_than_it_declares_is_not_unpacked(archive, tmp_path):
