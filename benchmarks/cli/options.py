@@ -49,6 +49,7 @@ GROUPS: dict[str, dict[str, Option]] = {
     },
     "budget": {
         "preset": Option("paper, quick or demo (default: paper)", "PRESET", choices=tuple(PRESETS)),
+        "budget": Option("multiply the epochs of every stage by F, as --set budget=F", "F"),
     },
     "evaluation": {
         "features": Option("inception[:FILE], classifier[:NAME], pixels, package.module:Class", "NAME"),
@@ -109,4 +110,4 @@ FIGURE_OPTIONS = (
     "no-wait", "existing", "dry-run", "yes",
 )  # fmt: skip
 ALL_OPTIONS = (*FIGURE_OPTIONS, "format", "decimals", "notes", "margin")
-TABLE_OPTIONS = (*ALL_OPTIONS, "set")
+TABLE_OPTIONS = (*ALL_OPTIONS, "set", "budget")
