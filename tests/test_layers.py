@@ -32,6 +32,7 @@ LAYERS = (
     "paper",
     "files",
     "program",
+    "printing",
 )
 LAUNCHING = ("run", "cli", "execution")  # those that may import slurm
 # Third-party packages; the standard library is always allowed.
