@@ -14,11 +14,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from rich.console import Console
-
 from benchmarks.campaign.archive import ArchiveError, import_archives, pack
 from benchmarks.campaign.definition import new_records, read_steps, record_times
 from benchmarks.cli.commands import DONE, FAILED
+from benchmarks.cli.console import make_console
 from benchmarks.cli.options import OPTIONS, parameter
 from benchmarks.cli.parser import parse
 from benchmarks.cli.tables import options_of
@@ -194,7 +193,7 @@ def _run_steps(steps: Sequence[Step], deadline: float | None, states: bool) -> b
                 chosen = pending if deadline is None or states else _fitting(pending, step.plan, deadline)
                 print(f"step: {step.text}: {len(chosen)} of {len(pending)} missing runs", flush=True)
                 command = {"what": step.name, "options": asdict(step.options), "force": ""}
-                launcher.run(replace(step.plan, jobs=tuple(chosen)), chosen, Console(), command, wait=True)
+                launcher.run(replace(step.plan, jobs=tuple(chosen)), chosen, make_console(), command, wait=True)
         except KeyboardInterrupt:
             if deadline is None or time.monotonic() < deadline:
                 raise
