@@ -52,6 +52,11 @@ class Sample:
 EMPTY_SAMPLE = Sample(np.array([]), ())
 
 
+def is_distance(column: str) -> bool:
+    """Whether a column of the frames of records is a Fréchet distance."""
+    return column == "fid" or column.startswith("fd_")
+
+
 @dataclass(frozen=True)
 class Distances:
     """The distances of some runs' samples, under every metric protocol that they were measured with.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
+from benchmarks.analysis.distances import is_distance
 from benchmarks.analysis.evidence import Evidence
 
 POINT_COLUMNS = ["model", "seed", "key", "quantity", "epoch", "value", "ended"]
@@ -35,6 +37,16 @@ RECON = CurvePanel("recon", "reconstruction loss (half SSE)", log=True)
 NLL = CurvePanel("nll", "NLL (nats)")
 
 
+# Columns of epochs that claims, charts and tables need, besides distances
+EPOCH_COLUMNS = ("key", "seed", "stage", "protocol_id", "seconds", "steps",
+                 *(str(panel.column) for panel in (ENTROPY, RECON, NLL)))  # fmt: skip
+
+
+def is_epoch_column(name: str) -> bool:
+    """Whether claims, charts or tables need a column of the records' epochs."""
+    return name in EPOCH_COLUMNS or is_distance(name)
+
+
 def curve_points(evidence: Evidence, models: Sequence[str], dataset: str, panels: Sequence[CurvePanel]) -> DataFrame:
     """The points of the curves: a row per model, seed, panel and epoch.
 
@@ -44,14 +56,49 @@ def curve_points(evidence: Evidence, models: Sequence[str], dataset: str, panels
     Returns:
         Columns `POINT_COLUMNS`; epochs count from 1.
     """
+    return _points(evidence, models, dataset, panels, curve_protocol(evidence, models, dataset))
+
+
+def curve_summary(
+    evidence: Evidence, models: Sequence[str], dataset: str, panels: Sequence[CurvePanel]
+) -> tuple[DataFrame, DataFrame]:
+    """What a chart of curves shows: their means and ranges, and where runs diverged.
+
+    The points of one model are in memory at a time.
+
+    Returns:
+        `curve_bands` of the points of `curve_points`, and those points of diverged runs that have `ended` set.
+    """
+    protocol = curve_protocol(evidence, models, dataset)
+    bands, ends = [], []
+    for model in models:
+        points = _points(evidence, [model], dataset, panels, protocol)
+        if len(points):
+            bands.append(curve_bands(points))
+            ends.append(points[points["ended"].astype(bool)])
+    if not bands:
+        empty = DataFrame(columns=POINT_COLUMNS)
+        return curve_bands(empty), empty
+    return pd.concat(bands, ignore_index=True), pd.concat(ends, ignore_index=True)
+
+
+def _points(
+    evidence: Evidence,
+    models: Sequence[str],
+    dataset: str,
+    panels: Sequence[CurvePanel],
+    protocol: tuple[str, str] | None,
+) -> DataFrame:
+    """The points of `curve_points`; distances are those under one metric protocol."""
     models_by_key = {key: model for model in models for key in evidence.keys(model, dataset)}
-    epochs, protocol = evidence.epochs_of([*models_by_key]), curve_protocol(evidence, models, dataset)
+    quantities = [panel.column or (protocol or ("", ""))[0] for panel in panels]
+    columns = [name for name in ("key", "seed", "protocol_id", *quantities) if name in evidence.epochs]
+    epochs = evidence.epochs_of([*models_by_key], [*dict.fromkeys(columns)])
     epochs = epochs.assign(model=epochs["key"].map(models_by_key), ended=False)
     is_diverged = evidence.runs["status"].reindex([*models_by_key]) == "diverged"
     last_epochs = epochs.groupby("key")["number"].max()
     parts = []
-    for panel in panels:
-        column = panel.column or (protocol or ("", ""))[0]
+    for panel, column in zip(panels, quantities, strict=True):
         if column not in epochs:
             continue
         finite = epochs[np.isfinite(epochs[column].astype(float))]
@@ -74,12 +121,10 @@ def curve_points(evidence: Evidence, models: Sequence[str], dataset: str, panels
 
 def curve_protocol(evidence: Evidence, models: Sequence[str], dataset: str) -> tuple[str, str] | None:
     """(metric, protocol id) of the distances in the curves: FID first, then the one with the most runs; or None."""
-    epochs = evidence.epochs_of([key for model in models for key in evidence.keys(model, dataset)])
-    counts: dict[tuple[str, str], int] = {}
-    for metric in (str(name) for name in epochs if name == "fid" or str(name).startswith("fd_")):
-        known = epochs.dropna(subset=[metric, "protocol_id"])
-        for protocol_id, n in known.groupby("protocol_id")["key"].nunique().items():
-            counts[metric, str(protocol_id)] = int(n)
+    keys = [key for model in models for key in evidence.keys(model, dataset)]
+    curves = evidence.learning_curves
+    curves = curves[curves["key"].isin(keys)]
+    counts = Counter(zip(curves["metric"], curves["protocol_id"], strict=True))
     return max(counts, key=lambda pair: (pair[0] == "fid", counts[pair], pair), default=None)
 
 

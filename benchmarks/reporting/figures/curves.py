@@ -17,9 +17,8 @@ from benchmarks.analysis.learning_curves import (
     NLL,
     RECON,
     CurvePanel,
-    curve_bands,
-    curve_points,
     curve_protocol,
+    curve_summary,
 )
 from benchmarks.reporting.figures.palette import model_color
 
@@ -58,8 +57,7 @@ def draw_curves(
     figure, axes = create_axes(len(datasets), len(panels))
     frames, axis_ends = [], []
     for axes_row, (dataset, title) in zip(axes, datasets.items(), strict=True):
-        points = curve_points(evidence, [*models], dataset, panels)
-        band = curve_bands(points)
+        band, ends = curve_summary(evidence, [*models], dataset, panels)
         frames.append(band.assign(dataset=dataset))
         protocol = curve_protocol(evidence, [*models], dataset)
         for axis, panel in zip(axes_row, panels, strict=True):
@@ -68,7 +66,7 @@ def draw_curves(
             axis.set_xlabel("epoch")
             axis.set_ylabel(panel.label.format(metric=quantity))
             is_quantity = band["quantity"] == quantity
-            divergences = points[(points["quantity"] == quantity) & points["ended"].astype(bool)]
+            divergences = ends[ends["quantity"] == quantity]
             axis_ends.append((axis, _draw_panel(axis, band[is_quantity], divergences, models, panel.log)))
     figure.canvas.draw()  # so that limits and sizes are known
     for axis, ends in axis_ends:
