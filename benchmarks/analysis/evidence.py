@@ -119,10 +119,10 @@ class Evidence:
         return {key: rows[key] for key in self.runs.index if key in rows}
 
     def epochs_of(self, keys: Sequence[str], columns: Sequence[str] | None = None) -> DataFrame:
-        """The epochs of some of the runs that count, in the order of `epochs`.
+        """The epochs of some of the runs that count, one run after the other.
 
         Args:
-            keys: of the runs.
+            keys: of the runs, in the order in which they are returned.
             columns: to return, besides `number`; None: all.
 
         Returns:
@@ -130,12 +130,11 @@ class Evidence:
             rows for all runs of a data set, so ask for those of one model at a time.
         """
         found = [rows for key in dict.fromkeys(keys) if (rows := self._epoch_rows.get(key)) is not None]
-        rows = np.concatenate([np.array([], dtype=np.int64), *found])
-        numbers = np.concatenate([np.array([], dtype=np.int64), *(np.arange(len(rows)) + 1 for rows in found)])
-        order = np.argsort(rows, kind="stable")
-        epochs = (self.epochs if columns is None else self.epochs[[*columns]]).take(rows[order])
+        no_rows = np.array([], dtype=np.int64)
+        numbers = np.concatenate([no_rows, *(np.arange(len(rows)) + 1 for rows in found)])
+        epochs = (self.epochs if columns is None else self.epochs[[*columns]]).take(np.concatenate([no_rows, *found]))
         text = [name for name, dtype in epochs.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
-        return epochs.astype(dict.fromkeys(text, "str")).assign(number=numbers[order])
+        return epochs.astype(dict.fromkeys(text, "str")).assign(number=numbers)
 
     @cached_property
     def learning_curves(self) -> DataFrame:

@@ -52,12 +52,12 @@ def draw_curves(
         panels: the columns.
 
     Returns:
-        The figure, and the numbers drawn in it: `curve_bands`, with a column for the data set.
+        The figure, and the numbers drawn in it: the bands of `curve_summary`, with a column for the data set.
     """
     figure, axes = create_axes(len(datasets), len(panels))
     frames, axis_ends = [], []
     for axes_row, (dataset, title) in zip(axes, datasets.items(), strict=True):
-        band, ends = curve_summary(evidence, [*models], dataset, panels)
+        band, divergences = curve_summary(evidence, [*models], dataset, panels)
         frames.append(band.assign(dataset=dataset))
         protocol = curve_protocol(evidence, [*models], dataset)
         for axis, panel in zip(axes_row, panels, strict=True):
@@ -66,8 +66,8 @@ def draw_curves(
             axis.set_xlabel("epoch")
             axis.set_ylabel(panel.label.format(metric=quantity))
             is_quantity = band["quantity"] == quantity
-            divergences = ends[ends["quantity"] == quantity]
-            axis_ends.append((axis, _draw_panel(axis, band[is_quantity], divergences, models, panel.log)))
+            crosses = divergences[divergences["quantity"] == quantity]
+            axis_ends.append((axis, _draw_panel(axis, band[is_quantity], crosses, models, panel.log)))
     figure.canvas.draw()  # so that limits and sizes are known
     for axis, ends in axis_ends:
         label_curve_ends(axis, ends)

@@ -20,7 +20,7 @@ from benchmarks.reporting.report.charts import Line, line_chart
 
 @dataclass(frozen=True)
 class ChartSpec:
-    """A chart of one quantity against epochs; `quantity` is its name in the bands of `curve_bands`."""
+    """A chart of one quantity against epochs; `quantity` is its name in the bands of `curve_summary`."""
 
     panel: CurvePanel
     quantity: str

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pandas import DataFrame
 
 from benchmarks.evaluation.metrics import METRICS
@@ -46,11 +49,17 @@ class EvaluationIndex:
         usable = evaluations[(evaluations["status"] == "done") & (evaluations["metric"] == metric)]
         self._empty = usable.iloc[:0]
         self._groups: dict[Any, DataFrame] = dict(iter(usable.groupby(["source", "protocol_id"])))
+        self._positions: dict[Any, Mapping[str, NDArray[np.intp]]] = {}  # group -> key -> its rows
 
     def select(self, keys: tuple[str, ...], source: str, protocol_id: str | None, sample_sets: int) -> DataFrame:
         """Evaluations that may enter a cell: of some runs, one source and one protocol, the first sample sets."""
-        rows = self._groups.get((source, protocol_id), self._empty)
-        return rows[rows["key"].isin(keys) & rows["draw"].fillna(-1).astype(int).between(0, sample_sets - 1)]
+        group = source, protocol_id
+        rows = self._groups.get(group, self._empty)
+        if group not in self._positions:
+            self._positions[group] = rows.groupby("key", sort=False).indices
+        found = [some for key in {*keys} if (some := self._positions[group].get(key)) is not None]
+        rows = rows.take(np.sort(np.concatenate([np.array([], dtype=np.intp), *found])))
+        return rows[rows["draw"].fillna(-1).astype(int).between(0, sample_sets - 1)]
 
 
 def values_by_run(rows: DataFrame, keys: tuple[str, ...], column: str, sample_sets: int) -> dict[str, list[float]]:
@@ -78,7 +87,7 @@ def aggregate_runs(
     wanted_statuses = [statuses.get(key) for key in wanted_keys]
     # `statistics` sums exactly: the order of the files cannot change a digit.
     means = [fmean(some) for some in values.values()]
-    variances = [stdev(some) ** 2 for some in values.values() if len(some) > 1]
+    variances = [_exact_stdev(tuple(some)) ** 2 for some in values.values() if len(some) > 1]
     return MetricCell(
         mean=fmean(means) if means else None,
         std=stdev(means) if len(means) > 1 else None,
@@ -90,6 +99,12 @@ def aggregate_runs(
         runs_failed=wanted_statuses.count("failed"),
         sample_sets=min(map(len, values.values()), default=0),
     )
+
+
+@lru_cache(maxsize=100_000)
+def _exact_stdev(values: tuple[float, ...]) -> float:
+    """`statistics.stdev`, which takes longer than all else in a table, and several tables ask for that of a run."""
+    return stdev(values)
 
 
 def other_means(rows: DataFrame, cell: MetricCell, metric: str, sample_sets: int) -> dict[str, float | None]:
