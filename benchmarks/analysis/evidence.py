@@ -20,7 +20,7 @@ from pandas import DataFrame
 
 import zoo
 from benchmarks import protocols
-from benchmarks.analysis.distances import EMPTY_SAMPLE, Distances, Sample, is_distance
+from benchmarks.analysis.distances import DISTANCE_COLUMNS, EMPTY_SAMPLE, Distances, Sample, is_distance
 from benchmarks.experiments.changes import split_name
 from benchmarks.presets import PRESETS
 from benchmarks.training.engine import PRECISIONS
@@ -100,7 +100,8 @@ class Evidence:
     @cached_property
     def distances(self) -> Distances:
         """The distances of the runs that count."""
-        return Distances(self.evaluations[self.evaluations["key"].isin(self.runs.index)])
+        columns = [name for name in self.evaluations if name in DISTANCE_COLUMNS or is_distance(str(name))]
+        return Distances(self.evaluations.loc[self.evaluations["key"].isin(self.runs.index), columns])
 
     def distance(self, model: str, dataset: str) -> Sample:
         """The distances of a cell's runs under the metric protocol of the data set's comparison."""

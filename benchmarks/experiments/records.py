@@ -303,5 +303,6 @@ def _frame(rows: DataFrame, columns: list[str], *, numbers: list[str]) -> DataFr
         column = rows[name] if name in rows else pd.Series(np.nan, index=rows.index)
         if "dirty" in columns:
             column = column.astype(types[name]) if name in types else column.infer_objects()
-        typed[name] = pd.to_numeric(column) if name in numbers else column
-    return DataFrame(typed, columns=columns, index=rows.index, copy=False)
+        typed[name] = pd.to_numeric(column) if name in numbers and column.dtype.kind not in "if" else column
+    # Columns of evaluations are put together, so that rows are selected fast; those of epochs are too large to copy
+    return DataFrame(typed, columns=columns, index=rows.index, copy="dirty" in columns)

@@ -46,19 +46,23 @@ class EvaluationIndex:
 
     def __init__(self, evaluations: DataFrame, metric: str):
         self.statuses = run_statuses(evaluations)
-        usable = evaluations[(evaluations["status"] == "done") & (evaluations["metric"] == metric)]
-        self._empty = usable.iloc[:0]
-        self._groups: dict[Any, DataFrame] = dict(iter(usable.groupby(["source", "protocol_id"])))
-        self._positions: dict[Any, Mapping[str, NDArray[np.intp]]] = {}  # group -> key -> its rows
+        is_usable = (evaluations["status"] == "done") & (evaluations["metric"] == metric)
+        usable = np.flatnonzero(is_usable.to_numpy(bool))
+        groups: dict[Any, Any] = evaluations[["source", "protocol_id"]].take(usable).groupby(["source", "protocol_id"]).indices
+        self._evaluations = evaluations
+        # (source, metric protocol) -> positions of its rows; the rows themselves may be many
+        self._groups = {group: usable[rows] for group, rows in groups.items()}
+        self._by_key: dict[Any, dict[str, NDArray[np.intp]]] = {}  # the same by run key
 
     def select(self, keys: tuple[str, ...], source: str, protocol_id: str | None, sample_sets: int) -> DataFrame:
         """Evaluations that may enter a cell: of some runs, one source and one protocol, the first sample sets."""
-        group = source, protocol_id
-        rows = self._groups.get(group, self._empty)
-        if group not in self._positions:
-            self._positions[group] = rows.groupby("key", sort=False).indices
-        found = [some for key in {*keys} if (some := self._positions[group].get(key)) is not None]
-        rows = rows.take(np.sort(np.concatenate([np.array([], dtype=np.intp), *found])))
+        group, none = (source, protocol_id), np.array([], dtype=np.intp)
+        if group not in self._by_key:
+            positions = self._groups.get(group, none)
+            indices: dict[Any, Any] = self._evaluations[["key"]].take(positions).groupby("key", sort=False).indices
+            self._by_key[group] = {key: positions[some] for key, some in indices.items()}
+        found = [some for key in {*keys} if (some := self._by_key[group].get(key)) is not None]
+        rows = self._evaluations.take(np.sort(np.concatenate([none, *found])))
         return rows[rows["draw"].fillna(-1).astype(int).between(0, sample_sets - 1)]
 
 
