@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -114,7 +115,7 @@ def _curves(
         if panel.column is None:  # distances under different protocols are not comparable
             finite &= epochs["protocol_id"] == (protocol and protocol[1])
         points = epochs[finite].rename(columns={column: "value"}).assign(quantity=column, ended=False)
-        last_values = points[points["key"].isin(diverged)].groupby("key")["value"].last() if diverged else {}
+        last_values: Any = points[points["key"].isin(diverged)].groupby("key")["value"].last() if diverged else {}
         ends = [{"seed": evidence.runs.at[key, "seed"], "key": key, "epoch": last_epochs[key], "quantity": column,
                  "value": last_values.get(key, np.nan), "ended": True}
                 for key in diverged if key in last_epochs]  # fmt: skip

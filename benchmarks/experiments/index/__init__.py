@@ -14,6 +14,7 @@ import numpy as np
 
 from benchmarks.experiments.index.columns import Rows, RowsBuilder, join_rows
 from benchmarks.experiments.index.storage import Stamp, load_kind, save_kind
+from benchmarks.files.reading import list_files
 
 __all__ = ["MIN_NEW_FILES", "Rows", "SharedAndOwn", "Wanted", "read_rows"]
 
@@ -42,6 +43,7 @@ def read_rows(
         rebuild: do not use an existing index.
 
     Raises:
+        OSError: the folder exists and cannot be read.
         Whatever `read_file` raises.
     """
     files = _files(folder)
@@ -85,13 +87,8 @@ def _load_index(
 
 def _files(folder: Path) -> dict[str, Stamp]:
     """Name -> stamp of every visible JSON file, by name. Copying a file may set its modification time back."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.name.endswith(".json") and entry.name[0] != "."]
-    except OSError:
-        return {}
     stamps: dict[str, Stamp] = {}
-    for name in sorted(names):
+    for name in list_files(folder, ".json"):
         try:
             stat = os.stat(f"{folder}/{name}")
         except OSError:  # removed meanwhile, or a dangling link

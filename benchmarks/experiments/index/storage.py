@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.experiments.index.columns import Array, Column, Rows
+from benchmarks.files.writing import replacing
 
 FORMAT = 2  # of this file's arrays
 COMPRESSION_LEVEL = 1  # of zlib; higher levels take longer and gain little
@@ -42,9 +41,8 @@ def save_kind(folder: Path, version: str, kind: str, files: Mapping[str, Stamp],
     Returns:
         Whether it was written: the folder may be read-only, or the disk full.
     """
-    temporary = folder / f".index-{kind}.{os.getpid()}.tmp"
     try:
-        with zipfile.ZipFile(temporary, "w") as archive:
+        with replacing(index_path(folder, kind)) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             head = {"version": f"{FORMAT} {version}", "files": files}
             _write(archive, "head", _bytes(head))
             _write(archive, "counts", rows.counts)
@@ -53,12 +51,8 @@ def save_kind(folder: Path, version: str, kind: str, files: Mapping[str, Stamp],
                 _write(archive, part, _bytes([*columns]))
                 for i, column in enumerate(columns.values()):
                     _write_column(archive, f"{part}-{i}", column)
-        temporary.replace(index_path(folder, kind))
     except OSError:
         return False
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
     return True
 
 

@@ -48,7 +48,9 @@ class EvaluationIndex:
         self.statuses = run_statuses(evaluations)
         is_usable = (evaluations["status"] == "done") & (evaluations["metric"] == metric)
         usable = np.flatnonzero(is_usable.to_numpy(bool))
-        groups: dict[Any, Any] = evaluations[["source", "protocol_id"]].take(usable).groupby(["source", "protocol_id"]).indices
+        groups: dict[Any, Any] = (
+            evaluations[["source", "protocol_id"]].take(usable).groupby(["source", "protocol_id"]).indices
+        )
         self._evaluations = evaluations
         # (source, metric protocol) -> positions of its rows; the rows themselves may be many
         self._groups = {group: usable[rows] for group, rows in groups.items()}
