@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from benchmarks.data.image_files import read_pixels
+
 MIN_SIDE = 32  # least side of one image in a grid, in pixels
 
 
@@ -40,7 +42,7 @@ def save_grids_side_by_side(grids: Mapping[str, Path], path: Path, columns: int 
     for axis in axes.flat:
         axis.axis("off")
     for axis, (label, grid) in zip(axes.flat, grids.items(), strict=False):
-        axis.imshow(np.asarray(Image.open(grid)), interpolation="nearest")
+        axis.imshow(read_pixels(grid), interpolation="nearest")
         axis.set_title(label, fontsize=10)
     figure.canvas.draw()
     image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())  # type: ignore[attr-defined]

@@ -290,7 +290,7 @@ def test_one_gray_image_among_colours_is_a_colour_image(tmp_path, capsys):
     for i in range(4):
         Image.new("RGB", (8, 8), (255, 60 * i, 0)).save(tmp_path / f"{i}.png")
     Image.new("L", (8, 8), 128).save(tmp_path / "0.png")
-    assert load_images(str(tmp_path), None).images.shape == (4, 3, 8, 8)
+    assert load_images(str(tmp_path), None).content.images.shape == (4, 3, 8, 8)
     assert main(["evaluate", "--real", "digits", "--fake", str(tmp_path), "--features", "pixels"]) == 2
     assert "the one is gray, the other is not" in capsys.readouterr().err
 
