@@ -6,7 +6,9 @@ is executed: arrays of objects are refused.
 
 from __future__ import annotations
 
+import lzma
 import math
+import os
 import tokenize
 import zipfile
 import zlib
@@ -27,25 +29,18 @@ from benchmarks.data.split import Pixels
 
 Array = NDArray[Any]
 ARRAY_SUFFIXES = (".npy", ".npz")
-MAX_ARRAYS = 8  # of a file, at most
+MAGIC = b"\x93NUMPY"  # start of an .npy file
+MAX_ARRAYS = 8  # of a file
+ENCRYPTED = 1  # flag of a member of a zip file
 NUMBERS = "uif"  # kinds of data types that are read: whole numbers and floats
 BLOCK = 256  # images that are converted at a time
 CHANNELS = (1, 3, 4)  # gray, RGB, RGBA
 
-# What numpy, zipfile and zlib raise for broken files.
+# What numpy, zipfile and the decompressors raise for broken files.
 BROKEN = (
-    OSError,
-    ValueError,
-    EOFError,
-    SyntaxError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    RuntimeError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+    OSError, ValueError, EOFError, SyntaxError, TypeError, LookupError, ArithmeticError, RuntimeError,
+    tokenize.TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
 
 
 def is_array_file(path: Path) -> bool:
@@ -77,17 +72,21 @@ def read_arrays(path: Path, shown: str) -> dict[str, Array]:
         DataError: it is no such file, is broken, holds many arrays or no numbers, or does not fit in memory.
     """
     with open_regular(path, shown) as file:
-        if file.read(6) == b"\x93NUMPY":
-            size = file.seek(0, 2)
-            file.seek(0)
-            header = _read_header(file, size, shown)
-            require_memory(header, shown)
+        start = file.read(len(MAGIC))
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        if start == MAGIC:
+            require_memory(_read_header(file, size, shown), shown)
             file.seek(0)
             return {"": _read_array(file, shown)}
+        if not start.startswith(b"PK"):
+            raise DataError(f"cannot read {shown}: it is neither an .npy nor an .npz file")
         with _explain(shown), zipfile.ZipFile(file) as archive:
             members = archive.infolist()
             if len(members) > MAX_ARRAYS:
-                raise DataError(f"cannot read {shown}: it holds {len(members):,} arrays, expected one of images")
+                raise DataError(f"cannot read {shown}: it holds {len(members):,} arrays, at most {MAX_ARRAYS} are read")
+            if any(member.flag_bits & ENCRYPTED for member in members):
+                raise DataError(f"cannot read {shown}: it is encrypted")
             sizes = []
             for member in members:
                 with archive.open(member) as stream:
@@ -103,24 +102,23 @@ def read_arrays(path: Path, shown: str) -> dict[str, Array]:
 
 def _read_header(file: IO[bytes], size: int, shown: str) -> int:
     """The bytes of the array in an .npy file of `size` bytes, which its header says."""
-    with _explain(shown):
-        if file.read(6) != b"\x93NUMPY":
-            raise DataError(f"cannot read {shown}: it does not hold numpy arrays")
-        version = tuple(file.read(2))
-        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        if version not in readers:
-            raise DataError(f"cannot read {shown}: unknown version of the .npy format {version}")
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    start = file.read(len(MAGIC) + 2)
+    version = tuple(start[len(MAGIC) :])
+    if not start.startswith(MAGIC) or version not in readers:
+        raise DataError(f"cannot read {shown}: it does not hold an array in version 1 or 2 of the .npy format")
+    try:
         shape, _, dtype = readers[version](file)
-        start = file.tell()
+    except (ValueError, EOFError, SyntaxError, TypeError, LookupError, RecursionError, tokenize.TokenError) as error:
+        # Without the message of numpy, which repeats the header.
+        raise DataError(f"cannot read {shown}: the header of its array is broken") from error
     if dtype.kind not in NUMBERS:
         raise DataError(f"cannot read {shown}: it holds {_type_name(dtype)}, expected whole numbers or floats")
-    if any(length < 0 for length in shape):
-        raise DataError(f"cannot read {shown}: its header says the shape {shape}")
-    needed = math.prod(shape) * dtype.itemsize
-    if needed != size - start:
+    needed, held = math.prod(shape) * dtype.itemsize, size - file.tell()
+    if needed != held or any(length < 0 for length in shape):
         raise DataError(
-            f"cannot read {shown}: its header says {needed:,} bytes of data, shape {_short(shape)}, but it holds "
-            f"{size - start:,} bytes"
+            f"cannot read {shown}: the header of its array says {_short(f'{needed:,}')} bytes of data, shape "
+            f"{_short(str(shape))}, but there are {held:,} bytes"
         )
     return needed
 
@@ -137,8 +135,7 @@ def _type_name(dtype: np.dtype[Any]) -> str:
     return names.get(dtype.kind, str(dtype))
 
 
-def _short(shape: tuple[int, ...]) -> str:
-    text = str(shape)
+def _short(text: str) -> str:
     return text if len(text) <= 60 else text[:60] + "…"
 
 
@@ -185,11 +182,11 @@ def _find_layout(shape: tuple[int, ...], conversion: Conversion, shown: str) -> 
         fits = [name for name in ("NCHW", "NHWC") if shape[name.index("C")] in CHANNELS]
     if conversion.layout is not None:
         if conversion.layout not in fits:
-            raise DataError(f"{shown} has the shape {_short(shape)}, which is not {conversion.layout} (--layout)")
+            raise DataError(f"{shown} has the shape {_short(str(shape))}, which is not {conversion.layout} (--layout)")
         return conversion.layout
     if not fits:
         raise DataError(
-            f"{shown} has the shape {_short(shape)}. Images are (N, H, W), (N, H, W, C) or (N, C, H, W) with C of "
+            f"{shown} has the shape {_short(str(shape))}. Images are (N, H, W), (N, H, W, C) or (N, C, H, W) with C of "
             f"{', '.join(map(str, CHANNELS))}"
         )
     if len(fits) == 1 and not (len(shape) == 3 and shape[2] in CHANNELS):
@@ -212,7 +209,8 @@ def _to_eight_bits(images: Array, conversion: Conversion, shown: str) -> Pixels:
         low, high = images.min(), images.max()
         if not (low >= 0 and high <= 1):  # false of NaN
             raise DataError(f"{shown} has floats from {low:.4g} to {high:.4g}. They must be finite and in [0, 1]")
-        return np.rint(255 * images).astype(np.uint8)
+        rounded: Pixels = np.rint(255 * images).astype(np.uint8)
+        return rounded
     if conversion.bit_depth is None:
         advice = "--bit-depth 16 divides by 257" if images.dtype == np.uint16 else "Convert values of 0 to 255 to uint8"
         raise DataError(f"{shown} has values of type {images.dtype}, expected uint8 or floats in [0, 1]. {advice}")

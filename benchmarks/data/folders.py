@@ -24,8 +24,17 @@ NO_RESIZING = ". Resize the files first: images to train on are read as they are
 
 
 def find_images(folder: Path) -> Iterator[str]:
-    """Names of the image files under a folder, relative to it, in arbitrary order."""
-    return (name for name in find_files(folder) if os.path.splitext(name)[1].lower() in EXTENSIONS)
+    """Names of the image files under a folder, relative to it, in arbitrary order.
+
+    Raises:
+        DataError: a folder cannot be read, or has the name of an image file.
+    """
+    return (name for name in find_files(folder) if is_image_name(name))
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file has one of `EXTENSIONS`."""
+    return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
 def find_files(folder: Path) -> Iterator[str]:
@@ -38,6 +47,8 @@ def find_files(folder: Path) -> Iterator[str]:
     for current, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
         subfolders = []
         for name in sorted(folders):
+            if is_image_name(name) and not name.startswith("."):
+                raise DataError(f"cannot read {Path(current, name)}: it is a folder")
             real = os.path.realpath(os.path.join(current, name))
             if not name.startswith(".") and real not in seen:
                 seen.add(real)
@@ -62,15 +73,15 @@ def describe_files(folder: Path) -> str:
     return f"supported extensions are {' '.join(sorted(EXTENSIONS))}; found: {found}"
 
 
-def read_image_headers(folder: Path, names: Sequence[str]) -> list[ImageHeader]:
-    """The headers of image files under a folder.
+def read_image_headers(folder: Path, names: Sequence[str], shown: str) -> list[ImageHeader]:
+    """The headers of image files under a folder, whose names follow `shown` in messages.
 
     Raises:
         DataError: a file cannot be read.
     """
 
     def block(start: int) -> list[ImageHeader]:
-        return [read_header(folder / name, name) for name in names[start : start + BLOCK]]
+        return [read_header(folder / name, shown + name) for name in names[start : start + BLOCK]]
 
     with ThreadPoolExecutor() as pool:
         return [*itertools.chain.from_iterable(pool.map(block, range(0, len(names), BLOCK)))]

@@ -45,7 +45,7 @@ DEEP_RAW_MODE = re.compile(r";16[BLN]")  # of files whose values Pillow cuts to 
 # What Pillow raises for broken files.
 BROKEN = (
     OSError, ValueError, SyntaxError, EOFError, ArithmeticError, LookupError, TypeError, AttributeError, AssertionError,
-    RuntimeError, MemoryError, struct.error, zlib.error, Image.DecompressionBombError,
+    RuntimeError, MemoryError, struct.error, zlib.error,
 )  # fmt: skip
 Transpose = Image.Transpose
 ORIENTATIONS = {
@@ -92,6 +92,8 @@ def _explain(shown: str) -> Iterator[None]:
         yield
     except UnidentifiedImageError as error:  # its message contains the address of an object
         raise DataError(f"cannot read {shown}: it is not an image in {', '.join(FORMATS)} format") from error
+    except Image.DecompressionBombError as error:
+        raise DataError(f"cannot read {shown}: it has more than {MAX_PIXELS:,} pixels") from error
     except BROKEN as error:
         reason = "out of memory" if isinstance(error, MemoryError) else str(error) or type(error).__name__
         raise DataError(f"cannot read {shown}: {reason}") from error

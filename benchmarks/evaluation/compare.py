@@ -128,7 +128,7 @@ def compare(
     available = _counts([side.content for side in loaded])
     sides = [side.content if isinstance(side.content, Moments) else _limit(side.content, images) for side in loaded]
     n = _counts(sides)
-    notes = [note for side in loaded for note in side.notes]
+    notes = [*dict.fromkeys(note for side in loaded for note in side.notes)]
     notes += [
         f"--images {images}: a random {used:,} of the {total:,} {side} images (seed {SUBSET_SEED})"
         for side, total, used in zip(SIDES, available, n, strict=True)

@@ -167,7 +167,8 @@ def read_image_folder(folder: Path, shown: str, conversion: Conversion) -> Side:
     names = sorted(find_images(folder))
     if not names:
         raise DataError(f"{shown} holds no images: {describe_files(folder)}")
-    headers = read_image_headers(folder, names)
+    prefix = f"{shown.rstrip('/')}/"
+    headers = read_image_headers(folder, names, prefix)
     sizes = Counter(header.size for header in headers)
     is_gray = all(header.is_gray for header in headers)
     if is_gray and any(header.has_alpha for header in headers) and conversion.background is not None:
@@ -187,7 +188,8 @@ def read_image_folder(folder: Path, shown: str, conversion: Conversion) -> Side:
         _accept_size if is_resized else require_size(shape),
         partial(_resize, size=width) if is_resized else None,
         conversion.resize or "none",
-        conversion=conversion,
+        prefix,
+        conversion,
         largest=max(width * height for width, height in sizes),
     )
     notes = _folder_notes(shown, headers, conversion)
