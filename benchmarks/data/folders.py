@@ -67,7 +67,8 @@ def _refuse(error: OSError) -> None:
 def describe_files(folder: Path) -> str:
     """Which files are read as images, and which ones are in a folder without any."""
     counts = Counter(os.path.splitext(name)[1].lower() or "no extension" for name in find_files(folder))
-    common = [f"{suffix[:16]!a} ({n:,})".replace("'", "") for suffix, n in counts.most_common(SHOWN_KINDS)]
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    common = [f"{suffix[:16]!a} ({n:,})".replace("'", "") for suffix, n in ordered[:SHOWN_KINDS]]
     others = len(counts) - len(common)
     found = ", ".join(common) + (f" and {others:,} more kinds" if others else "") if counts else "no files"
     return f"supported extensions are {' '.join(sorted(EXTENSIONS))}; found: {found}"

@@ -10,14 +10,16 @@ import contextlib
 import os
 import re
 import struct
+import sys
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from benchmarks.data.array_files import composite, scale_to_eight_bits, transparency_error
@@ -49,14 +51,9 @@ BROKEN = (
 )  # fmt: skip
 Transpose = Image.Transpose
 ORIENTATIONS = {
-    2: Transpose.FLIP_LEFT_RIGHT,
-    3: Transpose.ROTATE_180,
-    4: Transpose.FLIP_TOP_BOTTOM,
-    5: Transpose.TRANSPOSE,
-    6: Transpose.ROTATE_270,
-    7: Transpose.TRANSVERSE,
-    8: Transpose.ROTATE_90,
-}
+    2: Transpose.FLIP_LEFT_RIGHT, 3: Transpose.ROTATE_180, 4: Transpose.FLIP_TOP_BOTTOM, 5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270, 7: Transpose.TRANSVERSE, 8: Transpose.ROTATE_90,
+}  # fmt: skip
 ORIENTATION_TAG = 0x0112  # of EXIF
 MAX_EXIF = 1 << 16  # bytes
 
@@ -90,6 +87,8 @@ def _explain(shown: str) -> Iterator[None]:
     """Turn what Pillow raises into a DataError that names the file. Only calls of Pillow stand in its body."""
     try:
         yield
+    except DataError:
+        raise
     except UnidentifiedImageError as error:  # its message contains the address of an object
         raise DataError(f"cannot read {shown}: it is not an image in {', '.join(FORMATS)} format") from error
     except Image.DecompressionBombError as error:
@@ -117,9 +116,7 @@ def open_image(source: Path | BinaryIO, shown: str = "") -> Iterator[Image.Image
             image = stack.enter_context(Image.open(file, formats=[*FORMATS]))
         width, height = image.size
         if width * height > MAX_PIXELS:
-            raise DataError(
-                f"cannot read {shown}: it has {width:,} x {height:,} pixels, at most {MAX_PIXELS:,} are read"
-            )
+            raise DataError(f"cannot read {shown}: it has more than {MAX_PIXELS:,} pixels ({width:,} x {height:,})")
         yield image
 
 
@@ -145,6 +142,7 @@ def read_pixels(source: Path | BinaryIO, shown: str = "", mode: str | None = Non
         DataError: as `open_image`.
     """
     with open_image(source, shown) as image, _explain(shown or str(source)):
+        image.load()
         return np.asarray(image if mode is None else image.convert(mode))
 
 
@@ -207,10 +205,8 @@ def _is_deep(image: Image.Image) -> bool:
         bits = getattr(image, "tag_v2", {}).get(258, (8,))  # BitsPerSample
         return any(isinstance(depth, int) and depth > 8 for depth in (bits if isinstance(bits, tuple) else (bits,)))
     for tile in getattr(image, "tile", ()):
-        arguments = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
-        if image.format == "PPM" and isinstance(arguments[-1], int) and arguments[-1] > 255:  # the largest value
-            return True
-        if isinstance(arguments[0], str) and DEEP_RAW_MODE.search(arguments[0]):
+        largest = tile[3][-1] if image.format == "PPM" and isinstance(tile[3], tuple) else 0
+        if DEEP_RAW_MODE.search(_raw_mode(tile)) or (isinstance(largest, int) and largest > 255):
             return True
     return False
 
@@ -259,31 +255,37 @@ def _decode_deep(image: Image.Image, path: Path, shown: str, conversion: Convers
         return image  # Pillow divides by the largest value, which the file names
     if "transparency" in image.info:
         raise DataError(f"{shown} has 16 bits per channel and a transparent color, which cannot be read")
-    if image.mode not in EIGHT_BIT:
-        with _explain(shown):
-            values = np.asarray(image)
-        depth = 16 if image.format == "PPM" else conversion.bit_depth  # Pillow scales PPM values to 16 bits
-        scaled = Image.fromarray(scale_to_eight_bits(values, depth, shown))
-    elif image.format == "PNG":
-        scaled = _decode_deep_png(path, shown, conversion.bit_depth)
-    else:
-        raise DataError(
-            f"{shown} has {image.format} pixels of 16 bits in mode {image.mode}, which cannot be read. "
-            f"Save them as PNG files"
-        )
-    return scaled
-
-
-def _decode_deep_png(path: Path, shown: str, bit_depth: int) -> Image.Image:
-    """Decode a 16-bit PNG file with alpha or colors by torchvision: Pillow has no such modes."""
-    import torch  # here: importing torchvision takes a second
-    from torchvision.io import ImageReadMode, decode_png
-
-    with open_regular(path, shown) as file:
-        data = torch.frombuffer(bytearray(file.read()), dtype=torch.uint8)
     with _explain(shown):
-        values = decode_png(data, ImageReadMode.UNCHANGED).permute(1, 2, 0).numpy()
-    return Image.fromarray(scale_to_eight_bits(values, bit_depth, shown))
+        image.load()  # otherwise numpy hides some errors, and makes an array of an object
+        values = np.asarray(image) if image.mode not in EIGHT_BIT else _decode_deep_colors(image, path, shown)
+    depth = 16 if image.format == "PPM" else conversion.bit_depth  # Pillow scales PPM values to 16 bits
+    return Image.fromarray(scale_to_eight_bits(values, depth, shown))
+
+
+def _decode_deep_colors(image: Image.Image, path: Path, shown: str) -> NDArray[np.uint16]:
+    """Decode 16 bits per channel, (H, W, C).
+
+    Pillow keeps the high byte of each value, or the low byte if it is told the other byte order. So it decodes twice.
+    """
+    other_order = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+    with open_image(path, shown) as again:
+        for index, tile in enumerate(again.tile):  # type: ignore[attr-defined]
+            raw_mode = _raw_mode(tile)
+            if not re.fullmatch(r"RGBA?;16[BLN]", raw_mode):
+                raise DataError(f"cannot read {shown}: its 16-bit channels are stored as {raw_mode}. Save it as RGB")
+            swapped = raw_mode[:-1] + other_order[raw_mode[-1]]
+            arguments = (swapped, *tile[3][1:]) if isinstance(tile[3], tuple) else swapped
+            parts = (*tile[:3], arguments)
+            again.tile[index] = type(tile)(*parts) if hasattr(tile, "args") else parts  # type: ignore[attr-defined]
+        again.load()
+        high, low = np.asarray(image), np.asarray(again)
+    values: NDArray[np.uint16] = 256 * high.astype(np.uint16) + low
+    return values
+
+
+def _raw_mode(tile: Any) -> str:
+    """How the pixels of a part of a file are stored, such as RGB;16B."""
+    return str(tile[3][0] if isinstance(tile[3], tuple) else tile[3])
 
 
 def _make_opaque(image: Image.Image, shown: str, conversion: Conversion) -> Image.Image:
