@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.data.files import open_regular, require_memory
+from benchmarks.data.limits import open_regular, require_memory
 from benchmarks.data.paths import DataError
 from benchmarks.data.preprocessing import LAYOUTS, Color, Conversion
 from benchmarks.data.split import Pixels

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.data.files import open_regular
+from benchmarks.data.limits import open_regular
 from benchmarks.data.paths import DataError, data_root, find_file, hint, missing, shown_path
 from benchmarks.data.preprocessing import CELEBA, Preprocessing
 from benchmarks.data.readers import read_images

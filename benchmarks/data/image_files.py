@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from benchmarks.data.array_files import composite, scale_to_eight_bits, transparency_error
-from benchmarks.data.files import open_regular
+from benchmarks.data.limits import open_regular
 from benchmarks.data.paths import DataError
 from benchmarks.data.preprocessing import Conversion
 from benchmarks.data.split import Pixels

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.data.files import open_regular, require_memory
+from benchmarks.data.limits import open_regular, require_memory
 from benchmarks.data.paths import DataError, data_root, find_file, hint, missing, shown_path
 from benchmarks.data.split import Pixels, Split
 
@@ -109,7 +109,7 @@ def read_cifar10(get: str, root: Path | None) -> tuple[Split, Split]:
 
     for name, _ in [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], "")]:
         file = data_root(root) / CIFAR10.base_folder / name
-        if file.exists():  # torchvision would wait for a named pipe; it reports missing files
+        if file.exists():  # torchvision would wait for a FIFO; it reports missing files
             try:
                 open_regular(file).close()
             except DataError as error:

@@ -20,8 +20,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.data.files import available_memory, require_memory, require_regular
 from benchmarks.data.image_files import decode_image
+from benchmarks.data.limits import available_memory, require_memory, require_regular
 from benchmarks.data.paths import DataError, cache_folder
 from benchmarks.data.preprocessing import NO_CONVERSION, Conversion, Shape
 from benchmarks.data.split import Pixels

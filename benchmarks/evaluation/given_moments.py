@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.data.files import require_memory
+from benchmarks.data.limits import require_memory
 from benchmarks.data.paths import DataError
 from benchmarks.evaluation.metrics import Moments, frechet_from_moments
 

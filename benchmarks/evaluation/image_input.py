@@ -15,9 +15,9 @@ from torch import Tensor
 
 from benchmarks.data import datasets
 from benchmarks.data.array_files import ARRAY_SUFFIXES, array_to_images, is_array_file, read_arrays
-from benchmarks.data.files import require_memory
 from benchmarks.data.folders import describe_files, find_images, read_image_headers
 from benchmarks.data.image_files import ImageHeader
+from benchmarks.data.limits import require_memory
 from benchmarks.data.paths import DataError
 from benchmarks.data.preprocessing import Conversion, Shape, format_color
 from benchmarks.data.readers import read_images, require_size

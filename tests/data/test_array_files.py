@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from image_files import npy_header, write_control_groups, write_special_file, write_zip
 
-from benchmarks.data import files
+from benchmarks.data import limits
 from benchmarks.data.array_files import array_to_images, read_arrays
 from benchmarks.data.paths import DataError
 from benchmarks.data.preprocessing import Conversion
@@ -115,7 +115,7 @@ def test_a_file_with_another_number_of_bytes_than_its_header_says_is_refused(cha
 def test_an_array_that_does_not_fit_in_memory_is_refused_by_its_declared_size(tmp_path, monkeypatch):
     """A small zip file may unpack to gigabytes."""
     write_control_groups(tmp_path / "groups", outer=10**7, inner=10**7)
-    monkeypatch.setattr(files, "CGROUPS", tmp_path / "groups")
+    monkeypatch.setattr(limits, "CGROUPS", tmp_path / "groups")
     write_zip(tmp_path / "x.npz", {"a.npy": npy_header("(100000, 32, 32)") + bytes(100_000 * 32 * 32)})
     assert (tmp_path / "x.npz").stat().st_size < 200_000
     with pytest.raises(DataError, match=r"^x\.npz needs 0\.1 GB of memory, but 0\.0 GB are available"):
@@ -153,7 +153,7 @@ def test_a_file_of_another_format_is_refused(data, tmp_path):
 
 def test_a_pipe_is_never_waited_for(tmp_path):
     write_special_file(tmp_path / "x.npz", "pipe")
-    with pytest.raises(DataError, match=r"^cannot read x\.npz: it is a named pipe$"):
+    with pytest.raises(DataError, match=r"^cannot read x\.npz: it is a FIFO, expected a file$"):
         read(tmp_path / "x.npz")
 
 

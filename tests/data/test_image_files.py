@@ -66,12 +66,12 @@ def test_no_other_decoder_of_pillow_runs_whatever_the_name_of_the_file(name, tmp
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"), [("pipe", "named pipe"), ("socket", "socket"), ("device", "device"), ("folder", "folder")]
+    ("kind", "words"), [("pipe", "FIFO"), ("socket", "socket"), ("device", "device"), ("folder", "folder")]
 )
 def test_only_regular_files_are_opened(kind, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # the path of a socket must be short
     write_special_file(Path("x.png"), kind)
-    with pytest.raises(DataError, match=rf"^cannot read x\.png: it is a {words}$"):
+    with pytest.raises(DataError, match=rf"^cannot read x\.png: it is a {words}, expected a file$"):
         read_header(Path("x.png"), "x.png")
 
 

@@ -138,7 +138,7 @@ def test_a_special_file_in_place_of_a_data_file_is_named_and_never_waited_for(ki
 def test_a_pipe_in_place_of_a_cifar10_batch_is_named(tmp_path):
     (tmp_path / "cifar-10-batches-py").mkdir()
     write_special_file(tmp_path / "cifar-10-batches-py/data_batch_3", "pipe")
-    with pytest.raises(DataError, match=r"cannot read .*data_batch_3: it is a named pipe.*run fetch cifar10"):
+    with pytest.raises(DataError, match=r"cannot read .*data_batch_3: it is a FIFO.*run fetch cifar10"):
         datasets.load("cifar10", tmp_path)
 
 

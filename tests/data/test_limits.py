@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 from image_files import write_control_groups, write_special_file
 
-from benchmarks.data import files
-from benchmarks.data.files import available_memory, open_regular, require_memory
+from benchmarks.data import limits
+from benchmarks.data.limits import available_memory, open_regular, require_memory
 from benchmarks.data.paths import DataError
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"), [("pipe", "named pipe"), ("socket", "socket"), ("device", "device"), ("folder", "folder")]
+    ("kind", "words"), [("pipe", "FIFO"), ("socket", "socket"), ("device", "device"), ("folder", "folder")]
 )
 def test_a_file_that_is_not_regular_is_named_and_never_waited_for(kind, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # the path of a socket must be short
     write_special_file(Path("x"), kind)
     Path("link").symlink_to("x")
     for name in ("x", "link"):
-        with pytest.raises(DataError, match=rf"^cannot read {name}: it is a {words}$"):
+        with pytest.raises(DataError, match=rf"^cannot read {name}: it is a {words}, expected a file$"):
             open_regular(Path(name))
 
 
@@ -49,7 +49,7 @@ def test_an_array_must_fit_in_the_memory_that_is_left():
 def test_a_limit_of_the_process_counts_as_its_memory():
     code = """
 import resource
-from benchmarks.data.files import available_memory
+from benchmarks.data.limits import available_memory
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 50_000_000, used + 50_000_000))
 print(available_memory())
@@ -60,12 +60,12 @@ print(available_memory())
 
 def test_the_smallest_limit_of_the_control_groups_counts(tmp_path, monkeypatch):
     write_control_groups(tmp_path, outer=1000, inner=5000, used=400)
-    monkeypatch.setattr(files, "CGROUPS", tmp_path)
+    monkeypatch.setattr(limits, "CGROUPS", tmp_path)
     assert available_memory() == 600
 
 
 def test_no_limit_means_the_memory_of_the_machine(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "CGROUPS", tmp_path)
+    monkeypatch.setattr(limits, "CGROUPS", tmp_path)
     if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
         pytest.skip("this process has a limit")
     meminfo = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())

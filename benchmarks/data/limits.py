@@ -1,4 +1,4 @@
-"""Open files that somebody else wrote: regular files only, and only as large as the memory of this machine allows.
+"""Limits for data files that somebody else wrote: regular files only, and only as large as memory allows.
 
 This module does not import torch.
 """
@@ -6,26 +6,22 @@ This module does not import torch.
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 from typing import BinaryIO
 
 from benchmarks.data.paths import DataError
+from benchmarks.files import reading
+from benchmarks.files.reading import check_regular
 
-KINDS = {  # of files that are not regular, by the format bits of their mode
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 CGROUPS = Path("/sys/fs/cgroup")
 
 
 def require_regular(status: os.stat_result, shown: str) -> None:
-    """Raise DataError unless this is the status of a regular file: reading a named pipe could wait forever."""
-    if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"cannot read {shown}: it is {KINDS.get(stat.S_IFMT(status.st_mode), 'a special file')}")
+    """Raise DataError unless this is the status of a regular file: reading a FIFO could wait forever."""
+    try:
+        check_regular(Path(shown), status)
+    except OSError as error:
+        raise DataError(f"cannot read {shown}: {error.strerror}") from error
 
 
 def open_regular(path: Path, shown: str = "") -> BinaryIO:
@@ -38,22 +34,10 @@ def open_regular(path: Path, shown: str = "") -> BinaryIO:
     Raises:
         DataError: it cannot be opened, or is no regular file.
     """
-    shown = shown or str(path)
     try:
-        require_regular(os.stat(path), shown)  # before it is opened, as opening a device may have effects
-        # If the file has been replaced by a named pipe since then, O_NONBLOCK returns at once.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        return reading.open_regular(path)
     except (OSError, ValueError) as error:  # a path with a null character is a ValueError
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"cannot read {shown}: {getattr(error, 'strerror', None) or error}") from error
-    file = os.fdopen(handle, "rb")
-    try:
-        require_regular(os.fstat(handle), shown)
-    except DataError:
-        file.close()
-        raise
-    return file
+        raise DataError(f"cannot read {shown or path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def available_memory() -> int | None:
