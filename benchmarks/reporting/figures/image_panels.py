@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.analysis.evidence import Evidence
-from benchmarks.data.image_files import read_pixels
-from benchmarks.data.paths import DataError
+from benchmarks.evaluation.image_grid import draw_image
 from benchmarks.evaluation.names import image_file_name
 
 if TYPE_CHECKING:
@@ -96,14 +95,5 @@ def draw_panels(rows: Sequence[Sequence[ImagePanel]]) -> Figure:
     for axes_row, row in zip(axes, rows, strict=True):
         for axis, panel in zip(axes_row, row, strict=False):
             axis.set_title(panel.title, fontsize=8)
-            pixels, reason = None, panel.reason
-            if panel.path is not None:
-                try:
-                    pixels = read_pixels(panel.path, panel.path.name, "RGB")
-                except DataError as error:
-                    reason = str(error)
-            if pixels is None:
-                axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", color="0.4", wrap=True)
-            else:
-                axis.imshow(pixels, interpolation="nearest")
+            draw_image(axis, panel.path, panel.reason)
     return figure
