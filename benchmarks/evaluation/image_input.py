@@ -153,8 +153,9 @@ def read_array_file(path: Path, shown: str, conversion: Conversion) -> Side:
     notes = []
     if array.dtype.kind in "iu" and array.dtype != np.uint8:
         notes.append(f"{shown}: values were scaled to 8 bits by {conversion.to_eight_bits()}")
-    if array.ndim == 4 and array.shape[1:].count(4) and images.shape[1] == 3 and conversion.background is not None:
-        notes.append(_background_note(len(images), shown, conversion))
+    had_alpha = 3 * array.size == 4 * images.numel()
+    if had_alpha and conversion.background is not None:
+        notes.append(_background_note(len(images), len(images), shown, conversion))
     return Side(Split(images), tuple(notes))
 
 
@@ -229,15 +230,14 @@ def _folder_notes(shown: str, headers: Sequence[ImageHeader], conversion: Conver
     if deep := sum(header.is_deep for header in headers):
         notes.append(f"{deep:,} of {total:,} images of {shown} were scaled to 8 bits by {conversion.to_eight_bits()}")
     if (with_alpha := sum(header.has_alpha for header in headers)) and conversion.background is not None:
-        notes.append(_background_note(with_alpha, shown, conversion))
+        notes.append(_background_note(with_alpha, total, shown, conversion))
     return notes
 
 
-def _background_note(count: int, shown: str, conversion: Conversion) -> str:
+def _background_note(count: int, total: int, shown: str, conversion: Conversion) -> str:
     assert conversion.background is not None
-    return (
-        f"{count:,} images of {shown} with an alpha channel were put on the color {format_color(conversion.background)}"
-    )
+    color = format_color(conversion.background)
+    return f"{count:,} of {total:,} images of {shown} have an alpha channel, and were put on the color {color}"
 
 
 def _resize_note(count: int, total: int, shown: str, conversion: Conversion) -> str:

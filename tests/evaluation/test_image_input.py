@@ -75,9 +75,16 @@ def test_transparent_images_are_refused_unless_they_get_a_background(tmp_path, e
     np.save(tmp_path / "expected.npy", expected)
     assert black["fd"] == evaluate(tmp_path / "expected.npy")["fd"] < white["fd"]
     assert (black["conversion"]["background"], white["conversion"]["background"]) == ("#000000", "#ffffff")
-    note = f"80 images of {folder} with an alpha channel were put on the color #ffffff"
+    note = f"80 of 80 images of {folder} have an alpha channel, and were put on the color #ffffff"
     assert note in white["notes"]
     assert note in white["lines"]
+
+
+def test_only_arrays_with_an_alpha_channel_are_said_to_have_one(tmp_path):
+    conversion = Conversion(background=(0, 0, 0))
+    for name, shape, n_notes in (("rgb", (5, 4, 6, 3), 0), ("rgba", (5, 7, 6, 4), 1)):
+        np.save(tmp_path / f"{name}.npy", np.full(shape, 200, np.uint8))
+        assert len(load_images(str(tmp_path / f"{name}.npy"), None, conversion).notes) == n_notes
 
 
 def test_opaque_alpha_channels_change_nothing(tmp_path, evaluate):
