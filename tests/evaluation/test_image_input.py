@@ -82,7 +82,7 @@ def test_transparent_images_are_refused_unless_they_get_a_background(tmp_path, e
 
 def test_only_arrays_with_an_alpha_channel_are_said_to_have_one(tmp_path):
     conversion = Conversion(background=(0, 0, 0))
-    for name, shape, n_notes in (("rgb", (5, 4, 6, 3), 0), ("rgba", (5, 7, 6, 4), 1)):
+    for name, shape, n_notes in (("rgb", (5, 6, 4, 3), 0), ("rgba", (5, 7, 6, 4), 1)):
         np.save(tmp_path / f"{name}.npy", np.full(shape, 200, np.uint8))
         assert len(load_images(str(tmp_path / f"{name}.npy"), None, conversion).notes) == n_notes
 
