@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from rich.console import Console
-
 from benchmarks.cli import output
 from benchmarks.cli.commands import DONE
+from benchmarks.cli.console import make_console
 from benchmarks.cli.plan_display import print_missing, print_plan
 from benchmarks.execution import launcher, launches, placement
 from benchmarks.execution.options import MissingErrors, Options, UserErrors, names
@@ -145,7 +144,7 @@ def execute(
     Raises:
         UserErrors: the paper's budget needs `--yes`, or SLURM refused all runs.
     """
-    console = Console()
+    console = make_console()
     pending = plan.pending() if pending is None else pending
     if dry_run:
         print_plan(plan, console)

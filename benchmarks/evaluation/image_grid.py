@@ -13,6 +13,7 @@ from torch import Tensor
 from benchmarks.data.image_files import read_pixels
 from benchmarks.data.paths import DataError
 from benchmarks.files.writing import replacing
+from benchmarks.printing import escape_figure_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +49,7 @@ def save_grids_side_by_side(grids: Mapping[str, Path], path: Path, columns: int 
         axis.axis("off")
     for axis, (label, grid) in zip(axes.flat, grids.items(), strict=False):
         draw_image(axis, grid)
-        axis.set_title(label, fontsize=10)
+        axis.set_title(escape_figure_text(label), fontsize=10)
     figure.canvas.draw()
     image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())  # type: ignore[attr-defined]
     pyplot.close(figure)
@@ -64,7 +65,7 @@ def draw_image(axis: Axes, path: Path | None, reason: str = "") -> None:
         except DataError as error:
             reason = str(error)
     if pixels is None:
-        axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", color="0.4", wrap=True)
+        axis.text(0.5, 0.5, escape_figure_text(reason), transform=axis.transAxes, ha="center", color="0.4", wrap=True)
     else:
         axis.imshow(pixels, interpolation="nearest")
 

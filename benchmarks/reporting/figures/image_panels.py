@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from benchmarks.analysis.evidence import Evidence
 from benchmarks.evaluation.image_grid import draw_image
 from benchmarks.evaluation.names import image_file_name
+from benchmarks.printing import escape_figure_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,6 +95,6 @@ def draw_panels(rows: Sequence[Sequence[ImagePanel]]) -> Figure:
         axis.axis("off")
     for axes_row, row in zip(axes, rows, strict=True):
         for axis, panel in zip(axes_row, row, strict=False):
-            axis.set_title(panel.title, fontsize=8)
+            axis.set_title(escape_figure_text(panel.title), fontsize=8)
             draw_image(axis, panel.path, panel.reason)
     return figure
