@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from benchmarks.experiments.index.columns import RowsBuilder, join_rows
+from benchmarks.experiments.index.building import RowsBuilder
+from benchmarks.experiments.index.rows import join_rows
 
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(-(2**40), 2**40), st.floats(allow_nan=False), st.text())
 ROWS = st.lists(st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3), max_size=4)

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.experiments.index.columns import Rows, RowsBuilder, join_rows
+from benchmarks.experiments.index.building import RowsBuilder
+from benchmarks.experiments.index.rows import Rows, join_rows
 from benchmarks.experiments.index.storage import Stamp, load_kind, save_kind
 from benchmarks.files.reading import list_files
 

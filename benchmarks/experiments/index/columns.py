@@ -6,14 +6,12 @@ A value that all rows of a file share is kept once per file. A value that a row 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas import DataFrame
 
 Array = np.ndarray[Any, Any]
 Value = Any  # of JSON
@@ -134,170 +132,6 @@ class Codes:
         if position == len(self.uniques):
             self.uniques.append(value)
         return position
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows of some files, one file after the other.
-
-    Attributes:
-        counts: number of rows of each file.
-        shared: the columns with one value per file.
-        own: the columns with one value per row.
-    """
-
-    counts: Array
-    shared: dict[str, Column]
-    own: dict[str, Column]
-
-    def take(self, files: Array) -> Rows:
-        """The rows of some files, in their order."""
-        if np.array_equal(files, np.arange(len(self.counts))):
-            return self
-        counts = self.counts[files]
-        starts = (np.cumsum(self.counts) - self.counts)[files]
-        rows = np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
-        return Rows(
-            counts,
-            {name: column.take(files) for name, column in self.shared.items()},
-            {name: column.take(rows) for name, column in self.own.items()},
-        )
-
-    def frame(self, wanted: Callable[[str], bool] | None = None, categories: bool = False) -> DataFrame:
-        """The rows as a frame, with columns in the order in which rows first have a value.
-
-        Args:
-            wanted: which columns; None: all.
-            categories: whether columns of text are categorical.
-        """
-        if not self.counts.any():
-            return DataFrame(index=pd.RangeIndex(0))
-        starts = np.append(np.cumsum(self.counts) - self.counts, self.counts.sum())
-        firsts = {name: int(starts[column.first()]) for name, column in self.shared.items()}
-        firsts |= {name: column.first() for name, column in self.own.items()}
-        arrays: dict[str, Any] = {}
-        for name in sorted(firsts, key=firsts.__getitem__):
-            if wanted is None or wanted(name):
-                column = (self.shared if name in self.shared else self.own)[name]
-                arrays[name] = array = column.categories() if categories else None
-                if array is None:
-                    arrays[name] = column.array()
-                if name in self.shared:
-                    arrays[name] = arrays[name].repeat(self.counts)
-        return DataFrame(arrays, copy=False, index=pd.RangeIndex(int(self.counts.sum())))
-
-
-def join_rows(parts: list[Rows]) -> Rows:
-    """The rows of some files, and then those of others."""
-    if len(parts) == 1:
-        return parts[0]
-    counts = [part.counts for part in parts]
-
-    def join(columns: list[dict[str, Column]], lengths: list[int]) -> dict[str, Column]:
-        names = dict.fromkeys(name for some in columns for name in some)
-        return {
-            name: join_columns([(some.pop(name, None), n) for some, n in zip(columns, lengths, strict=True)])
-            for name in names
-        }
-
-    # Columns are removed from their parts when they have been joined, so that they are not in memory twice
-    shared = join([dict(part.shared) for part in parts], [len(some) for some in counts])
-    own = [dict(part.own) for part in parts]
-    lengths = [int(some.sum()) for some in counts]
-    parts.clear()
-    return Rows(np.concatenate([np.array([], dtype=np.int64), *counts]), shared, join(own, lengths))
-
-
-@dataclass
-class _Growing:
-    """A column that is being read: its values, and the rows that have them."""
-
-    values: list[Value] = field(default_factory=list)
-    ranges: list[tuple[int, int]] = field(default_factory=list)
-
-
-class RowsBuilder:
-    """Collects the rows of files.
-
-    It makes columns of them now and then, so that few rows are in memory as Python's values.
-    """
-
-    FLUSH = 50_000  # rows
-
-    def __init__(self) -> None:
-        self._counts: list[int] = []
-        self._parts: list[Rows] = []
-        self._codes: dict[str, Codes] = {}
-        self._shared: dict[str, _Growing] = {}
-        self._own: dict[str, _Growing] = {}
-        self._rows = 0
-
-    def add(self, shared: Mapping[str, Value], rows: Sequence[Mapping[str, Value]]) -> None:
-        """Add the rows of the next file.
-
-        Args:
-            shared: values that all its rows have. They have precedence over values of the same name in `rows`.
-            rows: their other values.
-        """
-        for name, value in shared.items():
-            self._extend(self._shared, name, (value,), len(self._counts))
-        for names, group in groupby(rows, key=tuple):
-            alike = [*group]  # rows with the same names in the same order
-            for name, values in zip(names, zip(*(row.values() for row in alike), strict=True), strict=True):
-                if name not in shared:
-                    self._extend(self._own, name, values, self._rows)
-            self._rows += len(alike)
-        self._counts.append(len(rows))
-        if self._rows >= self.FLUSH:
-            self._flush()
-
-    def finish(self) -> Rows:
-        """All rows."""
-        self._flush()
-        return join_rows(self._parts)
-
-    @staticmethod
-    def _extend(columns: dict[str, _Growing], name: str, values: Sequence[Value], start: int) -> None:
-        column = columns.get(name)
-        if column is None:
-            column = columns[name] = _Growing()
-        column.values.extend(values)
-        stop = start + len(values)
-        if column.ranges and column.ranges[-1][1] == start:
-            start, _ = column.ranges.pop()
-        column.ranges.append((start, stop))
-
-    def _flush(self) -> None:
-        self._parts.append(
-            Rows(
-                np.array(self._counts, dtype=np.int64),
-                {name: self._column(name, column, len(self._counts)) for name, column in self._shared.items()},
-                {name: self._column(name, column, self._rows) for name, column in self._own.items()},
-            )
-        )
-        self._counts, self._shared, self._own, self._rows = [], {}, {}, 0
-
-    def _column(self, name: str, column: _Growing, length: int) -> Column:
-        known = np.zeros(length, dtype=bool)
-        for start, stop in column.ranges:
-            known[start:stop] = True
-        values, types = column.values, {*map(type, column.values)}
-        if type(None) in types:
-            known[np.flatnonzero(known)[[value is None for value in values]]] = False
-            values = [value for value in values if value is not None]
-            types.remove(type(None))
-        if types <= {int, float}:
-            try:
-                numbers = np.array(values, dtype=np.float64 if float in types else np.int64)
-            except OverflowError:  # an integer of more than 64 bits
-                types = {object}
-            else:
-                if float in types and bool((is_nan := np.isnan(numbers)).any()):  # not JSON, but Python reads it
-                    known[np.flatnonzero(known)[is_nan]] = False
-                    numbers = numbers[~is_nan]
-                return Column.of(known, numbers)
-        codes = self._codes.setdefault(name, Codes())
-        return Column.of(known, codes.encode(values), codes.uniques)
 
 
 def _objects(values: list[Value]) -> Array:

@@ -13,14 +13,25 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
-from benchmarks.experiments.index.columns import Array, Column, Rows
+from benchmarks.experiments.index.columns import Array, Column
+from benchmarks.experiments.index.rows import Rows
+from benchmarks.files.reading import check_regular
 from benchmarks.files.writing import replacing
 
 FORMAT = 2  # of this file's arrays
 COMPRESSION_LEVEL = 1  # of zlib; higher levels take longer and gain little
-Stamp = tuple[int, ...]  # of a file: times of modification and of metadata change (ns), and size
+Stamp = tuple[int, int, int]  # of a file: times of modification and of metadata change (ns), and size
+Scalars = list[bool | int | float | str | None]
+
+
+class Head(msgspec.Struct):
+    """What an index begins with: the version of its rows, and the stamp of each file."""
+
+    version: str
+    files: dict[str, Stamp]
 
 
 def index_path(folder: Path, kind: str) -> Path:
@@ -71,23 +82,26 @@ def load_kind(
         Stamp of each file, and the rows of all files; None if the index is missing, broken or of another version.
     """
     try:
-        with np.load(index_path(folder, kind), allow_pickle=False) as arrays:
-            head = json.loads(arrays["head"].tobytes())
-            if head["version"] != f"{FORMAT} {version}":
+        path = index_path(folder, kind)
+        check_regular(path, path.stat())
+        with np.load(path, allow_pickle=False) as arrays:
+            head = msgspec.json.decode(arrays["head"].tobytes(), type=Head)
+            if head.version != f"{FORMAT} {version}":
                 return None
-            files = {name: tuple(map(int, stamp)) for name, stamp in head["files"].items()}
-            counts = arrays["counts"]
+            counts = _check(arrays["counts"], "i")
+            if len(counts) != len(head.files) or bool((counts < 0).any()):
+                return None
             parts = [
                 {
                     name: _read_column(arrays, f"{part}-{i}", n)
-                    for i, name in enumerate(json.loads(arrays[part].tobytes()))
+                    for i, name in enumerate(msgspec.json.decode(arrays[part].tobytes(), type=list[str]))
                     if wanted is None or wanted(name)
                 }
                 for part, n in (("shared", len(counts)), ("own", int(counts.sum())))
             ]
     except Exception:  # numpy and zipfile raise many kinds for a broken file
         return None
-    return (files, Rows(counts, *parts)) if len(files) == len(counts) else None
+    return head.files, Rows(counts, *parts)
 
 
 def _write_column(archive: zipfile.ZipFile, name: str, column: Column) -> None:
@@ -100,11 +114,23 @@ def _write_column(archive: zipfile.ZipFile, name: str, column: Column) -> None:
 
 def _read_column(arrays: Any, name: str, length: int) -> Column:
     known = arrays.get(f"{name}-known")
-    uniques = json.loads(arrays[f"{name}-uniques"].tobytes()) if f"{name}-uniques" in arrays else None
-    column = Column(known, arrays[f"{name}-values"], uniques, length)
-    if len(column.values) != (length if known is None else int(column.mask.sum())):
-        raise ValueError(f"{name} has {len(column.values)} values")
+    uniques = None
+    if f"{name}-uniques" in arrays:
+        uniques = msgspec.json.decode(arrays[f"{name}-uniques"].tobytes(), type=Scalars)
+    values = _check(arrays[f"{name}-values"], "if" if uniques is None else "i")
+    column = Column(known, values, uniques, length)
+    if len(values) != (length if known is None else int(column.mask.sum())):
+        raise ValueError(f"{name} has {len(values)} values")
+    if uniques is not None and len(values) and not 0 <= values.min() <= values.max() < len(uniques):
+        raise ValueError(f"{name} has a value that is not among the different ones")
     return column
+
+
+def _check(array: Array, kinds: str) -> Array:
+    """Raise ValueError unless an array has one axis and a type of these kinds, as `numpy.dtype.kind` names them."""
+    if array.ndim != 1 or array.dtype.kind not in kinds:
+        raise ValueError(f"an array of {array.dtype} with {array.ndim} axes")
+    return array
 
 
 def _write(archive: zipfile.ZipFile, name: str, array: Array) -> None:
