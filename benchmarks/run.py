@@ -12,10 +12,16 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
+from types import FrameType
 from typing import Any
 
 PACKAGES = ("benchmarks", "slurm", "zoo")  # at the top level, where a folder of the user's may have the same name
+
+INTERRUPTION = "interrupted: finished runs are kept; run the same command again to continue"
+MISTAKE = ("error: this is a mistake of ae-bench, not of your command. Finished runs are kept. Please report it, with "
+           "the command and the lines below (CONTRIBUTING.md)")  # fmt: skip
 
 
 def find_shadowing() -> list[str]:
@@ -46,11 +52,6 @@ if _shadowing := find_shadowing():  # before these packages are imported
         print(f"error: {_printable}", file=sys.stderr)
     sys.exit(2)
 
-from benchmarks.cli.commands import COMMANDS, FAILED, INTERRUPTED, USER_ERROR
-from benchmarks.cli.parser import is_default, parse
-from benchmarks.execution.options import UserErrors
-from benchmarks.printing import prepare_output
-
 
 def _warn_once() -> Callable[..., None]:
     """A function that prints each warning once: a file that is left aside may be read by several parts of a command."""
@@ -68,37 +69,103 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0 done, 1 some runs failed, 2 an error in the command (nothing started), 130 interrupted.
+        0 done, 1 some runs failed, 2 an error in the command (nothing started), 70 a mistake of this program, 130
+        interrupted.
     """
+    # Here, so that `start` can set its signal handlers before.
+    from benchmarks.cli.commands import COMMANDS, FAILED, INTERRUPTED, OUR_MISTAKE, USER_ERROR
+    from benchmarks.cli.parser import parse
+    from benchmarks.cli.values import find_value_errors, may_have_more_errors
+    from benchmarks.data.paths import find_cache_problem
+    from benchmarks.execution.options import UserErrors
+    from benchmarks.printing import prepare_output
+
     prepare_output()
     warnings.showwarning = _warn_once()
     argument_list = sys.argv[1:] if arguments is None else [*arguments]
+    errors: list[str] = []
+    told = 0  # errors that were printed
     try:
-        args, errors = parse(argument_list)
-        command = COMMANDS[args.command]
-        # Only the commands that plan runs have more to check, and report their errors with these.
-        if errors and (command.function.partition(":")[0] != "tables" or (not args.is_known and is_default(args))):
-            raise UserErrors(errors)
-        args.errors, args.arguments = errors, argument_list
-        return command.run(args)
+        try:
+            args, errors = parse(argument_list)
+            errors = list(dict.fromkeys([*errors, *find_value_errors(args)]))
+            if errors and not may_have_more_errors(args):
+                raise UserErrors(errors)
+            told = _print_errors(errors)  # now: what finds the other errors takes seconds to import
+            args.errors, args.arguments = errors, argument_list
+            if COMMANDS[args.command].computes and (problem := find_cache_problem()):
+                warnings.warn(problem, stacklevel=1)
+            function = COMMANDS[args.command].load()
+            _allow_to_save()
+            return function(args)
+        finally:
+            _flush_output()  # here, so that a full disk is reported as other errors are
     except UserErrors as error:
-        for message in error.errors:
-            print(f"error: {message}", file=sys.stderr)
+        _print_errors([message for message in error.errors if message not in errors[:told]])
         return USER_ERROR
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of the output is gone: print no error at exit
+        _discard_output()  # the reader of the output is gone
         return FAILED
     except OSError as error:  # a full disk: what was finished is written
         print(f"error: {error}", file=sys.stderr)
+        _discard_output()
+        return FAILED
+    except MemoryError:
+        print("error: there is not enough memory. Finished runs are kept", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        print("interrupted: finished runs are kept; run the same command again to continue", file=sys.stderr)
+        print(INTERRUPTION, file=sys.stderr)
         return INTERRUPTED
+    except Exception:  # no error of the user's is of another type
+        import traceback
+
+        print(MISTAKE, file=sys.stderr)
+        traceback.print_exc()
+        return OUR_MISTAKE
+
+
+def _print_errors(errors: Sequence[str]) -> int:
+    """Print errors; returns their number."""
+    for message in errors:
+        print(f"error: {message}", file=sys.stderr)
+    return len(errors)
+
+
+def _flush_output() -> None:
+    if sys.stdout is not None:  # it is None where the caller has closed it
+        sys.stdout.flush()
+
+
+def _discard_output() -> None:
+    """If the output cannot be written, send the rest nowhere, so that Python does not fail once more at its end."""
+    try:
+        _flush_output()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> None:
+    """End this process at a signal. There is nothing to save before a command has started.
+
+    A KeyboardInterrupt would not do: modules that are being imported swallow it, or turn it into other errors.
+    """
+    with suppress(OSError):
+        os.write(2, f"{INTERRUPTION}\n".encode())
+    os._exit(130)
+
+
+def _allow_to_save() -> None:
+    """From now on signals raise KeyboardInterrupt, so that workers save before they end."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is _end_at_once:
+            signal.signal(number, signal.default_int_handler)
 
 
 def start() -> int:
     """Run the command that this process was started with."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: workers save before they end
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if number == signal.SIGTERM or signal.getsignal(number) != signal.SIG_IGN:  # ignored in the background
+            signal.signal(number, _end_at_once)
     return main()
 
 

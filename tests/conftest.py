@@ -69,7 +69,7 @@ def random_vgg(random_weights):
     """Random weights in place of VGG-16's, for as long as a file of tests runs: their own hash is the expected one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.hub, "_hub_dir", str(random_weights))
-        patch.setattr(perceptual.VGG16, "digest", perceptual.VGG16.sha256)
+        patch.setattr(perceptual.VGG16, "published_sha256", perceptual.VGG16.sha256)
         yield random_weights
 
 

@@ -30,6 +30,7 @@ LAYERS = (
     "protocols",
     "presets",
     "paper",
+    "environment",
     "files",
     "program",
     "printing",

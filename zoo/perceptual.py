@@ -6,7 +6,6 @@ of the loss loads it, so a trained model can be loaded and sampled without it.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import file_digest
@@ -15,6 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from zoo.environment import data_folder
+
 
 @dataclass
 class Weights:
@@ -22,13 +23,18 @@ class Weights:
 
     Attributes:
         name: file name in torch.hub's cache.
-        digest: first digits of the sha256 of the file.
+        published_sha256: the sha256 of the published file, whole.
         download_command: the command that downloads it.
     """
 
     name: str
-    digest: str
+    published_sha256: str
     download_command: str
+
+    @property
+    def digest(self) -> str:
+        """The first eight digits of the published hash, as in the file's name. Keys of runs contain them."""
+        return self.published_sha256[:8]
 
     @property
     def path(self) -> Path | None:
@@ -49,27 +55,30 @@ class Weights:
             return f"needs {self.name} in torch hub's cache or in the folder AE_BENCH_DATA: {self.download_command}"
         if any(map(self._is_published, files.values())):
             return None
+        shown = 8 if all(not _hash(path).startswith(self.digest) for path in files.values()) else 64
         mismatches = " and ".join(
-            f"the file in {location} has sha256 {_hash(path)[:8]}..." for location, path in files.items()
+            f"the file in {location} has sha256 {_hash(path)[:shown]}..." for location, path in files.items()
         )
-        return (f"needs {self.name} with sha256 {self.digest}..., but {mismatches}; remove "
+        return (f"needs {self.name} with sha256 {self.published_sha256[:shown]}..., but {mismatches}; remove "
                 f"{'it' if len(files) == 1 else 'them'} and run {self.download_command}")  # fmt: skip
 
     def _files(self) -> dict[str, Path]:
         """Description of a folder -> its file of this name. Tables print the descriptions, which contain no paths."""
-        data = os.environ.get("AE_BENCH_DATA")
+        data = data_folder()
         folders = {"torch hub's cache": Path(torch.hub.get_dir()) / "checkpoints"}
-        folders |= {"the folder AE_BENCH_DATA": Path(data)} if data else {}
+        folders |= {"the folder AE_BENCH_DATA": data} if data else {}
         return {
             description: folder / self.name for description, folder in folders.items() if (folder / self.name).is_file()
         }
 
     def _is_published(self, path: Path) -> bool:
-        return _hash(path).startswith(self.digest)
+        return _hash(path) == self.published_sha256
 
 
-# torchvision's weights, trained on ImageNet
-VGG16 = Weights("vgg16-397923af.pth", "397923af", "python -m benchmarks.run fetch vgg16")
+# torchvision's weights, trained on ImageNet. torchvision publishes the first eight digits of the hash, in the file's
+# name; the other digits are those that several public projects list for this file.
+VGG16 = Weights("vgg16-397923af.pth", "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+                "python -m benchmarks.run fetch vgg16")  # fmt: skip
 
 # Layers of torchvision's vgg16().features that NAM compares: conv1_2, conv2_2, conv3_2, conv4_3, pool5
 TAPS = (2, 7, 12, 21, 30)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.cli.options import ALL_OPTIONS, FIGURE_OPTIONS, OPTIONS, TABLE_OPTIONS
 
-DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130  # exit codes
+DONE, FAILED, USER_ERROR, OUR_MISTAKE, INTERRUPTED = 0, 1, 2, 70, 130  # exit codes; 70 is EX_SOFTWARE of sysexits.h
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Command:
         arguments: what may follow the command's name; "" for nothing.
         example: a whole command line, without the program.
         help: option -> its help, where it means something of its own here.
+        collects_errors: whether the function has checks of its own, and reports `args.errors` with what they find.
     """
 
     summary: str
@@ -32,20 +33,26 @@ class Command:
     arguments: str = ""
     example: str = ""
     help: Mapping[str, str] = field(default_factory=dict)
+    collects_errors: bool = False
 
-    def run(self, args: Namespace) -> int:
-        """Import the command's function and call it; returns the exit code."""
+    @property
+    def computes(self) -> bool:
+        """Whether the command trains models or computes metrics."""
+        return bool({"cluster", "device"} & {*self.options})
+
+    def load(self) -> Callable[[Namespace], int]:
+        """Import the command's function, which takes the parsed options and returns the exit code."""
         module, _, name = self.function.partition(":")
         function: Callable[[Namespace], int] = getattr(importlib.import_module(f"benchmarks.cli.{module}"), name)
-        return function(args)
+        return function
 
 
 def _table(summary: str, example: str) -> Command:
-    return Command(summary, "tables:run", TABLE_OPTIONS, example=example)
+    return Command(summary, "tables:run", TABLE_OPTIONS, example=example, collects_errors=True)
 
 
 def _figure(summary: str, example: str) -> Command:
-    return Command(summary, "tables:run", FIGURE_OPTIONS, example=example)
+    return Command(summary, "tables:run", FIGURE_OPTIONS, example=example, collects_errors=True)
 
 
 def _picture(summary: str, example: str) -> Command:
@@ -60,13 +67,13 @@ GROUPS: dict[str, dict[str, Command]] = {
         "table3": Command("the network architecture", "report:write_table3", ("results",), example="table3"),
         "table4": _table("Table 1 with the GANs that the paper cites", "table4 --preset quick --on mnist"),
         "table5": Command("seconds per epoch, from speed records", "tables:run", ALL_OPTIONS,
-                          example="table5 --results results/measured"),
+                          example="table5 --results results/measured", collects_errors=True),
         "table6": _table("precision and recall of GLF", "table6 --preset quick --on mnist"),
         "criteria": _table("how much distance is the decoder's, how much the prior's", "criteria --preset demo"),
         "latents": _table("how well latents match their density", "latents --preset demo"),
         "sensitivity": _table("the same samples under other metric protocols", "sensitivity --preset demo"),
         "all": Command("every table and figure of the paper", "tables:run_all", ALL_OPTIONS,
-                       example="all --preset demo --on digits"),
+                       example="all --preset demo --on digits", collects_errors=True),
     },
     "figures: run what is missing, then draw the figure": {
         "figure2": _figure("samples and interpolations of GLF", "figure2 --preset quick --on mnist"),
@@ -95,7 +102,8 @@ GROUPS: dict[str, dict[str, Command]] = {
     "results": {
         "report": Command("one HTML page of all results", "report:write_report", ("results",), example="report"),
         "tensorboard": Command("event files for TensorBoard, of runs that have none yet", "report:write_tensorboard",
-                               ("results", "out"), example="tensorboard --results results/measured/digits-demo"),
+                               ("results", "out"), example="tensorboard --results results/measured/digits-demo",
+                               collects_errors=True),
         "sample": _picture("a grid of samples from a finished run", "sample glf mnist"),
         "interpolate": _picture("lines between samples", "interpolate glf mnist"),
         "reconstruct": _picture("test images beside their reconstructions", "reconstruct glf mnist"),
@@ -105,7 +113,8 @@ GROUPS: dict[str, dict[str, Command]] = {
                             example="evaluate --real mnist --fake samples/ --features classifier:mnist",
                             help={"features": f"{OPTIONS['features'].help} (default: inception)",
                                   "metrics": "fd, prd, kid, neighbours (default: all)",
-                                  "images": "a random N of each side, if it has more (default: all)"}),
+                                  "images": "a random N of each side, if it has more (default: all)"},
+                            collects_errors=True),
     },
     "data and settings": {
         "fetch": Command("download data sets and weights", "data:fetch", ("data-root",), "NAME...",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import Namespace
 from pathlib import Path
 
 from rich.table import Table as Sheet
 
+from benchmarks import environment
 from benchmarks.cli.commands import DONE, FAILED
 from benchmarks.cli.console import make_console
 from benchmarks.execution.options import UserErrors
@@ -17,8 +17,7 @@ from zoo.registry import did_you_mean
 
 def data_root(args: Namespace) -> Path | None:
     """The data root that a command line or the environment names; None for the user's cache folder."""
-    root = args.data_root or os.environ.get("AE_BENCH_DATA")
-    return Path(root) if root else None
+    return Path(args.data_root) if args.data_root else environment.data_folder()
 
 
 def fetch(args: Namespace) -> int:

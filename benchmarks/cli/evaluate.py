@@ -38,7 +38,7 @@ def run(args: Namespace) -> int:
     from benchmarks.execution.request import parse_metrics
     from benchmarks.experiments import records
 
-    errors = []
+    errors = list(args.errors)
     for option in ("real", "fake"):
         text = getattr(args, option)
         if text is None:

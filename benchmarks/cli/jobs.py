@@ -26,8 +26,6 @@ def status(args: Namespace) -> int:
     """Print what is done, running, pending and failed."""
     from benchmarks.execution.status import report
 
-    if Path(args.results).is_file():
-        raise UserErrors([f"--results {args.results} is a file, expected a folder"])
     print(report(Path(args.results), list_jobs, cluster_name))
     return DONE
 

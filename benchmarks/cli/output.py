@@ -16,7 +16,7 @@ from benchmarks.evaluation.names import image_file_name
 from benchmarks.execution.options import UserErrors
 from benchmarks.execution.plan import Plan
 from benchmarks.experiments import records
-from benchmarks.experiments.log import failure_log
+from benchmarks.experiments.log import failure_log, has_file
 from benchmarks.files.names import file_name
 from benchmarks.files.writing import replacing
 from benchmarks.printing import escape_terminal_line
@@ -104,7 +104,7 @@ def _copy_sample_grids(plan: Plan) -> list[Path]:
     grids: dict[str, dict[str, Path]] = {}
     for model, dataset, jobs in plan.cells():
         target = folder / image_file_name("samples", dataset, model)
-        source = next((path for job in jobs if (path := job.run_folder / "samples.png").is_file()), None)
+        source = next((path for job in jobs if has_file(path := job.run_folder / "samples.png")), None)
         if source is not None:
             folder.mkdir(parents=True, exist_ok=True)
             with replacing(target) as temporary:

@@ -9,13 +9,13 @@ from typing import Any, NoReturn
 
 from benchmarks.cli.commands import COMMANDS, GROUPS, Command
 from benchmarks.cli.options import GROUPS as OPTION_GROUPS
-from benchmarks.cli.options import OPTIONS, Option, parameter
+from benchmarks.cli.options import OPTIONS, Option
 from benchmarks.execution.options import UserErrors
 from benchmarks.program import program
 from zoo.registry import did_you_mean
 
 DESCRIPTION = "Train what is missing, measure it, and write the paper's tables."
-EXIT_CODES = "exit codes: 0 done · 1 some runs failed · 2 error in the command, nothing started · 130 interrupted"
+EXIT_CODES = "exit codes: 0 done · 1 some runs failed · 2 error, nothing started · 70 bug · 130 interrupted"
 WIDTH = 100  # columns of the help, at most
 
 
@@ -42,7 +42,8 @@ class _AddToList(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
         """Add a value."""
         earlier = getattr(namespace, self.dest)
-        setattr(namespace, self.dest, values if earlier is None else f"{earlier},{values}")
+        joined = values if earlier is None or not isinstance(values, str) else f"{earlier},{values}"
+        setattr(namespace, self.dest, joined)
 
 
 def _version(package: str) -> str:
@@ -176,9 +177,3 @@ def _describe_unknown(word: str, command: Command) -> str:
     own = did_you_mean(word, [f"--{option}" for option in command.options])
     nearest = did_you_mean(word, [f"--{option}" for option in OPTIONS])
     return f"option {word!r}{own if own == nearest else ''}"
-
-
-def is_default(args: argparse.Namespace) -> bool:
-    """Whether a command line names no option except --results."""
-    return all(getattr(args, parameter(name), option.default) in (option.default, False)
-               for name, option in OPTIONS.items() if name != "results")  # fmt: skip

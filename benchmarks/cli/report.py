@@ -32,15 +32,13 @@ def write_tensorboard(args: Namespace) -> int:
     """Write the records that are new as TensorBoard events, and print what was written.
 
     Raises:
-        UserErrors: there are no records, the output is not a folder, or TensorBoard is not installed.
+        UserErrors: there are no records, TensorBoard is not installed, or the command line has other errors.
     """
     from benchmarks.reporting import tensorboard_export
 
     results = Path(args.results)
     out = Path(args.out) if args.out else results / "tensorboard"
-    errors = _missing_records(results)
-    if out.exists() and not out.is_dir():
-        errors.append(f"--out {out} is a file, not a folder: give another --out")
+    errors = [*args.errors, *_missing_records(results)]
     try:
         tensorboard_export.check_installed()
     except tensorboard_export.NotInstalled as error:

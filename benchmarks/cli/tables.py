@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import uuid
 from argparse import Namespace
@@ -14,6 +13,7 @@ from typing import Any
 from benchmarks.cli import output
 from benchmarks.cli.commands import DONE
 from benchmarks.cli.console import make_console
+from benchmarks.cli.data import data_root
 from benchmarks.cli.plan_display import print_missing, print_plan
 from benchmarks.execution import launcher, launches, placement
 from benchmarks.execution.options import MissingErrors, Options, UserErrors, names
@@ -49,8 +49,10 @@ def run_all(args: Namespace) -> int:
 def options_of(args: Namespace) -> Options:
     """The options of a command that plans runs, with the data root of the environment and the cluster resolved."""
     values = {field.name: value for field in fields(Options) if (value := getattr(args, field.name, None)) is not None}
-    root = args.data_root or os.environ.get("AE_BENCH_DATA") or None
-    return Options(**{**values, "data_root": root, "cluster": resolve_cluster(args.cluster)})
+    root = data_root(args)
+    return Options(
+        **{**values, "data_root": None if root is None else str(root), "cluster": resolve_cluster(args.cluster)}
+    )
 
 
 def _tables_and_figures(options: Options) -> dict[str, Options]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from benchmarks.experiments import records
@@ -72,11 +73,14 @@ def format_time(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 360_000 else f"{seconds / 3600:,.0f} h"
 
 
-def _best_speed(trials: Sequence[Trial], results: Path, on_gpu: bool) -> tuple[str, str, dict[Stage, float]] | None:
+def _best_speed(trials: Sequence[Trial], results: Path, on_gpu: bool) -> tuple[str, str, Mapping[Stage, float]] | None:
     """Device, source and speeds. Preferred are, in this order: the same kind of device, more trials, this folder."""
+    candidates: list[tuple[str, str, Mapping[Stage, float]]]
     candidates = [(device, "records of this results folder", speed)
                   for device, speed in measured_speed(results).items()]  # fmt: skip
-    candidates += [(device, "measurements of this repository", speed) for device, speed in _committed_speed().items()]
+    candidates += [
+        (device, "measurements of this repository", speed) for device, speed in _committed_speed(COMMITTED).items()
+    ]
     usable = [c for c in candidates if any(_seconds(trial, c[2]) is not None for trial in trials)]
 
     def rank(candidate: tuple[str, str, Mapping[Stage, float]]) -> tuple[bool, int]:
@@ -86,9 +90,11 @@ def _best_speed(trials: Sequence[Trial], results: Path, on_gpu: bool) -> tuple[s
     return max(usable, key=rank) if usable else None  # of equal ranks, the first
 
 
-def _committed_speed() -> Speed:
+@lru_cache
+def _committed_speed(measured: Path) -> Mapping[str, Mapping[Stage, float]]:
+    """The speeds in the measurements of this repository. They do not change, and are read once for all tables."""
     speed: Speed = {}
-    folders = [COMMITTED, *sorted(COMMITTED.iterdir())] if COMMITTED.is_dir() else []
+    folders = [measured, *sorted(measured.iterdir())] if measured.is_dir() else []
     for folder in folders:
         for device, stages in measured_speed(folder).items():
             for stage, seconds in stages.items():

@@ -88,10 +88,9 @@ def dataset_spec(dataset: str | ImageFolder) -> DatasetSpec:
     if dataset.name in DATASETS:
         # Otherwise, recompressed CIFAR-10 images under the name cifar10 would be compared with the paper's numbers.
         raise ValueError(f"the name {dataset.name!r} belongs to a published data set: give another --name")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", dataset.name):
-        raise ValueError(
-            f"the name {dataset.name!r} does not fit into a file name: --name takes letters, digits, . _ -"
-        )
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", dataset.name):
+        raise ValueError(f"the name {dataset.name[:80]!r} does not fit into a file name: --name takes letters, digits, "
+                         ". _ -, at most 64 of them, and begins with one of the first two")  # fmt: skip
     like = DATASETS[row]
     return replace(
         like,

@@ -20,7 +20,9 @@ from pytorch_fid.inception import FID_WEIGHTS_URL
 from torchvision.datasets import CIFAR10, MNIST, CelebA, FashionMNIST
 from torchvision.models import VGG16_Weights
 
+from benchmarks.data.fingerprint import INCEPTION_SHA256
 from benchmarks.data.paths import data_root
+from zoo.perceptual import VGG16
 
 THIS_FILE = "benchmarks/data/download.py"
 TIMEOUT = 30  # seconds to wait for an answer
@@ -37,7 +39,7 @@ class File:
 
     name: str  # name in messages
     urls: tuple[str, ...]  # mirrors, tried in order
-    checksum: str  # "md5:HEX" or "sha256:HEX"; HEX may be a prefix, as in torch.hub's file names
+    checksum: str  # "md5:HEX" or "sha256:HEX"
     path: str  # path under the data root or, for weights, in torch.hub's cache
     base: Literal["data", "hub"] = "data"
     members: tuple[tuple[str, str], ...] = ()  # files in an archive: path under the data root, checksum
@@ -77,8 +79,8 @@ FETCH: dict[str, list[File]] = {
         )
     ],
     "celeba": [],  # on Google Drive; torchvision and gdown download it, see fetch_celeba
-    "inception": [hub_file(FID_WEIGHTS_URL, "sha256:6726825d")],  # the hash in the file's name
-    "vgg16": [hub_file(VGG16_Weights.IMAGENET1K_V1.url, "sha256:397923af")],  # the hash in the file's name
+    "inception": [hub_file(FID_WEIGHTS_URL, f"sha256:{INCEPTION_SHA256}")],
+    "vgg16": [hub_file(VGG16_Weights.IMAGENET1K_V1.url, f"sha256:{VGG16.published_sha256}")],
 }
 
 
@@ -135,7 +137,7 @@ def fetch_file(file: File, root: Path, report: Callable[[str], None] = lambda li
 
 def matches(path: Path, checksum: str) -> bool:
     """Whether the file exists and has this checksum."""
-    return path.is_file() and _digest(path, checksum).startswith(checksum.partition(":")[2])
+    return path.is_file() and _digest(path, checksum) == checksum.partition(":")[2]
 
 
 def _digest(path: Path, checksum: str) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from benchmarks import environment
+
 
 class DataError(ValueError):
     """Data are missing or corrupt. The message names the file and says how to get it."""
@@ -16,8 +18,18 @@ class DataError(ValueError):
 
 def cache_folder() -> Path:
     """The cache folder of this project: $AE_BENCH_CACHE, or a folder in the user's cache."""
-    from_environment = os.environ.get("AE_BENCH_CACHE")
-    return Path(from_environment) if from_environment else user_cache_path("ae-bench", appauthor=False)
+    return environment.cache_folder() or user_cache_path("ae-bench", appauthor=False)
+
+
+def find_cache_problem() -> str | None:
+    """Why nothing can be written into the cache folder; None if it can. Runs do without a cache, but take longer."""
+    folder = cache_folder().absolute()
+    nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if os.path.isdir(nearest) and os.access(nearest, os.W_OK | os.X_OK):
+        return None
+    reason = f"no permission in {nearest}" if os.path.isdir(nearest) else f"{nearest} is not a folder"
+    return (f"the cache folder {folder} cannot be written: {reason}. Features of reference images and prepared images "
+            f"are computed again by each process. Name another folder by {environment.CACHE_VARIABLE}")  # fmt: skip
 
 
 def data_root(root: Path | None) -> Path:
@@ -49,7 +61,6 @@ def missing_dataset(dataset: str, root: Path | None, absent: Sequence[str], get:
 
 def hint(root: Path | None, get: str) -> str:
     """How to get the files of a data set: the end of every message about one."""
-    from_environment = os.environ.get("AE_BENCH_DATA")
-    is_default = root is None or (from_environment and Path(from_environment) == root)
+    is_default = root is None or environment.data_folder() == root
     option = "" if is_default or " fetch " not in get else f" --data-root {shlex.quote(shown_path(root))}"
     return f"Get it: {get}{option}; or name another data root by --data-root or AE_BENCH_DATA"

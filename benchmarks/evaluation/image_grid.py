@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from benchmarks import environment
 from benchmarks.data.image_files import read_pixels
 from benchmarks.data.paths import DataError
 from benchmarks.files.writing import replacing
@@ -36,11 +37,7 @@ def save_grid(images: Tensor, path: Path, columns: int = 8) -> Path:
 
 def save_grids_side_by_side(grids: Mapping[str, Path], path: Path, columns: int = 5) -> Path:
     """Put grids next to each other, each under its label, in rows of `columns`, as one PNG."""
-    import matplotlib  # here: it takes a second to import
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    pyplot = environment.import_pyplot()
     columns = min(columns, len(grids))
     rows = -(-len(grids) // columns)
     size = (2.6 * columns, 2.9 * rows)
@@ -51,7 +48,7 @@ def save_grids_side_by_side(grids: Mapping[str, Path], path: Path, columns: int 
         draw_image(axis, grid)
         axis.set_title(escape_figure_text(label), fontsize=10)
     figure.canvas.draw()
-    image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())  # type: ignore[attr-defined]
+    image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())
     pyplot.close(figure)
     return _write_png(image, path)
 

@@ -12,6 +12,7 @@ from benchmarks.evaluation.scoring import Scorer
 from benchmarks.execution.requirements import Grid
 from benchmarks.experiments import records
 from benchmarks.experiments.job import Job, is_finished
+from benchmarks.experiments.log import has_file
 from benchmarks.experiments.restart import is_forced
 from benchmarks.experiments.trial import Trial
 from benchmarks.settings_text import describe_own_settings, show
@@ -70,7 +71,7 @@ class Plan:
         cannot be done here, because its loss needs weights that are not on this machine.
         """
         state = self._state(job)
-        has_weights = (job.run_folder / "weights.pt").is_file() and not is_forced(job.run_folder, job.force_id)
+        has_weights = has_file(job.run_folder / "weights.pt") and not is_forced(job.run_folder, job.force_id)
         is_untrained = state in ("pending", "failed") and not has_weights
         return "missing weights" if is_untrained and job.trial.model in self.missing_weights else state
 
@@ -87,7 +88,7 @@ class Plan:
 
     def untrained(self) -> list[Job]:
         """Pending jobs whose models must be trained. The models of the other pending jobs only need scoring."""
-        return [job for job in self.pending() if not (job.run_folder / "weights.pt").is_file() or job.force_id]
+        return [job for job in self.pending() if not has_file(job.run_folder / "weights.pt") or job.force_id]
 
     def pending(self) -> list[Job]:
         """Jobs that have something left to do; failed ones are tried again."""

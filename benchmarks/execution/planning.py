@@ -21,7 +21,12 @@ from benchmarks.execution.options import MissingErrors, Options, UserErrors
 from benchmarks.execution.plan import Outline, Plan
 from benchmarks.execution.request import Request, parse_request
 from benchmarks.execution.requirements import Requirements
-from benchmarks.execution.selection import find_feature_error, find_missing_protocols, grid_without_runs
+from benchmarks.execution.selection import (
+    find_feature_error,
+    find_missing_protocols,
+    find_name_error,
+    grid_without_runs,
+)
 from benchmarks.experiments.job import Job
 from benchmarks.experiments.trial import Trial
 from benchmarks.training.precision import find_loss_errors
@@ -180,6 +185,9 @@ def _make_jobs(
                     trial = Trial.for_cell(model, data, options.preset, seed, options.precision, request.changes)
                 except ValueError as reason:
                     errors.append(f"{model} on {data.name}: {reason}")
+                    break
+                if error := find_name_error(trial.name, data.name):
+                    errors.append(error)
                     break
                 if loss_errors := find_loss_errors(model, trial.protocol.hyper.get("recon"), options.precision):
                     errors += loss_errors

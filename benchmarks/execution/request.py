@@ -13,7 +13,14 @@ from benchmarks.data.datasets import ImageFolder
 from benchmarks.evaluation.metrics import METRICS
 from benchmarks.evaluation.protocol import MAX_IMAGES
 from benchmarks.execution import models
-from benchmarks.execution.options import Options, names, parse_count, parse_device, parse_seeds
+from benchmarks.execution.options import (
+    Options,
+    find_results_errors,
+    names,
+    parse_count,
+    parse_device,
+    parse_seeds,
+)
 from benchmarks.execution.requirements import Requirements
 from benchmarks.execution.selection import default_datasets, default_models, parse_datasets
 from benchmarks.experiments.changes import BUDGET, parse_changes
@@ -68,7 +75,7 @@ def parse_request(
     changes = parse_changes(options.set, errors)
     _add_budget(options.budget, changes, errors)
     selected = models.select_models(only, like_model, _parse_recon(options.recon, changes, errors), errors)
-    results = parse_results_folder(options.results, errors)
+    errors += find_results_errors(options.results)
     data_root = Path(options.data_root) if options.data_root and needs.trains else None
     if data_root is not None and not data_root.is_dir():
         errors.append(f"the data root {options.data_root} is not a folder. Set with --data-root or AE_BENCH_DATA")
@@ -95,7 +102,7 @@ def parse_request(
     sources = parse_datasets(replace(options, like=like_dataset), default_datasets(needs, selected, preset), errors)
     features = options.features or (preset.features if preset else "classifier")
     return Request(preset, selected, changes, sources, features, metrics, seeds, draws, images, eval_every, data_root,
-                   results, device, workers)  # fmt: skip
+                   Path(options.results), device, workers)  # fmt: skip
 
 
 def _add_budget(budget: str | None, changes: dict[str, str], errors: list[str]) -> None:
@@ -112,17 +119,6 @@ def _parse_recon(recon: str | None, changes: dict[str, str], errors: list[str]) 
     if recon is not None and changed is not None:
         errors.append(f"--recon {recon} and --set recon={changed} set the same thing; give one of them")
     return recon if changed is None else changed
-
-
-def parse_results_folder(text: str, errors: list[str]) -> Path:
-    """The results folder, which need not exist, but must be possible to write into."""
-    results = Path(text)
-    nearest = next(path for path in (results, *results.absolute().parents) if path.exists())
-    if not nearest.is_dir():
-        errors.append(f"--results {text} is a file, expected a folder")
-    elif not os.access(nearest, os.W_OK):
-        errors.append(f"--results {text}: no permission to write in {nearest}")
-    return results
 
 
 def parse_metrics(text: str, required: Sequence[str], errors: list[str]) -> tuple[str, ...]:

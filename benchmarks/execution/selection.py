@@ -13,9 +13,12 @@ from benchmarks import protocols
 from benchmarks.data import datasets
 from benchmarks.data.datasets import ImageFolder
 from benchmarks.evaluation.extractors import make_extractor
+from benchmarks.evaluation.names import image_file_name
 from benchmarks.execution.options import Options, names
 from benchmarks.execution.requirements import Grid, Requirements
 from benchmarks.presets import PRESETS, Preset
+
+MAX_FILE_NAME = 200  # bytes: most file systems take 255, and temporary files have longer names
 
 
 def default_models(needs: Requirements, preset: Preset | None) -> tuple[str, ...]:
@@ -86,6 +89,14 @@ def find_missing_protocols(models: list[str], sources: list[str | ImageFolder]) 
             except ValueError as error:
                 errors.append(str(error))
     return errors
+
+
+def find_name_error(model: str, dataset: str) -> str | None:
+    """Why files cannot be named after a model and a data set; None if they can."""
+    if len(image_file_name("reconstruct", dataset, model).encode()) <= MAX_FILE_NAME:
+        return None
+    return (f"the name {model[:60]}... makes a file name of more than {MAX_FILE_NAME} bytes: change fewer settings by "
+            "--set, or give the class a shorter name")  # fmt: skip
 
 
 def find_feature_error(features: str, source: str | ImageFolder, device: torch.device | None) -> ValueError | None:

@@ -29,6 +29,8 @@ SETTINGS = SCHEDULE_SETTINGS | {
     BUDGET: (float, lambda value: 0 < value <= MAX_BUDGET, f"a number above 0, at most {MAX_BUDGET:.0f}")
 }
 
+MAX_INTEGER = 10_000  # of an integer hyper-parameter: a model with a million layers takes hours to build
+
 
 def parse_changes(text: str | None, errors: list[str]) -> dict[str, str]:
     """The settings of `--set NAME=VALUE,...`, with their values as text; errors are added to `errors`."""
@@ -155,11 +157,13 @@ def _parse(name: str, text: str, plain: Protocol) -> Any:
     if isinstance(current, str):
         return text
     try:
-        value: Scalar = int(text) if isinstance(current, int) else float(text)
+        value: float = int(text) if isinstance(current, int) else float(text)
     except ValueError:
         value = math.nan
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"must be {'an integer' if isinstance(current, int) else 'a number'}")
+    if isinstance(current, int) and not abs(value) <= MAX_INTEGER:  # NaN is not
+        raise ValueError(f"must be an integer, at most {MAX_INTEGER:,}")
+    if not math.isfinite(value):
+        raise ValueError("must be a number")
     return value
 
 

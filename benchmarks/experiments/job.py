@@ -14,6 +14,7 @@ from benchmarks.evaluation.protocol import BASE_VARIANT, MAX_IMAGES
 from benchmarks.evaluation.requests import EvaluationRequest, evaluation_requests
 from benchmarks.evaluation.scoring import Scorer
 from benchmarks.evaluation.sources import CRITERIA_SOURCES
+from benchmarks.experiments.log import has_file
 from benchmarks.experiments.trial import Trial
 
 KEEP = ("weights", "logs")  # what a finished run keeps in runs/KEY: weights and logs, or logs only
@@ -98,7 +99,7 @@ def is_finished(record: dict[str, Any], scorer: Scorer, job: Job) -> bool:
         return True
     undiagnosed = {*job.diagnostics} - {*record["diagnostics"]}
     # The evaluations that every run gets are required only if the weights exist, so that they need no training.
-    requests = requested_evaluations(job) if (job.run_folder / "weights.pt").is_file() else job.required
+    requests = requested_evaluations(job) if has_file(job.run_folder / "weights.pt") else job.required
     return not undiagnosed and not scorer.missing_requests(record, requests, job.metrics)
 
 

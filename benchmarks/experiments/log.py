@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import time
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -91,7 +94,22 @@ def log_failure(folder: Path, error: str) -> None:
 def failure_log(results: Path, key: str) -> Path:
     """The file with the traceback of a failed run: its log, or its record where no log was kept."""
     log = results / "runs" / key / LOG_FILE
-    return log if log.is_file() else results / "records" / f"{key}.json"
+    return log if has_file(log) else results / "records" / f"{key}.json"
+
+
+def has_file(path: Path) -> bool:
+    """Whether a file of a run is there and can be read. A folder that may not be read is left out, with a warning."""
+    try:
+        is_file = stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        warnings.warn(f"{path.parent} cannot be read ({error.strerror}): its files are left out", stacklevel=2)
+        return False
+    if is_file and not os.access(path, os.R_OK):
+        warnings.warn(f"{path} cannot be read (no permission): it is left out", stacklevel=2)
+        return False
+    return is_file
 
 
 def append_line(path: Path, line: str) -> None:

@@ -14,9 +14,9 @@ def process_identity() -> dict[str, Any]:
     """Host, process space, process number and start time of this process, and its SLURM job."""
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     job = f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")
+    restart = os.environ.get("SLURM_RESTART_COUNT", "")
     return {"host": socket.gethostname(), "space": process_space(), "pid": os.getpid(), "born": start_time(os.getpid()),
-            "job": job,
-            "restart": int(os.environ.get("SLURM_RESTART_COUNT") or 0)}  # fmt: skip
+            "job": job, "restart": int(restart) if restart.isascii() and restart.isdigit() else 0}  # fmt: skip
 
 
 @lru_cache

@@ -13,11 +13,12 @@ import torch
 
 from benchmarks.training.device import device_name
 
+SOURCES = ("zoo/*.py", "benchmarks/*.py", "slurm/*.py")  # Git's * matches folders, too
 PACKAGES = ("torchvision", "numpy", "scipy", "scikit-learn", "pytorch-fid", "pandas", "pillow")
 
 
 def describe(device: torch.device) -> dict[str, Any]:
-    """Device, thread count, versions, commit, and whether files outside results/ differ from it."""
+    """Device, thread count, versions, commit, and whether the code differs from it."""
     return {
         "device": device_name(device),
         "threads": torch.get_num_threads(),
@@ -45,7 +46,18 @@ def version(package: str) -> str | None:
 @lru_cache
 def commit() -> dict[str, Any]:
     """Commit of the checkout that this file lies in, and "dirty"; None for both where there is no checkout."""
-    root = Path(__file__).resolve().parents[2]
+    return commit_of(Path(__file__).resolve().parents[2])
+
+
+def commit_of(root: Path) -> dict[str, Any]:
+    """The commit of a checkout of this project, and "dirty": whether its code differs from the commit.
+
+    A change of any tracked file outside results/ counts. Of untracked files only the modules of our packages count,
+    because no other untracked file can change a run: logs, scripts and results do not.
+
+    Args:
+        root: the folder with the packages.
+    """
 
     def git(*arguments: str) -> str | None:
         try:
@@ -63,5 +75,7 @@ def commit() -> dict[str, Any]:
     # An installed copy may lie inside somebody else's checkout: only our own files' history counts.
     if git("ls-files", "--error-unmatch", "benchmarks/experiments/provenance.py") is None:
         return {"commit": None, "dirty": None}
-    changes = git("status", "--porcelain", "--", ".", ":!results")
-    return {"commit": git("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
+    changes = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
+    modules = git("ls-files", "--others", "--exclude-standard", "--", *SOURCES)
+    is_dirty = None if changes is None or modules is None else bool(changes or modules)
+    return {"commit": git("rev-parse", "HEAD"), "dirty": is_dirty}

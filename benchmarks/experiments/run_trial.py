@@ -7,7 +7,6 @@ random streams from the trial's seed, and does not depend on the order of files.
 from __future__ import annotations
 
 import json
-import os
 import time
 import traceback
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 
 import zoo
+from benchmarks import environment
 from benchmarks.data.datasets import Dataset, load_cached
 from benchmarks.evaluation import image_grid
 from benchmarks.evaluation.diagnostics import diagnose
@@ -44,7 +44,6 @@ from benchmarks.training.memory import keep_freed_memory
 from benchmarks.training.precision import matmul_precision, reproducible_arithmetic
 from benchmarks.training.streaming import place_images
 
-SAVE_SECONDS = float(os.environ.get("AE_BENCH_SAVE_SECONDS", "60"))  # seconds between two saved states of a run
 GRID_SIZE = 64  # images in a sample grid
 GRID_SEED = 20  # all models' grids are made from one seed
 
@@ -190,7 +189,7 @@ def train_model(
     record["provenance"]["engine"] = {"requested": job.engine, "stages": engines_used}  # in this process
     log.begin(resumed=bool(saved), epochs=record["epochs"])
     log_attempt(job.run_folder, "resume" if saved else "train")
-    last_save = time.monotonic()
+    last_save, save_seconds = time.monotonic(), environment.save_seconds()
     with graceful_shutdown() as shutdown:
         for epoch in train(model, x, trial.protocol.stages, saved["training"] if saved else None, engine):
             if curve and curve.is_due(epoch.row):
@@ -198,7 +197,7 @@ def train_model(
             record["epochs"].append(epoch.row)
             engines_used[epoch.row["stage"]] = epoch.engine_used
             log.line(epoch.row)
-            if shutdown.is_requested or time.monotonic() - last_save > SAVE_SECONDS:
+            if shutdown.is_requested or time.monotonic() - last_save > save_seconds:
                 write_state(job.run_folder / "state.pt", epoch, record)
                 last_save = time.monotonic()
             if shutdown.is_requested:

@@ -16,7 +16,6 @@ Every measurement is one JSON file; `read_speed_records` reads them.
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from typing import Any
 
 import torch
 
+from benchmarks import environment
 from benchmarks.execution.options import parse_device
 from benchmarks.experiments import records
 from benchmarks.perf.paired import LoopFailed
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--scaling", action="store_true", help="measure seconds per epoch by images, and per step by FLOPs")
     add("--gpu", action="store_true", help="make all measurements of a GPU")
     add("--report", action="store_true", help="only write table and plot of existing records")
-    add("--data-root", type=Path, default=os.environ.get("AE_BENCH_DATA"))
+    add("--data-root", type=Path, default=environment.data_folder())
     add("--out", type=Path, default=Path("results/local/speed"))
     args = parser.parse_args(arguments)
     errors: list[str] = []

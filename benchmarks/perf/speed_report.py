@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from pandas import DataFrame
 
+from benchmarks import environment
 from benchmarks.presets import PRESETS, TABLE1
 from benchmarks.protocols import protocol
 from benchmarks.reporting.speed_records import step_seconds, steps_per_epoch
@@ -229,11 +230,7 @@ def frame(records: Sequence[Mapping[str, Any]]) -> DataFrame:
 
 def draw(records: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Plot each baseline's time per epoch divided by ours, for all rounds, as PNG and PDF."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
+    plt = environment.import_pyplot()
     cells = [(r, stage, loops) for r in records if r["purpose"] == "table" for stage, loops in step_seconds(r).items()
              if {*NAMES} & {*loops} > {"ours"}]  # fmt: skip
     if not cells:

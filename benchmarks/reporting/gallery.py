@@ -14,6 +14,7 @@ from benchmarks.evaluation.names import image_file_name
 from benchmarks.experiments import records
 from benchmarks.experiments.changes import split_name
 from benchmarks.experiments.checkpoint import load_model_if_valid
+from benchmarks.experiments.log import has_file
 from benchmarks.experiments.run_trial import GRID_SEED, GRID_SIZE
 from benchmarks.presets import PRESETS
 
@@ -78,7 +79,7 @@ def find_finished_run(model: str, dataset: str, results: Path, preset: str | Non
         (order.index(row["preset"]) if row["preset"] in order else len(order), int(row["seed"]), str(row["key"]))
         for _, row in finished.iterrows()
     )
-    with_weights = [key for _, _, key in ranked if (results / "runs" / key / "weights.pt").is_file()]
+    with_weights = [key for _, _, key in ranked if has_file(results / "runs" / key / "weights.pt")]
     if not with_weights:
         known = ", ".join(sorted({f"{row['model']} {row['dataset']}" for _, row in evaluations.iterrows()})) or "none"
         reason = "its weights were not kept" if ranked else f"finished runs: {known}"

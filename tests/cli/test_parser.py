@@ -10,7 +10,7 @@ import pytest
 from console_script import write_script
 
 from benchmarks.cli.commands import COMMANDS
-from benchmarks.cli.parser import build_parser, is_default, parse
+from benchmarks.cli.parser import build_parser, parse
 from benchmarks.execution.options import UserErrors
 from benchmarks.program import program
 from benchmarks.run import main
@@ -103,12 +103,6 @@ def test_an_option_without_its_value_is_refused():
 
 def test_options_are_not_abbreviated():
     assert errors_of("table1", "--pre", "demo")
-
-
-def test_a_command_line_with_options_is_not_the_default():
-    assert is_default(parse(["table1", "--results", "x"])[0])
-    assert not is_default(parse(["table1", "--seeds", "3"])[0])
-    assert not is_default(parse(["table1", "--yes"])[0])
 
 
 def test_no_command_prints_the_first_page(capsys):

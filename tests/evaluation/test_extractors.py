@@ -48,7 +48,7 @@ def test_unknown_inception_weights_are_never_called_fid(random_inception, monkey
     monkeypatch.setattr(torch.hub, "_hub_dir", str(random_inception))
     found = features.make_extractor("inception", "mnist", (1, 28, 28), CPU)
     assert found.metric == "fd_inception_unknown"
-    assert not found.weights.startswith(inception.PUBLISHED_SHA256_PREFIX)
+    assert found.weights != inception.INCEPTION_SHA256
     images = torch.randint(256, (3, 1, 28, 28), dtype=torch.uint8)
     images[0] //= 4
     got = found(images)
@@ -188,8 +188,14 @@ def test_weights_may_be_named_by_their_path(random_inception, hub):
 def test_only_the_published_weights_give_fid(random_inception, monkeypatch):
     """The published weights are not available here, so the test replaces the expected hash."""
     path = random_inception / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth"
-    monkeypatch.setattr(inception, "file_sha256", lambda path: "6726825d" + "0" * 56)
+    monkeypatch.setattr(inception, "INCEPTION_SHA256", inception.file_sha256(path))
     assert features.InceptionExtractor(CPU, path).metric == "fid"
+
+
+def test_a_hash_that_begins_as_the_published_one_does_not_give_fid(random_inception, monkeypatch):
+    path = random_inception / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth"
+    monkeypatch.setattr(inception, "INCEPTION_SHA256", inception.file_sha256(path)[:8] + "0" * 56)
+    assert features.InceptionExtractor(CPU, path).metric == "fd_inception_unknown"
 
 
 def test_other_ways_to_resize_give_other_features(random_inception, monkeypatch):

@@ -1,6 +1,7 @@
 """The learning curve: it does not change the run, has a point at each due epoch, and is kept."""
 
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from benchmarks.data.datasets import load
+from benchmarks.environment import SAVE_VARIABLE
 from benchmarks.evaluation.learning_curve import LearningCurve, comparable_epochs
 from benchmarks.execution.options import Options
 from benchmarks.execution.planning import make_plan
@@ -110,7 +112,6 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 import test_learning_curve
 from benchmarks.experiments import run_trial
-run_trial.SAVE_SECONDS = 0
 run_trial.run_trial(test_learning_curve.job(Path({folder!r}), epochs=8, eval_every=1))
 """
 
@@ -120,7 +121,7 @@ def test_a_killed_run_is_resumed_with_its_learning_curve(tmp_path):
     uninterrupted = run_trial(job(tmp_path / "whole", epochs=8, eval_every=1))
     folder = tmp_path / "cut"
     script = CUT.format(tests=str(Path(__file__).parent), folder=str(folder))
-    process = subprocess.Popen([sys.executable, "-c", script])
+    process = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, SAVE_VARIABLE: "0"})
     state = folder / "runs" / uninterrupted["key"] / "state.pt"
     until = time.monotonic() + 60
     while not state.exists() and time.monotonic() < until:

@@ -67,6 +67,15 @@ def test_settings_are_checked_before_anything_starts(tmp_path, changes, error):
     assert re.match(error, found[0])
 
 
+def test_settings_whose_names_make_no_file_name_are_refused(tmp_path):
+    """A picture of samples is named after the model, with its settings."""
+    settings = ("beta", "bound", "bn_eps", "lr", "weight_decay")
+    long = ",".join(f"{name}=1.2345678901234567e-{100 + number}" for number, name in enumerate(settings))
+    (error,) = errors_of(tmp_path, set=f"{long},blocks=3,stop_gradient=false,epochs=7,batch=65")
+    assert re.match(r"the name glf\[beta=1\.23.*\.\.\. makes a file name of more than 200 bytes", error)
+    assert plan_of(tmp_path, set=long.partition(",weight")[0]).jobs
+
+
 def test_errors_of_settings_are_reported_with_all_others(tmp_path):
     errors = errors_of(tmp_path, set="betta=4,lr=0", seeds="3,3", metrics="fdd")
     for text in ("'betta' (did you mean 'beta'?)", "lr of glf must be", "lists seed 3", "'fdd'"):

@@ -223,8 +223,8 @@ def test_all_errors_are_reported_at_once_where_tensorboard_is_missing(tmp_path):
     assert done.returncode == 2
     lines = done.stderr.splitlines()
     assert len(lines) == 3
-    assert lines[0].startswith(f"error: there are no records in {tmp_path / 'absent'}")
-    assert "is a file, not a folder" in lines[1]
+    assert "is a file, expected a folder" in lines[0]
+    assert lines[1].startswith(f"error: there are no records in {tmp_path / 'absent'}")
     assert lines[2].startswith("error: TensorBoard cannot be imported")
     assert lines[2].endswith("Install it: pip install 'ae-bench[tensorboard]'")
     assert "Traceback" not in done.stderr

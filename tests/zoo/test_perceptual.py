@@ -19,12 +19,13 @@ from zoo.perceptual import TAPS, VGG16
 
 SMALL = {"image_shape": (1, 8, 8), "nz": 8, "k": 8}
 CPU = torch.device("cpu")
+PUBLISHED = VGG16.published_sha256
 
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """An empty cache of torch hub. The published weights are expected."""
-    monkeypatch.setattr(VGG16, "digest", "397923af")
+    monkeypatch.setattr(VGG16, "published_sha256", PUBLISHED)
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
     monkeypatch.delenv("AE_BENCH_DATA", raising=False)
     (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
@@ -125,10 +126,23 @@ class Bomb:
 def test_code_in_a_file_of_weights_is_not_executed_even_if_its_hash_matches(hub, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     torch.save({"features.0.weight": Bomb()}, hub / VGG16.name)
-    monkeypatch.setattr(VGG16, "digest", VGG16.sha256)
+    monkeypatch.setattr(VGG16, "published_sha256", VGG16.sha256)
     with pytest.raises(ValueError, match="does not contain VGG-16 weights"):
         perceptual.vgg16(CPU)
     assert not (tmp_path / "bomb").exists()
+
+
+def test_a_file_whose_hash_only_begins_as_the_published_one_is_not_used(hub, random_weights, monkeypatch):
+    (hub / VGG16.name).symlink_to(random_weights / "checkpoints" / VGG16.name)
+    own = VGG16.sha256
+    monkeypatch.setattr(VGG16, "published_sha256", own[:8] + "0" * 56)
+    assert f"with sha256 {own[:8]}{'0' * 56}..., but the file in torch hub's cache has sha256 {own}" in VGG16.problem
+    with pytest.raises(ValueError, match="needs vgg16"):
+        perceptual.vgg16(CPU)
+
+
+def test_keys_of_runs_contain_the_digits_in_the_name_of_the_file(hub):
+    assert VGG16.digest == PUBLISHED[:8] == VGG16.name.partition("-")[2].removesuffix(".pth")
 
 
 def test_weights_are_also_found_in_ae_bench_data(hub, random_weights, monkeypatch):
@@ -146,10 +160,10 @@ def test_a_valid_file_is_found_despite_a_broken_one(hub, random_weights, monkeyp
     assert "and the file in the folder AE_BENCH_DATA has sha256 " in message
     assert str(tmp_path) not in message  # tables print it, too
     assert "remove them and run python -m benchmarks.run fetch vgg16" in message
-    monkeypatch.setattr(VGG16, "digest", file_digest(good.open("rb"), "sha256").hexdigest()[:8])
+    monkeypatch.setattr(VGG16, "published_sha256", file_digest(good.open("rb"), "sha256").hexdigest())
     assert VGG16.problem is None
     assert VGG16.path == good
-    assert VGG16.sha256.startswith(VGG16.digest)
+    assert VGG16.sha256 == VGG16.published_sha256
     assert perceptual.vgg16(CPU)[0].weight.shape == (64, 3, 3, 3)
 
 
@@ -214,7 +228,7 @@ def test_runs_with_other_weights_do_not_enter_tables(random_vgg, short, tmp_path
     assert record["provenance"]["pretrained"] == {VGG16.name: VGG16.sha256}
     capsys.readouterr()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(VGG16, "digest", "397923af")
+        patch.setattr(VGG16, "published_sha256", PUBLISHED)
         assert main([*short, "--dry-run"]) == 0
         assert "1 missing weights" in capsys.readouterr().out
     # Existing results are shown on machines without the weights.

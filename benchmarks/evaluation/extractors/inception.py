@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from benchmarks.data.fingerprint import INCEPTION_SHA256
 from benchmarks.evaluation.extractors.base import Extractor
 from benchmarks.program import program
 
 FETCH_COMMAND = f"{program()} fetch inception"
-PUBLISHED_SHA256_PREFIX = "6726825d"  # of pt_inception-2015-12-05-6726825d.pth
 
 
 def _resize_to_299(mode: str, antialias: bool) -> Callable[[Tensor], Tensor]:
@@ -65,7 +65,7 @@ class InceptionExtractor(Extractor):
     @property
     def metric(self) -> str:
         """`fid` for the published weights only."""
-        return "fid" if self.weights.startswith(PUBLISHED_SHA256_PREFIX) else "fd_inception_unknown"
+        return "fid" if self.weights == INCEPTION_SHA256 else "fd_inception_unknown"
 
     def features(self, x: Tensor) -> Tensor:
         """(B, 3, 299, 299) -> (B, 2048)."""

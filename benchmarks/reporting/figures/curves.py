@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
+from benchmarks import environment
 from benchmarks.analysis.evidence import Evidence
 from benchmarks.analysis.learning_curves import (
     DISTANCE,
@@ -209,11 +210,7 @@ def _spread_out(heights: Sequence[float], gap: float) -> list[float]:
 
 def create_axes(rows: int, columns: int) -> tuple[Figure, Any]:
     """A figure of panels with room for labels to the right of each."""
-    import matplotlib  # here: it takes a second to import
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    pyplot = environment.import_pyplot()
     with pyplot.style.context({"axes.spines.top": False, "axes.spines.right": False, "font.size": 8,
                                "axes.grid": True, "grid.alpha": 0.25, "pdf.fonttype": 42}):  # fmt: skip
         figure, axes = pyplot.subplots(rows, columns, figsize=(4.6 * columns, 3.0 * rows), squeeze=False)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks import environment
 from benchmarks.analysis.evidence import Evidence
 from benchmarks.evaluation.image_grid import draw_image
 from benchmarks.evaluation.names import image_file_name
+from benchmarks.experiments.log import has_file
 from benchmarks.printing import escape_figure_text
 
 if TYPE_CHECKING:
@@ -45,9 +47,9 @@ def find_image(kind: str, evidence: Evidence, model: str, dataset: str, results:
     figure_copy = results / "figures" / image_file_name(kind, dataset, model)
     has_runs_folder = (results / "runs").is_dir()  # committed results have no weights to look for
     for key in map(str, finished if has_runs_folder else ()):
-        if kind == SAMPLES and (path := results / "runs" / key / "samples.png").is_file():
+        if kind == SAMPLES and has_file(path := results / "runs" / key / "samples.png"):
             return path, ""
-        if kind == INTERPOLATIONS and (results / "runs" / key / "weights.pt").is_file():
+        if kind == INTERPOLATIONS and has_file(results / "runs" / key / "weights.pt"):
             from benchmarks.evaluation import image_grid
             from benchmarks.experiments import checkpoint, run_trial  # here: torch takes seconds to import
             from benchmarks.reporting import gallery
@@ -57,7 +59,7 @@ def find_image(kind: str, evidence: Evidence, model: str, dataset: str, results:
                 columns = gallery.INTERPOLATION_STEPS
                 images = network.path(gallery.INTERPOLATION_ROWS, columns, seed=run_trial.GRID_SEED)
                 return image_grid.save_grid(images.flatten(0, 1), figure_copy, columns=columns), ""
-    if figure_copy.is_file() and finished:
+    if finished and has_file(figure_copy):
         return figure_copy, ""
     if finished:
         return None, "its weights were not kept"
@@ -81,15 +83,12 @@ def find_panels(
 
 def draw_panels(rows: Sequence[Sequence[ImagePanel]]) -> Figure:
     """Draw image grids side by side, each under its title."""
-    import matplotlib  # here: it takes a second to import
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    pyplot = environment.import_pyplot()
     columns = max(map(len, rows))
     if columns == 1 and len(rows) > 1:  # one data set: its panels stand side by side
         rows, columns = [[row[0] for row in rows]], len(rows)
     size = (max(3.1 * columns, 3.6), 3.35 * len(rows))
+    figure: Figure
     figure, axes = pyplot.subplots(len(rows), columns, figsize=size, squeeze=False, layout="constrained")
     for axis in axes.flat:
         axis.axis("off")

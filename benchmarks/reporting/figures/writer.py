@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarks import environment
 from benchmarks.analysis.evidence import Evidence
 from benchmarks.analysis.learning_curves import curve_protocol
 from benchmarks.analysis.paper_setting import own_settings_note
@@ -107,7 +108,5 @@ def write_figure(
         with replacing(path, suffix=path.suffix) as temporary:
             # No date in the file: the same records give the same bytes
             figure.savefig(temporary, dpi=150, metadata={"CreationDate" if path.suffix == ".pdf" else "Software": None})
-    from matplotlib import pyplot
-
-    pyplot.close(figure)
+    environment.import_pyplot().close(figure)
     return paths
