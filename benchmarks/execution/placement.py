@@ -8,7 +8,7 @@ from dataclasses import replace
 from benchmarks.execution.options import UserErrors
 from benchmarks.execution.plan import Plan
 from benchmarks.experiments.job import Job
-from slurm import Resources, group_items, group_jobs, resources_for
+from slurm import Resources, find_path_error, group_items, group_jobs, max_array_size, resources_for
 
 
 def place_on_slurm(plan: Plan, device: str) -> Plan:
@@ -54,7 +54,7 @@ def group_key(job: Job) -> tuple[str, str]:
 
 def describe_slurm_arrays(pending: Sequence[Job]) -> Iterator[str]:
     """One line for each array that would be submitted."""
-    for row, array in group_jobs(group_items(pending, group_key, resources_of)):
+    for row, array in group_jobs(group_items(pending, group_key, resources_of), max_array_size()):
         runs = sum(map(len, array))
         device_type = f"partition {row.partition or 'by default'}" + (f", account {row.account}" if row.account else "")
         memory = f", {row.memory_gb} GB" if row.memory_gb else ""

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from slurm.jobs import _python_command
+from slurm.sbatch import _python_command
 
 
 @pytest.mark.parametrize("is_on_path", [True, False])

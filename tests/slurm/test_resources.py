@@ -53,4 +53,5 @@ def test_jobs_group_items_of_one_key_and_arrays_group_jobs_of_equal_resources():
     items = ["a0", "b0", "c0", "a1", "b1", "c1", "a2"]
     jobs = group_items(items, lambda item: item[0], lambda item: rows[item[0]])
     assert [[items[i] for i in indices] for _, indices in jobs] == [["a0", "a1"], ["b0", "b1"], ["c0"], ["c1"], ["a2"]]
-    assert [(needs.gpus, len(array)) for needs, array in group_jobs(jobs)] == [(0, 3), (1, 2)]
+    assert [(needs.gpus, len(array)) for needs, array in group_jobs(jobs, 1000)] == [(0, 3), (1, 2)]
+    assert [len(array) for _, array in group_jobs(jobs, 2)] == [2, 1, 2]
