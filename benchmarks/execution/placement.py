@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from benchmarks.execution.options import UserErrors
+from benchmarks.execution.options import Options, UserErrors
 from benchmarks.execution.plan import Plan
 from benchmarks.experiments.job import Job
 from slurm import Resources, find_path_error, group_items, group_jobs, max_array_size, resources_for
+
+
+def find_slurm_errors(options: Options) -> list[str]:
+    """What is wrong with the results path of a command or with the file of resources, if it runs on SLURM."""
+    if options.cluster != "slurm":
+        return []
+    path_error = find_path_error(Path(options.results).absolute())
+    errors = [] if path_error is None else [f"{path_error}. Choose another --results"]
+    try:
+        resources_for("*", "*")
+    except ValueError as reason:
+        errors += str(reason).splitlines()
+    return errors
 
 
 def place_on_slurm(plan: Plan, device: str) -> Plan:
@@ -29,7 +43,7 @@ def place_on_slurm(plan: Plan, device: str) -> Plan:
         try:
             gpus = resources_for(job.trial.model, job.trial.dataset).gpus
         except ValueError as reason:
-            raise UserErrors([str(reason)]) from None
+            raise UserErrors(str(reason).splitlines()) from None
         if device == "cuda" and not gpus:
             errors.append(f"--device cuda needs a GPU, but jobs of {job.trial.model} on {job.trial.dataset} request "
                          "none. Set gpus in slurm/resources.py, or in the file of AE_BENCH_RESOURCES")  # fmt: skip
