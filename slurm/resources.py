@@ -59,7 +59,8 @@ class Resources:
         memory_gb: main memory in GB; 0 for clusters that do not count it.
         gpus, cpus: numbers per job. Without GPUs, runs use the CPU.
         seeds: runs per job, one after the other.
-        parallel: maximum number of jobs of an array that run at a time.
+        parallel: maximum number of jobs of an array that run at a time. If a cluster's limits split the jobs of a
+            launch into several arrays, it holds for each of them.
         requeues: how often a job may be requeued, after its time limit or a preemption.
         signal_s: seconds before the time limit at which SLURM signals the job to save its state.
     """
@@ -139,13 +140,13 @@ def _checked(table: Mapping[str, Any], source: str) -> Mapping[str, Mapping[str,
         if not isinstance(row, Mapping):
             errors.append(f"{location}: must be a table of fields, such as minutes = 60")
             continue
-        errors += [f"{location}: {error}" for field, value in row.items() if (error := _field_error(field, value))]
+        errors += [f"{location}: {error}" for field, value in row.items() if (error := field_error(field, value))]
     if errors:
         raise ValueError("\n".join(errors))
     return table
 
 
-def _field_error(name: str, value: Any) -> str | None:
+def field_error(name: str, value: Any) -> str | None:
     """What is wrong with a field of a row, or None."""
     known = asdict(Resources())
     if name not in known:

@@ -4,7 +4,6 @@ import functools
 import json
 import os
 import re
-import signal
 import stat
 import subprocess
 import sys
