@@ -181,7 +181,11 @@ DEMO = ["table1", "--preset", "demo", "--only", "rae-gmm,vae", "--seeds", "2", "
 
 def run(*arguments):
     command = [sys.executable, "-m", "short_demo", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # A shell's background job ignores SIGINT, and its children would too.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heed
+    )
 
 
 def states(folder):

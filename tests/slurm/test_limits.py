@@ -37,7 +37,7 @@ def limited_cluster():
 
 @pytest.fixture
 def limited(cluster, limited_cluster, tmp_path, monkeypatch):
-    """A folder for results, with jobs that go to the cluster with limits. `cluster` skips the test where is no SLURM."""
+    """A folder for results, whose jobs go to the cluster with limits. `cluster` skips the test where no SLURM is."""
     monkeypatch.setenv("SLURM_CONF", str(limited_cluster))
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parent}:{ROOT / 'tests' / 'support'}:{ROOT}")
     monkeypatch.setattr("slurm.follow.QUEUE_SECONDS", 1.0)
