@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -182,9 +183,9 @@ DEMO = ["table1", "--preset", "demo", "--only", "rae-gmm,vae", "--seeds", "2", "
 def run(*arguments):
     command = [sys.executable, "-m", "short_demo", *arguments]
     # A shell's background job ignores SIGINT, and its children would too.
-    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    restore = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heed
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=restore
     )
 
 

@@ -179,16 +179,17 @@ def test_the_length_of_arrays_is_read_from_the_configuration(cluster_of, config,
     assert max_array_size() == size
 
 
+POLICY = ("Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time "
+          "limits)")  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("message", "limit"),
-    [("QOSMaxSubmitJobPerUserLimit Batch job submission failed: Job violates accounting/QOS policy (job submit limit)",
-      "QOSMaxSubmitJobPerUserLimit"),
-     ("AssocMaxSubmitJobLimit Batch job submission failed: Job violates accounting/QOS policy", "AssocMaxSubmitJobLimit"),
-     ("AssocGrpSubmitJobsLimit Batch job submission failed", "AssocGrpSubmitJobsLimit"),
-     ("Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time "
-      "limits)", "job submit limit"),
-     ("QOSMaxWallDurationPerJobLimit Batch job submission failed: Job violates accounting/QOS policy (job submit limit, "
-      "user's size and/or time limits)", None),
+    [(f"QOSMaxSubmitJobPerUserLimit {POLICY}", "QOSMaxSubmitJobPerUserLimit"),
+     (f"AssocMaxSubmitJobLimit {POLICY}", "AssocMaxSubmitJobLimit"),
+     (f"AssocGrpSubmitJobsLimit {POLICY}", "AssocGrpSubmitJobsLimit"),
+     (POLICY, "job submit limit"),
+     (f"QOSMaxWallDurationPerJobLimit {POLICY}", None),
      ("Slurm temporarily unable to accept job, sleeping and retrying", "MaxJobCount"),
      ("invalid partition specified: nowhere", None)],
 )  # fmt: skip
