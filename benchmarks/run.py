@@ -11,8 +11,9 @@ import shlex
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from typing import Any
 
 PACKAGES = ("benchmarks", "slurm", "zoo")  # at the top level, where a folder of the user's may have the same name
 
@@ -49,13 +50,25 @@ from benchmarks.cli.parser import is_default, parse
 from benchmarks.execution.options import UserErrors
 
 
+def _warn_once() -> Callable[..., None]:
+    """A function that prints each warning once: a file that is left aside may be read by several parts of a command."""
+    printed: set[str] = set()
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        if str(message) not in printed:
+            printed.add(str(message))
+            print(f"warning: {message}", file=sys.stderr)
+
+    return show
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
         0 done, 1 some runs failed, 2 an error in the command (nothing started), 130 interrupted.
     """
-    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    warnings.showwarning = _warn_once()
     argument_list = sys.argv[1:] if arguments is None else [*arguments]
     try:
         args, errors = parse(argument_list)

@@ -29,11 +29,12 @@ LAYERS = (
     "protocols",
     "presets",
     "paper",
+    "files",
     "program",
 )
 LAUNCHING = ("run", "cli", "execution")  # those that may import slurm
 # Third-party packages; the standard library is always allowed.
-MODELS_MAY_IMPORT = {"torch", "numpy", "sklearn", "zoo"}
+MODELS_MAY_IMPORT = {"torch", "numpy", "sklearn", "msgspec", "zoo"}
 LAUNCHER_MAY_IMPORT = {"submitit", "slurm"}
 MAX_MODULES = 14  # in one package, without __init__
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def save(model: LatentModel, path: str | os.PathLike[str]) -> None:
     if model.spec is None:
         raise ValueError("cannot save this model: zoo.load can only rebuild models that were made by zoo.build")
     path = Path(path)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    # Not the process number: two hosts or containers that share a folder may have the same one.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         torch.save({"spec": dict(model.spec), "state": model.state_dict()}, temporary)
         with temporary.open("rb") as file:

@@ -6,13 +6,14 @@ are parsed as JSON. Nothing in them is executed or imported. This module does no
 
 from __future__ import annotations
 
-import json
 import os
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from zoo.registry import MODELS, did_you_mean
 
@@ -52,6 +53,17 @@ class FinishedRun:
         from zoo.factory import load  # imports torch
 
         return load(self.path)
+
+
+class _Record(msgspec.Struct):
+    """The fields of a record that this module reads."""
+
+    key: str
+    model: str
+    dataset: str
+    preset: str
+    seed: int
+    status: str
 
 
 def find(
@@ -128,22 +140,18 @@ def _finished_run(folder: Path, path: Path) -> FinishedRun | None:
     Raises:
         ValueError: the file is not JSON, or a field is missing or has another type.
     """
-    record = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(record, dict):
-        raise ValueError("expected a JSON object")
-    texts = {name: record.get(name) for name in ("key", "model", "dataset", "preset", "status")}
-    wrong = [name for name, value in texts.items() if not isinstance(value, str)]
-    seed = record.get("seed")
-    if not isinstance(seed, int) or isinstance(seed, bool):
-        wrong.append("seed")
-    if wrong:
-        raise ValueError(f"missing or of another type: {', '.join(wrong)}")
-    if record["key"] != path.stem:  # so that a key cannot name a file outside the folder
-        raise ValueError(f"holds the record of {record['key']}")
-    if record["status"] != "done":
+    if not path.is_file():  # reading a FIFO would wait
+        raise ValueError("not a file")
+    try:
+        record = msgspec.json.decode(path.read_bytes(), type=_Record)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if record.key != path.stem:  # so that a key cannot name a file outside the folder
+        raise ValueError(f"holds the record of {record.key}")
+    if record.status != "done":
         return None
     weights = folder / "runs" / path.stem / "weights.pt"
-    return FinishedRun(weights, record["model"], record["dataset"], record["preset"], record["seed"], path.stem)
+    return FinishedRun(weights, record.model, record.dataset, record.preset, record.seed, path.stem)
 
 
 def _summary(runs: Iterable[FinishedRun]) -> str:

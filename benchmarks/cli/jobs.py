@@ -21,9 +21,6 @@ from slurm import CLUSTERS, cancel_jobs, cluster_name, list_jobs, resolve_cluste
 if TYPE_CHECKING:
     from benchmarks.experiments.job import Job
 
-# Options in launch files of older versions -> their current names
-RENAMED = {"progress": "eval_every"}
-
 
 def status(args: Namespace) -> int:
     """Print what is done, running, pending and failed."""
@@ -122,16 +119,18 @@ def _retry(args: Namespace, command: dict[str, Any], launched: Sequence[dict[str
     from benchmarks.cli.plan_display import print_missing
     from benchmarks.cli.tables import execute, with_force
     from benchmarks.execution import placement
+    from benchmarks.execution.launches import current_options
     from benchmarks.execution.planning import make_plan
     from benchmarks.execution.status import unfinished_cells
     from benchmarks.reporting.registry import REQUIREMENTS
     from benchmarks.reporting.style import TableStyle
 
     name = command["what"]
-    cluster = resolve_cluster(command["options"]["cluster"] if args.cluster == "auto" else args.cluster)
-    renamed = {RENAMED.get(option, option): value for option, value in command["options"].items()}
-    known = {option: value for option, value in renamed.items() if option in Options.__dataclass_fields__}
-    options = Options(**{**known, "results": args.results, "cluster": cluster})
+    if name not in REQUIREMENTS:
+        _print_errors(command, [f"this version has no such command; known: {', '.join(REQUIREMENTS)}"])
+        return USER_ERROR
+    cluster = resolve_cluster(command["options"].get("cluster", "auto") if args.cluster == "auto" else args.cluster)
+    options = Options(**{**current_options(command["options"]), "results": args.results, "cluster": cluster})
     keys = {key for launch in launched for key in launch["cells"]}
     unfinished = unfinished_cells(Path(args.results), launched)
     errors = placement.find_slurm_errors(options)

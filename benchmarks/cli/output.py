@@ -18,6 +18,8 @@ from benchmarks.execution.options import UserErrors
 from benchmarks.execution.plan import Plan
 from benchmarks.experiments import records
 from benchmarks.experiments.log import failure_log
+from benchmarks.files.names import file_name
+from benchmarks.files.writing import replacing
 from benchmarks.reporting import speed_records
 from benchmarks.reporting.figures.writer import write_figure
 from benchmarks.reporting.formats.markdown import to_terminal
@@ -110,11 +112,10 @@ def _copy_sample_grids(plan: Plan) -> list[Path]:
         source = next((path for job in jobs if (path := job.run_folder / "samples.png").is_file()), None)
         if source is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_suffix(".tmp")
-            temporary.write_bytes(source.read_bytes())
-            temporary.replace(target)
+            with replacing(target) as temporary:
+                temporary.write_bytes(source.read_bytes())
             grids.setdefault(dataset, {})[jobs[0].trial.label] = target
     return [
-        image_grid.save_grids_side_by_side(by_label, folder / f"samples-{dataset}.png")
+        image_grid.save_grids_side_by_side(by_label, folder / f"samples-{file_name(dataset)}.png")
         for dataset, by_label in grids.items()
     ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
+
+from benchmarks.files.writing import replacing
 
 MIN_SIDE = 32  # least side of one image in a grid, in pixels
 
@@ -50,7 +51,6 @@ def save_grids_side_by_side(grids: Mapping[str, Path], path: Path, columns: int 
 
 def _write_png(image: Image.Image, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.png")
-    image.save(temporary)
-    temporary.replace(path)
+    with replacing(path, suffix=".png") as temporary:
+        image.save(temporary)
     return path

@@ -1,6 +1,8 @@
-"""Names that records, tables and the command line share.  This module loads nothing but `re`."""
+"""Names that records, tables and the command line share.  This module loads no other package."""
 
 import re
+
+from benchmarks.files.names import file_name
 
 # Columns of `diagnostics.diagnose`
 DIAGNOSTICS = ("recon_sse", "latent_std", "latent_mean", "prior_mean", "prior_cov", "latent_nll", "posterior_var")
@@ -18,5 +20,4 @@ def is_external(features: str) -> bool:
 
 def image_file_name(kind: str, dataset: str, model: str) -> str:
     """File name of an image; signs of package.module:Class and of glf[beta=4] are replaced, for file systems."""
-    name = re.sub(r"[^\w.+-]+", "_", model.replace(":", ".").removesuffix("]"))
-    return f"{kind}-{dataset}-{name}.png"
+    return f"{kind}-{file_name(dataset)}-{file_name(model.replace(':', '.').removesuffix(']'))}.png"

@@ -7,18 +7,25 @@ do. They hold host names and paths, so they are not shared with the records.
 from __future__ import annotations
 
 import json
-import os
 import time
 import uuid
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from benchmarks.execution import locks
+from benchmarks.execution.options import Options
 from benchmarks.experiments.process import process_identity
+from benchmarks.files import reading
+from benchmarks.files.launch import Launch as LaunchFile
+from benchmarks.files.writing import replacing
 
-Launch = dict[str, Any]
+Launch = dict[str, Any]  # as `benchmarks.files.launch.Launch` describes it
+
+# Options in launch files of older versions -> their current names
+RENAMED = {"progress": "eval_every"}
 
 
 def folder(results: Path) -> Path:
@@ -78,8 +85,13 @@ def is_cancelled(path: Path) -> bool:
 
 
 def launches(results: Path) -> dict[Path, Launch]:
-    """All launches, in the order in which they began; unreadable files are skipped."""
-    readable = [(path, launch) for path in folder(results).glob("*.launch") if (launch := _read(path)) is not None]
+    """All launches, in the order in which they began. A file that is no valid launch is left aside with a warning.
+
+    Raises:
+        OSError: the folder of the launch files cannot be read.
+    """
+    paths = [folder(results) / name for name in reading.list_files(folder(results), ".launch")]
+    readable = [(path, launch) for path in paths if (launch := _read(path)) is not None]
     readable.sort(key=lambda entry: (entry[1]["at"], entry[0]))
     return {path: launch | {"cancelled": is_cancelled(path)} for path, launch in readable}
 
@@ -122,36 +134,27 @@ def is_launcher_alive(path: Path, launch: Launch, now: float | None = None) -> b
 
 
 def _read(path: Path) -> Launch | None:
+    """A launch, checked; None, with a warning that names the file and the reason, if it is not a valid one."""
     try:
-        launch = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        launch = reading.read_json(path)
+        reading.check(launch, LaunchFile)
+        reading.check(current_options(launch["command"]["options"]), Options)
+    except FileNotFoundError:
         return None
-    return launch if _is_valid(launch) else None
+    except (OSError, reading.InvalidFile) as reason:
+        why = reason.strerror if isinstance(reason, OSError) else reason
+        warnings.warn(f"{path}: not a valid launch file, so it is left aside ({why})", stacklevel=2)
+        return None
+    return dict(launch)
 
 
-def _is_valid(launch: Any) -> bool:
-    """Whether a file has the form that `record_launch` writes."""
-    shape = {"cluster": str, "command": dict, "owner": dict, "at": int | float, "cells": dict, "jobs": dict,
-             "ended": bool}  # fmt: skip
-    if not isinstance(launch, dict) or not all(isinstance(launch.get(name), type_) for name, type_ in shape.items()):
-        return False
-    command = launch["command"]
-    options = command.get("options")
-    return (
-        isinstance(command.get("what"), str)
-        and isinstance(command.get("force", ""), str)
-        and isinstance(options, dict)
-        and all(isinstance(value, str | bool | None) for value in options.values())
-        and all(isinstance(cell, dict) for cell in launch["cells"].values())
-        and all(isinstance(keys, list) for keys in launch["jobs"].values())
-    )
+def current_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """A launch file's options that this version knows, by their current names."""
+    renamed = {RENAMED.get(name, name): value for name, value in options.items()}
+    return {name: value for name, value in renamed.items() if name in Options.__dataclass_fields__}
 
 
 def _write(path: Path, launch: Launch) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         temporary.write_text(json.dumps(launch), encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

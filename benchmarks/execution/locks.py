@@ -21,6 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.experiments.process import process_identity, process_space, start_time
+from benchmarks.files import reading
+from benchmarks.files.launch import Claim
+from benchmarks.files.writing import appending
 
 HEARTBEAT_SECONDS = 5.0  # between two updates of a lock file
 STALE_SECONDS = 60.0  # without an update, after which a lock is stale
@@ -72,14 +75,15 @@ def heartbeat(path: Path, is_ours: Callable[[], bool] = lambda: True) -> Iterato
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """The owner in a lock file; {} if the file is being written, None if there is none."""
+    """The owner in a lock file; {} if the file is being written or is not valid, None if there is none."""
     try:
-        owner = json.loads(path.read_text(encoding="utf-8"))
+        owner = reading.read_json(path)
+        reading.check(owner, Claim)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except (OSError, reading.InvalidFile):
         return {}
-    return owner if isinstance(owner, dict) else {}
+    return dict(owner)
 
 
 def is_locked(folder: Path, now: float | None = None) -> bool:
@@ -143,7 +147,7 @@ def _take_lock(path: Path, process: Mapping[str, Any]) -> bool:
     if _create_lock_file(path, process):
         return True
     # Only one process at a time may remove a stale lock, or one would remove the new lock of another.
-    with (path.parent / ".claim.lock").open("a") as lock:
+    with appending(path.parent / ".claim.lock") as lock:
         # Without flock, two processes that do this within a millisecond may both succeed.
         with suppress(ImportError, OSError):
             import fcntl

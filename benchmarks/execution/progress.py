@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from benchmarks.evaluation.scoring import Scorer
 from benchmarks.execution import locks
 from benchmarks.experiments.job import Job
-from benchmarks.experiments.log import failure_log
+from benchmarks.experiments.log import failure_log, read_progress
 from benchmarks.experiments.new_record import record_failure
 from slurm import Outcome
 
@@ -30,9 +29,8 @@ def progress_bars(pending: list[Job]) -> Iterator[tuple[Callable[[], None], Call
         def poll() -> None:
             done = 0
             for job in pending:
-                try:
-                    state = json.loads((job.run_folder / "progress.json").read_text(encoding="utf-8"))
-                except (OSError, ValueError):
+                state = read_progress(job.run_folder)
+                if state is None:
                     if job.run_folder in bars and job.run_folder not in ended:
                         ended.add(job.run_folder)
                         progress.update(bars[job.run_folder], visible=False)

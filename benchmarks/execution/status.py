@@ -6,7 +6,6 @@ which of its jobs still wait. This module imports no torch, so that `status` ans
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Any
 
 from benchmarks.execution import launches, locks
 from benchmarks.experiments import records
-from benchmarks.experiments.log import failure_log
+from benchmarks.experiments.log import failure_log, read_progress
 from benchmarks.program import suggest
 
 STATES = ("done", "running", "pending", "failed", "diverged")
@@ -98,7 +97,7 @@ def overview(
         folder = results / "runs" / key
         if locks.is_locked(folder, now):  # also a finished run: for another metric, or by --force
             state = "running"
-            progress = _progress(folder)
+            progress = read_progress(folder) or {}
             cell_state.steps_left += progress.get("total", steps) - progress.get("done", 0)
             cell_state.steps_done += progress.get("run", 0)
             cell_state.seconds += progress.get("seconds", 0)
@@ -168,11 +167,3 @@ def time_left(results: Path, cell_state: CellState) -> str:
     if left < 90:
         return f"{left:.0f} s"
     return f"{left / 60:.0f} min" if left < 5400 else f"{left / 3600:.1f} h"
-
-
-def _progress(folder: Path) -> dict[str, float]:
-    try:
-        progress = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return progress if isinstance(progress, dict) else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 import zipfile
 from pathlib import Path
@@ -12,7 +11,14 @@ from typing import Any
 import torch
 
 import zoo
+from benchmarks.files.reading import check, check_regular, decode_json
+from benchmarks.files.record import Epoch as EpochRow
+from benchmarks.files.record import LearningCurve, SavedProvenance
+from benchmarks.files.writing import finite, replacing
 from benchmarks.training.loop import STATE_KEYS, Epoch, State
+
+# Texts in JSON that a saved state holds beside its tensors -> what they hold
+SAVED_JSON = {"epochs": list[EpochRow], "provenance": SavedProvenance, "curve": LearningCurve | None}
 
 
 def load_model_if_valid(weights: Path) -> zoo.LatentModel | None:
@@ -26,6 +32,7 @@ def load_model_if_valid(weights: Path) -> zoo.LatentModel | None:
 
 def verify_checksums(path: Path) -> None:
     """Raise an error if an entry of a torch.save file does not match its checksum. torch does not check this."""
+    check_regular(path, path.stat())
     with zipfile.ZipFile(path) as file:
         broken = file.testzip()
     if broken is not None:
@@ -42,7 +49,7 @@ def write_state(path: Path, epoch: Epoch, record: dict[str, Any]) -> None:
     provenance = record["provenance"]
     state = {
         "training": epoch.state(),
-        "epochs": json.dumps(record["epochs"]),
+        "epochs": json.dumps(finite(record["epochs"])),
         "curve": json.dumps(record.get("learning_curve")),
         "provenance": json.dumps(
             {name: provenance[name] for name in ("started", "resumed")}
@@ -50,14 +57,8 @@ def write_state(path: Path, epoch: Epoch, record: dict[str, Any]) -> None:
             | {"place": {name: provenance[name] for name in ("device", "torch", "commit")}}
         ),
     }
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path, sync=True) as temporary:
         torch.save(state, temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())  # else a power cut may leave a renamed file with holes
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_state(path: Path) -> State | None:
@@ -67,7 +68,9 @@ def read_state(path: Path) -> State | None:
     try:
         verify_checksums(path)
         state: State = torch.load(path, map_location="cpu", weights_only=True)
-        is_complete = {"training", "epochs", "provenance"} <= state.keys() and state["training"].keys() >= STATE_KEYS
+        for name, kind in SAVED_JSON.items():
+            check(decode_json(state.get(name, "null")), kind)
+        is_complete = state["training"].keys() >= STATE_KEYS
     except Exception:  # torch raises many kinds for a broken file; training from scratch gives the same result
         is_complete = False
     if not is_complete:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandas import DataFrame
+
+from benchmarks.files.reading import list_files
+from benchmarks.files.writing import replacing
 
 FORMAT = 1  # of this file's arrays
 MIN_NEW_FILES = 200  # with fewer new files no index is written: a small folder needs none
@@ -44,6 +46,7 @@ def frames(
         rebuild: do not use an existing index.
 
     Raises:
+        OSError: the folder exists and cannot be read.
         Whatever `rows` raises.
     """
     files = _files(folder)
@@ -91,13 +94,8 @@ def _load_index(
 
 def _files(folder: Path) -> dict[str, Stamp]:
     """Name -> stamp of every visible JSON file, by name. Copying a file may set its modification time back."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.name.endswith(".json") and entry.name[0] != "."]
-    except OSError:
-        return {}
     stamps: dict[str, Stamp] = {}
-    for name in sorted(names):
+    for name in list_files(folder, ".json"):
         try:
             stat = os.stat(f"{folder}/{name}")
         except OSError:  # removed meanwhile, or a dangling link
@@ -187,16 +185,11 @@ def _save(
                 arrays[f"c{i}"] = codes.astype(np.int32)
             columns.append(name)
         head = {"version": f"{FORMAT} {version}", "columns": columns, "files": files}
-        temporary = folder / f".index-{kind}.{os.getpid()}.tmp"
         try:
-            with temporary.open("wb") as file:
+            with replacing(_path(folder, kind)) as temporary, temporary.open("wb") as file:
                 np.savez(file, allow_pickle=False, **arrays, head=_bytes(head))
-            temporary.replace(_path(folder, kind))
         except OSError:  # a read-only folder, or a full disk
             return
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
 
 
 def _load_kind(folder: Path, version: str, kind: str) -> tuple[dict[str, Stamp], DataFrame] | None:

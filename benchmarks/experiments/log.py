@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from benchmarks.experiments.process import process_identity
+from benchmarks.files import reading
+from benchmarks.files.launch import Progress
+from benchmarks.files.writing import appending, replacing
+
+LOG_FILE = "log.txt"
+PROGRESS_FILE = "progress.json"
 
 
 class RunLog:
@@ -27,7 +32,7 @@ class RunLog:
         self.done = self.steps_before = sum(row["steps"] for row in epochs)
         self.started = time.monotonic()
         head = f"resumed after {len(epochs)} epochs: {self.title}\n" if resumed else f"{self.title}\n"
-        with (self.folder / "log.txt").open("a" if resumed else "w", encoding="utf-8") as file:
+        with appending(self.folder / LOG_FILE, truncate=not resumed) as file:
             file.write(head)
         self._progress()
 
@@ -42,20 +47,28 @@ class RunLog:
         if columns != self.columns:
             self.columns, self.stage = columns, row["stage"]
             text = f"{'stage':>10} {'epoch':>5} " + " ".join(f"{name:>12}" for name in numbers) + "\n" + text
-        with (self.folder / "log.txt").open("a", encoding="utf-8") as file:
+        with appending(self.folder / LOG_FILE) as file:
             file.write(text + "\n")
         if time.monotonic() - self.last_progress > 0.5:
             self._progress()
 
     def _progress(self) -> None:
         self.last_progress = time.monotonic()
-        path = self.folder / "progress.json"
-        temporary = path.with_name(f"progress.{os.getpid()}.tmp")
-        with suppress(OSError):  # a run does not fail because its progress cannot be shown
-            progress = {"done": self.done, "total": self.total,
-                   "run": self.done - self.steps_before, "seconds": self.last_progress - self.started}  # fmt: skip
+        progress = {"done": self.done, "total": self.total,
+                    "run": self.done - self.steps_before, "seconds": self.last_progress - self.started}  # fmt: skip
+        # A run does not fail because its progress cannot be shown
+        with suppress(OSError), replacing(self.folder / PROGRESS_FILE) as temporary:
             temporary.write_text(json.dumps(progress), encoding="utf-8")
-            temporary.replace(path)
+
+
+def read_progress(folder: Path) -> dict[str, Any] | None:
+    """The progress of a run, as `benchmarks.files.launch.Progress` describes it; None if there is no valid file."""
+    try:
+        progress = reading.read_json(folder / PROGRESS_FILE)
+        reading.check(progress, Progress)
+    except (OSError, reading.InvalidFile):
+        return None
+    return dict(progress)
 
 
 def log_attempt(folder: Path, event: str) -> None:
@@ -71,16 +84,16 @@ def log_failure(folder: Path, error: str) -> None:
     """Add a traceback, or how a process ended, to log.txt."""
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        append_line(folder / "log.txt", f"failed:\n{error.strip()}")
+        append_line(folder / LOG_FILE, f"failed:\n{error.strip()}")
 
 
 def failure_log(results: Path, key: str) -> Path:
     """The file with the traceback of a failed run: its log, or its record where no log was kept."""
-    log = results / "runs" / key / "log.txt"
+    log = results / "runs" / key / LOG_FILE
     return log if log.is_file() else results / "records" / f"{key}.json"
 
 
 def append_line(path: Path, line: str) -> None:
     """Add a line to a text file."""
-    with path.open("a", encoding="utf-8") as file:
+    with appending(path) as file:
         file.write(line + "\n")

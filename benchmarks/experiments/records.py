@@ -1,27 +1,31 @@
 """The records of runs: one JSON file each, and the two data frames that are read from all of them.
 
-A record is parsed as JSON. Nothing in it is executed or imported.
+A record is parsed as JSON and checked against `benchmarks.files.record.Record`. Nothing in it is executed or imported.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import os
-import uuid
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import pandas as pd
+from msgspec import Meta
 from pandas import DataFrame
 
 from benchmarks.data.fingerprint import digest
 from benchmarks.evaluation.names import DIAGNOSTICS
 from benchmarks.experiments import index, schema
-from benchmarks.experiments.schema import SCHEMA, upgrade
+from benchmarks.experiments.schema import upgrade
+from benchmarks.files import reading
+from benchmarks.files import record as record_file
+from benchmarks.files.record import SCHEMA
+from benchmarks.files.types import MAX_INTEGER
+from benchmarks.files.writing import write_json, write_text
 
 __all__ = ["DIAGNOSTICS", "SCHEMA", "RecordError", "digest", "find", "put_evaluation", "read", "write", "write_json",
            "write_text"]  # fmt: skip
@@ -86,28 +90,6 @@ def write(folder: ResultsFolder, record: Mapping[str, Any]) -> Path:
     return write_json(Path(folder) / "records" / f"{record['key']}.json", record)
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> Path:
-    """Write JSON by rename; a number that is not finite is written as null."""
-    return write_text(path, json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a text file by rename: a reader, or a job that is killed, never leaves or sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder, because a rename is atomic only within a file system.  Not by `tempfile`: its mode 0600 would
-    # hide the results from the rest of the group.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("x", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
-
-
 def put_evaluation(record: dict[str, Any], evaluation: dict[str, Any]) -> None:
     """Add an evaluation to a record.
 
@@ -131,7 +113,7 @@ def put_evaluation(record: dict[str, Any], evaluation: dict[str, Any]) -> None:
 def find(folder: ResultsFolder, key: str) -> dict[str, Any] | None:
     """The record of a run key, or None if there is none.
 
-    A file that cannot be read counts as absent, so its run is repeated. A warning names the file.
+    A file that is not a valid record counts as absent, so its run is repeated. A warning names the file and the reason.
 
     Raises:
         RecordError: the file cannot be opened, is of a newer schema, or holds another key than its name says.
@@ -192,8 +174,8 @@ def _evaluations_frame(rows: DataFrame) -> DataFrame:
 
 def _rows_of(folder: ResultsFolder, kinds: Sequence[str]) -> dict[str, DataFrame]:
     """Rows of some kinds of all records. Rows of unchanged records come from the index."""
-    # The rows depend on these two files. An index made by another version of them is not used.
-    code = b"".join(Path(file).read_bytes() for file in (__file__, schema.__file__))
+    # The rows depend on these files. An index made by another version of them is not used.
+    code = b"".join(Path(file).read_bytes() for file in (__file__, schema.__file__, record_file.__file__))
     version = hashlib.sha256(code + str(SCHEMA).encode()).hexdigest()[:16]
 
     def rows(path: Path) -> dict[str, list[dict[str, Any]]] | None:
@@ -238,43 +220,47 @@ def _engine(engine: Any) -> str | None:
     )
 
 
+# Epochs as plain rows: all fields but the stage are numbers.
+EpochRows = list[dict[str, str | Annotated[int, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)] | float | None]]
+
+
 def _load(path: Path) -> dict[str, Any] | None:
+    """The record in a file, upgraded and checked; None, with a warning, if the file holds no valid record."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        key, schema = str(record["key"]), int(record["schema"])
-        record = upgrade(record) if schema <= SCHEMA else record
-        missing = [name for name in (*RUN_COLUMNS, "evaluations", "epochs") if name not in record]
-        if missing and schema <= SCHEMA:
-            raise KeyError(", ".join(missing))
+        value = reading.read_json(path)
+        head = msgspec.convert(value, record_file.Head)
+        if head.schema <= SCHEMA:
+            record = upgrade(value)
+            reading.check(record, record_file.Record)
+            _check_epochs(record["epochs"])
     except FileNotFoundError:
         return None
     except OSError as reason:  # the file exists: if it counted as absent, it would be replaced
         raise RecordError(
             f"{path}: cannot be read ({reason.strerror}); its run is neither used nor repeated"
         ) from reason
-    except (ValueError, KeyError, TypeError) as reason:
-        message = f"{type(reason).__name__}: {reason}"
+    # A field of an older schema may be of any type; `upgrade` finds that out by using it.
+    except (ValueError, KeyError, TypeError, AttributeError) as reason:
+        message = str(reason) if isinstance(reason, ValueError) else f"{type(reason).__name__}: {reason}"
         warnings.warn(f"{path}: not a valid record, so it is ignored ({message})", stacklevel=3)
         return None
-    if schema > SCHEMA:
-        raise RecordError(f"{path}: written by a newer version (schema {schema}, this one knows {SCHEMA}); "
+    if head.schema > SCHEMA:
+        raise RecordError(f"{path}: written by a newer version (schema {head.schema}, this one knows {SCHEMA}); "
                          "update the package, or use another results folder")  # fmt: skip
-    if key != path.stem:
+    if head.key != path.stem:
         raise RecordError(
-            f"{path}: holds the record of {key}, but a record file is named by its key. Rename or remove it"
+            f"{path}: holds the record of {head.key}, but a record file is named by its key. Rename or remove it"
         )
     return dict(record)
 
 
-def _finite(value: Any) -> Any:
-    """The same JSON value with null for every number that is not finite."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {name: _finite(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
+def _check_epochs(epochs: list[dict[str, Any]]) -> None:
+    """Raise InvalidFile if a field of an epoch, other than its stage, is no number."""
+    reading.check(epochs, EpochRows)
+    for row in epochs:
+        if [*map(type, row.values())].count(str) > 1:
+            names = [name for name, value in row.items() if isinstance(value, str) and name != "stage"]
+            raise reading.InvalidFile(f"Expected numbers, got text in {', '.join(names)} - at `$.epochs`")
 
 
 def _frame(rows: DataFrame, columns: list[str], *, numbers: list[str]) -> DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.experiments.log import append_line
+from benchmarks.files.reading import MAX_JSON_BYTES, InvalidFile, read_bytes
 
 FORCE_LOG = "force.txt"  # in runs/KEY: each --force that has begun there, and whether it has ended
 
@@ -30,6 +31,6 @@ def end_forced_run(folder: Path, force_id: str) -> None:
 
 def _read_force_log(folder: Path) -> list[str]:
     try:
-        return (folder / FORCE_LOG).read_text(encoding="utf-8").splitlines()
-    except OSError:
+        return read_bytes(folder / FORCE_LOG, MAX_JSON_BYTES).decode(errors="replace").splitlines()
+    except (OSError, InvalidFile):
         return []

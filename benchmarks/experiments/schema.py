@@ -14,8 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.data.fingerprint import digest
-
-SCHEMA = 3
+from benchmarks.files.record import SCHEMA
 
 
 def upgrade(record: dict[str, Any]) -> dict[str, Any]:

@@ -22,11 +22,11 @@ from torch.nn.functional import interpolate
 import zoo
 from benchmarks.data import datasets
 from benchmarks.experiments import provenance
+from benchmarks.files.speed import SCHEMA
 from benchmarks.perf import baselines
 from benchmarks.perf.baselines import Case
 from benchmarks.perf.paired import rounds
 from benchmarks.perf.speed_specs import WARMUP_LAPS, BenchmarkSpec
-from benchmarks.reporting.speed_records import SCHEMA
 from benchmarks.training.device import device_name
 
 MAX_FOREIGN_SHARE = 0.05  # share of CPU cores; if other processes use more, the record is not "exclusive"

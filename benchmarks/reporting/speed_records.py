@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean, median
@@ -10,15 +10,29 @@ from typing import Any
 
 from pandas import DataFrame
 
-SCHEMA = 1
+from benchmarks.files.reading import InvalidFile, check, list_files, read_json
+from benchmarks.files.speed import SCHEMA, SpeedRecord
+
 COLUMNS = ("purpose", "model", "dataset", "stage", "seconds_per_epoch", "min", "max", "rounds", "images", "batch",
            "device", "precision", "engine", "channels_last", "processes", "exclusive", "synthetic")  # fmt: skip
 
 
 def read_speed_records(folder: Path) -> list[dict[str, Any]]:
-    """All speed records of a folder."""
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-    return [record for record in records if record.get("what") == "speed" and record["schema"] == SCHEMA]
+    """All speed records of a folder. A file that is not a valid one is left out with a warning that names it.
+
+    Raises:
+        OSError: the folder exists and cannot be read.
+    """
+    records = []
+    for name in list_files(folder, ".json"):
+        try:
+            record = read_json(folder / name)
+            if isinstance(record, dict) and record.get("what") == "speed" and record.get("schema") == SCHEMA:
+                check(record, SpeedRecord)
+                records.append(record)
+        except (OSError, InvalidFile) as reason:
+            warnings.warn(f"{folder / name}: not a valid speed record, so it is ignored ({reason})", stacklevel=2)
+    return records
 
 
 def read_epoch_seconds(folder: Path) -> DataFrame:

@@ -6,9 +6,9 @@ TensorBoard is optional. This module imports it only when it writes.
 from __future__ import annotations
 
 import importlib
-import os
 import re
 import shutil
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -149,7 +149,7 @@ def _write_folder(record: Mapping[str, Any], folder: Path) -> None:
     from torch.utils.tensorboard import SummaryWriter
     from torch.utils.tensorboard.summary import hparams
 
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
     start = _start(record)
     try:
         final = final_scalars(record)

@@ -4,6 +4,7 @@ import json
 import os
 import threading
 import time
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,9 @@ from benchmarks.run import main
 
 COMMAND = {"what": "table1", "options": {"seeds": "2", "cluster": "auto", "results": "a"}}
 
+CELL = {"model": "vae", "dataset": "digits", "preset": "demo", "seed": 0, "steps": 100, "draws": 1}
+OWNER = {"host": "a", "space": "b", "pid": 7, "born": "8"}
+
 
 def begun(results, command=COMMAND, cells=None, scheduler=None, jobs=None):
     with launches.record_launch(results, "slurm", scheduler, command, cells or {}) as path:
@@ -24,7 +28,7 @@ def begun(results, command=COMMAND, cells=None, scheduler=None, jobs=None):
 
 
 def cell(draws=1, steps=100):
-    return {"model": "vae", "dataset": "digits", "preset": "demo", "seed": 0, "steps": steps, "draws": draws}
+    return CELL | {"steps": steps, "draws": draws}
 
 
 def test_job_numbers_are_used_only_on_their_own_cluster(tmp_path):
@@ -42,15 +46,48 @@ def test_job_numbers_are_used_only_on_their_own_cluster(tmp_path):
     {"command": {**COMMAND, "options": {"only": ["glf"]}}}, {"command": {**COMMAND, "options": {"on": 3}}},
     {"command": {**COMMAND, "force": 1}}, {"cells": []}, {"cells": {"key": "vae"}}, {"jobs": {"12": "key"}},
     {"jobs": 1}, {"at": "yesterday"}, {"owner": None}, {"cluster": 1}, {"ended": None},
+    # an option of the right JSON type that is the wrong one for this option
+    {"command": {**COMMAND, "options": {"only": True}}}, {"command": {**COMMAND, "options": {"preset": None}}},
+    {"command": {**COMMAND, "options": {"progress": True}}}, {"command": {**COMMAND, "options": {"allow_few": "yes"}}},
+    {"command": {**COMMAND, "what": "../../x"}}, {"at": 10**400}, {"at": 1e30},
+    # runs
+    {"cells": {"key": {**CELL, "seed": "0"}}}, {"cells": {"key": {**CELL, "steps": 10**400}}},
+    {"cells": {"key": {**CELL, "draws": 9_999_999_999}}}, {"cells": {"key": {**CELL, "preset": "a/../b"}}},
+    {"cells": {"key": {"model": "vae"}}}, {"cells": {"../key": CELL}}, {"cells": {"key\0": CELL}},
+    # SLURM jobs and the launcher's process
+    {"jobs": {"--user=root": ["key"]}}, {"jobs": {"12": ["../key"]}}, {"jobs": {"12": [1]}},
+    {"owner": {"host": "a"}}, {"owner": {**OWNER, "pid": "7"}}, {"owner": {**OWNER, "pid": 10**400}},
+    {"owner": {**OWNER, "born": 7}},
 ])  # fmt: skip
-def test_an_invalid_launch_file_is_skipped(tmp_path, change, capsys):
+def test_an_invalid_launch_file_is_named_and_left_aside(tmp_path, change, capsys):
     path = begun(tmp_path)
-    assert launches.launches(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert launches.launches(tmp_path)
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    assert not launches.launches(tmp_path)
-    assert main(["retry", "--results", str(tmp_path)]) == 0
-    assert main(["status", "--results", str(tmp_path)]) in (0, 2)
-    assert "Traceback" not in capsys.readouterr().err
+    for command in ("status", "retry", "cancel"):
+        capsys.readouterr()
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            assert main([command, "--results", str(tmp_path)]) == 0
+        printed = capsys.readouterr().err
+        assert printed.count(f"{path}: not a valid launch file, so it is left aside") == 1
+        assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"at": ', "\x00", ""])
+def test_a_file_that_is_no_launch_does_not_hide_the_others(tmp_path, text):
+    path = begun(tmp_path)
+    path.with_name("20000101-000000-ffffff.launch").write_text(text)
+    os.mkfifo(path.with_name("20000101-000000-eeeeee.launch"))  # reading it would wait
+    with pytest.warns(UserWarning, match="left aside"):
+        assert [*launches.launches(tmp_path)] == [path]
+
+
+def test_a_command_that_does_not_exist_does_not_keep_retry_from_the_others(tmp_path, capsys):
+    begun(tmp_path, COMMAND | {"what": "table99"})
+    assert main(["retry", "--results", str(tmp_path)]) == 2
+    assert "error: table99: this version has no such command" in capsys.readouterr().err
 
 
 def test_the_option_keep_does_not_make_another_command():

@@ -1,5 +1,6 @@
 """Resuming killed runs, with valid or broken states and weights."""
 
+import json
 import os
 import signal
 import subprocess
@@ -105,9 +106,9 @@ def test_states_and_weights_with_a_hole_are_not_loaded(done, tmp_path):
     torch.load(target, weights_only=True)  # it does
     assert load_model_if_valid(target) is None
     state = target.with_name("state.pt")
-    torch.save(
-        {"training": dict.fromkeys(STATE_KEYS, 0), "epochs": "[]", "provenance": "{}", "x": torch.ones(9000)}, state
-    )
+    provenance = json.dumps({"started": "2026-11-27T00:00:00Z", "resumed": 0, "before": [], "place": {}})
+    training = dict.fromkeys(STATE_KEYS, 0)
+    torch.save({"training": training, "epochs": "[]", "provenance": provenance, "x": torch.ones(9000)}, state)
     assert read_state(state) is not None
     raw = bytearray(state.read_bytes())
     raw[len(raw) // 2 : len(raw) // 2 + 4096] = bytes(4096)

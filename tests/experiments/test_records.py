@@ -40,10 +40,10 @@ JSON = st.recursive(
 @given(JSON)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_settings_are_read_as_they_were_written(tmp_path: Path, value: Any) -> None:
-    records.write(tmp_path, record(settings={"hyper": value}))
+    records.write(tmp_path, record(settings={"hyper": {"value": value}, "images": 9}))
     found = records.find(tmp_path, KEY)
     assert found is not None
-    assert found["settings"] == {"hyper": value}
+    assert found["settings"] == {"hyper": {"value": value}, "images": 9}
 
 
 def test_numbers_that_are_not_finite_become_null(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_read_gives_a_row_per_evaluation_and_per_epoch(tmp_path: Path) -> None:
 
     assert [*epochs.columns] == [
         *("key", "model", "dataset", "preset", "seed", "stage", "epoch", "protocol_id"),
-        *("seconds", "step", "objective", "recon"),
+        *("seconds", "steps", "objective", "recon"),
     ]
     assert [*epochs["epoch"]] == [0, 1, 0, 1]
     assert [*epochs["recon"]] == [90.0, 80.0, 90.0, 80.0]
@@ -232,7 +232,7 @@ def documented_columns(frame: str) -> set[str]:
 def test_the_documented_columns_are_those_of_the_frames(tmp_path: Path, position: int) -> None:
     empty = records.read(tmp_path)[position]
     assert documented_columns(records.FRAMES[position]) == {*empty.columns}
-    values = {"fd_classifier", "seconds", "step", "objective", "recon"}
+    values = {"fd_classifier", "seconds", "steps", "objective", "recon"}
     records.write(tmp_path, record())
     assert {*records.read(tmp_path)[position].columns} - {*empty.columns} <= values
 

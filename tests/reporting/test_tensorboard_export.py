@@ -1,6 +1,7 @@
 """Event files hold the numbers of the records, and no existing file is changed."""
 
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -139,8 +140,8 @@ def test_every_committed_run_has_one_folder_with_one_event_file(events, tmp_path
 
 
 def test_a_run_that_diverged_keeps_the_losses_that_were_finite(events, tmp_path):
-    rows = [{"stage": "train", "epoch": 0, "seconds": 1.0, "objective": 5.0},
-            {"stage": "train", "epoch": 1, "seconds": 1.0, "objective": None}]  # fmt: skip
+    rows = [{"stage": "train", "epoch": 0, "steps": 9, "seconds": 1.0, "objective": 5.0},
+            {"stage": "train", "epoch": 1, "steps": 9, "seconds": 1.0, "objective": None}]  # fmt: skip
     records.write(tmp_path, record(status="diverged", error={"message": "NaN"}, evaluations=[], epochs=rows))
     found = events(*export(tmp_path, tmp_path / "out").written)
     assert scalars(found, "train/objective") == [(0, 5.0)]
@@ -185,7 +186,7 @@ def test_a_folder_of_another_record_is_named_and_left_alone(events, tmp_path, ca
 
 
 def test_names_cannot_leave_the_output_folder(events, tmp_path):
-    for key, dataset, model in ((KEY, "../../up", "package.module:Class+bce"), (OTHER, "..", "vae+perceptual")):
+    for key, dataset, model in ((KEY, "up..", "package.module:Class+bce"), (OTHER, "a b'c|d", "vae+perceptual")):
         records.write(tmp_path / "results", record(key, dataset=dataset, model=model))
     written = export(tmp_path / "results", tmp_path / "out").written
     assert {path.parent for path in written} == {tmp_path / "out"}
@@ -194,9 +195,14 @@ def test_names_cannot_leave_the_output_folder(events, tmp_path):
 
 
 def test_an_error_while_writing_leaves_no_folder(events, tmp_path):
-    records.write(tmp_path, record(epochs=[{"epoch": 0, "seconds": 1.0}]))
-    with pytest.raises(KeyError, match="stage"):
-        export(tmp_path, tmp_path / "out")
+    records.write(tmp_path, record())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # no file may be longer
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            export(tmp_path, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not [*(tmp_path / "out").glob("*")]
 
 

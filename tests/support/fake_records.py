@@ -37,12 +37,13 @@ def record(key: str = KEY, **changes: Any) -> dict[str, Any]:
         "precision": "fp32",
         "status": "done",
         "error": None,
-        "settings": {"hyper": {"beta": 0.02}, "stages": {}},
+        "settings": {"hyper": {"beta": 0.02}, "stages": {}, "images": 1000},
         "data": {"train_fingerprint": "f1", "test_fingerprint": "f2", "n_train": 1000, "n_test": 100, "warnings": []},
+        "diagnostics": {},
         "evaluations": [evaluation(0, fd_classifier=12.5), evaluation(1, fd_classifier=13.5)],
         "epochs": [
-            {"stage": "train", "epoch": 0, "seconds": 1.5, "step": 10, "objective": 50.0, "recon": 90.0},
-            {"stage": "train", "epoch": 1, "seconds": 1.25, "step": 20, "objective": 40.0, "recon": 80.0},
+            {"stage": "train", "epoch": 0, "seconds": 1.5, "steps": 10, "objective": 50.0, "recon": 90.0},
+            {"stage": "train", "epoch": 1, "seconds": 1.25, "steps": 20, "objective": 40.0, "recon": 80.0},
         ],
         "provenance": {"device": "cpu: Xeon", "threads": 1, "torch": "2.11", "commit": "abc", "dirty": False},
     } | changes

@@ -9,6 +9,8 @@ from benchmarks.analysis.evidence import Evidence
 from benchmarks.analysis.learning_curves import curve_protocol
 from benchmarks.analysis.paper_setting import own_settings_note
 from benchmarks.experiments import records
+from benchmarks.files.names import file_name
+from benchmarks.files.writing import replacing
 from benchmarks.protocols import OURS
 from benchmarks.reporting import wording
 from benchmarks.reporting.figures import curves, image_panels
@@ -80,7 +82,7 @@ def write_figure(
     Returns:
         the paths written; the PNG comes first.
     """
-    stem = stem or name
+    stem = file_name(stem or name)
     spec, folder = FIGURES[name], results / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     caption = figure_caption(name, evidence, models, datasets)
@@ -99,10 +101,9 @@ def write_figure(
     lines = [f"- {note.label}: {note.text}" for note in merge_notes(notes)]
     records.write_text(paths[2], "\n".join([caption, *(["", *lines] if lines else [])]) + "\n")
     for path in paths[:2]:
-        temporary = path.with_name(f".{path.name}.tmp{path.suffix}")
-        # No date in the file: the same records give the same bytes
-        figure.savefig(temporary, dpi=150, metadata={"CreationDate" if path.suffix == ".pdf" else "Software": None})
-        temporary.replace(path)
+        with replacing(path, suffix=path.suffix) as temporary:
+            # No date in the file: the same records give the same bytes
+            figure.savefig(temporary, dpi=150, metadata={"CreationDate" if path.suffix == ".pdf" else "Software": None})
     from matplotlib import pyplot
 
     pyplot.close(figure)

@@ -105,6 +105,7 @@ def test_a_folder_without_records_has_an_empty_report_and_a_missing_folder_is_an
     assert "There is no record here yet" in path.read_text(encoding="utf-8")
 
 
+EVIL_NAME = "a<script>alert(1)<img src=x onerror=alert(2)>\"'"
 EVIL = "</title><script>alert(1)</script><img src=x onerror=alert(2)>\"'"
 
 
@@ -113,17 +114,18 @@ def test_text_from_records_is_escaped(tmp_path):
     results = results_folder(tmp_path, "digits-demo")
 
     def edit(i, record):
-        record["dataset"] = EVIL
+        record["dataset"] = EVIL_NAME
         record["provenance"]["device"] = EVIL
         record["data"]["warnings"] = [EVIL]
         if i % 3 == 0:
-            record["model"] = EVIL
+            record["model"] = EVIL_NAME
             record["status"], record["error"] = "failed", {"message": EVIL}
 
     edit_records(results, edit)
     page = ParsedPage(report_html(results))
     assert "script" not in page.tags
     assert EVIL in "".join(page.text)
+    assert EVIL_NAME in "".join(page.text)
     assert all(link.startswith(("data:", "#")) for link in page.links if link != PAPER_URL)
 
 

@@ -1,4 +1,5 @@
 import pytest
+from fake_records import record
 from pandas import DataFrame
 from table_cases import (
     EVALUATION_COLUMNS,
@@ -102,13 +103,12 @@ def test_a_model_that_lost_a_run_is_not_the_best():
 
 def test_records_on_disk_become_a_table(tmp_path):
     """The names that `records.read` gives are those that the table looks for."""
-    evaluation = {"source": "prior", "draw": 0, "metric": "fd_classifier", "protocol_id": "0123456789abcdef",
-                  "protocol": {}}  # fmt: skip
+    evaluation = {"key": "e0", "source": "prior", "draw": 0, "metric": "fd_classifier",
+                  "protocol_id": "0123456789abcdef", "protocol": {}}  # fmt: skip
     for key, status in (("k0", "done"), ("k1", "diverged")):
         done = [evaluation | {"values": {"fd_classifier": 7.0}}] if status == "done" else []
-        rest = dict.fromkeys(("model", "label", "revision", "dataset", "protocol_row", "preset", "seed", "precision"))
-        record = rest | {"key": key, "status": status, "evaluations": done, "epochs": []}
-        records.write(tmp_path, record | {"schema": records.SCHEMA})
+        error = {} if status == "done" else {"error": {"message": "objective is NaN"}}
+        records.write(tmp_path, record(key, status=status, evaluations=done, epochs=[], dataset="mnist", **error))
     evaluations, _ = records.read(tmp_path)
     table = build_table("table1", {"evaluations": evaluations}, make_grid({("glf", "mnist"): ("k0", "k1")}))
     assert table.frame().loc["GLF", "MNIST"] == "7.0 (1/2) [1 diverged]"
