@@ -26,6 +26,7 @@ RESOURCES: dict[str, dict[str, Any]] = {
 
 OVERRIDES_VARIABLE = "AE_BENCH_RESOURCES"
 MAX_FILE_BYTES = 1_000_000
+MAX_ERRORS = 20  # in a message
 
 # Field -> its least and greatest value. The greatest are those of SLURM, or more than any cluster has.
 BOUNDS = {
@@ -114,7 +115,7 @@ def _read(path: str) -> str:
         OSError: the file cannot be opened.
         ValueError: it is no regular file, is too large, or is not UTF-8.
     """
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ValueError("it is not a file")
         data = file.read(MAX_FILE_BYTES + 1)
@@ -131,7 +132,7 @@ def _checked(table: Mapping[str, Any], source: str) -> Mapping[str, Mapping[str,
     """
     errors = []
     if misnamed := [name for name in table if name.count("/") != 1]:
-        rows = ", ".join(map(repr, misnamed))
+        rows = ", ".join(map(repr, misnamed[:5]))
         errors.append(f'{_shown(source)}: rows must be named MODEL/DATASET, such as ["*/*"]; got {rows}')
     for name, row in table.items():
         location = f"{_shown(source)}, row {name!r}"
@@ -142,7 +143,8 @@ def _checked(table: Mapping[str, Any], source: str) -> Mapping[str, Mapping[str,
             continue
         errors += [f"{location}: {error}" for field, value in row.items() if (error := field_error(field, value))]
     if errors:
-        raise ValueError("\n".join(errors))
+        more = [f"{_shown(source)}: {len(errors) - MAX_ERRORS} more errors"] if len(errors) > MAX_ERRORS else []
+        raise ValueError("\n".join(errors[:MAX_ERRORS] + more))
     return table
 
 

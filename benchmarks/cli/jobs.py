@@ -128,7 +128,7 @@ def _retry(args: Namespace, command: dict[str, Any], launched: Sequence[dict[str
     name = command["what"]
     if name not in REQUIREMENTS:
         _print_errors(command, [f"this version has no such command; known: {', '.join(REQUIREMENTS)}"])
-        return USER_ERROR
+        return USER_ERROR, 0
     cluster = resolve_cluster(command["options"].get("cluster", "auto") if args.cluster == "auto" else args.cluster)
     options = Options(**{**current_options(command["options"]), "results": args.results, "cluster": cluster})
     keys = {key for launch in launched for key in launch["cells"]}
