@@ -20,6 +20,7 @@ marker=ae-bench-devcluster.marker
 PATH=$PATH:/usr/sbin:/sbin
 packages="slurm-wlm munge"
 daemons="munged slurmctld slurmd"
+all_daemons="slurmctld slurmd slurmdbd mariadbd munged" # in the order in which stop ends them
 is_started=no
 
 fail() {
@@ -46,15 +47,17 @@ is_marked() { # a folder that start has made or taken
 }
 
 is_daemon() { # PID NAME: whether a process is a daemon of this name, of this user and for this folder
-    [[ $1 =~ ^[1-9][0-9]{0,9}$ ]] && [ -O "/proc/$1" ] && [ "$(cat "/proc/$1/comm" 2>/dev/null)" = "$2" ] &&
+    local name
+    { read -r name <"/proc/$1/comm"; } 2>/dev/null && [ "$name" = "$2" ] && [ -O "/proc/$1" ] &&
         grep -qzxF "SLURM_CONF=$SLURM_CONF" "/proc/$1/environ" 2>/dev/null
 }
 
-running() { # a line PID NAME for each daemon that runs for this folder
-    local name pid
-    for name in slurmctld slurmd-n1 slurmd-n2 slurmdbd mariadbd munged; do
-        pid=$(head -c 20 -- "$folder/$name.pid" 2>/dev/null | tr -cd '0-9') || continue
-        if is_daemon "$pid" "${name%%-*}"; then echo "$pid ${name%%-*}"; fi
+running() { # NAME...: a line PID NAME for each daemon of these names that runs for this folder
+    local name entry
+    for name in "$@"; do
+        for entry in /proc/[0-9]*; do # not from pid files, which may be missing, old or false
+            if is_daemon "${entry#/proc/}" "$name"; then echo "${entry#/proc/} $name"; fi
+        done
     done
 }
 
@@ -68,7 +71,7 @@ make_folder() {
         is_private || fail "$folder exists and is not a folder of $(id -un) with mode 700; set AE_BENCH_DEVCLUSTER to" \
             "a folder that does not exist"
         if is_marked; then
-            [ -z "$(running)" ] || fail "a cluster runs in $folder already; run slurm/devcluster.sh stop first"
+            [ -z "$(running $all_daemons)" ] || fail "a cluster runs in $folder already; run slurm/devcluster.sh stop first"
             remove_files # its daemons have ended, for example with the machine
         fi
     fi
@@ -254,7 +257,7 @@ stop() {
     is_marked || fail "$folder was not made by slurm/devcluster.sh start: it is not a folder of $(id -un) with mode 700" \
         "and the file $marker. Nothing was ended or removed"
     local name pid
-    if running | grep -q ' slurmctld$'; then
+    if [ -n "$(running slurmctld)" ]; then
         timeout 5 scancel --quiet --user="$(id -un)" 2>/dev/null || true
         sleep 1
     fi
@@ -265,10 +268,10 @@ stop() {
             sleep 0.1
         done
         kill -9 "$pid" 2>/dev/null || true
-    done < <(running)
-    for pid in $(pgrep -x slurmstepd || true); do # step daemons of jobs that did not end
-        if is_daemon "$pid" slurmstepd; then kill -9 "$pid" || true; fi
-    done
+    done < <(running $all_daemons)
+    while read -r pid name; do # step daemons of jobs that did not end
+        kill -9 "$pid" 2>/dev/null || true
+    done < <(running slurmstepd)
     remove_files
 }
 

@@ -1,11 +1,14 @@
 """What slurm/devcluster.sh creates, ends and removes. The daemons here are harmless programs of the same names."""
 
 import contextlib
+import functools
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -166,10 +169,10 @@ def named_process(folder, name, slurm_conf):
 @pytest.mark.parametrize(
     ("name", "configuration", "is_ended"),
     [("munged", "slurm.conf", True), ("munged", "other.conf", False), ("munged", None, False),
-     ("sleep", "slurm.conf", False), ("slurmctld", "slurm.conf", False)],
+     ("sleep", "slurm.conf", False), ("mariadbd", "slurm.conf", True), ("slurmd", "other.conf", False)],
 )  # fmt: skip
 def test_stop_ends_only_daemons_of_its_own_folder(folder, programs, name, configuration, is_ended):
-    """A pid file may be wrong: the number may belong to another process by now."""
+    """It knows them by their name and environment. A pid file may be wrong: another process may have the number now."""
     marked(folder)
     with named_process(folder, name, configuration and folder / configuration) as process:
         assert devcluster(folder, "stop", programs=programs).returncode == 0
@@ -244,3 +247,18 @@ def test_the_database_of_a_cluster_is_reached_through_its_private_folder_only(cl
     assert stat.S_IMODE(cluster.stat().st_mode) == 0o700
     words = ["mariadb", "--no-defaults", "-N", f"--socket={cluster / 'db.sock'}", "-e", "select @@skip_networking"]
     assert subprocess.run(words, capture_output=True, text=True).stdout.strip() == "1"
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_an_interrupted_start_removes_what_it_made(folder, programs, how):
+    """`timeout` sends SIGTERM."""
+    program(programs / "sinfo", f"touch {folder}/waiting; sleep 0.1")
+    environment = {**os.environ, "AE_BENCH_DEVCLUSTER": str(folder), "PATH": f"{programs}:{os.environ['PATH']}"}
+    restore = functools.partial(signal.signal, how, signal.SIG_DFL)  # a shell's background job ignores SIGINT
+    process = subprocess.Popen([SCRIPT, "start", "--no-accounting"], env=environment, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, start_new_session=True, preexec_fn=restore)  # fmt: skip
+    while not (folder / "waiting").exists():
+        time.sleep(0.02)
+    os.killpg(process.pid, how)
+    assert process.wait(timeout=20) != 0
+    assert not folder.exists()
