@@ -1,4 +1,4 @@
-"""Submit items as SLURM jobs, as many as SLURM's limits allow. The others wait until jobs end.
+"""Submit items as SLURM jobs, as many as SLURM's limits allow. The others wait until it takes more.
 
 A cluster limits the length of an array and the number of jobs that a user may have in its queue. It refuses the whole
 array if it exceeds a limit.
@@ -69,8 +69,8 @@ class Submission(Generic[T, R]):
             while jobs and room > 0 and needs not in limits:
                 taken, reason = self._submit_part(needs, jobs[:room])
                 room, count, jobs = room - taken, count + taken, jobs[taken:]
-                if reason is not None and _is_temporary(reason, had_jobs or count > 0):
-                    limits[needs] = scheduler.limit_reason(reason) or "SLURM does not answer"
+                if reason is not None and self._is_temporary(reason, had_jobs or count > 0):
+                    limits[needs] = scheduler.limit_reason(reason) or "it does not answer"
                 elif reason is not None:
                     refused |= {index: refusal_message(reason, needs) for indices in jobs for index in indices}
                     break
@@ -103,7 +103,7 @@ class Submission(Generic[T, R]):
             if not self._is_reported:
                 self._is_reported = True
                 self.options.report(f"SLURM takes no more jobs now ({', '.join(dict.fromkeys(limits))}): "
-                                    f"{len(self.waiting)} of {len(self.items)} runs wait until jobs end")  # fmt: skip
+                                    f"{len(self.waiting)} of {len(self.items)} runs wait until it takes more")  # fmt: skip
         elif self._full_at is not None and count > self._full_at:  # jobs of others have ended
             self._full_at, self._probe, self._last_attempt = count, 2 * self._probe, 0.0
 
@@ -158,14 +158,14 @@ class Submission(Generic[T, R]):
                 del self.waiting[index]
         return None
 
+    def _is_temporary(self, reason: str, has_jobs: bool) -> bool:
+        """Whether SLURM may take a job later that it has refused now.
 
-def _is_temporary(reason: str, has_jobs: bool) -> bool:
-    """Whether SLURM may take a job later that it has refused now.
-
-    Args:
-        reason: the message of sbatch.
-        has_jobs: whether this user had jobs in the queue. Without any, waiting would not help.
-    """
-    if scheduler.limit_reason(reason) is not None:
-        return has_jobs or scheduler.is_shared_limit(reason)
-    return has_jobs and scheduler.is_unreachable(reason)
+        Args:
+            reason: the message of sbatch.
+            has_jobs: whether this user had jobs in the queue. Without any, waiting would not help against a limit.
+        """
+        if scheduler.limit_reason(reason) is not None:
+            return has_jobs or scheduler.is_shared_limit(reason)
+        # At the first job, this is an error: the user may have named the wrong cluster.
+        return bool(self.jobs) and scheduler.is_unreachable(reason)

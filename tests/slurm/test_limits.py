@@ -56,7 +56,7 @@ def test_every_item_gets_a_job_in_the_end(limited):
     found = outcomes(leave, items, limited, on_submitted=jobs.update, report=messages.append)
     assert found == {x: Outcome(x, x * x, None) for x in items}
     assert sorted(x for group in jobs.values() for x in group) == items
-    assert messages == ["SLURM takes no more jobs now (QOSMaxSubmitJobPerUserLimit): 9 of 12 runs wait until jobs end"]
+    assert messages == ["SLURM takes no more jobs now (QOSMaxSubmitJobPerUserLimit): 9 of 12 runs wait until it takes more"]
     assert max_array_size() == 4
     folders = [*limited.glob("jobs/slurm-*/*")]
     assert len(folders) == len({job.split("_")[0] for job in jobs}), "nothing is left of refused arrays"
@@ -131,7 +131,7 @@ def test_no_wait_leaves_a_launcher_that_submits_the_rest(limited, capsys):
     command = [*TABLE, "--set", "epochs=1", *where]  # the launcher in the background has no `short_demo`
     assert main([*command, "--no-wait"]) == 0
     printed = capsys.readouterr().out
-    assert "9 of 12 runs wait until jobs end" in printed
+    assert "9 of 12 runs wait until it takes more" in printed
     assert "a launcher in the background submits the rest" in printed
     until(lambda: len(launches.launches(limited / "out")) == 2)
     assert main(["status", *where]) == 0
