@@ -42,12 +42,14 @@ def _advice(folder: str) -> str:
 
 if _shadowing := find_shadowing():  # before these packages are imported
     for _message in _shadowing:
-        print(f"error: {_message}", file=sys.stderr)
+        _printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in _message)
+        print(f"error: {_printable}", file=sys.stderr)
     sys.exit(2)
 
 from benchmarks.cli.commands import COMMANDS, FAILED, INTERRUPTED, USER_ERROR
 from benchmarks.cli.parser import is_default, parse
 from benchmarks.execution.options import UserErrors
+from benchmarks.printing import prepare_output
 
 
 def _warn_once() -> Callable[..., None]:
@@ -68,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 done, 1 some runs failed, 2 an error in the command (nothing started), 130 interrupted.
     """
+    prepare_output()
     warnings.showwarning = _warn_once()
     argument_list = sys.argv[1:] if arguments is None else [*arguments]
     try:

@@ -8,6 +8,7 @@
 import sys
 
 from benchmarks.experiments import records
+from benchmarks.printing import prepare_output
 
 
 def main(folder: str, metric: str) -> None:
@@ -24,6 +25,7 @@ def main(folder: str, metric: str) -> None:
 
 
 if __name__ == "__main__":
+    prepare_output()  # this terminal may not have all characters of names and signs
     if len(sys.argv) != 3:
         sys.exit("usage: python examples/records.py RESULTS COLUMN")
     main(*sys.argv[1:])

@@ -14,6 +14,7 @@ import torch
 import zoo
 from benchmarks.data import datasets
 from benchmarks.evaluation import image_grid
+from benchmarks.printing import prepare_output
 
 
 def main(weights: Path, dataset: str, own: str = "") -> None:
@@ -47,6 +48,7 @@ def main(weights: Path, dataset: str, own: str = "") -> None:
 
 
 if __name__ == "__main__":
+    prepare_output()  # this terminal may not have all characters of names
     if len(sys.argv) not in (3, 4):
         sys.exit("usage: python examples/trained.py WEIGHTS DATASET [package.module:Class]")
     main(Path(sys.argv[1]), *sys.argv[2:])

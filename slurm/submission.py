@@ -102,8 +102,9 @@ class Submission(Generic[T, R]):
             self._full_at, self._probe = count, 1
             if not self._is_reported:
                 self._is_reported = True
-                self.options.report(f"SLURM takes no more jobs now ({', '.join(dict.fromkeys(limits))}): "
-                                    f"{len(self.waiting)} of {len(self.items)} runs wait until it takes more")  # fmt: skip
+                reasons = ", ".join(dict.fromkeys(limits))
+                counts = f"{len(self.waiting)} of {len(self.items)}"
+                self.options.report(f"SLURM takes no more jobs now ({reasons}): {counts} runs wait until it takes more")
         elif self._full_at is not None and count > self._full_at:  # jobs of others have ended
             self._full_at, self._probe, self._last_attempt = count, 2 * self._probe, 0.0
 

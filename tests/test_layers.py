@@ -17,6 +17,7 @@ FILES = sorted(path for package in ("zoo", "benchmarks", "slurm") for path in (R
 LAYERS = (
     "run",
     "cli",
+    "campaign",
     "perf",
     "reporting",
     "analysis",
@@ -31,6 +32,7 @@ LAYERS = (
     "paper",
     "files",
     "program",
+    "printing",
 )
 LAUNCHING = ("run", "cli", "execution")  # those that may import slurm
 # Third-party packages; the standard library is always allowed.

@@ -84,6 +84,14 @@ GROUPS: dict[str, dict[str, Command]] = {
                                "features": "the extractor of your own that may be imported again"}),
         "cancel": Command("stop all running jobs", "jobs:cancel", ("results",), example="cancel"),
     },
+    "a table made in pieces, on several machines": {
+        "campaign": Command("run a list of commands for some minutes, and pack what is new", "campaign:run",
+                            ("minutes", "archive", "archive-mb", "states", "results", "data-root", "cluster",
+                             "workers", "device", "precision", "engine", "dry-run", "yes"), "FILE",
+                            "campaign campaigns/table1-mnist.toml --minutes 15"),
+        "import": Command("merge archives of campaigns into a results folder", "campaign:import_", ("results",),
+                          "ARCHIVE...", "import campaign.zip --results results/local"),
+    },
     "results": {
         "report": Command("one HTML page of all results", "report:write_report", ("results",), example="report"),
         "tensorboard": Command("event files for TensorBoard, of runs that have none yet", "report:write_tensorboard",

@@ -7,10 +7,10 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table as Sheet
 
 from benchmarks.cli.commands import DONE, FAILED
+from benchmarks.cli.console import make_console
 from benchmarks.execution.options import UserErrors
 from zoo.registry import did_you_mean
 
@@ -49,7 +49,7 @@ def show_names(args: Namespace) -> int:
     from benchmarks.evaluation.names import FEATURE_FORMS
     from benchmarks.presets import PRESETS
 
-    console = _console()
+    console = make_console(wide=True)
     sheet = Sheet("model", "label", "revision", "variant", title="models (zoo/registry.py)")
     sheet.columns[0].no_wrap = True
     for name, entry in zoo.MODELS.items():
@@ -94,10 +94,5 @@ def show_protocols(args: Namespace) -> int:
                 hyper = {**row.resolve(model).hyper}
                 cells = [show(v) for v in (s.lr, s.factors, s.weight_decay, s.betas, hyper)]
                 sheet.add_row(model, dataset, stage, epochs, str(s.batch), *cells, row.source)
-    _console().print(sheet)
+    make_console(wide=True).print(sheet)
     return DONE
-
-
-def _console() -> Console:
-    """A console that is wide if the output is not a terminal."""
-    return Console(width=None if sys.stdout.isatty() else 200)

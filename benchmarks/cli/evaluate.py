@@ -27,7 +27,7 @@ def run(args: Namespace) -> int:
     Raises:
         UserErrors: all errors of the command line, or, if it has none, all errors of the images.
     """
-    from benchmarks.cli.output import wide_console
+    from benchmarks.cli.console import make_console
     from benchmarks.evaluation import compare
     from benchmarks.evaluation.image_input import find_input_error
     from benchmarks.evaluation.metrics import METRICS
@@ -56,7 +56,7 @@ def run(args: Namespace) -> int:
         raise UserErrors(error.errors) from None
     except ValueError as error:
         raise UserErrors([str(error)]) from None
-    console = wide_console()
+    console = make_console(wide=True)
     for line in _headings(args, comparison):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(_sheet(comparison))

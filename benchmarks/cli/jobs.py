@@ -133,7 +133,7 @@ def _retry(args: Namespace, command: dict[str, Any], launched: Sequence[dict[str
     options = Options(**{**current_options(command["options"]), "results": args.results, "cluster": cluster})
     keys = {key for launch in launched for key in launch["cells"]}
     unfinished = unfinished_cells(Path(args.results), launched)
-    errors = placement.find_slurm_errors(options)
+    errors = placement.find_slurm_errors(options.cluster, Path(options.results))
     style = TableStyle.from_options(options, errors)
     try:
         plan = make_plan(options, CLUSTERS, REQUIREMENTS[name], name, errors, args.dry_run)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from benchmarks.experiments import records
 from benchmarks.experiments.log import failure_log
 from benchmarks.files.names import file_name
 from benchmarks.files.writing import replacing
+from benchmarks.printing import escape_terminal_line
 from benchmarks.reporting import speed_records
 from benchmarks.reporting.figures.writer import write_figure
 from benchmarks.reporting.formats.markdown import to_terminal
@@ -27,11 +27,6 @@ from benchmarks.reporting.formats.writer import selection_name, write_table
 from benchmarks.reporting.registry import FIGURES, TABLES
 from benchmarks.reporting.style import TableStyle
 from benchmarks.reporting.tables import build_table
-
-
-def wide_console() -> Console:
-    """A console that is wide if the output is not a terminal."""
-    return Console(width=None if sys.stdout.isatty() else 200)
 
 
 def refuse_to_replace(name: str, plan: Plan) -> None:
@@ -73,7 +68,7 @@ def write(name: str, plan: Plan, style: TableStyle, console: Console) -> int:
         elif state in ("failed", "diverged") and (record := records.find(plan.results, job.trial.key)):
             where = f"; traceback: {failure_log(plan.results, job.trial.key)}" if state == "failed" else ""
             text = f"{state}: {run}: {record['error']['message']}{where}"
-            console.print(text, highlight=False, markup=False, soft_wrap=True)
+            console.print(escape_terminal_line(text), highlight=False, markup=False, soft_wrap=True)
     if name in TABLES:
         print(f"The same files are kept as {paths[0].parent / f'{name}--{selection}'}.*")
     for path in [*paths[1:], *grids, paths[0]]:

@@ -69,15 +69,16 @@ def write_table3(args: Namespace) -> int:
     """Print and write Table 3, the architecture, measured from the modules."""
     from rich.table import Table as Sheet
 
-    from benchmarks.cli.output import wide_console
+    from benchmarks.cli.console import make_console
     from benchmarks.experiments import records
     from benchmarks.reporting import architecture
+    from benchmarks.reporting.formats.csv import frame_to_csv
 
     frame = architecture.table3()
     sheet = Sheet(*frame.columns, title="Table 3, measured from the modules")
     for row in frame.itertuples(index=False):
         sheet.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
-    wide_console().print(sheet)
+    make_console(wide=True).print(sheet)
     path = Path(args.results) / "tables" / "table3.csv"
-    print(records.write_text(path, frame.to_csv(index=False, lineterminator="\n")))
+    print(records.write_text(path, frame_to_csv(frame)))
     return DONE

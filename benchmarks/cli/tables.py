@@ -12,10 +12,9 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from benchmarks.cli import output
 from benchmarks.cli.commands import DONE
+from benchmarks.cli.console import make_console
 from benchmarks.cli.plan_display import print_missing, print_plan
 from benchmarks.execution import launcher, launches, placement
 from benchmarks.execution.options import MissingErrors, Options, UserErrors, names
@@ -81,7 +80,7 @@ def _run_plans(args: Namespace, requested: Mapping[str, Options], errors: Sequen
         UserErrors: all errors; nothing was started. Those of the command are reported without what this machine lacks.
     """
     options = next(iter(requested.values()))
-    errors, missing = [*errors, *placement.find_slurm_errors(options)], list[str]()
+    errors, missing = [*errors, *placement.find_slurm_errors(options.cluster, Path(options.results))], list[str]()
     style = TableStyle.from_options(options, errors)
     plans: dict[str, Plan] = {}
     for name, table_options in requested.items():
@@ -162,7 +161,7 @@ def execute(
     Raises:
         UserErrors: the paper's budget needs `--yes`, or SLURM refused all runs.
     """
-    console = Console()
+    console = make_console()
     pending = plan.pending() if pending is None else pending
     if dry_run:
         print_plan(plan, console)

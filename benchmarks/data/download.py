@@ -199,7 +199,7 @@ def fetch_celeba(root: Path, report: Callable[[str], None] = lambda line: None) 
             f"limits downloads per day; or put img_align_celeba/ and list_eval_partition.txt into {root / 'celeba'}"
         ) from error
     # If the folder exists, torchvision assumes that it is complete.
-    listed = len((root / "celeba" / "list_eval_partition.txt").read_text().split()) // 2
+    listed = len((root / "celeba" / "list_eval_partition.txt").read_text("ascii").split()) // 2
     present = sum(1 for _ in (root / "celeba" / "img_align_celeba").iterdir())
     if present < listed:
         raise FetchError(f"celeba/img_align_celeba has {present:,} of {listed:,} images: remove it and fetch again")

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.data import datasets
+from benchmarks.printing import prepare_output
 
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 12, 128, 3e-3
 WEIGHTS_FOLDER = "weights"
@@ -157,6 +158,7 @@ def load_classifier(name: str) -> tuple[Classifier, dict[str, Any], str]:
 
 def main() -> None:
     """Make the weights files again."""
+    prepare_output()
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("datasets", nargs="+")
     parser.add_argument("--data-root", type=Path, default=None)

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.files.writing import replacing
+from benchmarks.printing import escape_figure_text
 
 MIN_SIDE = 32  # least side of one image in a grid, in pixels
 
@@ -42,7 +43,7 @@ def save_grids_side_by_side(grids: Mapping[str, Path], path: Path, columns: int 
         axis.axis("off")
     for axis, (label, grid) in zip(axes.flat, grids.items(), strict=False):
         axis.imshow(np.asarray(Image.open(grid)), interpolation="nearest")
-        axis.set_title(label, fontsize=10)
+        axis.set_title(escape_figure_text(label), fontsize=10)
     figure.canvas.draw()
     image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())  # type: ignore[attr-defined]
     pyplot.close(figure)

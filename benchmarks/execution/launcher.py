@@ -67,7 +67,7 @@ def run(plan: Plan, pending: list[Job], console: Console, command: Mapping[str, 
         if plan.cluster != "inline":
             stack.enter_context(user_folders_off_path())
         if console.is_terminal and wait:
-            poll, report = stack.enter_context(progress_bars(pending))
+            poll, report = stack.enter_context(progress_bars(pending, console))
             return _run(plan, pending, command, wait, poll, report)
         return _run(plan, pending, command, wait, lambda: None, lambda line: print(line, flush=True))
 

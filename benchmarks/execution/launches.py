@@ -7,10 +7,11 @@ do. They hold host names and paths, so they are not shared with the records.
 from __future__ import annotations
 
 import json
+import os
 import time
 import uuid
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,27 @@ def _read(path: Path) -> Launch | None:
         why = reason.strerror if isinstance(reason, OSError) else reason
         warnings.warn(f"{path}: not a valid launch file, so it is left aside ({why})", stacklevel=2)
         return None
-    return dict(launch)
+    return _with_options(launch, _to_argument)
+
+
+def _with_options(launch: Launch, change: Callable[[str], str]) -> Launch:
+    """A launch whose command's options are changed, those that are texts."""
+    options = launch["command"]["options"]
+    changed = {name: change(value) if isinstance(value, str) else value for name, value in options.items()}
+    return {**launch, "command": {**launch["command"], "options": changed}}
+
+
+def _to_utf8(text: str) -> str:
+    """An argument of this process for a file: its bytes are decoded as UTF-8, whatever the locale is."""
+    try:
+        return os.fsencode(text).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # no argument of this process
+        return text
+
+
+def _to_argument(text: str) -> str:
+    """An option from a file, as if it were an argument of this process, whose locale may not be UTF-8."""
+    return os.fsdecode(text.encode("utf-8"))
 
 
 def current_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,4 +178,4 @@ def current_options(options: Mapping[str, Any]) -> dict[str, Any]:
 def _write(path: Path, launch: Launch) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(launch), encoding="utf-8")
+        temporary.write_text(json.dumps(_with_options(launch, _to_utf8)), encoding="utf-8")

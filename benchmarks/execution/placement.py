@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.execution.options import Options, UserErrors
+from benchmarks.execution.options import UserErrors
 from benchmarks.execution.plan import Plan
 from benchmarks.experiments.job import Job
 from slurm import Resources, find_path_error, group_items, group_jobs, max_array_size, resources_for
 
 
-def find_slurm_errors(options: Options) -> list[str]:
-    """What is wrong with the results path of a command or with the file of resources, if it runs on SLURM."""
-    if options.cluster != "slurm":
+def find_slurm_errors(cluster: str, results: Path) -> list[str]:
+    """What is wrong with a results path or with the file of resources, if a command runs on SLURM."""
+    if cluster != "slurm":
         return []
-    path_error = find_path_error(Path(options.results).absolute())
+    path_error = find_path_error(results.absolute())
     errors = [] if path_error is None else [f"{path_error}. Choose another --results"]
     try:
         resources_for("*", "*")
@@ -33,17 +33,15 @@ def place_on_slurm(plan: Plan, device: str) -> Plan:
         device: as `--device` says.
 
     Raises:
-        UserErrors: resources that cannot be read, or a GPU wanted for jobs that ask for none.
+        UserErrors: those of `find_slurm_errors`, or a GPU wanted for jobs that ask for none.
     """
     if plan.cluster != "slurm":
         return plan
-    errors: list[str] = []
+    if errors := find_slurm_errors(plan.cluster, plan.results):
+        raise UserErrors(errors)
     jobs = []
     for job in plan.jobs:
-        try:
-            gpus = resources_for(job.trial.model, job.trial.dataset).gpus
-        except ValueError as reason:
-            raise UserErrors(str(reason).splitlines()) from None
+        gpus = resources_for(job.trial.model, job.trial.dataset).gpus
         if device == "cuda" and not gpus:
             errors.append(f"--device cuda needs a GPU, but jobs of {job.trial.model} on {job.trial.dataset} request "
                          "none. Set gpus in slurm/resources.py, or in the file of AE_BENCH_RESOURCES")  # fmt: skip

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from benchmarks.evaluation.scoring import Scorer
@@ -14,14 +15,15 @@ from benchmarks.execution import locks
 from benchmarks.experiments.job import Job
 from benchmarks.experiments.log import failure_log, read_progress
 from benchmarks.experiments.new_record import record_failure
+from benchmarks.printing import escape_terminal_line
 from slurm import Outcome
 
 
 @contextmanager
-def progress_bars(pending: list[Job]) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
+def progress_bars(pending: list[Job], console: Console) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
     """Show a bar for all runs and one for each that is running."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns) as progress:
+    with Progress(*columns, console=console) as progress:
         total_bar = progress.add_task("steps of all runs", total=sum(job.trial.steps for job in pending))
         bars: dict[Path, TaskID] = {}
         ended: set[Path] = set()
@@ -54,7 +56,7 @@ def describe_outcome(outcome: Outcome[Job, dict[str, Any] | None], scorer: Score
         scorer: what scores the job's data set in this command.
     """
     if outcome.error is None:
-        return _describe_record(outcome.value or {}, scorer, outcome.item)
+        return escape_terminal_line(_describe_record(outcome.value or {}, scorer, outcome.item))
     last_line = outcome.error.strip().splitlines()[-1]
     if not outcome.ran:
         return f"not submitted: {last_line}"

@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.execution import launches, locks
 from benchmarks.experiments import records
 from benchmarks.experiments.log import failure_log, read_progress
+from benchmarks.printing import escape_terminal_line
 from benchmarks.program import suggest
 
 STATES = ("done", "running", "pending", "failed", "diverged")
@@ -54,6 +55,7 @@ def report(
     text = ["preset  model                     data set        " + "".join(f"{s:>9}" for s in STATES) + "  time left"]
     for (preset, model, dataset), cell_state in cell_states.items():
         counts = "".join(f"{cell_state.states[state] or '.':>9}" for state in STATES)
+        preset, model, dataset = map(escape_terminal_line, (preset, model, dataset))
         text.append(f"{preset:7} {model:25} {dataset:15} {counts}  {time_left(results, cell_state)}")
     if not cell_states:
         text = [f"nothing was launched into {results} yet"]
@@ -145,7 +147,8 @@ def describe_failures(results: Path, keys: Sequence[str]) -> list[str]:
         record = records.find(results, key)
         if record is not None:
             run = f"{record['model']} on {record['dataset']}, seed {record['seed']}"
-            lines.append(f"failed: {run}: {record['error']['message']}; traceback: {failure_log(results, key)}")
+            text = f"failed: {run}: {record['error']['message']}; traceback: {failure_log(results, key)}"
+            lines.append(escape_terminal_line(text))
     more = len(keys) - MAX_FAILURES
     return [*lines, f"{more} more failed runs are in {results / 'records'}"] if more > 0 else lines
 

@@ -13,6 +13,7 @@ from benchmarks.experiments import new_record, records, run_trial
 from benchmarks.experiments.job import Job
 from benchmarks.experiments.log import log_attempt
 from benchmarks.experiments.restart import is_forced
+from benchmarks.printing import prepare_output
 from benchmarks.training import device
 
 WORKER_LOST = 75  # exit code of a worker that lost its GPU; its run is not to blame
@@ -34,6 +35,7 @@ def run_job(job: Job) -> dict[str, Any] | None:
         OSError: not even the failure could be recorded, as on a full disk.
         RuntimeError: an earlier run has left the GPU unusable, and this process is not a worker.
     """
+    prepare_output()  # a process of its own, or a SLURM job
     if job.device in LOST_DEVICES:
         if multiprocessing.parent_process() is not None:
             os._exit(WORKER_LOST)  # destructors of objects on the GPU would raise

@@ -12,6 +12,7 @@ from benchmarks.experiments.process import process_identity
 from benchmarks.files import reading
 from benchmarks.files.launch import Progress
 from benchmarks.files.writing import appending, replacing
+from benchmarks.printing import escape_terminal
 
 LOG_FILE = "log.txt"
 PROGRESS_FILE = "progress.json"
@@ -84,7 +85,7 @@ def log_failure(folder: Path, error: str) -> None:
     """Add a traceback, or how a process ended, to log.txt."""
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        append_line(folder / LOG_FILE, f"failed:\n{error.strip()}")
+        append_line(folder / LOG_FILE, f"failed:\n{escape_terminal(error.strip())}")
 
 
 def failure_log(results: Path, key: str) -> Path:

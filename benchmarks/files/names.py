@@ -6,9 +6,9 @@ MAX_PART = 80  # bytes; file systems allow 255 for a whole name
 
 
 def file_name(text: str) -> str:
-    """A text as a part of a file name: signs other than letters, digits and .+- become _, and the length is bounded.
+    """A text as a part of a file name: other signs than ASCII letters, digits, .+-_ become _; the length is bounded.
 
+    File names are ASCII, because a file with another name cannot be opened where the locale is not UTF-8.
     Names that come from records, options or files reach paths through this function only.
     """
-    name = re.sub(r"^\.+", "_", re.sub(r"[^\w.+-]+", "_", text))
-    return name.encode()[:MAX_PART].decode(errors="ignore")
+    return re.sub(r"^\.+", "_", re.sub(r"[^\w.+-]+", "_", text, flags=re.ASCII))[:MAX_PART]

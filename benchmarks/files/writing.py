@@ -53,24 +53,32 @@ def appending(path: Path, truncate: bool = False) -> Iterator[TextIO]:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a text file, UTF-8, by rename; its folder is made where it is missing."""
+    r"""Write a text file, UTF-8, by rename; its folder is made where it is missing.
+
+    A lone surrogate, which UTF-8 does not have, is written as ``\udc80``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path, sync=True) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
     return path
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> Path:
-    """Write JSON by rename; a number that is not finite is written as null, because JSON has no NaN."""
+    """Write JSON by rename, as `finite` makes it; other control characters are escaped by JSON itself."""
     return write_text(path, json.dumps(finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def finite(value: Any) -> Any:
-    """The same JSON value with null for every number that is not finite."""
+    r"""The same JSON value in what all JSON has: null for numbers that are not finite, ``\udc80`` for lone surrogates.
+
+    A lone surrogate is a byte of a file name or of a message that is no UTF-8. Readers refuse it.
+    """
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, Mapping):
-        return {name: finite(item) for name, item in value.items()}
+        return {finite(name): finite(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
     return value

@@ -36,7 +36,8 @@ class Launcher:
         self.environment = {**os.environ, "AE_BENCH_SAVE_SECONDS": "1", "PYTHONPATH": str(ROOT)}
         if resources is not None:
             path = results.parent / f"{results.name}.toml"
-            path.write_text('["*/*"]\n' + "".join(f"{n} = {json.dumps(v)}\n" for n, v in resources.items()))
+            text = '["*/*"]\n' + "".join(f"{n} = {json.dumps(v)}\n" for n, v in resources.items())
+            path.write_text(text, encoding="utf-8")
             self.environment["AE_BENCH_RESOURCES"] = str(path)
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -246,7 +247,9 @@ def _slurm(folder: Path, resources: Mapping[str, Any], seeds: int = SEEDS) -> La
 
 
 def _run_command(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run(
+        command, check=True, capture_output=True, encoding="utf-8", errors="replace", timeout=60
+    ).stdout
 
 
 def search_path() -> str:

@@ -15,6 +15,7 @@ import torch
 
 from benchmarks.experiments import provenance, records
 from benchmarks.perf.fault_definitions import FAULTS, MODELS, RESTARTED, Launcher, read_text
+from benchmarks.reporting.formats.csv import escape_csv
 
 COLUMNS = ("fault", "runs", "attempts", "launches", "records", "lost", "duplicated", "table_equal",
            "numbers_equal", "seconds")  # fmt: skip
@@ -92,11 +93,14 @@ def write(folder: Path, row: Mapping[str, Any], count: int) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: escape_csv(value) for name, value in row.items()} for row in rows)
     records.write_text(folder / "faults.csv", text.getvalue())
 
 
 def _version() -> str | None:
     if shutil.which("sbatch") is None:
         return None
-    return subprocess.run(["sbatch", "--version"], capture_output=True, text=True).stdout.strip() or None
+    return (
+        subprocess.run(["sbatch", "--version"], capture_output=True, encoding="utf-8", errors="replace").stdout.strip()
+        or None
+    )

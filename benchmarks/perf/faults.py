@@ -19,10 +19,12 @@ from typing import Any
 
 from benchmarks.perf.fault_definitions import FAULTS, FaultUnavailable
 from benchmarks.perf.fault_judging import COLUMNS, judge_fault, undisturbed_results, write
+from benchmarks.printing import prepare_output
 
 
 def main() -> int:
     """Inject the faults and write the results. Return 1 if a run was lost, duplicated or changed."""
+    prepare_output()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.perf.faults", description=__doc__)
     parser.add_argument("--only", default=",".join(FAULTS), help="faults to inject (default: %(default)s)")
     parser.add_argument("--kills", type=int, default=50, help="number of workers to kill (default: %(default)s)")

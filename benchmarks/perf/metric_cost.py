@@ -34,6 +34,8 @@ from benchmarks.evaluation import compare, image_input, metrics
 from benchmarks.evaluation.extractors import InceptionExtractor
 from benchmarks.evaluation.reference_cache import cached_features
 from benchmarks.experiments import provenance, records
+from benchmarks.printing import prepare_output
+from benchmarks.reporting.formats.csv import frame_to_csv
 
 N, D = 10_000, 2048
 Array = NDArray[np.float64]
@@ -266,6 +268,7 @@ def report(rows: list[dict[str, Any]], facts: dict[str, float]) -> str:
 
 def main() -> None:
     """Measure, print and write."""
+    prepare_output()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memory", action="store_true", help="measure only peak memory; takes half an hour")
@@ -287,7 +290,7 @@ def main() -> None:
     }
     records.write_json(options.out / f"{name}.json", record)
     if rows:
-        records.write_text(options.out / f"{name}.csv", DataFrame(rows).to_csv(index=False, lineterminator="\n"))
+        records.write_text(options.out / f"{name}.csv", frame_to_csv(DataFrame(rows)))
     print(report(rows, facts))
     print(records.write_text(options.out / f"{name}.md", report(rows, facts)))
 

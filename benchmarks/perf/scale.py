@@ -25,6 +25,7 @@ from benchmarks.execution.locks import LOCK_FILE
 from benchmarks.execution.requirements import Grid
 from benchmarks.experiments import provenance, records
 from benchmarks.experiments.process import process_identity
+from benchmarks.printing import prepare_output
 from benchmarks.reporting import report
 from benchmarks.reporting.formats.writer import write_table
 from benchmarks.reporting.registry import TABLES
@@ -89,6 +90,7 @@ def write_every_table(folder: Path, out: Path) -> None:
 
 def main() -> int:
     """Measure, print, and write scale.json."""
+    prepare_output()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.perf.scale", description=__doc__)
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--trials", type=int, default=10_000, help="runs that status reports; half of them are done")

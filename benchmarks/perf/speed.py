@@ -32,6 +32,8 @@ from benchmarks.perf.paired import LoopFailed
 from benchmarks.perf.speed_measurement import describe, file_name, is_measured, measure
 from benchmarks.perf.speed_report import draw, frame, report
 from benchmarks.perf.speed_specs import BenchmarkSpec, find_errors, make_specs
+from benchmarks.printing import prepare_output
+from benchmarks.reporting.formats.csv import frame_to_csv
 from benchmarks.reporting.speed_records import read_speed_records
 from benchmarks.training import engine
 
@@ -40,12 +42,13 @@ def write(folder: Path) -> list[Path]:
     """Write CSV, Markdown table and plot of all records of a folder."""
     values = read_speed_records(folder)
     draw(values, folder / "speed.png")
-    text = frame(values).to_csv(index=False, lineterminator="\n")
+    text = frame_to_csv(frame(values))
     return [records.write_text(folder / "speed.csv", text), records.write_text(folder / "speed.md", report(values))]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and write. Return 2 for a wrong command, 1 if a measurement failed, 130 if interrupted."""
+    prepare_output()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.perf.speed", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     add = parser.add_argument

@@ -134,7 +134,9 @@ def is_gpu_idle(device: torch.device) -> bool:
         return False
     for pause in (1.5, 0.0):  # the first answer may still include work of our own workers
         try:
-            (line,) = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True).stdout.splitlines()
+            (line,) = subprocess.run(
+                query, capture_output=True, encoding="utf-8", errors="replace", timeout=30, check=True
+            ).stdout.splitlines()
             memory, work = (float(value) for value in line.split(","))
         except (OSError, subprocess.SubprocessError, ValueError):
             return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from pathlib import Path
 
 HEADER = """# Departures
@@ -55,4 +56,5 @@ def departures_page(root: Path) -> str:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # what is printed becomes a file
     print(departures_page(Path(__file__).resolve().parents[2]), end="")

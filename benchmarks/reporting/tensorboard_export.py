@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks.data.fingerprint import digest
 from benchmarks.experiments import records
+from benchmarks.printing import escape_terminal_line
 
 INSTALL = "pip install 'ae-bench[tensorboard]'"
 STAMP = "record.digest"  # file in each folder: the digest of the record that its events show
@@ -84,7 +85,8 @@ def export(results: Path, out: Path) -> Export:
 def folder_name(record: Mapping[str, Any]) -> str:
     """The folder name of a run, which TensorBoard shows. It is a single path component for all names."""
     name = "-".join(str(record[part]) for part in ("dataset", "model", "preset"))
-    return re.sub(r"[^\w.+-]", "_", f"{name}-seed{record['seed']}-{record['key'][:12]}").lstrip(".")
+    name = f"{name}-seed{record['seed']}-{record['key'][:12]}"
+    return re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII).lstrip(".")
 
 
 def epoch_scalars(record: Mapping[str, Any]) -> list[tuple[str, int, float, float]]:
@@ -127,16 +129,16 @@ def final_scalars(record: Mapping[str, Any]) -> dict[str, float]:
 def hyper_parameters(record: Mapping[str, Any]) -> dict[str, Scalar]:
     """The fields that identify a run, and its settings, flat: settings/stages/train/batch and so on."""
     names = ("model", "revision", "dataset", "preset", "seed", "precision", "status")
-    flat: dict[str, Scalar] = {name: record[name] for name in names}
+    flat: dict[str, Scalar] = {name: _printable(record[name]) for name in names}
 
     def add(prefix: str, value: Any) -> None:
         if isinstance(value, Mapping):
             for name, inner in value.items():
                 add(f"{prefix}/{name}", inner)
         elif isinstance(value, Scalar):
-            flat[prefix] = value
+            flat[prefix] = _printable(value)
         elif value:  # a list; None and empty lists are left out
-            flat[prefix] = ", ".join(map(str, value))
+            flat[prefix] = _printable(", ".join(map(str, value)))
 
     for name, value in (record.get("settings") or {}).items():
         if name not in names:
@@ -174,6 +176,10 @@ def _start(record: Mapping[str, Any]) -> float:
     """When a run started, in seconds since 1970; 0 if the record does not say."""
     started = (record.get("provenance") or {}).get("started")
     return datetime.fromisoformat(started).timestamp() if isinstance(started, str) else 0.0
+
+
+def _printable(value: Scalar) -> Scalar:
+    return escape_terminal_line(value) if isinstance(value, str) else value
 
 
 def _is_number(value: Any) -> bool:

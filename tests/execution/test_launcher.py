@@ -8,6 +8,8 @@ import warnings
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from trials import job, trial
 
 from benchmarks.execution import launcher, launches, locks, status
@@ -29,6 +31,20 @@ def begun(results, command=COMMAND, cells=None, scheduler=None, jobs=None):
 
 def cell(draws=1, steps=100):
     return CELL | {"steps": steps, "draws": draws}
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), st.binary(min_size=1, max_size=8))
+def test_an_argument_of_any_bytes_can_be_kept_in_a_launch_file(tmp_path_factory, text, raw):
+    """Text is read back as it was; bytes that are no UTF-8 are spelled, because JSON cannot hold them."""
+    folder = tmp_path_factory.mktemp("launch")
+    begun(folder, {**COMMAND, "options": {**COMMAND["options"], "data_root": text, "name": os.fsdecode(raw)}})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (launch,) = launches.launches(folder).values()
+    assert launch["ended"]
+    assert launch["command"]["options"]["data_root"] == text
+    assert launch["command"]["options"]["name"] == raw.decode("utf-8", "backslashreplace")
 
 
 def test_job_numbers_are_used_only_on_their_own_cluster(tmp_path):

@@ -56,7 +56,9 @@ def test_every_item_gets_a_job_in_the_end(limited):
     found = outcomes(leave, items, limited, on_submitted=jobs.update, report=messages.append)
     assert found == {x: Outcome(x, x * x, None) for x in items}
     assert sorted(x for group in jobs.values() for x in group) == items
-    assert messages == ["SLURM takes no more jobs now (QOSMaxSubmitJobPerUserLimit): 9 of 12 runs wait until it takes more"]
+    assert messages == [
+        "SLURM takes no more jobs now (QOSMaxSubmitJobPerUserLimit): 9 of 12 runs wait until it takes more"
+    ]
     assert max_array_size() == 4
     folders = [*limited.glob("jobs/slurm-*/*")]
     assert len(folders) == len({job.split("_")[0] for job in jobs}), "nothing is left of refused arrays"

@@ -99,9 +99,8 @@ def test_every_item_is_submitted_once_as_jobs_end(cluster_of, count, limit, arra
     assert sorted(item for items in cluster.taken.values() for item in items) == [*range(count)]
     assert {submission.jobs[item]: [item] for item in range(count)} == cluster.taken
     waiting = count - limit
-    message = (
-        f"SLURM takes no more jobs now (QOSMaxSubmitJobPerUserLimit): {waiting} of {count} runs wait until it takes more"
-    )
+    message = (f"SLURM takes no more jobs now (QOSMaxSubmitJobPerUserLimit): {waiting} of {count} runs wait until it "
+               "takes more")  # fmt: skip
     assert cluster.messages == ([message] if waiting > 0 else [])
 
 

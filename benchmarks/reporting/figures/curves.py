@@ -21,6 +21,7 @@ from benchmarks.analysis.learning_curves import (
     curve_points,
     curve_protocol,
 )
+from benchmarks.printing import escape_figure_text
 from benchmarks.reporting.figures.palette import model_color
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ def draw_curves(
         protocol = curve_protocol(evidence, [*models], dataset)
         for axis, panel in zip(axes_row, panels, strict=True):
             quantity = panel.column or (protocol or ("distance", ""))[0]
-            axis.set_title(title if axis is axes_row[0] else "", loc="left", fontsize=10, fontweight="bold")
+            axis.set_title(
+                escape_figure_text(title) if axis is axes_row[0] else "", loc="left", fontsize=10, fontweight="bold"
+            )
             axis.set_xlabel("epoch")
             axis.set_ylabel(panel.label.format(metric=quantity))
             is_quantity = band["quantity"] == quantity
@@ -114,7 +117,8 @@ def _draw_panel(
             axis.plot([cross["epoch"]], [cross["value"] if is_inside else 0.97], "X", color=color, ms=8, mec="black",
                       mew=0.6, transform=transform, clip_on=False, zorder=5)  # fmt: skip
         if len(crosses) and not len(rows):
-            axis.annotate(f"{label}: diverged", (float(crosses["epoch"].max()), 0.97), fontsize=7, color=color,
+            text = escape_figure_text(f"{label}: diverged")
+            axis.annotate(text, (float(crosses["epoch"].max()), 0.97), fontsize=7, color=color,
                           xycoords=axis.get_xaxis_transform(), xytext=(6, -2 - 9 * models_without_curve),
                           textcoords="offset points")  # fmt: skip
             models_without_curve += 1
@@ -187,8 +191,8 @@ def label_curve_ends(axis: Axes, ends: Sequence[CurveEnd]) -> None:
     place_on_slurm.sort(key=lambda item: item[0][1])
     heights = _spread_out([position[1] for position, _ in place_on_slurm], gap)
     for (position, end), height in zip(place_on_slurm, heights, strict=True):
-        axis.annotate(end.label, position, xytext=(1.04, height), xycoords="axes fraction", textcoords="axes fraction",
-                      fontsize=7, color=end.color, va="center", annotation_clip=False,
+        axis.annotate(escape_figure_text(end.label), position, xytext=(1.04, height), xycoords="axes fraction",
+                      textcoords="axes fraction", fontsize=7, color=end.color, va="center", annotation_clip=False,
                       arrowprops={"arrowstyle": "-", "relpos": (0, 0.5), "color": "0.6", "lw": 0.5, "ls": (0, (2, 2)),
                                   "shrinkA": 0, "shrinkB": 1})  # fmt: skip
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from benchmarks.analysis.evidence import Evidence
 from benchmarks.evaluation.names import image_file_name
+from benchmarks.printing import escape_figure_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,9 +97,11 @@ def draw_panels(rows: Sequence[Sequence[ImagePanel]]) -> Figure:
         axis.axis("off")
     for axes_row, row in zip(axes, rows, strict=True):
         for axis, panel in zip(axes_row, row, strict=False):
-            axis.set_title(panel.title, fontsize=8)
+            axis.set_title(escape_figure_text(panel.title), fontsize=8)
             if panel.path is None:
-                axis.text(0.5, 0.5, panel.reason, transform=axis.transAxes, ha="center", color="0.4")
+                axis.text(
+                    0.5, 0.5, escape_figure_text(panel.reason), transform=axis.transAxes, ha="center", color="0.4"
+                )
             else:
                 axis.imshow(np.asarray(Image.open(panel.path).convert("RGB")), interpolation="nearest")
     return figure

@@ -14,6 +14,8 @@ from benchmarks.files.writing import replacing
 from benchmarks.protocols import OURS
 from benchmarks.reporting import wording
 from benchmarks.reporting.figures import curves, image_panels
+from benchmarks.reporting.formats.csv import frame_to_csv
+from benchmarks.reporting.formats.markdown import escape_markdown, unescape_markdown
 from benchmarks.reporting.registry import FIGURES
 from benchmarks.reporting.tables.table import Note, merge_notes
 
@@ -58,7 +60,8 @@ def figure_notes(
 def read_caption(path: Path) -> tuple[str, list[Note]]:
     """The caption and the notes of a figure, from the file that `write_figure` wrote."""
     caption, *lines = path.read_text(encoding="utf-8").strip().splitlines()
-    return caption, [Note(*line.removeprefix("- ").split(": ", 1)) for line in lines if line.startswith("- ")]
+    notes = [unescape_markdown(line.removeprefix("- ")) for line in lines if line.startswith("- ")]
+    return unescape_markdown(caption), [Note(*note.split(": ", 1)) for note in notes]
 
 
 def write_figure(
@@ -91,15 +94,15 @@ def write_figure(
     if spec.panels:
         panels = [curves.PANELS[panel] for panel in spec.panels]
         figure, frame = curves.draw_curves(evidence, models, datasets, panels)
-        paths.append(records.write_text(folder / f"{stem}.csv", frame.to_csv(index=False, lineterminator="\n")))
+        paths.append(records.write_text(folder / f"{stem}.csv", frame_to_csv(frame)))
     else:
         rows = image_panels.find_panels(spec.image_kinds, evidence, models, datasets, results)
         filled_rows = [row for row in rows if any(panel.path for panel in row)]
         figure = image_panels.draw_panels(filled_rows or rows)
         not_shown = [f"{panel.title}: {panel.reason}" for row in rows for panel in row if panel.path is None]
         notes += [Note("Missing", f"Not shown: {'; '.join(not_shown)}.")] if not_shown else []
-    lines = [f"- {note.label}: {note.text}" for note in merge_notes(notes)]
-    records.write_text(paths[2], "\n".join([caption, *(["", *lines] if lines else [])]) + "\n")
+    lines = ["- " + escape_markdown(f"{note.label}: {note.text}") for note in merge_notes(notes)]
+    records.write_text(paths[2], "\n".join([escape_markdown(caption), *(["", *lines] if lines else [])]) + "\n")
     for path in paths[:2]:
         with replacing(path, suffix=path.suffix) as temporary:
             # No date in the file: the same records give the same bytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from benchmarks.printing import escape_terminal_line
 from benchmarks.reporting.tables.table import Table, select_notes
 
 
@@ -18,7 +19,7 @@ def to_terminal(table: Table, detail: str = "full") -> str:
 
 
 def _list_notes(table: Table, detail: str) -> list[str]:
-    notes = [f"- {label}: {escape_markdown(text)}" for label, text in select_notes(table.notes, detail)]
+    notes = ["- " + escape_markdown(f"{label}: {text}") for label, text in select_notes(table.notes, detail)]
     return ["", *notes] if notes else []
 
 
@@ -39,6 +40,26 @@ def pipe_table(table: Table) -> list[str]:
     return lines
 
 
+# What means something in Markdown: anywhere in a line, and at its beginning. An underscore within a word (fd_pixels)
+# does not; a colon, "www." and @ do where GitHub makes a link of an address.
+_SPECIAL = re.compile(
+    r"[\\`*|<~$]|\](?=[(\[])|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|:(?=//)|(?<=mailto):|(?<=xmpp):|(?<=www)\.|(?<=\w)@(?=\w)",
+    re.IGNORECASE,
+)
+_SPECIAL_AT_BEGINNING = re.compile(r"(?:[#>]|\[(?=.*\]:)|[-+](?=\s|$)|\d{1,9}(?=[.)](?:\s|$))|[-=](?=[-=\s]*$))")
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+
+
 def escape_markdown(text: str) -> str:
-    """Text as it is, in Markdown.  An underscore within a word (fd_pixels) needs no escape."""
-    return re.sub(r"[\\`*|<]|\](?=[(\[])|(?<!\w)_|_(?!\w)", r"\\\g<0>", " ".join(text.split()))
+    """Text as it is, in one line of Markdown: no link, image, HTML or other mark-up, and no control characters."""
+    line = escape_terminal_line(" ".join(text.split()))
+    escaped = _SPECIAL.sub(r"\\\g<0>", line)
+    if match := _SPECIAL_AT_BEGINNING.match(escaped):
+        end = match.end() if match.group().isdigit() else 0  # a list's "1." is escaped at the point
+        escaped = f"{escaped[:end]}\\{escaped[end:]}"
+    return escaped
+
+
+def unescape_markdown(text: str) -> str:
+    """The text of which `escape_markdown` made a line."""
+    return _ESCAPED.sub(r"\1", text)

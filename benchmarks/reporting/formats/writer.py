@@ -10,6 +10,7 @@ from benchmarks.data.fingerprint import digest
 from benchmarks.execution.requirements import Grid
 from benchmarks.experiments import records
 from benchmarks.presets import PRESETS
+from benchmarks.reporting.formats.csv import frame_to_csv
 from benchmarks.reporting.formats.html import to_standalone_html
 from benchmarks.reporting.formats.latex import to_latex, to_standalone_latex
 from benchmarks.reporting.formats.markdown import to_markdown
@@ -22,12 +23,12 @@ MAX_NAME = 60  # characters of a list of models or of seeds in a file name
 
 def to_csv(table: Table) -> str:
     """The table as printed: one line per row, strings."""
-    return table.frame().to_csv(lineterminator="\n")
+    return frame_to_csv(table.frame(), index=True)
 
 
 def to_tidy_csv(table: Table) -> str:
     """The table as data: one line per cell, unrounded numbers; `tables.columns` documents the columns."""
-    return table.tidy().to_csv(index=False, lineterminator="\n")
+    return frame_to_csv(table.tidy())
 
 
 RENDERERS: dict[str, Callable[[Table, str], str]] = {  # suffix of a file's name -> its content
@@ -54,7 +55,8 @@ def selection_name(name: str, grid: Grid) -> str:
         parts.append(_shorten([f"seed{grid.seeds[0]}", *map(str, grid.seeds[1:])], "seeds"))
     if counts := {len(keys) for keys in grid.keys.values()}:
         parts.append(f"{max(counts)}x{grid.draws}")
-    return re.sub(r"[^\w.+-]", "_", "-".join(filter(None, parts)).replace("]", ""))  # glf[beta=4] -> glf_beta_4
+    name = "-".join(filter(None, parts)).replace("]", "")
+    return re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII)  # glf[beta=4] -> glf_beta_4
 
 
 def _shorten(names: list[str], kind: str) -> str:

@@ -10,6 +10,8 @@ from pandas import DataFrame
 
 from benchmarks.analysis.claims import ANSWERS, Claim, ClaimVerdict, Finding
 from benchmarks.experiments import records
+from benchmarks.reporting.formats.csv import frame_to_csv
+from benchmarks.reporting.formats.markdown import escape_markdown
 from benchmarks.reporting.report.claim_summary import describe_effect
 from benchmarks.reporting.report.number_format import dataset_label
 from benchmarks.reporting.report.sections import PresetSection
@@ -90,12 +92,12 @@ def claims_markdown(sections: Sequence[PresetSection]) -> str:
     """A Markdown table per preset, with a row per claim."""
     tables = []
     for section in sections:
-        lines = [f"Claims of the paper at preset {section.preset}: {section.budget}.", "",
+        lines = [escape_markdown(f"Claims of the paper at preset {section.preset}: {section.budget}."), "",
                  f"| {' | '.join(MARKDOWN_COLUMNS)} |", "| ---: | --- | --- | --- | --- |"]  # fmt: skip
         for claim, verdict in section.claims:
             findings = "; ".join(_describe(finding) for finding in verdict.findings if finding.text or finding.effect)
             cells = (str(claim.number), claim.statement, verdict.answer, verdict.reason, findings)
-            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+            lines.append(f"| {' | '.join(map(escape_markdown, cells))} |")
         tables.append("\n".join(lines) + "\n")
     return "\n".join(tables)
 
@@ -110,6 +112,6 @@ def _describe(finding: Finding) -> str:
 
 def write_claims(sections: Sequence[PresetSection], results: Path) -> list[Path]:
     """Write both files below RESULTS/tables and return their paths."""
-    csv = claims_frame(sections).to_csv(index=False, lineterminator="\n")
+    csv = frame_to_csv(claims_frame(sections))
     texts = {"claims.csv": csv, "claims.md": claims_markdown(sections)}
     return [records.write_text(results / "tables" / name, text) for name, text in texts.items()]

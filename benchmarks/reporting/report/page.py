@@ -17,6 +17,7 @@ import jinja2
 
 from benchmarks.analysis.evidence import Evidence, presets_with_runs
 from benchmarks.experiments import records
+from benchmarks.printing import escape_terminal
 from benchmarks.reporting.departures import collect_departures
 from benchmarks.reporting.report.claim_summary import describe_effect
 from benchmarks.reporting.report.claims_table import write_claims
@@ -57,7 +58,7 @@ def render_page(sections: Sequence[PresetSection], results: Path) -> str:
     examples = [(row.rerun.total_seconds, row, dataset) for section in sections for dataset in section.datasets
                 for row in dataset.rows if row.rerun.total_seconds is not None and row.is_in_preset]  # fmt: skip
     path = display_path(results)
-    return template.render(
+    page = template.render(
         style=style,
         content_policy=CONTENT_POLICY.format(_style_digest(style)),
         sections=sections,
@@ -72,6 +73,7 @@ def render_page(sections: Sequence[PresetSection], results: Path) -> str:
         describe_effect=describe_effect,
         format_duration=format_duration,
     )
+    return escape_terminal(page)  # the template escapes what is special in HTML, but no control characters
 
 
 def _style_digest(style: str) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 from benchmarks.evaluation.metrics import FD, METRICS
 from benchmarks.evaluation.names import DIAGNOSTICS
@@ -101,4 +102,5 @@ def columns_page() -> str:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # what is printed becomes a file
     print(columns_page(), end="")

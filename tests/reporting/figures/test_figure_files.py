@@ -8,6 +8,7 @@ from fake_evidence import fake_evaluation, make_evidence
 from PIL import Image
 
 import zoo
+from benchmarks.printing import escape_figure_text, escape_terminal_line
 from benchmarks.reporting.figures.writer import write_figure
 from benchmarks.reporting.registry import FIGURES
 
@@ -46,3 +47,16 @@ def test_a_figure_shows_the_image_grids_that_were_kept(tmp_path):
     caption = paths[2].read_text(encoding="utf-8")
     assert "GLF, MNIST: samples: its weights were not kept" in caption
     assert "GLF, digits: samples" not in caption.split("Not shown")[1]
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.parametrize("text", ["$\\frac$", "$x", "\\$", "$$", "\ud800", "\x1b[2J\n\0", "a^b_c", "\u202e中"])
+def test_any_label_can_be_drawn(text):
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots()
+    title = axes.set_title(escape_figure_text(text))
+    figure.canvas.draw()
+    assert not title._preprocess_math(title.get_text())[1]  # it is no formula
+    assert title._preprocess_math(title.get_text())[0] == escape_terminal_line(text)
+    pyplot.close(figure)
