@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmarks.data.preprocessing import LAYOUTS
 from benchmarks.presets import PRESETS
 from benchmarks.program import DEFAULT_RESULTS
 from benchmarks.reporting.registry import NOTE_DETAILS
@@ -92,8 +93,12 @@ GROUPS: dict[str, dict[str, Option]] = {
         "states": Option("also pack the states of unfinished runs, to go on with them elsewhere"),
     },
     "images to compare": {
-        "real": Option("data set (its test split, or NAME:train), folder, .npz", "WHAT"),
+        "real": Option("data set (its test split, or NAME:train), folder, .npy, .npz", "WHAT"),
         "fake": Option("the generated images, likewise", "WHAT"),
+        "resize": Option("resize all images to N x N, bicubic", "N"),
+        "background": Option("color to put transparent images on, such as white", "COLOR"),
+        "bit-depth": Option("bits of deeper images, which are scaled to 8 bits", "BITS"),
+        "layout": Option("of arrays: NCHW, NHWC or NHW (default: from the shape)", "ORDER", choices=tuple(LAYOUTS)),
     },
 }
 OPTIONS: dict[str, Option] = {name: option for group in GROUPS.values() for name, option in group.items()}

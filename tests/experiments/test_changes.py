@@ -172,8 +172,8 @@ def test_the_description_of_changes_gives_the_same_protocol_again(beta, lr, batc
 
 @pytest.mark.parametrize(("text", "error"), [
     ("betta=4", "glf has no setting 'betta' (did you mean 'beta'?). Known: beta, stop_gradient, recon, blocks, bound, "
-                "bn_eps, lr, batch, epochs, weight_decay, budget; in one stage (train): STAGE.lr, STAGE.batch, STAGE.epochs, "
-                "STAGE.weight_decay"),
+                "bn_eps, lr, batch, epochs, weight_decay, budget; in one stage (train): STAGE.lr, STAGE.batch, "
+                "STAGE.epochs, STAGE.weight_decay"),
     ("beta=large", "--set beta=large: beta of glf must be a number"),
     ("beta=inf", "--set beta=inf: beta of glf must be a number"),
     ("blocks=1.5", "--set blocks=1.5: blocks of glf must be an integer"),
