@@ -7,7 +7,8 @@ from slurm.jobs import SlurmOptions, group_items, group_jobs
 from slurm.launch import CLUSTERS, gpu_slots, launch, resolve_cluster
 from slurm.outcome import Outcome
 from slurm.resources import Resources, resources_for
-from slurm.scheduler import cancel_jobs, cluster_name, is_available, list_jobs
+from slurm.sbatch import find_path_error
+from slurm.scheduler import cancel_jobs, cluster_name, is_available, list_jobs, max_array_size
 
 __all__ = [
     "CLUSTERS",
@@ -16,12 +17,14 @@ __all__ = [
     "SlurmOptions",
     "cancel_jobs",
     "cluster_name",
+    "find_path_error",
     "gpu_slots",
     "group_items",
     "group_jobs",
     "is_available",
     "launch",
     "list_jobs",
+    "max_array_size",
     "resolve_cluster",
     "resources_for",
 ]

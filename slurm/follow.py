@@ -11,8 +11,10 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from slurm import scheduler
-from slurm.jobs import SlurmOptions, refusal_message, submit
+from slurm.jobs import SlurmOptions, refusal_message
 from slurm.outcome import Outcome
+from slurm.sbatch import last_log_line
+from slurm.submission import Submission
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,15 +34,17 @@ class QueueMonitor(Generic[T, R]):
         self.last_check = 0.0
         self.missed_checks: dict[int, int] = {}  # item -> consecutive checks that did not find its job
         self.held_jobs: set[str] = set()  # jobs whose hold has been reported
+        self.queue: Mapping[str, str] | None = None  # the last answer of `scheduler.list_jobs`
 
     def note_result(self) -> None:
         """Note that an item has ended. This shows that jobs run, even if SLURM does not answer."""
         self.last_answer = time.monotonic()
 
-    def is_due(self) -> bool:
-        """Whether the next check is due."""
+    def is_due(self, is_urgent: bool) -> bool:
+        """Whether the next check is due; it is due earlier if items wait for a job that has ended (`is_urgent`)."""
         now = time.monotonic()
-        return now - self.last_check >= (QUEUE_SECONDS if now - self.started < 300 else QUIET_QUEUE_SECONDS)
+        is_early = now - self.started < 300 or (is_urgent and self.last_answer > self.last_check)
+        return now - self.last_check >= (QUEUE_SECONDS if is_early else QUIET_QUEUE_SECONDS)
 
     def check(self, jobs: Mapping[int, str], items: Sequence[T]) -> tuple[dict[int, str], list[int]]:
         """Check the jobs of items, and cancel those that will never start.
@@ -56,7 +60,7 @@ class QueueMonitor(Generic[T, R]):
             OSError: SLURM has not answered for `MAX_SILENCE_SECONDS`.
         """
         self.last_check = time.monotonic()
-        queue = scheduler.list_jobs()
+        queue = self.queue = scheduler.list_jobs()
         if queue is None:
             if self.last_check - self.last_answer > MAX_SILENCE_SECONDS:
                 raise OSError("SLURM has not answered for half an hour. Submitted jobs go on; run the same command "
@@ -100,21 +104,15 @@ def submit_and_follow(
 
     If a job is gone and left no result, its item is submitted again, at most `retries` times.
     """
-    options.folder.mkdir(parents=True, exist_ok=True)
-    jobs = dict(options.existing_jobs)
-    unsubmitted = [index for index in range(len(items)) if index not in jobs]
-
-    def submit_items(selected: list[int], separately: bool = False) -> list[Outcome[T, R]]:
-        submitted, refused = submit(fn, [items[index] for index in selected], options, environment, separately)
-        jobs.update({selected[position]: job for position, job in submitted.items()})
-        return [Outcome(items[selected[position]], None, reason, ran=False) for position, reason in refused.items()]
-
+    submission = Submission(fn, items, options, environment)
     unfinished = dict.fromkeys(range(len(items)))  # in order
-    indices = {id(items[index]): index for index in unfinished}
-    outcomes = submit_items(unsubmitted) if unsubmitted else []
-    for outcome in outcomes:
-        del unfinished[indices[id(outcome.item)]]
-    yield from outcomes
+
+    def submit(queue: Mapping[str, str] | None = None) -> Generator[Outcome[T, R], None, None]:
+        for index, reason in submission.submit(queue).items():
+            del unfinished[index]
+            yield Outcome(items[index], None, reason, ran=False)
+
+    yield from submit()
     if not options.wait:
         return
 
@@ -125,10 +123,12 @@ def submit_and_follow(
             value = options.find_result(items[index])
             if value is not None:
                 del unfinished[index]
+                submission.waiting.pop(index, None)  # another launcher has run it
                 monitor.note_result()
                 yield Outcome(items[index], value, None)
-        if unfinished and monitor.is_due():
-            impossible, gone = monitor.check({index: jobs[index] for index in unfinished}, items)
+        if unfinished and monitor.is_due(is_urgent=bool(submission.waiting)):
+            jobs = submission.jobs
+            impossible, gone = monitor.check({index: jobs[index] for index in unfinished if index in jobs}, items)
             for index, reason in impossible.items():
                 del unfinished[index]
                 yield Outcome(items[index], None, reason, ran=False)
@@ -145,21 +145,13 @@ def submit_and_follow(
                     del unfinished[index]
                     reason = f"SLURM job {jobs[index]} ended without a record ({how_it_ended})"
                     # The log may contain a host name, so its last line is printed but not stored in the outcome.
-                    options.report(reason + _last_log_line(options, jobs[index]))
+                    log_line = last_log_line(options.folder, jobs[index])[:200]
+                    options.report(reason + (f"; the last line of its log: {log_line}" if log_line else ""))
                     yield Outcome(items[index], None, reason)
-            for outcome in submit_items(resubmitted, separately=True) if resubmitted else []:
-                del unfinished[indices[id(outcome.item)]]
-                yield outcome
+            submission.resubmit(resubmitted)
+            if monitor.queue is not None:
+                yield from submit(monitor.queue)
         if poll:
             poll()
         if unfinished:
             time.sleep(POLL_SECONDS)
-
-
-def _last_log_line(options: SlurmOptions[T, R], job: str) -> str:
-    """The last line of a job's log."""
-    try:
-        lines = (options.folder / f"{job}_0_log.out").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    except OSError:
-        return ""
-    return f"; the last line of its log: {lines[-1][:200]}" if lines else ""

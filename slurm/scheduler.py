@@ -21,6 +21,14 @@ IMPOSSIBLE_REASONS = {  # reasons of squeue for which a pending job will never s
     "AssocMaxCpuPerJobLimit", "AssocMaxGRESPerJob",
 }  # fmt: skip
 
+DEFAULT_MAX_ARRAY_SIZE = 1000  # jobs in an array, if SLURM does not say how many it allows
+SUBMIT_LIMIT = re.compile(r"\b(?:QOS|Assoc)\w*Submit\w*")  # such as QOSMaxSubmitJobPerUserLimit
+OTHER_LIMIT = re.compile(r"\b(?:QOS|Assoc)[A-Z]\w*")  # such as QOSMaxWallDurationPerJobLimit: no matter how many
+POLICY_VIOLATED = "violates accounting/QOS policy"  # the reason may stand before it
+QUEUE_FULL = "temporarily unable to accept job"
+ARRAY_TOO_LONG = "Invalid job array specification"
+UNREACHABLE = re.compile(r"Unable to contact slurm controller|[Tt]imed out|Connection refused|Zero Bytes")
+
 
 def is_available() -> bool | None:
     """Whether jobs can be submitted here. False inside a job or without sbatch; None if no controller answers."""
@@ -33,6 +41,47 @@ def cluster_name() -> str | None:
     """The name of the cluster whose controller answers here, or None."""
     match = re.search(r"^ClusterName\s*=\s*(\S+)", _output_of("scontrol", "show", "config") or "", re.MULTILINE)
     return match[1] if match else None
+
+
+def max_array_size() -> int:
+    """How many jobs an array may have; 1 if there are no arrays.
+
+    MaxArraySize limits the index of a job, which begins with 0.
+    """
+    config = _output_of("scontrol", "show", "config") or ""
+    limits = [int(number) for number in re.findall(r"^MaxArraySize\s*=\s*(\d+)", config, re.MULTILINE)]
+    limits += [int(number) for number in re.findall(r"\bmax_array_tasks=(\d+)", config)]
+    return max(1, min(limits, default=DEFAULT_MAX_ARRAY_SIZE))
+
+
+def has_jobs() -> bool:
+    """Whether SLURM has jobs of this user, also those of other programs. True if it does not answer."""
+    output = _output_of("squeue", "-h", "-u", str(os.getuid()), "-o", "%i")
+    return output is None or bool(output.strip())
+
+
+def limit_reason(message: str) -> str | None:
+    """The limit of submitted jobs for which sbatch refused some, or None if it refused them for another reason."""
+    if found := SUBMIT_LIMIT.search(message):
+        return found[0]
+    if QUEUE_FULL in message:
+        return "MaxJobCount"
+    return "job submit limit" if POLICY_VIOLATED in message and not OTHER_LIMIT.search(message) else None
+
+
+def is_shared_limit(message: str) -> bool:
+    """Whether the limit in a message of sbatch also counts jobs of other users."""
+    return re.search("Grp|PerAccount|MaxJobCount", limit_reason(message) or "") is not None
+
+
+def is_too_many(message: str) -> bool:
+    """Whether sbatch refused an array for its number of jobs, so that it may take fewer."""
+    return limit_reason(message) is not None or ARRAY_TOO_LONG in message
+
+
+def is_unreachable(message: str) -> bool:
+    """Whether sbatch got no answer."""
+    return UNREACHABLE.search(message) is not None
 
 
 def list_jobs() -> dict[str, str] | None:

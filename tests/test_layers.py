@@ -17,6 +17,7 @@ FILES = sorted(path for package in ("zoo", "benchmarks", "slurm") for path in (R
 LAYERS = (
     "run",
     "cli",
+    "campaign",
     "perf",
     "reporting",
     "analysis",

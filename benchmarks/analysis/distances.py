@@ -30,6 +30,9 @@ COUNT_COLUMNS = ("n_real", "n_fake")
 # Columns in which metric protocols can differ
 PROTOCOL_COLUMNS = ("dims", *COUNT_COLUMNS, "extractor", "weights", "backend", "estimator", *DEFAULT_COLUMNS,
                     *PREPROCESSING_COLUMNS)  # fmt: skip
+RUN_COLUMNS = ("key", "model", "dataset", "seed", "metric", "protocol_id")
+# Columns of evaluations that distances are computed from, besides the distances
+DISTANCE_COLUMNS = (*RUN_COLUMNS, "source", "draw", *PROTOCOL_COLUMNS)
 Values = NDArray[np.float64]
 
 
@@ -52,6 +55,11 @@ class Sample:
 EMPTY_SAMPLE = Sample(np.array([]), ())
 
 
+def is_distance(column: str) -> bool:
+    """Whether a column of the frames of records is a Fréchet distance."""
+    return column == "fid" or column.startswith("fd_")
+
+
 @dataclass(frozen=True)
 class Distances:
     """The distances of some runs' samples, under every metric protocol that they were measured with.
@@ -69,7 +77,7 @@ class Distances:
         The distance is the mean over the `draws` sample sets that all runs of the data set have under that protocol.
         """
         sampled = self.evaluations[self.evaluations["source"] == "prior"]
-        names = ["key", "model", "dataset", "seed", "metric", "protocol_id"]
+        names = [*RUN_COLUMNS]
         parts = []
         for metric, rows in sampled.groupby("metric"):
             if metric in rows:

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pandas import DataFrame
 
 import zoo
 from benchmarks import protocols
-from benchmarks.analysis.distances import EMPTY_SAMPLE, Distances, Sample
+from benchmarks.analysis.distances import DISTANCE_COLUMNS, EMPTY_SAMPLE, Distances, Sample, is_distance
 from benchmarks.experiments.changes import split_name
 from benchmarks.presets import PRESETS
 from benchmarks.training.engine import PRECISIONS
@@ -99,7 +100,8 @@ class Evidence:
     @cached_property
     def distances(self) -> Distances:
         """The distances of the runs that count."""
-        return Distances(self.evaluations[self.evaluations["key"].isin(self.runs.index)])
+        columns = [name for name in self.evaluations if name in DISTANCE_COLUMNS or is_distance(str(name))]
+        return Distances(self.evaluations.loc[self.evaluations["key"].isin(self.runs.index), columns])
 
     def distance(self, model: str, dataset: str) -> Sample:
         """The distances of a cell's runs under the metric protocol of the data set's comparison."""
@@ -112,20 +114,44 @@ class Evidence:
         return Sample(known.to_numpy(float), tuple(map(str, known.index)))
 
     @cached_property
-    def numbered_epochs(self) -> DataFrame:
-        """The epochs of the runs that count; `number` counts them from 1, one stage after the other."""
-        epochs = self.epochs[self.epochs["key"].isin(self.runs.index)]
-        return epochs.assign(number=epochs.groupby("key", sort=False).cumcount() + 1)
+    def _epoch_rows(self) -> dict[str, NDArray[np.int64]]:
+        """Key -> the positions in `epochs` of the epochs of a run that counts."""
+        rows: dict[Any, Any] = self.epochs.groupby("key", sort=False, observed=True).indices
+        return {key: rows[key] for key in self.runs.index if key in rows}
 
-    def epochs_of(self, keys: Sequence[str]) -> DataFrame:
-        """The epochs of some runs."""
-        return self.numbered_epochs[self.numbered_epochs["key"].isin(keys)]
+    def epochs_of(self, keys: Sequence[str], columns: Sequence[str] | None = None) -> DataFrame:
+        """The epochs of some of the runs that count, one run after the other.
+
+        Args:
+            keys: of the runs, in the order in which they are returned.
+            columns: to return, besides `number`; None: all.
+
+        Returns:
+            Their rows. `number` counts the epochs of a run from 1, one stage after the other. There may be a million
+            rows for all runs of a data set, so ask for those of one model at a time.
+        """
+        found = [rows for key in dict.fromkeys(keys) if (rows := self._epoch_rows.get(key)) is not None]
+        no_rows = np.array([], dtype=np.int64)
+        numbers = np.concatenate([no_rows, *(np.arange(len(rows)) + 1 for rows in found)])
+        epochs = (self.epochs if columns is None else self.epochs[[*columns]]).take(np.concatenate([no_rows, *found]))
+        text = [name for name, dtype in epochs.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
+        return epochs.astype(dict.fromkeys(text, "str")).assign(number=numbers)
+
+    @cached_property
+    def learning_curves(self) -> DataFrame:
+        """The learning curves of the runs that count: a row per key, metric and metric protocol (`protocol_id`)."""
+        counts = self.epochs["key"].isin(self.runs.index)
+        parts = [DataFrame({"key": [], "metric": [], "protocol_id": []}, dtype="str")]
+        for metric in (str(name) for name in self.epochs if is_distance(str(name))):
+            known = self.epochs.loc[counts & self.epochs[metric].notna(), ["key", "protocol_id"]]
+            parts.append(known.dropna().drop_duplicates().astype("str").assign(metric=metric))
+        return pd.concat(parts, ignore_index=True)
 
     def last_values(self, column: str, keys: Sequence[str]) -> Sample:
         """A column's value in the last epoch that has one, for each run that has any."""
-        if column not in self.numbered_epochs:
+        if column not in self.epochs:
             return EMPTY_SAMPLE
-        known = self.epochs_of(keys).dropna(subset=[column]).groupby("key")[column].last()
+        known = self.epochs_of(keys, ["key", column]).dropna(subset=[column]).groupby("key")[column].last()
         values = {key: float(known[key]) for key in keys if key in known.index}
         return Sample(np.array([*values.values()], dtype=float), tuple(values))
 

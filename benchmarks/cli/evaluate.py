@@ -13,12 +13,16 @@ from rich.table import Table as Sheet
 
 from benchmarks.cli.commands import DONE
 from benchmarks.cli.data import data_root
+from benchmarks.data.preprocessing import LAYOUTS, Color, Conversion, format_color
 from benchmarks.execution.options import UserErrors, parse_count, parse_device
 
 if TYPE_CHECKING:
     import torch
 
     from benchmarks.evaluation.compare import Comparison
+
+MAX_SIZE = 4096  # of --resize
+BIT_DEPTHS = tuple(map(str, range(9, 17)))
 
 
 def run(args: Namespace) -> int:
@@ -29,7 +33,7 @@ def run(args: Namespace) -> int:
     """
     from benchmarks.cli.console import make_console
     from benchmarks.evaluation import compare
-    from benchmarks.evaluation.image_input import find_input_error
+    from benchmarks.evaluation.image_input import ARRAY_FILE, find_input_error
     from benchmarks.evaluation.metrics import METRICS
     from benchmarks.execution.request import parse_metrics
     from benchmarks.experiments import records
@@ -38,11 +42,12 @@ def run(args: Namespace) -> int:
     for option in ("real", "fake"):
         text = getattr(args, option)
         if text is None:
-            errors.append(f"evaluate needs --{option}: a data set, a folder of images, or an .npz file")
+            errors.append(f"evaluate needs --{option}: a data set, a folder of images, or {ARRAY_FILE}")
         elif message := find_input_error(text):
             errors.append(f"--{option}: {message}")
     device = parse_device(args.device, errors)
     images = parse_count("--images", args.images, 0, errors) or None
+    conversion = parse_conversion(args, errors)
     metrics = tuple(METRICS) if args.metrics is None else parse_metrics(args.metrics, (), errors)
     path = None if args.json is None else _parse_json_path(args.json, (args.real, args.fake), errors)
     if errors or device is None:
@@ -50,7 +55,7 @@ def run(args: Namespace) -> int:
     try:
         comparison = compare.compare(
             args.real, args.fake, args.features or "inception", data_root(args), device,
-            metrics=metrics, images=images, allow_few=args.allow_few,
+            metrics=metrics, images=images, allow_few=args.allow_few, conversion=conversion,
         )  # fmt: skip
     except compare.ComparisonErrors as error:
         raise UserErrors(error.errors) from None
@@ -63,9 +68,60 @@ def run(args: Namespace) -> int:
     for note in comparison.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     if path is not None:
-        records.write_json(path, {"real": args.real, "fake": args.fake, **as_json(comparison), **_origin(device)})
+        records.write_json(path, {
+            "real": args.real,
+            "fake": args.fake,
+            "conversion": conversion_as_json(conversion),
+            **as_json(comparison),
+            **_origin(device),
+        })  # fmt: skip
         console.print(str(path), highlight=False, markup=False, soft_wrap=True)
     return DONE
+
+
+def parse_conversion(args: Namespace, errors: list[str]) -> Conversion:
+    """How images are converted while they are read; what is wrong with the options is added to `errors`."""
+    size = parse_count("--resize", args.resize, 0, errors) or None
+    if size is not None and size > MAX_SIZE:
+        errors.append(f"--resize must be at most {MAX_SIZE:,}, got {args.resize}")
+    depth = args.bit_depth
+    if depth is not None and depth not in BIT_DEPTHS:
+        errors.append(
+            f"--bit-depth must be the bits of deeper images, {BIT_DEPTHS[0]} to {BIT_DEPTHS[-1]}, got {depth!r}"
+        )
+        depth = None
+    layout = None if args.layout is None else args.layout.upper()
+    if layout is not None and layout not in LAYOUTS:
+        known = ", ".join(f"{name} ({meaning})" for name, meaning in LAYOUTS.items())
+        errors.append(f"unknown --layout {args.layout!r}. Known: {known}")
+    background = None if args.background is None else _parse_color(args.background, errors)
+    return Conversion(background, None if depth is None else int(depth), size, layout)
+
+
+def _parse_color(text: str, errors: list[str]) -> Color | None:
+    from PIL import ImageColor
+
+    try:
+        color: tuple[int, ...] = ImageColor.getrgb(text)
+    except ValueError:
+        color = ()
+    if len(color) != 3:
+        errors.append(f"--background must be an opaque color such as white, gray or '#ff8000', got {text!r}")
+        return None
+    red, green, blue = color
+    return red, green, blue
+
+
+def conversion_as_json(conversion: Conversion) -> dict[str, Any]:
+    """How images were converted, as JSON values."""
+    background = conversion.background
+    return {
+        "background": None if background is None else format_color(background),
+        "bit_depth": conversion.bit_depth,
+        "resize": conversion.resize,
+        "layout": conversion.layout,
+        "orientation": "EXIF applied",
+    }
 
 
 def _parse_json_path(text: str, inputs: Sequence[str | None], errors: list[str]) -> Path:
@@ -108,7 +164,7 @@ def _sheet(comparison: Comparison) -> Sheet:
         sheet.add_column(title, justify="left" if title in ("metric", "better") else "right", overflow="fold")
     for column, row in comparison.values.items():
         counts = ("unknown" if n is None else f"{n:,}" for n in row.n)
-        sheet.add_row(column, f"{row.value:.6g}", row.better or "—", *counts)
+        sheet.add_row(column, f"{row.value:z.6g}", row.better or "—", *counts)
     return sheet
 
 

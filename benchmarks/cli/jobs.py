@@ -84,7 +84,7 @@ def retry(args: Namespace) -> int:
     if errors := sorted(named - launched_classes):
         raise UserErrors([f"retry {' '.join(pair)}: no launch in {args.results} names such a class of your own; retry "
                         "takes these options to allow what is imported, not to choose" for pair in errors])  # fmt: skip
-    codes = [DONE]
+    codes, waiting = [DONE], 0
     for text, command in commands.items():
         if refused := sorted(_external_classes(command["options"]) - allowed):
             allow = _as_options(sorted({*allowed, *refused}))
@@ -93,16 +93,22 @@ def retry(args: Namespace) -> int:
                                     f"{suggest(f'retry {allow}', args.results)}"])  # fmt: skip
             codes.append(USER_ERROR)
             continue
-        code = _retry(args, command, launched[text])
-        codes += [] if code is None else [code]
+        result = _retry(args, command, launched[text])
+        if result is not None:
+            codes.append(result[0])
+            waiting += result[1]
+    if waiting:
+        from benchmarks.cli.tables import submit_in_background
+
+        codes.append(submit_in_background(args, Path(args.results)))
     if len(codes) == 1:
         what = "every run that was launched is done" if commands else f"nothing was launched into {args.results}"
         print(f"nothing to retry: {what}")
     return max(codes)
 
 
-def _retry(args: Namespace, command: dict[str, Any], launched: Sequence[dict[str, Any]]) -> int | None:
-    """Run the rest of one launched command again; return its exit code, or None if nothing is left to do.
+def _retry(args: Namespace, command: dict[str, Any], launched: Sequence[dict[str, Any]]) -> tuple[int, int] | None:
+    """Run the rest of one launched command again; return what `execute` returns, or None if nothing is left to do.
 
     Only runs that the launch files name are started. If settings have changed since the launch, for example by an
     update, all runs of the command have new keys. Runs that were done before are not started again even then.
@@ -120,12 +126,12 @@ def _retry(args: Namespace, command: dict[str, Any], launched: Sequence[dict[str
     name = command["what"]
     if name not in REQUIREMENTS:
         _print_errors(command, [f"this version has no such command; known: {', '.join(REQUIREMENTS)}"])
-        return USER_ERROR
+        return USER_ERROR, 0
     cluster = resolve_cluster(command["options"].get("cluster", "auto") if args.cluster == "auto" else args.cluster)
     options = Options(**{**current_options(command["options"]), "results": args.results, "cluster": cluster})
     keys = {key for launch in launched for key in launch["cells"]}
     unfinished = unfinished_cells(Path(args.results), launched)
-    errors: list[str] = []
+    errors = placement.find_slurm_errors(options.cluster, Path(options.results))
     style = TableStyle.from_options(options, errors)
     try:
         plan = make_plan(options, CLUSTERS, REQUIREMENTS[name], name, errors, args.dry_run)
@@ -135,7 +141,7 @@ def _retry(args: Namespace, command: dict[str, Any], launched: Sequence[dict[str
         if keys and not unfinished:
             return None
         _print_errors(command, error.errors)
-        return USER_ERROR
+        return USER_ERROR, 0
     plan = with_force(plan, command.get("force", ""))
     pending = [job for job in plan.pending() if not keys or _is_left(job, keys, unfinished, launched)]
     outlined = [outline for outline in plan.outlines if not keys or unfinished]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmarks.data.preprocessing import LAYOUTS
 from benchmarks.presets import PRESETS
 from benchmarks.program import DEFAULT_RESULTS
 from benchmarks.reporting.registry import NOTE_DETAILS
@@ -49,6 +50,7 @@ GROUPS: dict[str, dict[str, Option]] = {
     },
     "budget": {
         "preset": Option("paper, quick or demo (default: paper)", "PRESET", choices=tuple(PRESETS)),
+        "budget": Option("multiply the epochs of every stage by F, as --set budget=F", "F"),
     },
     "evaluation": {
         "features": Option("inception[:FILE], classifier[:NAME], pixels, package.module:Class", "NAME"),
@@ -84,9 +86,19 @@ GROUPS: dict[str, dict[str, Option]] = {
         "dry-run": Option("print the plan, the settings and the cost; start nothing"),
         "yes": Option("start a paper-budget run without asking"),
     },
+    "campaign": {
+        "minutes": Option("stop before this time is up (default: no limit)", "M"),
+        "archive": Option("file of what is new (default: RESULTS/archives/campaign-DATE.zip)", "FILE"),
+        "archive-mb": Option("size of an archive, at most; more become further files (default: 16)", "MB"),
+        "states": Option("also pack the states of unfinished runs, to go on with them elsewhere"),
+    },
     "images to compare": {
-        "real": Option("data set (its test split, or NAME:train), folder, .npz", "WHAT"),
+        "real": Option("data set (its test split, or NAME:train), folder, .npy, .npz", "WHAT"),
         "fake": Option("the generated images, likewise", "WHAT"),
+        "resize": Option("resize all images to N x N, bicubic", "N"),
+        "background": Option("color to put transparent images on, such as white", "COLOR"),
+        "bit-depth": Option("bits of deeper images, which are scaled to 8 bits", "BITS"),
+        "layout": Option("of arrays: NCHW, NHWC or NHW (default: from the shape)", "ORDER", choices=tuple(LAYOUTS)),
     },
 }
 OPTIONS: dict[str, Option] = {name: option for group in GROUPS.values() for name, option in group.items()}
@@ -103,4 +115,4 @@ FIGURE_OPTIONS = (
     "no-wait", "existing", "dry-run", "yes",
 )  # fmt: skip
 ALL_OPTIONS = (*FIGURE_OPTIONS, "format", "decimals", "notes", "margin")
-TABLE_OPTIONS = (*ALL_OPTIONS, "set")
+TABLE_OPTIONS = (*ALL_OPTIONS, "set", "budget")

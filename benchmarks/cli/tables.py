@@ -8,6 +8,7 @@ from argparse import Namespace
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
+from pathlib import Path
 from typing import Any
 
 from benchmarks.cli import output
@@ -22,6 +23,7 @@ from benchmarks.execution.planning import make_plan
 from benchmarks.experiments import records
 from benchmarks.experiments.job import Job
 from benchmarks.experiments.restart import is_forced
+from benchmarks.program import suggest
 from benchmarks.reporting.registry import FIGURES, REQUIREMENTS, TABLES
 from benchmarks.reporting.style import TableStyle
 from slurm import CLUSTERS, resolve_cluster
@@ -79,8 +81,8 @@ def _run_plans(args: Namespace, requested: Mapping[str, Options], errors: Sequen
     Raises:
         UserErrors: all errors; nothing was started. Those of the command are reported without what this machine lacks.
     """
-    errors, missing = list(errors), list[str]()
     options = next(iter(requested.values()))
+    errors, missing = [*errors, *placement.find_slurm_errors(options.cluster, Path(options.results))], list[str]()
     style = TableStyle.from_options(options, errors)
     plans: dict[str, Plan] = {}
     for name, table_options in requested.items():
@@ -112,10 +114,22 @@ def _run_plans(args: Namespace, requested: Mapping[str, Options], errors: Sequen
         if args.dry_run and len(plans) > 1:
             print(name)
         command = commands[name] | {"force": force}
-        codes.append(execute(name, with_force(plan, force), command, style,
-                             dry_run=args.dry_run, yes=args.yes, wait=not args.no_wait,
-                             existing=args.existing))  # fmt: skip
+        code, waiting = execute(name, with_force(plan, force), command, style,
+                                dry_run=args.dry_run, yes=args.yes, wait=not args.no_wait,
+                                existing=args.existing)  # fmt: skip
+        codes.append(code)
+        if waiting:
+            codes.append(submit_in_background(args, plan.results))
+            break
     return max(codes)
+
+
+def submit_in_background(args: Namespace, results: Path) -> int:
+    """Start a launcher that submits the runs for which SLURM has no place now, and follows them."""
+    print("a launcher in the background submits the rest as jobs end. If it is ended, run: "
+          f"{suggest('retry', results)}")  # fmt: skip
+    confirmed = ["--yes"] if hasattr(args, "yes") and not args.yes else []
+    return launcher.detach([*(word for word in args.arguments if word != "--no-wait"), *confirmed], results)
 
 
 def execute(
@@ -129,8 +143,8 @@ def execute(
     wait: bool = True,
     existing: bool = False,
     pending: list[Job] | None = None,
-) -> int:
-    """Run what is missing for one table or figure and write it; returns the exit code.
+) -> tuple[int, int]:
+    """Run what is missing for one table or figure and write it.
 
     Args:
         name: name of the table or figure.
@@ -143,6 +157,9 @@ def execute(
         existing: start nothing; write the result of the existing runs.
         pending: the jobs to run; None: all that have something left to do.
 
+    Returns:
+        The exit code, and the number of runs that SLURM had no place for; 0 if `wait`.
+
     Raises:
         UserErrors: the paper's budget needs `--yes`, or SLURM refused all runs.
     """
@@ -152,21 +169,21 @@ def execute(
         print_plan(plan, console)
         for line in placement.describe_slurm_arrays(pending) if plan.cluster == "slurm" else ():
             console.print(line, highlight=False, markup=False, soft_wrap=True)
-        return DONE
+        return DONE, 0
     if existing:
         output.write(name, plan, style, console)
-        return DONE
+        return DONE, 0
     if pending and plan.preset == "paper" and not yes:
         print_plan(plan, console)
         if not sys.stdin.isatty():
             raise UserErrors([_ask_first(len(pending))])
         if input(f"Train {len(pending)} models at the paper's budget? [y/N] ").strip().lower() not in ("y", "yes"):
             print("nothing started")
-            return DONE
-    launcher.run(plan, pending, console, command, wait)
+            return DONE, 0
+    waiting = launcher.run(plan, pending, console, command, wait)
     if pending and not wait:
-        return DONE
-    return output.write(name, plan, style, console)
+        return DONE, waiting
+    return output.write(name, plan, style, console), 0
 
 
 def _check_existing(plans: Sequence[Plan]) -> None:

@@ -40,6 +40,12 @@ def estimate_time(trials: Sequence[Trial], results: Path, workers: int, on_gpu: 
     return f"{text}; measured on {device} ({source})"
 
 
+def estimate_seconds(trials: Sequence[Trial], results: Path, on_gpu: bool) -> list[float | None]:
+    """Seconds that each trial trains, None for an unknown speed; the arguments are those of `estimate_time`."""
+    found = _best_speed(trials, results, on_gpu)
+    return [None if found is None else _seconds(trial, found[2]) for trial in trials]
+
+
 def measured_speed(folder: Path) -> Speed:
     """The seconds per step that the records of a results folder have measured, and its speed records if it has any."""
     evaluations, epochs = records.read(folder)

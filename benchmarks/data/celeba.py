@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.data.limits import open_regular
 from benchmarks.data.paths import DataError, data_root, find_file, hint, missing, shown_path
 from benchmarks.data.preprocessing import CELEBA, Preprocessing
 from benchmarks.data.readers import read_images
@@ -29,7 +30,8 @@ def read_celeba(get: str, root: Path | None, preprocessing: Preprocessing = CELE
         raise DataError(missing(root, "celeba/list_eval_partition.txt", get))
     listing = shown_path(root, "celeba/list_eval_partition.txt")
     try:
-        lines = partition.read_text("ascii").splitlines()
+        with open_regular(partition, listing) as file:
+            lines = file.read().decode("ascii").splitlines()
     except (OSError, UnicodeError) as error:
         raise DataError(f"cannot read {listing}: {error}. {hint(root, get)}") from error
     for line_number, line in enumerate(lines, 1):
@@ -55,7 +57,13 @@ def read_celeba(get: str, root: Path | None, preprocessing: Preprocessing = CELE
         train, test = (
             Split(
                 read_images(
-                    folder, sorted(names[number]), (3, 64, 64), preprocess, str(preprocessing), f"{folder.absolute()}/"
+                    folder,
+                    sorted(names[number]),
+                    (3, 64, 64),
+                    require_celeba_size,
+                    preprocess,
+                    str(preprocessing),
+                    f"{folder.absolute()}/",
                 )
             )
             for number in ("0", "2")
@@ -65,10 +73,14 @@ def read_celeba(get: str, root: Path | None, preprocessing: Preprocessing = CELE
     return train, test
 
 
+def require_celeba_size(size: tuple[int, int]) -> None:
+    """Raise ValueError unless this is the width and height of aligned faces."""
+    if size != (178, 218):
+        raise ValueError(f"is {size[0]}x{size[1]} (width x height), but CelebA's aligned images are 178x218")
+
+
 def crop_celeba(image: Image.Image, preprocessing: Preprocessing = CELEBA) -> Image.Image:
     """Crop a square from the center and resize it to 64x64 (Appendix B)."""
-    if image.size != (178, 218):
-        raise ValueError(f"is {image.width}x{image.height} (width x height), but CelebA's aligned images are 178x218")
     side = preprocessing.crop or min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return FILTERS[preprocessing.resize](image.crop((left, top, left + side, top + side)))

@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks.data.image_files import EXTENSIONS, ImageHeader, read_header
 from benchmarks.data.paths import DataError, data_root, hint, shown_path
 from benchmarks.data.preprocessing import Shape
-from benchmarks.data.readers import read_images, require_size
+from benchmarks.data.readers import BLOCK, read_images, require_size
 from benchmarks.data.registry import PUT_HQ
 from benchmarks.data.split import Split
 
-EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm"})
+SHOWN_KINDS = 6  # kinds of files in messages
+NO_RESIZING = ". Resize the files first: images to train on are read as they are"
 
 
 def find_images(folder: Path) -> Iterator[str]:
     """Names of the image files under a folder, relative to it, in arbitrary order.
+
+    Raises:
+        DataError: a folder cannot be read, or has the name of an image file.
+    """
+    return (name for name in find_files(folder) if is_image_name(name))
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file has one of `EXTENSIONS`."""
+    return os.path.splitext(name)[1].lower() in EXTENSIONS
+
+
+def find_files(folder: Path) -> Iterator[str]:
+    """Names of the files under a folder, relative to it, in arbitrary order.
 
     Symbolic links are followed. Every folder is read once, so loops of links end. Hidden files are skipped, because
     macOS writes a file `._x.jpg`, which is not an image, next to each x.jpg.
@@ -29,19 +47,45 @@ def find_images(folder: Path) -> Iterator[str]:
     for current, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
         subfolders = []
         for name in sorted(folders):
+            if is_image_name(name) and not name.startswith("."):
+                raise DataError(f"cannot read {Path(current, name)}: it is a folder")
             real = os.path.realpath(os.path.join(current, name))
             if not name.startswith(".") and real not in seen:
                 seen.add(real)
                 subfolders.append(name)
         folders[:] = subfolders
         for name in files:
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS:
+            if not name.startswith("."):
                 yield Path(current, name).relative_to(folder).as_posix()
 
 
 def _refuse(error: OSError) -> None:
     # By default, os.walk skips such a folder silently.
     raise DataError(f"cannot read the folder {error.filename}: {error.strerror}") from error
+
+
+def describe_files(folder: Path) -> str:
+    """Which files are read as images, and which ones are in a folder without any."""
+    counts = Counter(os.path.splitext(name)[1].lower() or "no extension" for name in find_files(folder))
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    common = [f"{suffix[:16]!a} ({n:,})".replace("'", "") for suffix, n in ordered[:SHOWN_KINDS]]
+    others = len(counts) - len(common)
+    found = ", ".join(common) + (f" and {others:,} more kinds" if others else "") if counts else "no files"
+    return f"supported extensions are {' '.join(sorted(EXTENSIONS))}; found: {found}"
+
+
+def read_image_headers(folder: Path, names: Sequence[str], shown: str) -> list[ImageHeader]:
+    """The headers of image files under a folder, whose names follow `shown` in messages.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+
+    def block(start: int) -> list[ImageHeader]:
+        return [read_header(folder / name, shown + name) for name in names[start : start + BLOCK]]
+
+    with ThreadPoolExecutor() as pool:
+        return [*itertools.chain.from_iterable(pool.map(block, range(0, len(names), BLOCK)))]
 
 
 def read_folder(folder: Path, shape: Shape, shown: str = "") -> tuple[Split, Split]:
@@ -63,7 +107,7 @@ def read_folder(folder: Path, shape: Shape, shown: str = "") -> tuple[Split, Spl
     if all(len(path) > 1 for path in paths):
         number = {name: index for index, name in enumerate(sorted({path[0] for path in paths}))}
         labels = torch.tensor([number[path[0]] for path in paths])
-    everything = Split(read_images(folder, names, shape, require_size(shape), "none", shown), labels)
+    everything = Split(read_images(folder, names, shape, require_size(shape, NO_RESIZING), shown=shown), labels)
     if not has_splits:
         order = everything.order()
         n_test = max(1, len(everything) // 10)
@@ -84,17 +128,16 @@ def find_folder_errors(folder: Path, shown: str = "") -> list[str]:
     has_splits = [half for half in ("train", "test") if (folder / half).is_dir()]
     if len(has_splits) == 1:
         return [f"{name} has only {has_splits[0]}/: it must have both train/ and test/, or neither"]
-    needed = f"supported extensions are {' '.join(sorted(EXTENSIONS))}"
     try:
         if has_splits:
-            return [
-                f"no images in {name}/{half}: {needed}" for half in has_splits if not any(find_images(folder / half))
-            ]
+            empty = [half for half in has_splits if not any(find_images(folder / half))]
+            return [f"no images in {name}/{half}: {describe_files(folder / half)}" for half in empty]
         images = list(itertools.islice(find_images(folder), 2))
+        if len(images) < 2:
+            count = "only one image" if images else "no images"
+            return [f"{count} in {name}, but training and testing need two; {describe_files(folder)}"]
     except DataError as error:
         return [str(error)]
-    if len(images) < 2:
-        return [f"{'only one image' if images else 'no images'} in {name}, but training and testing need two; {needed}"]
     return []
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks.data.limits import open_regular, require_memory
 from benchmarks.data.paths import DataError, data_root, find_file, hint, missing, shown_path
 from benchmarks.data.split import Pixels, Split
+
+DEFLATE_RATIO = 1040  # a byte of gzipped data holds fewer bytes than this
 
 
 def _make_split(pixels: Pixels, labels: object = None) -> Split:
@@ -67,20 +71,33 @@ def read_idx(root: Path, name: str, dims: int, get: str) -> Pixels:
     if path is None:
         raise DataError(missing(root, name, get))
     shown = str(path.absolute())
+    start = 4 + 4 * dims
     try:
-        raw = path.read_bytes()
-        data = gzip.decompress(raw) if path.suffix == ".gz" else raw
+        with open_regular(path, shown) as compressed, gzip.open(compressed) if is_gzip(path) else compressed as file:
+            head = file.read(start)
+            if len(head) < start or head[:4] != bytes([0, 0, 8, dims]):
+                raise DataError(f"{shown} is not an IDX file of unsigned bytes with {dims} dimensions")
+            shape = [int.from_bytes(head[at : at + 4]) for at in range(4, start, 4)]
+            size = math.prod(shape)
+            largest = os.fstat(compressed.fileno()).st_size * (DEFLATE_RATIO if is_gzip(path) else 1)
+            if size > largest:
+                raise DataError(f"the header of {shown} says {size:,} bytes of data, more than the file can hold")
+            require_memory(2 * size, f"{shown}: an array of {size:,} bytes")
+            data = file.read(size + 1)  # one byte more shows whether the file goes on
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"cannot read {shown}: {error}. {hint(root, get)}") from error
-    start = 4 + 4 * dims
-    if len(data) < start or data[:4] != bytes([0, 0, 8, dims]):
-        raise DataError(f"{shown} is not an IDX file of unsigned bytes with {dims} dimensions. {hint(root, get)}")
-    shape = [int.from_bytes(data[at : at + 4]) for at in range(4, start, 4)]
-    if len(data) - start != math.prod(shape):
-        held = f"{len(data) - start} bytes of data, but its header says {math.prod(shape)}"
-        raise DataError(f"{shown} has {held}. {hint(root, get)}")
+    except DataError as error:
+        raise DataError(f"{error}. {hint(root, get)}") from error
+    if len(data) != size:
+        held = f"{len(data):,} bytes" if len(data) < size else f"more than {size:,} bytes"
+        raise DataError(f"{shown} has {held} of data, but its header says {size:,}. {hint(root, get)}")
     # A copy, because torch needs writable memory.
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape).copy()
+    return np.frombuffer(data, np.uint8).reshape(shape).copy()
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether a file is gzipped, by its name."""
+    return path.suffix == ".gz"
 
 
 def read_cifar10(get: str, root: Path | None) -> tuple[Split, Split]:
@@ -90,6 +107,13 @@ def read_cifar10(get: str, root: Path | None) -> tuple[Split, Split]:
     """
     from torchvision.datasets import CIFAR10
 
+    for name, _ in [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], "")]:
+        file = data_root(root) / CIFAR10.base_folder / name
+        if file.exists():  # torchvision would wait for a FIFO; it reports missing files
+            try:
+                open_regular(file).close()
+            except DataError as error:
+                raise DataError(f"{error}. {hint(root, get)}") from error
     splits = []
     for train in (True, False):
         try:

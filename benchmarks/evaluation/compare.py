@@ -15,11 +15,12 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.data import datasets
-from benchmarks.data.preprocessing import NO_PREPROCESSING
+from benchmarks.data.preprocessing import NO_PREPROCESSING, Conversion
 from benchmarks.data.split import Split
 from benchmarks.evaluation.extractors import Extractor, make_extractor
-from benchmarks.evaluation.image_input import image_shape, is_dataset, load_pair
-from benchmarks.evaluation.metrics import FD, METRICS, FeatureSet, Moments, frechet_from_moments
+from benchmarks.evaluation.given_moments import distance_of_moments
+from benchmarks.evaluation.image_input import Side, image_shape, is_dataset, load_pair
+from benchmarks.evaluation.metrics import FD, METRICS, FeatureSet, Moments
 from benchmarks.evaluation.protocol import UNCHANGED, MetricProtocol
 from benchmarks.evaluation.reference_cache import cached_features
 
@@ -77,7 +78,8 @@ class Comparison:
         available: numbers of reference and of generated images that were given.
         n: those numbers, but at most what `--images` allows.
         values: column -> value; the Fréchet distance is named after the features.
-        notes: one line for each random subset, and for what else a reader of the values must know.
+        notes: one line for each random subset, for how images were converted, and for what else a reader of the values
+            must know.
     """
 
     extractor: Extractor | None
@@ -98,6 +100,7 @@ def compare(
     metrics: Sequence[str] = tuple(METRICS),
     images: int | None = None,
     allow_few: bool = False,
+    conversion: Conversion | None = None,
 ) -> Comparison:
     """Compare one set of images with another.
 
@@ -105,7 +108,7 @@ def compare(
     distance is available.  It is called `fd_moments`, because the file does not say of which features.
 
     Args:
-        real: a data set's name (its test split; NAME:train for the other), a folder of images, or an .npz file.
+        real: a data set's name (its test split; NAME:train for the other), a folder of images, or a file of arrays.
         fake: likewise; generated images.
         features: as `--features` takes it; "classifier" needs a data set, or classifier:NAME.
         root: data root.
@@ -113,6 +116,7 @@ def compare(
         metrics: keys of `METRICS`.
         images: of each side, at most: a random subset of a side that has more; None: all.
         allow_few: accept no more images than features, where a Fréchet distance is biased.
+        conversion: how images become opaque 8-bit images of one size; None: the default.
 
     Raises:
         ComparisonErrors: images that cannot be read, images of two shapes, features that cannot be computed, metrics
@@ -120,11 +124,12 @@ def compare(
         ValueError: fewer images than another metric needs.
     """
     names = (real, fake)
-    sides, extractor = _load(names, features, root, device)
-    available = _counts(sides)
-    sides = [side if isinstance(side, Moments) else _limit(side, images) for side in sides]
+    loaded, extractor = _load(names, features, root, device, conversion or Conversion())
+    available = _counts([side.content for side in loaded])
+    sides = [side.content if isinstance(side.content, Moments) else _limit(side.content, images) for side in loaded]
     n = _counts(sides)
-    notes = [
+    notes = [*dict.fromkeys(note for side in loaded for note in side.notes)]
+    notes += [
         f"--images {images}: a random {used:,} of the {total:,} {side} images (seed {SUBSET_SEED})"
         for side, total, used in zip(SIDES, available, n, strict=True)
         if total != used
@@ -136,7 +141,8 @@ def compare(
     reference, generated = sides
     if isinstance(reference, Moments) or isinstance(generated, Moments):
         notes += _check_metrics_of_moments(metrics)
-        distance = _distance_of_moments(names, sides, extractor, allow_few)
+        moments = [_moments(side, extractor, allow_few) for side in sides]
+        distance = max(0.0, distance_of_moments(names, *moments))  # below 0 are rounding errors only
         values = {"fd_moments": MetricValue(FD, distance, "lower", n)}
         return Comparison(extractor, None, available, n, values, tuple(notes))
     assert extractor is not None  # there are images
@@ -149,22 +155,22 @@ def compare(
         metric_values, subset_notes = _compute(metric, *pair)
         values |= {extractor.metric if column == FD else column: value for column, value in metric_values.items()}
         notes += subset_notes
-    protocol = comparison_protocol(real, reference, len(generated), extractor)
+    protocol = comparison_protocol(real, reference, len(generated), extractor, loaded[0].resize)
     return Comparison(extractor, protocol, available, n, values, tuple(notes))
 
 
 def _load(
-    names: tuple[str, str], features: str, root: Path | None, device: torch.device
-) -> tuple[list[Split | Moments], Extractor | None]:
+    names: tuple[str, str], features: str, root: Path | None, device: torch.device, conversion: Conversion
+) -> tuple[tuple[Side, ...], Extractor | None]:
     """Both sides, images of one shape, and the extractor of their features, if there are images.
 
     Raises:
         ComparisonErrors: all that is wrong with them.
     """
     errors: list[str] = []
-    sides = load_pair(names, root, errors)
+    sides = load_pair(names, root, conversion, errors)
     dataset = next((name.partition(":")[0] for name in names if is_dataset(name)), NO_DATASET)
-    shape = next((image_shape(side) for side in sides if isinstance(side, Split)), None)
+    shape = next((image_shape(side.content) for side in sides if isinstance(side.content, Split)), None)
     if errors:  # one shape of two; that of the data set is certain
         shape = None if dataset == NO_DATASET else datasets.dataset_spec(dataset).shape
     extractor = None
@@ -199,6 +205,8 @@ def _compute(metric: str, real: FeatureSet, fake: FeatureSet) -> tuple[dict[str,
     n = (min(available), min(available)) if metric in EQUAL_NUMBERS else available
     values, _ = METRICS[metric].compute(_random_features(real, n[0]), _random_features(fake, n[1]))
     directions = {"lower": "lower", "higher": "higher"}  # not "spread"
+    if metric == FD:
+        values = {column: max(0.0, value) for column, value in values.items()}  # below 0 are rounding errors only
     rows = {column: MetricValue(metric, value, directions.get(METRICS[metric].columns[column]), n)
             for column, value in values.items()}  # fmt: skip
     return rows, [
@@ -243,8 +251,10 @@ def _check_metrics_of_moments(metrics: Sequence[str]) -> list[str]:
     return [f"only {FD}: {', '.join(others)} cannot be computed from moments"] if others else []
 
 
-def comparison_protocol(real: str, images: Split, n_fake: int, extractor: Extractor) -> MetricProtocol:
-    """The metric protocol of a comparison with these reference images.
+def comparison_protocol(
+    real: str, images: Split, n_fake: int, extractor: Extractor, resize: str | None = None
+) -> MetricProtocol:
+    """The metric protocol of a comparison with these reference images, which were resized by `resize`.
 
     The fingerprint is of the images that are used: another subset of a split has another protocol.
     """
@@ -262,7 +272,7 @@ def comparison_protocol(real: str, images: Split, n_fake: int, extractor: Extrac
         n_real=len(images),
         n_fake=n_fake,
         crop=preprocessing.crop,
-        resize=preprocessing.resize,
+        resize=", ".join(step for step in (preprocessing.resize, resize) if step) or None,
     )
 
 
@@ -281,19 +291,9 @@ def reference_key(images: Split, extractor: Extractor) -> dict[str, Any]:
     }
 
 
-def _distance_of_moments(
-    names: tuple[str, str], sides: Sequence[Split | Moments], extractor: Extractor | None, allow_few: bool
-) -> float:
-    """The Fréchet distance if at least one side is given by its moments."""
-    moments: list[Moments] = []
-    for side in sides:
-        if isinstance(side, Split):
-            assert extractor is not None  # there are images
-            moments.append(cached_reference_features(side, extractor, allow_few).moments)
-        else:
-            moments.append(side)
-    a, b = moments
-    if len(a.mean) != len(b.mean):
-        raise ComparisonErrors([f"{names[0]} has {len(a.mean)} features, {names[1]} {len(b.mean)}: they cannot be "
-                                f"compared. Take the --features that the moments are of"])  # fmt: skip
-    return frechet_from_moments(a.mean, a.cov, b.mean, b.cov)
+def _moments(side: Split | Moments, extractor: Extractor | None, allow_few: bool) -> Moments:
+    """The moments of one side."""
+    if isinstance(side, Moments):
+        return side
+    assert extractor is not None  # there are images
+    return cached_reference_features(side, extractor, allow_few).moments

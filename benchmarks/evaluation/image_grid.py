@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from benchmarks import environment
+from benchmarks.data.image_files import read_pixels
+from benchmarks.data.paths import DataError
 from benchmarks.files.writing import replacing
 from benchmarks.printing import escape_figure_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MIN_SIDE = 32  # least side of one image in a grid, in pixels
 
@@ -39,12 +45,26 @@ def save_grids_side_by_side(grids: Mapping[str, Path], path: Path, columns: int 
     for axis in axes.flat:
         axis.axis("off")
     for axis, (label, grid) in zip(axes.flat, grids.items(), strict=False):
-        axis.imshow(np.asarray(Image.open(grid)), interpolation="nearest")
+        draw_image(axis, grid)
         axis.set_title(escape_figure_text(label), fontsize=10)
     figure.canvas.draw()
     image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())
     pyplot.close(figure)
     return _write_png(image, path)
+
+
+def draw_image(axis: Axes, path: Path | None, reason: str = "") -> None:
+    """Draw an image file on matplotlib's axis; where there is none, or a broken one, write the reason."""
+    pixels = None
+    if path is not None:
+        try:
+            pixels = read_pixels(path, path.name, "RGB")
+        except DataError as error:
+            reason = str(error)
+    if pixels is None:
+        axis.text(0.5, 0.5, escape_figure_text(reason), transform=axis.transAxes, ha="center", color="0.4", wrap=True)
+    else:
+        axis.imshow(pixels, interpolation="nearest")
 
 
 def _write_png(image: Image.Image, path: Path) -> Path:

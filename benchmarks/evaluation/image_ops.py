@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmarks.data.image_files import read_pixels
 from benchmarks.evaluation.protocol import JPEG_75, JPEG_95, NOT_QUANTIZED, ROUNDED, STRETCHED, TRUNCATED, UNCHANGED
 
 
@@ -44,7 +45,7 @@ def compress_jpeg(images: Tensor, quality: int) -> Tensor:
     for target, image in zip(out, images.numpy(), strict=True):
         file = io.BytesIO()
         Image.fromarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0)).save(file, "JPEG", quality=quality)
-        pixels = np.asarray(Image.open(file))
+        pixels = read_pixels(file)
         target[:] = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
     return torch.from_numpy(out)
 

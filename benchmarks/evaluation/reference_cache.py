@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,9 @@ import PIL
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.data.array_files import read_arrays
 from benchmarks.data.fingerprint import digest
-from benchmarks.data.paths import cache_folder
+from benchmarks.data.paths import DataError, cache_folder
 from benchmarks.evaluation.extractors import Extractor
 from benchmarks.evaluation.metrics import FeatureSet, Moments
 from benchmarks.training.device import device_name
@@ -61,9 +61,9 @@ def cached_features(
 def _read(path: Path, dims: int, allow_few: bool) -> FeatureSet | None:
     """The content of a cache file; None if there is none, or a broken one."""
     try:
-        with np.load(path, allow_pickle=False) as file:  # a zip: each array is checked against its checksum
-            features, mean, cov = file["features"], file["mean"], file["cov"]
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        arrays = read_arrays(path, path.name)  # a zip: each array is checked against its checksum
+        features, mean, cov = arrays["features"], arrays["mean"], arrays["cov"]
+    except (DataError, KeyError):
         return None
     if features.ndim != 2 or features.shape[1] != dims or mean.shape != (dims,) or cov.shape != (dims, dims):
         return None

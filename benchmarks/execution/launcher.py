@@ -33,7 +33,7 @@ RunOutcome = Outcome[Job, dict[str, Any] | None]
 
 
 def detach(command: Sequence[str], results: Path) -> int:
-    """Start a launcher that outlives this process, for `--no-wait` without SLURM."""
+    """Start a launcher that outlives this process, for `--no-wait` without SLURM or with too many jobs for it."""
     folder = launches.folder(results)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"launcher-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
@@ -44,7 +44,7 @@ def detach(command: Sequence[str], results: Path) -> int:
     return 0
 
 
-def run(plan: Plan, pending: list[Job], console: Console, command: Mapping[str, Any], wait: bool) -> None:
+def run(plan: Plan, pending: list[Job], console: Console, command: Mapping[str, Any], wait: bool) -> int:
     """Run what is missing, and show the progress.
 
     Args:
@@ -52,22 +52,24 @@ def run(plan: Plan, pending: list[Job], console: Console, command: Mapping[str, 
         pending: its jobs that have something left to do.
         console: for progress bars.
         command: the command that makes the same plan again, for `retry`.
-        wait: until all runs have ended; else, on SLURM, submit them and return.
+        wait: until all runs have ended; else, on SLURM, submit what it takes now and return.
+
+    Returns:
+        The number of runs that are not submitted, as SLURM took no more jobs. It is 0 if the launcher has waited.
 
     Raises:
         UserErrors: SLURM refused all jobs.
         KeyboardInterrupt: by the keyboard or by `cancel`.
     """
     if not pending:
-        return
+        return 0
     with contextlib.ExitStack() as stack:
         if plan.cluster != "inline":
             stack.enter_context(user_folders_off_path())
         if console.is_terminal and wait:
             poll, report = stack.enter_context(progress_bars(pending, console))
-            _run(plan, pending, command, wait, poll, report)
-        else:
-            _run(plan, pending, command, wait, lambda: None, lambda line: print(line, flush=True))
+            return _run(plan, pending, command, wait, poll, report)
+        return _run(plan, pending, command, wait, lambda: None, lambda line: print(line, flush=True))
 
 
 def _run(
@@ -77,7 +79,7 @@ def _run(
     wait: bool,
     poll: Callable[[], None],
     report: Callable[[str], None],
-) -> None:
+) -> int:
     on_slurm = plan.cluster == "slurm"
     report(_summary(plan, pending))
     if plan.cluster == "local" and command["options"].get("cluster") == "auto" and is_available() is None:
@@ -85,7 +87,8 @@ def _run(
     scheduler = cluster_name() if on_slurm else None
     submitted = _submitted_before(plan.results, scheduler, command) if on_slurm else {}
     started = time.monotonic()
-    ended, refused = 0, 0
+    unfinished = {job.trial.key for job in pending}
+    refused = 0
     try:
         with launches.record_launch(plan.results, plan.cluster, scheduler, command, _cells(pending)) as path:
             check = _cancel_check(path, poll)
@@ -95,9 +98,10 @@ def _run(
                     if outcome.error is None and outcome.value is None:
                         elsewhere.append(outcome.item)
                         continue
-                    ended += 1
-                    refused += not outcome.ran
                     trial = outcome.item.trial
+                    unfinished.discard(trial.key)
+                    refused += not outcome.ran
+                    ended = len(pending) - len(unfinished)
                     prefix = f"[{ended}/{len(pending)} {time.monotonic() - started:6.0f} s]"
                     description = describe_outcome(outcome, plan.scorers[trial.dataset])
                     report(f"{prefix} {trial.name} {trial.dataset} seed {trial.seed}: {description}")
@@ -105,12 +109,16 @@ def _run(
                 elsewhere = [job for job in elsewhere if job not in jobs]
     except KeyboardInterrupt as reason:
         if on_slurm and not reason.args:  # by the keyboard
-            report("SLURM jobs go on: the same command waits for them again, `cancel` ends them")
+            waiting = len(unfinished - submitted.keys())
+            rest = f" and submits the other {waiting} runs" if waiting else ""
+            report(f"SLURM jobs go on: the same command waits for them again{rest}, `cancel` ends them")
         raise
     if refused == len(pending):
         raise UserErrors([f"SLURM accepted none of {refused} runs. The reasons are above"])
-    if not wait:
-        report(f"submitted; to see the progress: {suggest('status', plan.results)}")
+    if wait:
+        return 0
+    report(f"submitted; to see the progress: {suggest('status', plan.results)}")
+    return len(unfinished - submitted.keys())
 
 
 def _summary(plan: Plan, pending: Sequence[Job]) -> str:
@@ -159,18 +167,31 @@ def _wait_for_unlocked(elsewhere: Sequence[Job], check: Callable[[], None]) -> l
 def _launch(
     plan: Plan,
     jobs: list[Job],
-    submitted: Mapping[str, str],
+    submitted: dict[str, str],
     path: Path,
     wait: bool,
     poll: Callable[[], None],
     report: Callable[[str], None],
 ) -> Iterator[RunOutcome]:
-    """Run jobs, and yield their outcomes; a job that another launcher runs has neither a value nor an error."""
+    """Run jobs, and yield their outcomes; a job that another launcher runs has neither a value nor an error.
+
+    Args:
+        plan: the plan.
+        jobs: its jobs to run.
+        submitted: run key -> its SLURM job; takes the new ones.
+        path: the launch file.
+        wait: see `run`.
+        poll: called often.
+        report: called with each message.
+    """
     since = locks.clock(path.parent)
     indices = {job.trial.key: index for index, job in enumerate(jobs)}
+    # The file of resources may change while jobs wait: a launch uses what it said at its start.
+    needs = {job.trial.key: resources_of(job) for job in jobs} if plan.cluster == "slurm" else {}
 
     def record_jobs(new: Mapping[str, Sequence[Job]]) -> None:
         launches.add_jobs(path, {number: [job.trial.key for job in group] for number, group in new.items()})
+        submitted.update({job.trial.key: number for number, group in new.items() for job in group})
         _stop_if_cancelled(path)
 
     def find_result(job: Job) -> dict[str, Any] | None:
@@ -179,7 +200,7 @@ def _launch(
     slurm_options: SlurmOptions[Job, dict[str, Any] | None] = SlurmOptions(
         folder=path.parent.absolute(),
         group_key=group_key,
-        resources_of=resources_of,
+        resources_of=lambda job: needs[job.trial.key],
         find_result=find_result,
         is_running=lambda job: locks.is_locked(job.run_folder),
         on_submitted=record_jobs,

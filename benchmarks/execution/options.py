@@ -43,6 +43,7 @@ class Options:
     like: str | None = None
     recon: str | None = None
     set: str | None = None
+    budget: str | None = None
     seeds: str | None = None
     draws: str | None = None
     features: str | None = None

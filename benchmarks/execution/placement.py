@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from benchmarks.execution.options import UserErrors
 from benchmarks.execution.plan import Plan
 from benchmarks.experiments.job import Job
-from slurm import Resources, group_items, group_jobs, resources_for
+from slurm import Resources, find_path_error, group_items, group_jobs, max_array_size, resources_for
+
+
+def find_slurm_errors(cluster: str, results: Path) -> list[str]:
+    """What is wrong with a results path or with the file of resources, if a command runs on SLURM."""
+    if cluster != "slurm":
+        return []
+    path_error = find_path_error(results.absolute())
+    errors = [] if path_error is None else [f"{path_error}. Choose another --results"]
+    try:
+        resources_for("*", "*")
+    except ValueError as reason:
+        errors += str(reason).splitlines()
+    return errors
 
 
 def place_on_slurm(plan: Plan, device: str) -> Plan:
@@ -19,17 +33,15 @@ def place_on_slurm(plan: Plan, device: str) -> Plan:
         device: as `--device` says.
 
     Raises:
-        UserErrors: resources that cannot be read, or a GPU wanted for jobs that ask for none.
+        UserErrors: those of `find_slurm_errors`, or a GPU wanted for jobs that ask for none.
     """
     if plan.cluster != "slurm":
         return plan
-    errors: list[str] = []
+    if errors := find_slurm_errors(plan.cluster, plan.results):
+        raise UserErrors(errors)
     jobs = []
     for job in plan.jobs:
-        try:
-            gpus = resources_for(job.trial.model, job.trial.dataset).gpus
-        except ValueError as reason:
-            raise UserErrors([str(reason)]) from None
+        gpus = resources_for(job.trial.model, job.trial.dataset).gpus
         if device == "cuda" and not gpus:
             errors.append(f"--device cuda needs a GPU, but jobs of {job.trial.model} on {job.trial.dataset} request "
                          "none. Set gpus in slurm/resources.py, or in the file of AE_BENCH_RESOURCES")  # fmt: skip
@@ -54,7 +66,7 @@ def group_key(job: Job) -> tuple[str, str]:
 
 def describe_slurm_arrays(pending: Sequence[Job]) -> Iterator[str]:
     """One line for each array that would be submitted."""
-    for row, array in group_jobs(group_items(pending, group_key, resources_of)):
+    for row, array in group_jobs(group_items(pending, group_key, resources_of), max_array_size()):
         runs = sum(map(len, array))
         device_type = f"partition {row.partition or 'by default'}" + (f", account {row.account}" if row.account else "")
         memory = f", {row.memory_gb} GB" if row.memory_gb else ""

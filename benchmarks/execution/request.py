@@ -23,7 +23,7 @@ from benchmarks.execution.options import (
 )
 from benchmarks.execution.requirements import Requirements
 from benchmarks.execution.selection import default_datasets, default_models, parse_datasets
-from benchmarks.experiments.changes import parse_changes
+from benchmarks.experiments.changes import BUDGET, parse_changes
 from benchmarks.experiments.job import KEEP
 from benchmarks.presets import PRESETS, Preset
 from benchmarks.training.engine import find_engine_errors
@@ -73,6 +73,7 @@ def parse_request(
     like = names(options.like) if options.like is not None else []
     like_dataset, like_model = models.parse_like(like, only, "folder:" in (options.on or ""), errors)
     changes = parse_changes(options.set, errors)
+    _add_budget(options.budget, changes, errors)
     selected = models.select_models(only, like_model, _parse_recon(options.recon, changes, errors), errors)
     errors += find_results_errors(options.results)
     data_root = Path(options.data_root) if options.data_root and needs.trains else None
@@ -102,6 +103,14 @@ def parse_request(
     features = options.features or (preset.features if preset else "classifier")
     return Request(preset, selected, changes, sources, features, metrics, seeds, draws, images, eval_every, data_root,
                    Path(options.results), device, workers)  # fmt: skip
+
+
+def _add_budget(budget: str | None, changes: dict[str, str], errors: list[str]) -> None:
+    """Add the budget of --budget to the changed settings."""
+    if budget is not None and BUDGET in changes:
+        errors.append(f"--budget {budget} and --set budget={changes[BUDGET]} set the same thing; give one of them")
+    elif budget is not None:
+        changes[BUDGET] = budget
 
 
 def _parse_recon(recon: str | None, changes: dict[str, str], errors: list[str]) -> str | None:

@@ -23,6 +23,11 @@ SCHEDULE_SETTINGS: dict[str, tuple[type[int] | type[float], Callable[[float], bo
     "epochs": (int, lambda value: 1 <= value <= 10**6, "an integer from 1 to 1000000"),
     "weight_decay": (float, lambda value: value >= 0, "a number from 0 on"),
 }
+BUDGET = "budget"  # multiplies the epochs of every stage
+MAX_BUDGET = 100.0
+SETTINGS = SCHEDULE_SETTINGS | {
+    BUDGET: (float, lambda value: 0 < value <= MAX_BUDGET, f"a number above 0, at most {MAX_BUDGET:.0f}")
+}
 
 MAX_INTEGER = 10_000  # of an integer hyper-parameter: a model with a million layers takes hours to build
 
@@ -56,7 +61,7 @@ def find_change_errors(model: str, plain: Protocol, requested: Mapping[str, str]
         requested: setting -> value, as text.
     """
     errors = []
-    known = [*plain.hyper, *SCHEDULE_SETTINGS]
+    known = [*plain.hyper, *SETTINGS]
     by_stage = [f"{stage}.{name}" for stage in plain.stages for name in SCHEDULE_SETTINGS]
     for name, text in requested.items():
         if name not in known and name not in by_stage:
@@ -69,6 +74,8 @@ def find_change_errors(model: str, plain: Protocol, requested: Mapping[str, str]
             _parse(name, text, plain)
         except ValueError as error:
             errors.append(f"--set {name}={text}: {name} of {model} {error}")
+    if epochs := [name for name in requested if name.rpartition(".")[2] == "epochs" and BUDGET in requested]:
+        errors.append(f"--set {epochs[0]} and a budget both set the number of epochs; give one of them")
     return errors
 
 
@@ -79,7 +86,7 @@ def changed_protocol(
 
     A changed batch size keeps the preset's number of steps, unless the number of epochs is changed, too. A changed
     number of epochs is trained in full, even if the preset limits the steps. The epochs at which a learning rate
-    changes are scaled in proportion.
+    changes are scaled in proportion. A budget multiplies the epochs of every stage, at least to one.
 
     Args:
         model: as `protocols.protocol` takes it.
@@ -97,6 +104,9 @@ def changed_protocol(
     plain = protocols.protocol(model, dataset, preset, n).resolve(model)
     values = {name: _parse(name, text, plain) for name, text in requested.items()}
     by_stage = _values_by_stage(values, plain)
+    budget = float(values.get(BUDGET, 1.0))
+    for stage, schedule in plain.stages.items() if budget != 1 else ():
+        by_stage[stage]["epochs"] = max(1, round((schedule.epochs or 0) * budget))
     batches = {stage: {"batch": own["batch"]} for stage, own in by_stage.items() if "batch" in own}
     before = protocols.protocol(model, dataset, preset, n, batches).stages  # epochs due to a changed batch
     sizes = {stage: {name: own[name] for name in own if name in ("batch", "epochs")} for stage, own in by_stage.items()}
@@ -106,7 +116,8 @@ def changed_protocol(
     }
     hyper = changed_hyper(plain, requested)
     parts = [f"{name}={_format(value)}" for name, value in hyper.items()]
-    for name in SCHEDULE_SETTINGS:
+    parts += [f"{BUDGET}={_format(budget)}"] if budget != 1 else []
+    for name in (name for name in SCHEDULE_SETTINGS if name != "epochs" or budget == 1):
         earlier = before if name == "epochs" else plain.stages
         changed = [stage for stage in stages if getattr(stages[stage], name) != getattr(earlier[stage], name)]
         parts += _describe(name, changed, stages)
@@ -130,7 +141,7 @@ def _parse(name: str, text: str, plain: Protocol) -> Any:
         ValueError: it has another type, or is out of range.
     """
     if name not in plain.hyper:
-        kind, is_allowed, expected = SCHEDULE_SETTINGS[name.rpartition(".")[2]]
+        kind, is_allowed, expected = SETTINGS[name.rpartition(".")[2]]
         try:
             number = kind(text)
         except ValueError:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 import pandas as pd
 from msgspec import Meta
 from pandas import DataFrame
@@ -151,34 +152,50 @@ def read(folder: ResultsFolder) -> tuple[DataFrame, DataFrame]:
     Returns:
         (evaluations, epochs).
     """
-    frames = _rows_of(folder, FRAMES)
-    epochs = frames["epochs"]
+    return read_columns(folder)
+
+
+def read_columns(
+    folder: ResultsFolder, epoch_columns: Callable[[str], bool] | None = None, categories: bool = False
+) -> tuple[DataFrame, DataFrame]:
+    """The frames of `read`, with only some columns of `epochs`: for many records.
+
+    Args:
+        folder: the results folder.
+        epoch_columns: which columns of `epochs` are needed, by their names; None: all.
+        categories: whether the columns of text in `epochs` are categorical, which takes little memory.
+    """
+    rows = _rows_of(folder, {"evaluations": None, "epochs": epoch_columns})
+    evaluations = _evaluations_frame(rows.pop("evaluations"))
+    epochs = rows.pop("epochs").frame(epoch_columns, categories)
     numbers = [str(name) for name in epochs if name not in EPOCH_COLUMNS]
-    return _evaluations_frame(frames["evaluations"]), _frame(epochs, [*EPOCH_COLUMNS, *numbers], numbers=numbers)
+    fixed = [name for name in EPOCH_COLUMNS if epoch_columns is None or epoch_columns(name)]
+    return evaluations, _frame(epochs, [*fixed, *numbers], numbers=numbers)
 
 
 def read_evaluations(folder: ResultsFolder) -> DataFrame:
     """Only the first of the two frames of `read`, which is faster."""
-    return _evaluations_frame(_rows_of(folder, ("evaluations",))["evaluations"])
+    return _evaluations_frame(_rows_of(folder, {"evaluations": None})["evaluations"])
 
 
-def _evaluations_frame(rows: DataFrame) -> DataFrame:
+def _evaluations_frame(rows: index.Rows) -> DataFrame:
+    frame = rows.frame()
     fixed = (*RUN_COLUMNS, *EVALUATION_FIELDS, *DIAGNOSTICS, *PROVENANCE_COLUMNS)
-    metrics = sorted({str(name) for name in rows} - set(fixed))
+    metrics = sorted({str(name) for name in frame} - set(fixed))
     return _frame(
-        rows,
+        frame,
         [*RUN_COLUMNS, *EVALUATION_FIELDS, *metrics, *DIAGNOSTICS, *PROVENANCE_COLUMNS],
         numbers=[*metrics, *DIAGNOSTICS],
     )
 
 
-def _rows_of(folder: ResultsFolder, kinds: Sequence[str]) -> dict[str, DataFrame]:
+def _rows_of(folder: ResultsFolder, requested: Mapping[str, index.Wanted]) -> dict[str, index.Rows]:
     """Rows of some kinds of all records. Rows of unchanged records come from the index."""
     # The rows depend on these files. An index made by another version of them is not used.
     code = b"".join(Path(file).read_bytes() for file in (__file__, schema.__file__, record_file.__file__))
     version = hashlib.sha256(code + str(SCHEMA).encode()).hexdigest()[:16]
 
-    def rows(path: Path) -> dict[str, list[dict[str, Any]]] | None:
+    def read_file(path: Path) -> dict[str, index.SharedAndOwn] | None:
         try:
             record = _load(path)
         except RecordError as reason:
@@ -186,11 +203,11 @@ def _rows_of(folder: ResultsFolder, kinds: Sequence[str]) -> dict[str, DataFrame
             return None
         return None if record is None else dict(zip(FRAMES, _rows(record), strict=True))
 
-    return index.frames(Path(folder) / "records", version, FRAMES, rows, kinds)
+    return index.read_rows(Path(folder) / "records", version, FRAMES, read_file, requested)
 
 
-def _rows(record: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """One record's rows in both frames."""
+def _rows(record: dict[str, Any]) -> tuple[index.SharedAndOwn, index.SharedAndOwn]:
+    """One record's rows in both frames: what all of them have, and what each of them has."""
     evaluations: list[dict[str, Any]] = []
     data, provenance, error = (record.get(part) or {} for part in ("data", "provenance", "error"))
     common = {name: record.get(name) for name in RUN_COLUMNS} | {
@@ -205,11 +222,11 @@ def _rows(record: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, 
         own = {name: evaluation.get(name) for name in ("source", "draw", "metric", "protocol_id", "n")}
         own |= {name: protocol.get(name) for name in EVALUATION_FIELDS[6:]}
         numbers = evaluation.get("values") or {}
-        evaluations.append({**numbers, **common, **own})
+        evaluations.append({**numbers, **own})
     shared = {name: record.get(name) for name in EPOCH_COLUMNS[:5]}
     if record.get("learning_curve"):
         shared["protocol_id"] = record["learning_curve"].get("protocol_id")
-    return evaluations, [{**shared, **row} for row in record.get("epochs") or []]
+    return (common, evaluations), (shared, record.get("epochs") or [])
 
 
 def _engine(engine: Any) -> str | None:
@@ -265,11 +282,13 @@ def _check_epochs(epochs: list[dict[str, Any]]) -> None:
 
 def _frame(rows: DataFrame, columns: list[str], *, numbers: list[str]) -> DataFrame:
     """Rows as a frame. The types of its columns do not depend on missing values."""
-    frame = DataFrame(rows, columns=columns)
-    types: dict[str, Any] = {name: "Int64" for name in INTEGERS if name in columns}
-    if "dirty" in columns:
-        types["dirty"] = "boolean"
-        frame = frame.astype(types).infer_objects()
-    for name in numbers:
-        frame[name] = pd.to_numeric(frame[name])
-    return frame
+    types: dict[str, Any] = dict.fromkeys(INTEGERS, "Int64") | {"dirty": "boolean"}
+    # Column by column: operations on the whole frame would copy it
+    typed = {}
+    for name in columns:
+        column = rows[name] if name in rows else pd.Series(np.nan, index=rows.index)
+        if "dirty" in columns:
+            column = column.astype(types[name]) if name in types else column.infer_objects()
+        typed[name] = pd.to_numeric(column) if name in numbers and column.dtype.kind not in "if" else column
+    # Columns of evaluations are put together, so that rows are selected fast; those of epochs are too large to copy
+    return DataFrame(typed, columns=columns, index=rows.index, copy="dirty" in columns)

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -42,14 +42,30 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
         OSError: it cannot be read.
         InvalidFile: it is larger than `max_bytes`.
     """
-    check_regular(path, os.stat(path))
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with open(handle, "rb") as file:
-        check_regular(path, os.fstat(handle))  # it may have been replaced since
+    with open_regular(path) as file:
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
         raise InvalidFile(f"larger than {max_bytes / 2**20:.0f} MiB")
     return content
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading, without ever waiting for it.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        NotRegularFile: it is something else than a file.
+        OSError: it cannot be opened.
+    """
+    check_regular(path, os.stat(path))  # before it is opened, as opening a device may have effects
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    file = os.fdopen(handle, "rb")
+    try:
+        check_regular(path, os.fstat(handle))  # it may have been replaced since
+    except NotRegularFile:
+        file.close()
+        raise
+    return file
 
 
 def check_regular(path: Path, status: os.stat_result) -> None:

@@ -157,7 +157,7 @@ def preempted(folder: Path, count: int) -> Launcher:
     process = run.start_and_wait_for_states()
     _run_command("sbatch", "--partition=high", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
     run.finish(process)
-    logs = "".join(read_text(path) for path in folder.glob("jobs/*_log.out"))
+    logs = "".join(read_text(path) for path in folder.glob("jobs/**/*_log.out"))
     if "PREEMPTION" not in logs:
         raise RuntimeError("no job was preempted")
     return run
@@ -168,7 +168,7 @@ def time_limit(folder: Path, count: int) -> Launcher:
     # The signal comes 75 of 120 seconds before the limit, so a job has 45 seconds for its runs.
     run = _slurm(folder, {"partition": "low", "minutes": 2, "signal_s": 75, "seeds": MANY_SEEDS}, MANY_SEEDS)
     run.finish()
-    logs = "".join(read_text(path) for path in folder.glob("jobs/*_log.out"))
+    logs = "".join(read_text(path) for path in folder.glob("jobs/**/*_log.out"))
     if "Requeued job" not in logs:
         raise RuntimeError("no job reached its time limit")
     return run

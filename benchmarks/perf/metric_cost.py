@@ -236,7 +236,7 @@ def memory() -> dict[str, float]:
         for name in ("reference", "samples"):
             np.savez(Path(folder) / name, generator.integers(0, 256, (N, 32, 32, 3), np.uint8))
         extractor = InceptionExtractor(torch.device("cpu"), path)
-        reference = image_input.load_images(f"{folder}/reference.npz", None)
+        reference = image_input.load_images(f"{folder}/reference.npz", None).content
         assert isinstance(reference, Split)
         image_key = compare.reference_key(reference.canonical(N), extractor)
         # Fill the cache, as an earlier command would do, but with random values.

@@ -1,129 +1,120 @@
-"""Time commands with many records: `python -m benchmarks.perf.scale`.
+"""Measure commands with many records: `python -m benchmarks.perf.scale`.
 
-It copies the records of a results folder under new keys into a temporary folder. Then it times reading them, `status`,
-all tables and the report, first without an index and then with one.
+It copies the records of results folders under other seeds, with other numbers and the keys that belong to them, into a
+temporary folder. Then it runs `status`, `table1 --existing` and `report` there, first without an index and then with
+one, and measures the processor time and the largest memory of each.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
+import os
+import re
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import torch
+import numpy as np
 
-from benchmarks.execution import launches
-from benchmarks.execution.locks import LOCK_FILE
-from benchmarks.execution.requirements import Grid
-from benchmarks.experiments import provenance, records
-from benchmarks.experiments.process import process_identity
+from benchmarks.data.fingerprint import digest
+from benchmarks.experiments import records
+from benchmarks.experiments.index.storage import index_path
 from benchmarks.printing import prepare_output
-from benchmarks.reporting import report
-from benchmarks.reporting.formats.writer import write_table
-from benchmarks.reporting.registry import TABLES
-from benchmarks.reporting.tables import build_table
-from benchmarks.reporting.tables.timing import REQUIRED_COLUMNS
+
+MEASURED = re.compile(r"-?\d+\.\d{9,}(?:e[+-]?\d+)?")  # a number that was measured: settings have fewer digits
+NOT_HASHED = ("source", "row", "protocol_row")  # settings that do not enter a run's key
 
 
-def make_results(source: Path, target: Path, count: int, trials: int) -> None:
-    """Write `count` records under new keys, and a launch file of `trials` runs."""
-    models = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(source.glob("records/*.json"))]
+def make_results(sources: list[Path], target: Path, count: int) -> int:
+    """Write records: copies of all records of some folders, round by round.
+
+    Args:
+        sources: results folders.
+        target: results folder to make.
+        count: number of records.
+
+    Returns:
+        Size of all files in bytes.
+    """
+    files = {path.name: path for source in sources for path in sorted(source.glob("records/*.json"))}
+    originals = [json.loads(path.read_text(encoding="utf-8")) for path in files.values()]
+    groups = [digest(_key_settings(record, 0)) for record in originals]
+    sizes, ranks = Counter(groups), [groups[:i].count(group) for i, group in enumerate(groups)]
+    texts = [json.dumps(record | {"key": "@KEY", "seed": "@SEED"}, indent=1) for record in originals]
+    pieces = [MEASURED.split(text) for text in texts]
+    numbers = [np.array([float(number) for number in MEASURED.findall(text)]) for text in texts]
+    rng = np.random.default_rng(0)
     (target / "records").mkdir(parents=True)
-    cells = {}
-    for number in range(trials):
-        record = models[number % len(models)]
-        key = hashlib.sha256(str(number).encode()).hexdigest()
-        cells[key] = {"model": record["model"], "dataset": record["dataset"], "preset": "demo", "seed": number,
-                      "steps": 500}  # fmt: skip
-        if number < count:
-            text = json.dumps(record | {"key": key, "seed": number})
-            (target / "records" / f"{key}.json").write_text(text, encoding="utf-8")
-        elif number < count + 8:  # eight runs that look as if they were in progress
-            folder = target / "runs" / key
-            folder.mkdir(parents=True)
-            (folder / LOCK_FILE).write_text(json.dumps(process_identity()), encoding="utf-8")
-    with launches.record_launch(target, "local", None, {"what": "table1", "options": {}}, cells):
-        pass
+    size = 0
+    for copy in range(count):
+        i = copy % len(originals)
+        seed = copy // len(originals) * sizes[groups[i]] + ranks[i]
+        key = digest(_key_settings(originals[i], seed))
+        values = map(repr, (numbers[i] * rng.uniform(0.99, 1.01, len(numbers[i]))).tolist())
+        text = "".join(piece + number for piece, number in zip(pieces[i], [*values, ""], strict=True))
+        text = text.replace('"@KEY"', f'"{key}"').replace('"@SEED"', str(seed))
+        size += (target / "records" / f"{key}.json").write_text(text, encoding="utf-8")
+    return size
 
 
-def timed(name: str, call: Callable[[], Any]) -> tuple[str, float]:
-    """Time a call; print and return its name and seconds."""
-    started = time.perf_counter()
-    call()
-    seconds = time.perf_counter() - started
-    print(f"{name:60} {seconds:7.2f} s", flush=True)
-    return name, round(seconds, 3)
+def _key_settings(record: dict[str, Any], seed: int) -> dict[str, Any]:
+    """What the key of a record's run hashes, with another seed."""
+    return {name: value for name, value in record["settings"].items() if name not in NOT_HASHED} | {"seed": seed}
 
 
-def write_every_table(folder: Path, out: Path) -> None:
-    """Build and write every table from all records of a folder."""
-    evaluations, epochs = records.read(folder)
-    keys: dict[tuple[str, str], tuple[str, ...]] = {}
-    for key, model, dataset in (
-        evaluations[["key", "model", "dataset"]].drop_duplicates().itertuples(index=False, name=None)
-    ):
-        keys[model, dataset] = (*keys.get((model, dataset), ()), key)
-    base = evaluations[evaluations["source"] == "posterior"]
-    identities: list[str] = evaluations["protocol_id"].dropna().unique().tolist()
-    grid = Grid(
-        models={model: model for model, _ in keys},
-        datasets={dataset: dataset for _, dataset in keys},
-        keys=keys,
-        metric=str(base["metric"].iloc[0]),
-        protocol_ids={str(d): str(identity) for d, identity in zip(base["dataset"], base["protocol_id"], strict=True)},
-        preset="demo",
-        variants={(dataset, identity): identity for _, dataset in keys for identity in identities},
-        variant_labels={identity: identity for identity in identities},
-    )
-    frames = {"evaluations": evaluations, "epochs": epochs, "speed": pd.DataFrame(columns=[*REQUIRED_COLUMNS])}
-    for name in TABLES:
-        write_table(build_table(name, frames, grid), out)
+def measure(name: str, arguments: list[str]) -> dict[str, Any]:
+    """Run a command of the suite; print and return its seconds on a processor and its largest memory."""
+    with subprocess.Popen([sys.executable, "-m", "benchmarks.run", *arguments], stdout=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(arguments)} failed")
+    memory = usage.ru_maxrss // 1024
+    row = {"what": name, "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1), "memory_mb": memory}
+    print(f"{name:40} {row['cpu_seconds']:7.1f} s of CPU {row['memory_mb']:6,} MB", flush=True)
+    return row
 
 
 def main() -> int:
     """Measure, print, and write scale.json."""
     prepare_output()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.perf.scale", description=__doc__)
-    parser.add_argument("--records", type=int, default=100_000)
-    parser.add_argument("--trials", type=int, default=10_000, help="runs that status reports; half of them are done")
-    parser.add_argument("--source", type=Path, default=Path("results/measured/digits-demo"))
+    parser.add_argument("--records", type=int, default=20_000)
+    parser.add_argument("--source", type=Path, default=Path("results/measured"), help="its subfolders are copied")
     parser.add_argument("--out", type=Path, help="folder for scale.json")
     args = parser.parse_args()
-    timings = []
     with tempfile.TemporaryDirectory(prefix="ae-bench-scale-") as temporary:
-        folder = Path(temporary)
-        many, half_done = folder / "many", folder / "half-done"
-        make_results(args.source, many, args.records, 0 if args.records < 1 else args.records)
-        make_results(args.source, half_done, args.trials // 2, args.trials)
-        status = [sys.executable, "-m", "benchmarks.run", "status", "--results", str(half_done)]
-        for state in ("no index yet", "index", "index"):
-            calls: dict[str, Callable[[], Any]] = {
-                f"records.read_evaluations, {args.records:,} records, {state}": lambda: records.read_evaluations(many),
-                f"records.read, both frames, {args.records:,} records, index": lambda: records.read(many),
-                f"status, {args.trials:,} trials, {state}":
-                    lambda: subprocess.run(status, check=True, stdout=subprocess.DEVNULL),
-            }  # fmt: skip
-            timings += [timed(name, call) for name, call in calls.items()]
-        complete = folder / "complete"
-        make_results(args.source, complete, args.trials, args.trials)
-        for state in ("no index yet", "index"):
-            name = f"every table in every format, {args.trials:,} records, {state}"
-            timings.append(timed(name, lambda: write_every_table(complete, folder / "out")))
-        timings.append(timed(f"the report, {args.trials:,} records, index", lambda: report.write_report(complete)))
-        evaluations, epochs = records.read(many)
-        rows = {"records": args.records, "rows of evaluations": len(evaluations), "rows of epochs": len(epochs)}
+        folder = Path(temporary) / "results"
+        size = make_results(sorted(path.parent for path in args.source.glob("*/records")), folder, args.records)
+        seeds = max(1, args.records // 100)  # more than there are: a table counts what it lacks
+        commands = {
+            "status": ["status"],
+            f"table1 --existing, {seeds} seeds": ["table1", "--preset", "demo", "--existing", "--seeds", str(seeds)],
+            "report": ["report"],
+        }
+        rows = [measure("a command without records", ["status", "--results", temporary])]
+        for name, arguments in commands.items():
+            for kind in ("evaluations", "epochs"):
+                index_path(folder / "records", kind).unlink(missing_ok=True)
+            for state in ("no index yet", "index"):
+                rows.append(measure(f"{name}, {state}", [*arguments, "--results", str(folder)]))
+        index_size = sum(path.stat().st_size for path in (folder / "records").glob(".index-*"))
+        frames = records.read_columns(folder, categories=True)
+    sizes = {"records": args.records, "records_mb": size // 10**6, "index_mb": index_size // 10**6,
+             "evaluations": len(frames[0]), "epochs": len(frames[1])}  # fmt: skip
+    print(sizes)
     if args.out:
-        origin = provenance.describe(torch.device("cpu"))
-        seconds = [{"what": name, "seconds": value} for name, value in timings]
-        print(records.write_json(args.out / "scale.json", {**rows, "seconds": seconds, "provenance": origin}))
+        # Imported here: the memory of a child process is measured from that of its parent on
+        import torch
+
+        from benchmarks.experiments import provenance
+
+        origin = provenance.describe(torch.device("cpu")) | {"cores": os.cpu_count()}
+        print(records.write_json(args.out / "scale.json", {**sizes, "commands": rows, "provenance": origin}))
     return 0
 
 

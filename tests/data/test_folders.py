@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from image_files import digits_folder, write_image
+from image_files import digits_folder, huge_png, write_image, write_special_file
 from PIL import Image
 
 from benchmarks.data import datasets, folders
@@ -53,7 +53,7 @@ def test_image_of_another_size_is_named_with_both_sizes(tmp_path):
     write_image(tmp_path / "a/0.png")
     write_image(tmp_path / "a/1.png", size=(9, 7))
     write_image(tmp_path / "a/2.png", size=(5, 5))
-    with pytest.raises(DataError, match=r"^a/1.png is 9x7 \(width x height\), expected 8x8$"):
+    with pytest.raises(DataError, match=r"^a/1.png is 9x7 \(width x height\), expected 8x8\. Resize the files"):
         datasets.load(digits_folder(tmp_path), None)
 
 
@@ -68,10 +68,44 @@ def test_unreadable_image_is_named_without_the_path_of_the_machine(data, tmp_pat
     assert str(tmp_path) not in str(error.value)
 
 
-def test_images_of_sixteen_bits_are_rejected_and_not_clipped(tmp_path):
+@pytest.mark.parametrize(
+    ("pixels", "words"),
+    [(np.full((8, 8), 1000, np.uint16), r"more than 8 bits .* Convert the images to 8 bits per channel"),
+     (np.full((8, 8, 4), 128, np.uint8), r"transparent pixels\. Put the images on a background, and save them")],
+    ids=["16 bits", "transparent"],
+)  # fmt: skip
+def test_images_to_train_on_that_need_a_conversion_are_refused_with_what_to_do(pixels, words, tmp_path):
     write_image(tmp_path / "0.png")
-    Image.fromarray(np.full((8, 8), 1000, np.uint16)).save(tmp_path / "1.png")
-    with pytest.raises(DataError, match=r"1\.png has pixels of mode I;16, expected 8 bits"):
+    Image.fromarray(pixels).save(tmp_path / "1.png")
+    with pytest.raises(DataError, match=rf"^1\.png has {words}") as error:
+        datasets.load(digits_folder(tmp_path), None)
+    assert "--" not in str(error.value)  # training has no such options
+
+
+def test_images_to_train_on_are_turned_as_their_exif_data_say(tmp_path):
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    pixels = [write_image(tmp_path / f"plain/{i}.png", i) for i in range(4)]
+    (tmp_path / "turned").mkdir()
+    for i, image in enumerate(pixels):
+        Image.fromarray(np.rot90(image)).save(tmp_path / f"turned/{i}.png", exif=turned)
+    plain, again = (datasets.load(digits_folder(tmp_path / name), None) for name in ("plain", "turned"))
+    assert plain.train.fingerprint == again.train.fingerprint
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_a_special_file_with_the_name_of_an_image_is_named_and_never_waited_for(kind, tmp_path):
+    for i in range(3):
+        write_image(tmp_path / f"a/{i}.png", i)
+    write_special_file(tmp_path / "a/x.png", kind)
+    with pytest.raises(DataError, match=r"cannot read .*a/x\.png: it is a (FIFO|device|folder)"):
+        datasets.load(digits_folder(tmp_path), None)
+
+
+def test_a_header_of_a_large_image_allocates_nothing(tmp_path):
+    write_image(tmp_path / "0.png")
+    (tmp_path / "1.png").write_bytes(huge_png(8000, 8000))
+    with pytest.raises(DataError, match=r"^1\.png is 8000x8000 .*, expected 8x8"):
         datasets.load(digits_folder(tmp_path), None)
 
 
@@ -90,10 +124,12 @@ def test_hidden_and_other_files_are_skipped_and_loops_of_links_end(tmp_path):
     ("files", "message"),
     [
         ([], "is missing: it must be a folder of images"),
-        (["x.txt"], "no images in .*supported extensions are .bmp"),
+        (["x.txt"], r"no images in .*supported extensions are \.bmp .*; found: \.txt \(1\)$"),
+        (["a.txt", "b.NPY", "c/d.npy", "README"], r"found: \.npy \(2\), \.txt \(1\), no extension \(1\)$"),
+        ([f"x.{i}" for i in range(9)], r"found: .* and 3 more kinds$"),
         (["x.png"], "only one image in .*need two"),
         (["train/x.png"], "has only train/"),
-        (["train/x.png", "test/x.txt"], "no images in .*/test"),
+        (["train/x.png", "test/x.txt"], r"no images in .*/test: .*found: \.txt"),
     ],
 )
 def test_an_invalid_folder_is_reported_by_the_check_and_by_reading(files, message, tmp_path):

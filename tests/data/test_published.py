@@ -3,11 +3,13 @@
 import gzip
 import os
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from image_files import write_special_file
 
 from benchmarks.data import datasets, published
 from benchmarks.data.datasets import DataError
@@ -91,19 +93,53 @@ def damage(kind, data):
         "signed": lambda: gzip.compress(bytes([0, 0, 9]) + plain[3:]),
         "one dimension": lambda: gzip.compress(plain[:3] + b"\1" + plain[4:]),
         "no header": lambda: gzip.compress(plain[:7]),
+        "header of 2^95": lambda: gzip.compress(plain[:4] + b"\x7f\xff\xff\xff" * 3 + plain[16:]),
+        "bomb": lambda: gzip.compress(plain + bytes(10**8)),
     }[kind]()
 
 
 @pytest.mark.parametrize(
     "kind",
-    ["truncated gzip", "flipped byte", "not gzip", "empty", "short", "long", "signed", "one dimension", "no header"],
-)
+    ["truncated gzip", "flipped byte", "not gzip", "empty", "short", "long", "signed", "one dimension", "no header",
+     "header of 2^95", "bomb"],
+)  # fmt: skip
 def test_the_error_for_a_corrupt_file_names_it(kind, tmp_path):
     write_mnist(tmp_path)
     path = tmp_path / "MNIST/raw/t10k-images-idx3-ubyte.gz"
     path.write_bytes(damage(kind, path.read_bytes()))
     with pytest.raises(DataError, match=rf"{tmp_path}/MNIST/raw/t10k-images-idx3-ubyte\.gz.*run fetch mnist"):
         datasets.load("mnist", tmp_path)
+
+
+def test_no_more_of_a_gzipped_file_is_unpacked_than_its_header_says(tmp_path):
+    """A bomb is refused for one byte too many; its gigabytes are not unpacked."""
+    write_mnist(tmp_path)
+    path = tmp_path / "MNIST/raw/t10k-labels-idx1-ubyte.gz"
+    path.write_bytes(damage("bomb", path.read_bytes()))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="has more than 3 bytes of data, but its header says 3"):
+        datasets.load("mnist", tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10**7
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_special_file_in_place_of_a_data_file_is_named_and_never_waited_for(kind, suffix, tmp_path):
+    write_mnist(tmp_path)
+    path = tmp_path / "MNIST/raw/t10k-images-idx3-ubyte.gz"
+    path.unlink()
+    write_special_file(path.with_suffix(suffix), kind)
+    with pytest.raises(DataError, match=r"cannot read .*t10k-images-idx3-ubyte.*: it is a .*run fetch mnist"):
+        datasets.load("mnist", tmp_path)
+
+
+def test_a_pipe_in_place_of_a_cifar10_batch_is_named(tmp_path):
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    write_special_file(tmp_path / "cifar-10-batches-py/data_batch_3", "pipe")
+    with pytest.raises(DataError, match=r"cannot read .*data_batch_3: it is a FIFO.*run fetch cifar10"):
+        datasets.load("cifar10", tmp_path)
 
 
 def test_images_of_another_size_are_an_error(tmp_path):

@@ -2,9 +2,10 @@
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 
-from benchmarks.evaluation.image_grid import save_grid, save_grids_side_by_side
+from benchmarks.evaluation.image_grid import draw_image, save_grid, save_grids_side_by_side
 
 
 def test_a_grid_shows_every_image_and_hides_no_nan(tmp_path):
@@ -35,3 +36,12 @@ def test_many_grids_take_several_rows(tmp_path):
     grids = {str(i): save_grid(torch.rand(4, 1, 8, 8), tmp_path / f"{i}.png") for i in range(7)}
     with Image.open(save_grids_side_by_side(grids, tmp_path / "all.png")) as image:
         assert image.width < 3 * image.height
+
+
+def test_a_broken_grid_among_others_is_named_in_its_place(tmp_path):
+    grids = {label: save_grid(torch.rand(4, 1, 8, 8), tmp_path / f"{label}.png") for label in ("VAE", "GLF")}
+    grids["VAE"].write_bytes(grids["VAE"].read_bytes()[:100])
+    assert save_grids_side_by_side(grids, tmp_path / "both.png").is_file()
+    axis = Figure().subplots()
+    draw_image(axis, grids["VAE"])
+    assert axis.texts[0].get_text().startswith("cannot read VAE.png: ")

@@ -50,6 +50,39 @@ def test_setting_every_value_to_its_default_gives_the_same_key_and_name(model):
     assert (trial.name, trial.changes) == (model, "")
 
 
+def test_a_budget_multiplies_the_epochs_of_every_stage_and_those_of_its_schedule():
+    full = plain("glf", "mnist", "paper", 60_000).stages["train"]
+    quarter, text = changed("budget=0.25", "glf", "mnist", "paper", 60_000)
+    assert text == "budget=0.25"
+    assert (full.epochs, full.factors) == (100, {50: 0.5})
+    assert (quarter.stages["train"].epochs, quarter.stages["train"].factors) == (25, {12: 0.5})
+    two_stages, _ = changed("budget=0.5", "two-stage-vae", "mnist", "paper", 60_000)
+    for stage, schedule in plain("two-stage-vae", "mnist", "paper", 60_000).stages.items():
+        assert two_stages.stages[stage].epochs == schedule.epochs // 2
+
+
+@given(st.floats(1e-9, 100))
+def test_a_run_of_any_budget_trains_at_least_an_epoch(budget):
+    stages = changed(f"budget={budget!r}", "glf", "mnist", "paper", 60_000)[0].stages
+    assert stages["train"].epochs == max(1, round(100 * budget))
+    assert all(1 <= start <= max(1, stages["train"].epochs) for start in stages["train"].factors)
+
+
+def test_a_budget_of_one_changes_nothing_and_another_one_makes_another_model():
+    assert digits_trial("budget=1") == digits_trial()
+    assert digits_trial("budget=2").name == "glf[budget=2]"
+    assert digits_trial("budget=2").settings["hyper"] == digits_trial().settings["hyper"]
+    assert digits_trial("budget=2").key != digits_trial().key
+
+
+def test_a_wrong_budget_is_named():
+    for text in ("0", "-1", "nan", "inf", "1e9", "x"):
+        (error,) = errors_of(f"budget={text}")
+        assert "must be a number above 0, at most 100" in error
+    (error,) = errors_of("budget=0.5,epochs=3")
+    assert "both set the number of epochs" in error
+
+
 def test_a_changed_value_gives_another_key_and_name():
     base = digits_trial()
     others = [digits_trial(text) for text in ("beta=4", "beta=5", "lr=2e-3", "epochs=3", "batch=32", "weight_decay=0",
@@ -139,8 +172,8 @@ def test_the_description_of_changes_gives_the_same_protocol_again(beta, lr, batc
 
 @pytest.mark.parametrize(("text", "error"), [
     ("betta=4", "glf has no setting 'betta' (did you mean 'beta'?). Known: beta, stop_gradient, recon, blocks, bound, "
-                "bn_eps, lr, batch, epochs, weight_decay; in one stage (train): STAGE.lr, STAGE.batch, STAGE.epochs, "
-                "STAGE.weight_decay"),
+                "bn_eps, lr, batch, epochs, weight_decay, budget; in one stage (train): STAGE.lr, STAGE.batch, "
+                "STAGE.epochs, STAGE.weight_decay"),
     ("beta=large", "--set beta=large: beta of glf must be a number"),
     ("beta=inf", "--set beta=inf: beta of glf must be a number"),
     ("blocks=1.5", "--set blocks=1.5: blocks of glf must be an integer, at most 10,000"),

@@ -3,6 +3,7 @@
 import json
 import os
 
+import numpy as np
 import pandas as pd
 import pytest
 from fake_records import evaluation, record
@@ -31,8 +32,8 @@ def same(folder, monkeypatch):
     """What the index gives is what the files give."""
     found = records.read(folder)
     with monkeypatch.context() as m:
-        m.setattr(index, "_load_kind", lambda *_: None)
-        m.setattr(index, "_save", lambda *_: None)
+        m.setattr(index, "load_kind", lambda *_: None)
+        m.setattr(index, "save_kind", lambda *_: False)
         expected = records.read(folder)
     for one, other in zip(found, expected, strict=True):
         assert_frame_equal(one, other)
@@ -84,6 +85,38 @@ def test_a_broken_index_is_no_error(tmp_path, monkeypatch):
         assert len(same(tmp_path, monkeypatch)[1]) == 5
 
 
+def altered(path, **changes):
+    """Replace arrays of an index; its other arrays, and its version, stay."""
+    with np.load(path) as arrays:
+        content = {name: arrays[name] for name in arrays}
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **{**content, **changes})
+
+
+@pytest.mark.parametrize("change", [
+    {"counts": np.array([-1, 1, 1, 1, 1])}, {"counts": np.array([1])}, {"counts": np.ones((5, 1), dtype=np.int64)},
+    {"counts": np.array([0.5] * 5)}, {"shared-0-values": np.full(5, 99)}, {"shared-0-values": np.full(5, -1)},
+    {"shared-0-values": np.array(["a"] * 5)}, {"shared-0-uniques": np.frombuffer(b"[[]]", np.uint8)},
+    {"head": np.frombuffer(b'{"version": 1}', np.uint8)}, {"own": np.frombuffer(b"[1]", np.uint8)},
+    {"shared-0-known": np.array([255], np.uint8)},
+])  # fmt: skip
+def test_an_index_with_other_types_is_not_used(tmp_path, monkeypatch, change):
+    fill(tmp_path, range(5))
+    records.read(tmp_path)
+    for name in indices(tmp_path):
+        altered(tmp_path / "records" / name, **change)
+    assert len(same(tmp_path, monkeypatch)[1]) == 5
+
+
+def test_an_index_that_is_a_fifo_is_not_waited_for(tmp_path, monkeypatch):
+    fill(tmp_path, range(5))
+    records.read(tmp_path)
+    for name in indices(tmp_path):
+        (tmp_path / "records" / name).unlink()
+        os.mkfifo(tmp_path / "records" / name)
+    assert len(same(tmp_path, monkeypatch)[1]) == 5
+
+
 def test_an_incomplete_index_is_completed(tmp_path, monkeypatch):
     fill(tmp_path, range(5))
     records.read(tmp_path)
@@ -109,7 +142,7 @@ def test_a_read_only_folder_is_read_without_an_index(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError("read-only")
 
-    monkeypatch.setattr(index.np, "savez", refuse)
+    monkeypatch.setattr(index.storage.zipfile, "ZipFile", refuse)
     assert len(records.read(tmp_path)[1]) == 5
     assert indices(tmp_path) == []
 

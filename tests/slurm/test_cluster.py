@@ -5,12 +5,14 @@ import json
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from job_functions import die, die_once, leave, slow
 from trials import numbers
 
 from benchmarks.experiments import records
@@ -20,32 +22,6 @@ from slurm import Outcome, Resources, SlurmOptions, launch, list_jobs
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slurm
 SMALL = Resources(minutes=5)
-
-
-def leave(x: int, *, folder: Path) -> int:
-    """Write the square of x to a file, as a run writes a record."""
-    temporary = folder / f"{x}.tmp"
-    temporary.write_text(str(x * x))
-    temporary.replace(folder / f"{x}.txt")
-    return x * x
-
-
-def die_once(x: int, *, folder: Path) -> int:
-    if x == 2 and not (folder / "died").exists():
-        (folder / "died").touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return leave(x, folder=folder)
-
-
-def die(x: int, *, folder: Path) -> int:
-    if x == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return leave(x, folder=folder)
-
-
-def slow(x: int, *, folder: Path) -> int:
-    time.sleep(3)
-    return leave(x, folder=folder)
 
 
 def square(x: int, folder: Path) -> int | None:
@@ -74,8 +50,8 @@ def slurm_options(folder, resources_of=lambda x: SMALL, **changes):
     return SlurmOptions(**{**options, **changes})
 
 
-def until(condition):
-    deadline = time.monotonic() + 60
+def until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -122,6 +98,21 @@ def test_a_job_that_always_dies_is_reported_and_given_up(results, no_accounting)
     assert re.search(r"; the last line of its log: .", messages[1]), (
         "printed, but not in the outcome, as it may contain a host name"
     )
+
+
+@pytest.mark.parametrize("name", ["a b'c\"d", "$(touch x)#`id`", "{é,~}&|;<>*?[!"])
+def test_a_results_folder_may_have_an_odd_name(results, name):
+    (results / name).mkdir()
+    assert outcomes(leave, [1, 2], results / name) == {x: Outcome(x, x * x, None) for x in (1, 2)}
+    assert len([*(results / name).glob("jobs/slurm-*/*/*_log.out")]) == 2
+    assert [path.name for path in results.iterdir()] == [name]
+
+
+def test_only_the_submitter_can_open_the_folder_from_which_jobs_are_unpickled(results):
+    outcomes(leave, [1, 2], results)
+    (folder,) = (results / "jobs").glob("slurm-*")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert all(folder in path.parents for path in results.rglob("*.pkl"))
 
 
 def test_a_refused_job_is_reported_and_others_run(results):
@@ -191,7 +182,11 @@ DEMO = ["table1", "--preset", "demo", "--only", "rae-gmm,vae", "--seeds", "2", "
 
 def run(*arguments):
     command = [sys.executable, "-m", "short_demo", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # A shell's background job ignores SIGINT, and its children would too.
+    restore = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=restore
+    )
 
 
 def states(folder):

@@ -126,8 +126,9 @@ def _describe_setup(values: Iterable[Any]) -> str:
 
 def _timed_epochs(evidence: Evidence, keys: Sequence[str]) -> DataFrame:
     """The epochs of some runs; the columns of times are there even if no record has an epoch."""
-    epochs = evidence.epochs_of(keys)
-    return epochs.reindex(columns=[*dict.fromkeys([*epochs.columns, "seconds", "steps"])])
+    columns = ["key", "stage", "seconds", "steps"]
+    known = [name for name in columns if name in evidence.epochs]
+    return evidence.epochs_of(keys, known).reindex(columns=columns)
 
 
 def flow_is_cheap(evidence: Evidence, datasets: Sequence[str]) -> list[Finding]:

@@ -83,7 +83,7 @@ def _diverges(evidence: Evidence, dataset: str) -> Finding:
 
 def _reconstructing_worse(evidence: Evidence, keys: Sequence[str]) -> set[str]:
     """Keys of the runs that reconstruct worse in their last epoch than in their first."""
-    recon = evidence.epochs_of(keys).dropna(subset=["recon"]).groupby("key")["recon"]
+    recon = evidence.epochs_of(keys, ["key", "recon"]).dropna(subset=["recon"]).groupby("key")["recon"]
     last, first = recon.last(), recon.first()
     return {str(key) for key in last[last > first].index}
 

@@ -18,9 +18,8 @@ from benchmarks.analysis.learning_curves import (
     NLL,
     RECON,
     CurvePanel,
-    curve_bands,
-    curve_points,
     curve_protocol,
+    curve_summary,
 )
 from benchmarks.printing import escape_figure_text
 from benchmarks.reporting.figures.palette import model_color
@@ -55,13 +54,12 @@ def draw_curves(
         panels: the columns.
 
     Returns:
-        The figure, and the numbers drawn in it: `curve_bands`, with a column for the data set.
+        The figure, and the numbers drawn in it: the bands of `curve_summary`, with a column for the data set.
     """
     figure, axes = create_axes(len(datasets), len(panels))
     frames, axis_ends = [], []
     for axes_row, (dataset, title) in zip(axes, datasets.items(), strict=True):
-        points = curve_points(evidence, [*models], dataset, panels)
-        band = curve_bands(points)
+        band, divergences = curve_summary(evidence, [*models], dataset, panels)
         frames.append(band.assign(dataset=dataset))
         protocol = curve_protocol(evidence, [*models], dataset)
         for axis, panel in zip(axes_row, panels, strict=True):
@@ -72,8 +70,8 @@ def draw_curves(
             axis.set_xlabel("epoch")
             axis.set_ylabel(panel.label.format(metric=quantity))
             is_quantity = band["quantity"] == quantity
-            divergences = points[(points["quantity"] == quantity) & points["ended"].astype(bool)]
-            axis_ends.append((axis, _draw_panel(axis, band[is_quantity], divergences, models, panel.log)))
+            crosses = divergences[divergences["quantity"] == quantity]
+            axis_ends.append((axis, _draw_panel(axis, band[is_quantity], crosses, models, panel.log)))
     figure.canvas.draw()  # so that limits and sizes are known
     for axis, ends in axis_ends:
         label_curve_ends(axis, ends)

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-
 from benchmarks import environment
 from benchmarks.analysis.evidence import Evidence
+from benchmarks.evaluation.image_grid import draw_image
 from benchmarks.evaluation.names import image_file_name
 from benchmarks.experiments.log import has_file
 from benchmarks.printing import escape_figure_text
@@ -97,10 +95,5 @@ def draw_panels(rows: Sequence[Sequence[ImagePanel]]) -> Figure:
     for axes_row, row in zip(axes, rows, strict=True):
         for axis, panel in zip(axes_row, row, strict=False):
             axis.set_title(escape_figure_text(panel.title), fontsize=8)
-            if panel.path is None:
-                axis.text(
-                    0.5, 0.5, escape_figure_text(panel.reason), transform=axis.transAxes, ha="center", color="0.4"
-                )
-            else:
-                axis.imshow(np.asarray(Image.open(panel.path).convert("RGB")), interpolation="nearest")
+            draw_image(axis, panel.path, panel.reason)
     return figure

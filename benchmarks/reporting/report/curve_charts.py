@@ -11,7 +11,7 @@ from pandas import DataFrame
 
 import zoo
 from benchmarks.analysis.evidence import Evidence, model_label
-from benchmarks.analysis.learning_curves import DISTANCE, NLL, RECON, CurvePanel, curve_points, curve_protocol
+from benchmarks.analysis.learning_curves import DISTANCE, NLL, RECON, CurvePanel, curve_protocol, curve_summary
 from benchmarks.experiments.changes import split_name
 from benchmarks.presets import PRESETS
 from benchmarks.reporting.figures.palette import model_color
@@ -20,7 +20,7 @@ from benchmarks.reporting.report.charts import Line, line_chart
 
 @dataclass(frozen=True)
 class ChartSpec:
-    """A chart of one quantity against epochs; `quantity` is its name in the points of `curve_points`."""
+    """A chart of one quantity against epochs; `quantity` is its name in the bands of `curve_summary`."""
 
     panel: CurvePanel
     quantity: str
@@ -42,32 +42,31 @@ def training_charts(evidence: Evidence, models: Sequence[str], dataset: str) -> 
     if protocol:
         metric = protocol[0]
         specs.insert(0, ChartSpec(DISTANCE, metric, f"{metric} while training", "distance of samples"))
-    points = curve_points(evidence, models, dataset, [spec.panel for spec in specs])
+    bands, _ = curve_summary(evidence, models, dataset, [spec.panel for spec in specs])
     preset_models = PRESETS[evidence.preset].models if evidence.preset in PRESETS else ()
     in_preset = [model for model in models if model in preset_models]
     others = [model for model in models if model not in preset_models]
     groups = (in_preset, others) if in_preset else (others, in_preset)
-    first, second = (_charts_of(points, group, specs) for group in groups)
+    first, second = (_charts_of(bands, group, specs) for group in groups)
     return first, second
 
 
-def _charts_of(points: DataFrame, models: Sequence[str], specs: Sequence[ChartSpec]) -> list[Markup]:
+def _charts_of(bands: DataFrame, models: Sequence[str], specs: Sequence[ChartSpec]) -> list[Markup]:
     drawn = []
     for spec in specs:
         shown = [model for model in models if spec.panel is not NLL or has_flow(model)]
-        if lines := chart_lines(points[points["quantity"] == spec.quantity], shown):
+        if lines := chart_lines(bands[bands["quantity"] == spec.quantity], shown):
             drawn.append(line_chart(lines, spec.title, spec.unit, spec.panel.log))
     return drawn
 
 
-def chart_lines(points: DataFrame, models: Sequence[str]) -> list[Line]:
+def chart_lines(bands: DataFrame, models: Sequence[str]) -> list[Line]:
     """The curves of some models in one panel; a curve has at least two points, or a run that diverged."""
     lines = []
     for model in models:
-        rows = points[points["model"] == model]
-        is_end = rows["ended"].astype(bool)
-        values, ends = rows[~is_end], rows[is_end]
-        mean = values.groupby("epoch")["value"].mean()
+        rows = bands[bands["model"] == model]
+        mean = rows[rows["runs"] > 0].set_index("epoch")["mean"]
+        ends = rows[rows["diverged"] > 0]
         if len(mean) > 1 or len(ends):
             lines.append(Line(model_label(model), model_color(model), [int(e) for e in mean.index], [*mean],
                               int(ends["epoch"].max()) if len(ends) else None))  # fmt: skip

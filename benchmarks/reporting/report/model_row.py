@@ -195,5 +195,5 @@ def failure_message(evidence: Evidence, key: str, results: Path) -> str:
     if not isinstance(epoch, int):
         return message
     # It ended in its last stage: the epochs of all others come before
-    n_before = int((evidence.epochs_of([key])["stage"] != error.get("stage")).sum())
+    n_before = int((evidence.epochs_of([key], ["stage"])["stage"] != error.get("stage")).sum())
     return re.sub(rf"\bepoch {epoch}\b", f"epoch {n_before + epoch + 1}", message)

@@ -22,12 +22,12 @@ def format_count(value: Any) -> str:
 
 def format_number(value: float | None) -> str:
     """A number in four figures, or a dash."""
-    return "—" if value is None or math.isnan(value) else use_minus_sign(f"{value:.4g}")
+    return "—" if value is None or math.isnan(value) else use_minus_sign(f"{value:z.4g}")
 
 
 def format_fixed(value: float | None, decimals: int) -> str:
     """A number with a fixed number of decimals, or a dash."""
-    return "—" if value is None or math.isnan(value) else use_minus_sign(f"{value:.{decimals}f}")
+    return "—" if value is None or math.isnan(value) else use_minus_sign(f"{value:z.{decimals}f}")
 
 
 def format_together(*values: float) -> list[str]:
@@ -39,7 +39,7 @@ def format_together(*values: float) -> list[str]:
     # An end of an interval that is not zero must not be printed as zero
     while decimals < 6 and any(v and math.isfinite(v) and float(f"{v:.{decimals}f}") == 0 for v in values):
         decimals += 1
-    return [use_minus_sign(f"{v:.{decimals}f}") for v in values]
+    return [use_minus_sign(f"{v:z.{decimals}f}") for v in values]
 
 
 def use_minus_sign(number: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 import jinja2
 
 from benchmarks.analysis.evidence import Evidence, presets_with_runs
+from benchmarks.analysis.learning_curves import is_epoch_column
 from benchmarks.experiments import records
 from benchmarks.printing import escape_terminal
 from benchmarks.reporting.departures import collect_departures
@@ -39,7 +40,7 @@ def write_report(results: Path) -> list[Path]:
     Returns:
         the paths of all files; the page's is the last.
     """
-    evaluations, epochs = records.read(results)
+    evaluations, epochs = records.read_columns(results, is_epoch_column, categories=True)
     sections = [
         preset_section(Evidence(evaluations, epochs, preset), results) for preset in presets_with_runs(evaluations)
     ]

@@ -72,10 +72,10 @@ def rerun_command(evidence: Evidence, model: str, dataset: str, results: str) ->
 
 def training_seconds(evidence: Evidence, keys: Sequence[str]) -> pd.Series[float]:
     """Key -> seconds in the epochs of a finished run, without evaluation, for the records that have them."""
-    epochs = evidence.epochs_of([key for key in keys if evidence.runs.at[key, "status"] == "done"])
-    if "seconds" not in epochs:
+    if "seconds" not in evidence.epochs:
         return pd.Series(dtype=float)
-    return epochs.groupby("key")["seconds"].sum(min_count=1).dropna()
+    done = [key for key in keys if evidence.runs.at[key, "status"] == "done"]
+    return evidence.epochs_of(done, ["key", "seconds"]).groupby("key")["seconds"].sum(min_count=1).dropna()
 
 
 def run_duration(evidence: Evidence, seconds: pd.Series[float]) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pandas import DataFrame
 
 from benchmarks.evaluation.metrics import METRICS
@@ -43,14 +46,26 @@ class EvaluationIndex:
 
     def __init__(self, evaluations: DataFrame, metric: str):
         self.statuses = run_statuses(evaluations)
-        usable = evaluations[(evaluations["status"] == "done") & (evaluations["metric"] == metric)]
-        self._empty = usable.iloc[:0]
-        self._groups: dict[Any, DataFrame] = dict(iter(usable.groupby(["source", "protocol_id"])))
+        is_usable = (evaluations["status"] == "done") & (evaluations["metric"] == metric)
+        usable = np.flatnonzero(is_usable.to_numpy(bool))
+        groups: dict[Any, Any] = (
+            evaluations[["source", "protocol_id"]].take(usable).groupby(["source", "protocol_id"]).indices
+        )
+        self._evaluations = evaluations
+        # (source, metric protocol) -> positions of its rows; the rows themselves may be many
+        self._groups = {group: usable[rows] for group, rows in groups.items()}
+        self._by_key: dict[Any, dict[str, NDArray[np.intp]]] = {}  # the same by run key
 
     def select(self, keys: tuple[str, ...], source: str, protocol_id: str | None, sample_sets: int) -> DataFrame:
         """Evaluations that may enter a cell: of some runs, one source and one protocol, the first sample sets."""
-        rows = self._groups.get((source, protocol_id), self._empty)
-        return rows[rows["key"].isin(keys) & rows["draw"].fillna(-1).astype(int).between(0, sample_sets - 1)]
+        group, none = (source, protocol_id), np.array([], dtype=np.intp)
+        if group not in self._by_key:
+            positions = self._groups.get(group, none)
+            indices: dict[Any, Any] = self._evaluations[["key"]].take(positions).groupby("key", sort=False).indices
+            self._by_key[group] = {key: positions[some] for key, some in indices.items()}
+        found = [some for key in {*keys} if (some := self._by_key[group].get(key)) is not None]
+        rows = self._evaluations.take(np.sort(np.concatenate([none, *found])))
+        return rows[rows["draw"].fillna(-1).astype(int).between(0, sample_sets - 1)]
 
 
 def values_by_run(rows: DataFrame, keys: tuple[str, ...], column: str, sample_sets: int) -> dict[str, list[float]]:
@@ -78,7 +93,7 @@ def aggregate_runs(
     wanted_statuses = [statuses.get(key) for key in wanted_keys]
     # `statistics` sums exactly: the order of the files cannot change a digit.
     means = [fmean(some) for some in values.values()]
-    variances = [stdev(some) ** 2 for some in values.values() if len(some) > 1]
+    variances = [_exact_stdev(tuple(some)) ** 2 for some in values.values() if len(some) > 1]
     return MetricCell(
         mean=fmean(means) if means else None,
         std=stdev(means) if len(means) > 1 else None,
@@ -90,6 +105,12 @@ def aggregate_runs(
         runs_failed=wanted_statuses.count("failed"),
         sample_sets=min(map(len, values.values()), default=0),
     )
+
+
+@lru_cache(maxsize=100_000)
+def _exact_stdev(values: tuple[float, ...]) -> float:
+    """`statistics.stdev`, which takes longer than all else in a table, and several tables ask for that of a run."""
+    return stdev(values)
 
 
 def other_means(rows: DataFrame, cell: MetricCell, metric: str, sample_sets: int) -> dict[str, float | None]:

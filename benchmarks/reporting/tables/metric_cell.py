@@ -109,7 +109,7 @@ def missing_runs_note(runs: int, runs_wanted: int, runs_diverged: int, runs_fail
 def format_mean(mean: float, spreads: Sequence[float | None], decimals: int) -> str:
     """A mean and its spreads, joined by ±; an unknown spread is "—" where a known one follows."""
     largest = max(map(abs, [mean, *(s for s in spreads if s is not None)]))
-    spec = f".{decimals}{'e' if largest >= 1e5 else 'f'}"  # more digits would widen every column
+    spec = f"z.{decimals}{'e' if largest >= 1e5 else 'f'}"  # z: no -0.00; e: more digits would widen columns
     known = [*spreads]
     while known and known[-1] is None:
         known.pop()
@@ -118,4 +118,4 @@ def format_mean(mean: float, spreads: Sequence[float | None], decimals: int) -> 
 
 def format_signed(value: float) -> str:
     """A number with two decimals and a minus sign instead of a hyphen."""
-    return f"{value:.2f}".replace("-", "−")
+    return f"{value:z.2f}".replace("-", "−")

@@ -172,15 +172,19 @@ def _learning_curves(evaluations: DataFrame, epochs: DataFrame, grid: Grid) -> d
     finished = {*evaluations.loc[evaluations["status"] == "done", "key"]}
     if grid.metric not in epochs:
         return {}
-    curves = {}
     keys = {key for some in grid.keys.values() for key in some} & finished
-    for key, rows in epochs[epochs["key"].isin(keys)].groupby("key", sort=False):
-        is_measured = rows[grid.metric].notna().to_numpy()
-        if is_measured[-1]:
-            protocol_id = rows["protocol_id"].iloc[0] if "protocol_id" in rows else None
-            points = [i + 1 for i, measured in enumerate(is_measured) if measured]
-            distances = [float(distance) for distance in rows[grid.metric][is_measured]]
-            curves[str(key)] = _LearningCurve(points, distances, protocol_id)
+    columns = [name for name in ("key", "protocol_id", grid.metric) if name in epochs]
+    rows = epochs.loc[epochs["key"].isin(keys), columns]
+    rows = rows.assign(number=rows.groupby("key", sort=False, observed=True).cumcount() + 1)
+    last = rows[~rows["key"].duplicated(keep="last")]
+    measured = rows[rows[grid.metric].notna() & rows["key"].isin(last.loc[last[grid.metric].notna(), "key"])]
+    first = rows[~rows["key"].duplicated()].set_index("key")
+    protocol_ids = first["protocol_id"].to_dict() if "protocol_id" in rows else {}
+    curves: dict[str, _LearningCurve] = {}
+    for key, number, distance in zip(measured["key"], measured["number"], measured[grid.metric], strict=True):
+        curve = curves.setdefault(str(key), _LearningCurve([], [], protocol_ids.get(key)))
+        curve.epochs.append(int(number))
+        curve.distances.append(float(distance))
     return _of_commonest_protocol(curves, grid)
 
 

@@ -17,6 +17,7 @@ def cell_text(rows, wanted=1, decimals=1, draws=1):
         ([], 1, "—"),
         ([], 0, "—"),
         ([evaluation_row("k0", 12.34)], 1, "12.3"),
+        ([evaluation_row("k0", -6e-07)], 1, "0.0"),
         ([evaluation_row("k0", 12.0), evaluation_row("k1", 13.0)], 2, "12.5 ± 0.7"),
         ([evaluation_row(f"k{i}", 12.0 + i % 2) for i in range(7)], 10, "12.4 ± 0.5 (7/10)"),
         ([evaluation_row("k0", 12.0)], 2, "12.0 (1/2)"),

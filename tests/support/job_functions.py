@@ -1,0 +1,32 @@
+"""Functions that SLURM jobs call.  Jobs import this module, so it imports no torch."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+
+def leave(x: int, *, folder: Path) -> int:
+    """Write the square of x to a file, as a run writes a record."""
+    temporary = folder / f"{x}.tmp"
+    temporary.write_text(str(x * x))
+    temporary.replace(folder / f"{x}.txt")
+    return x * x
+
+
+def die_once(x: int, *, folder: Path) -> int:
+    if x == 2 and not (folder / "died").exists():
+        (folder / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return leave(x, folder=folder)
+
+
+def die(x: int, *, folder: Path) -> int:
+    if x == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return leave(x, folder=folder)
+
+
+def slow(x: int, *, folder: Path) -> int:
+    time.sleep(3)
+    return leave(x, folder=folder)
