@@ -56,7 +56,7 @@ def _figure(summary: str, example: str) -> Command:
 
 
 def _picture(summary: str, example: str) -> Command:
-    return Command(summary, "images:draw", ("preset", "data-root", "results"), "MODEL DATASET", example)
+    return Command(summary, "report:draw_picture", ("preset", "data-root", "results"), "MODEL DATASET", example)
 
 
 # Title of a group in --help -> its commands.

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from benchmarks.evaluation.compare import Comparison
 
-MAX_SIZE = 4096  # of --resize
 BIT_DEPTHS = tuple(map(str, range(9, 17)))
 
 
@@ -82,8 +81,6 @@ def run(args: Namespace) -> int:
 def parse_conversion(args: Namespace, errors: list[str]) -> Conversion:
     """How images are converted while they are read; what is wrong with the options is added to `errors`."""
     size = parse_count("--resize", args.resize, 0, errors) or None
-    if size is not None and size > MAX_SIZE:
-        errors.append(f"--resize must be at most {MAX_SIZE:,}, got {args.resize}")
     depth = args.bit_depth
     if depth is not None and depth not in BIT_DEPTHS:
         errors.append(

@@ -1,4 +1,4 @@
-"""Commands that write the HTML report, TensorBoard events and Table 3; they train nothing."""
+"""Commands that write the HTML report, TensorBoard events, pictures of a run and Table 3; they train nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from benchmarks.cli.commands import DONE
+from benchmarks.cli.data import data_root
 from benchmarks.execution.options import UserErrors
 from benchmarks.program import suggest
 
@@ -52,6 +53,24 @@ def write_tensorboard(args: Namespace) -> int:
     print(f"{len(done.written)} runs written, {len(done.unchanged)} already there, {len(done.outdated)} outdated")
     print(f"To see them: tensorboard --logdir {shlex.quote(str(out))}")
     print(out)
+    return DONE
+
+
+def draw_picture(args: Namespace) -> int:
+    """Draw a picture from a finished run and print its path.
+
+    Raises:
+        UserErrors: there is no such run, or its weights were removed.
+    """
+    if len(args.names) != 2:
+        raise UserErrors([f"{args.command} needs a model and a data set, got {' '.join(args.names) or 'nothing'}"])
+    from benchmarks.reporting import gallery
+
+    model, dataset = args.names
+    try:
+        print(gallery.draw_image_grid(args.command, model, dataset, Path(args.results), data_root(args), args.preset))
+    except ValueError as error:
+        raise UserErrors([str(error)]) from None
     return DONE
 
 

@@ -25,7 +25,7 @@ from benchmarks.execution.options import (
 
 MAX_LENGTH = 4096  # characters of a value
 READERS = ("status", "tensorboard")  # commands that make nothing in the results folder
-PATH_OPTIONS = ("results", "out", "json", "data-root", "real", "fake")
+PATH_OPTIONS = ("results", "out", "json", "data-root", "real", "fake", "archive")
 PATH_FORMS = {"on": "folder:", "features": "inception:"}  # option -> text before a path in its value
 # Options whose value can be wrong in no other way than those found here
 COMPLETE = {"results", "seeds", "draws", "eval-every", "workers", "decimals", "margin", "notes", "format", "keep",

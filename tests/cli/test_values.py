@@ -39,17 +39,22 @@ def errors_of(capsys, *words):
     return lines
 
 
+def line_with(option):
+    """A command line to which an option may be added."""
+    return LINE if option.removeprefix("--") in COMMANDS["table1"].options else ("evaluate",)
+
+
 @pytest.mark.parametrize("option", LIMITS)
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "1e3", "nan", "inf", "²", "١", "1_0", "+1", "1 2", "x" * 99])
 def test_a_number_that_is_none_is_refused(capsys, option, text):
-    (line,) = errors_of(capsys, *LINE, f"{option}={text}")
+    line = errors_of(capsys, *line_with(option), f"{option}={text}")[0]
     assert line.startswith(f"error: {option} must be a ")
 
 
 @pytest.mark.parametrize("option", LIMITS)
 def test_a_number_above_its_limit_is_refused_with_the_limit(capsys, option):
     for number in (LIMITS[option] + 1, 10**12, int("9" * 4000)):
-        (line,) = errors_of(capsys, *LINE, option, str(number))
+        line = errors_of(capsys, *line_with(option), option, str(number))[0]
         assert f"at most {LIMITS[option]:,}" in line or line.startswith("error: --seeds must be a number of runs")
 
 

@@ -66,6 +66,14 @@ VALUES = {
     "precision": ["fp32", "tf32", "bf16", "fp8"],
     "engine": ["auto", "eager", "compiled", "graph", "fast"],
     "real": ["digits", "digits:train", "digits:test", "digits:x", "mnist", "empty", "file", "none", "x.npz", "bad.npz"],
+    "resize": ["8", "32", "0", "-1", "1e9", "99999"],
+    "background": ["white", "#000", "none", "rgb(1,2,3)"],
+    "bit-depth": ["8", "16", "0", "99"],
+    "layout": ["NCHW", "NHWC", "NHW", "CHW"],
+    "budget": ["0.5", "2", "0", "nan", "inf", "1e-300", "-1"],
+    "minutes": ["1", "0", "-1", "nan", "1e999"],
+    "archive": ["out/x.zip", "file", "empty", "no/folder/x.zip", "dangling"],
+    "archive-mb": ["16", "0", "-1", "nan", "1e30"],
     "fake": ["digits", "digits:train", "empty", "images", "file", "circle", "bad.npz"],
 }
 # Without a slash at the beginning, so that no path leaves the current folder
@@ -77,6 +85,8 @@ HOSTILE = [
 ]  # fmt: skip
 NAMES = {
     "sample": ["glf", "digits", "mnist", "glf[beta=4]", "no.such:Thing"],
+    "campaign": ["file", "empty", "none.toml"],
+    "import": ["file", "empty", "none.zip", "bad.npz"],
     "fetch": ["mnits", "imagenet", ""],  # none that exists: nothing is downloaded
 }
 NAMES |= {"interpolate": NAMES["sample"], "reconstruct": NAMES["sample"]}
@@ -86,8 +96,8 @@ LETTERS = st.characters(exclude_characters="/")
 
 # What a command needs to come past its first checks
 RIGHT = {"evaluate": ["--real=digits", "--fake=digits:train", "--features=pixels", "--images=100"]}
-RIGHT |= {name: ["glf", "digits"] for name in NAMES} | {"fetch": ["mnits"]}
-RIGHT |= {name: ["--preset=demo", "--on=digits", "--only=glf"] for name in TRAINS - {"retry"}}
+RIGHT |= {name: ["glf", "digits"] for name in NAMES} | {"fetch": ["mnits"], "campaign": ["file"], "import": ["bad.npz"]}
+RIGHT |= {name: ["--preset=demo", "--on=digits", "--only=glf"] for name in TRAINS - {"retry", "campaign"}}
 
 
 @st.composite
@@ -116,6 +126,10 @@ def command_lines(draw):
         known = st.sampled_from(NAMES.get(command, HOSTILE))
         words += draw(st.lists(known | st.sampled_from(HOSTILE), max_size=2))
     return words + (["--dry-run"] if command in TRAINS or row is None else [])
+
+
+def test_there_are_values_for_every_option():
+    assert {*VALUES} == {name for name, row in OPTIONS.items() if row.metavar}
 
 
 def entries(folder):
@@ -171,7 +185,7 @@ def check(home, words):
         return
     given = {"results/local"}
     for word, after in zip(words, [*words[1:], ""], strict=True):
-        if word.partition("=")[0] in ("--results", "--out", "--json"):
+        if word.partition("=")[0] in ("--results", "--out", "--json", "--archive"):
             given.add(word.partition("=")[2] if "=" in word else after)
     roots = {Path(text).parts[0] for text in given if text and Path(text).parts}
     assert {Path(path).parts[0] for path in made} <= roots

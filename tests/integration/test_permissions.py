@@ -9,7 +9,7 @@ from finished_run import COMMAND
 from unprivileged import without_privileges
 
 # Imported here, because another user may not read this checkout.
-from benchmarks.cli import images, jobs, report, tables  # noqa: F401
+from benchmarks.cli import jobs, report, tables  # noqa: F401
 from benchmarks.execution import status  # noqa: F401
 from benchmarks.reporting import gallery, tensorboard_export  # noqa: F401
 from benchmarks.reporting.report import write_report
