@@ -114,8 +114,8 @@ def read_archive(path: Path) -> dict[str, bytes]:
     """
     reading.check_regular(path, os.stat(path))
     try:
-        with zipfile.ZipFile(path) as file:
-            return _checked_files(path, file)
+        with zipfile.ZipFile(path) as archive:
+            return _checked_files(path, archive)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as reason:
         raise ArchiveError(path, [f"it is no archive, or it is truncated or damaged ({reason})"]) from None
 
@@ -164,12 +164,12 @@ def _write(path: Path, files: Mapping[str, bytes]) -> None:
             file.writestr(zipfile.ZipInfo(name, DATE), content, zipfile.ZIP_DEFLATED)
 
 
-def _checked_files(path: Path, file: zipfile.ZipFile) -> dict[str, bytes]:
-    names = file.namelist()
+def _checked_files(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
+    names = archive.namelist()
     if MANIFEST not in names:
         raise ArchiveError(path, [f"it has no {MANIFEST}; expected an archive that the command campaign wrote"])
     try:
-        manifest = reading.decode_json(_read(file, MANIFEST, reading.MAX_JSON_BYTES))
+        manifest = reading.decode_json(_read(archive, MANIFEST, reading.MAX_JSON_BYTES))
         version = manifest.get("version") if isinstance(manifest, dict) else None
         if isinstance(version, int) and version > archive_file.VERSION:
             raise ArchiveError(path, [f"written by a newer version (version {version}, this one knows "
@@ -185,7 +185,7 @@ def _checked_files(path: Path, file: zipfile.ZipFile) -> dict[str, bytes]:
         raise ArchiveError(path, problems)
     files: dict[str, bytes] = {}
     for name, member in members.items():
-        content = _read(file, name, min(member["size"], MAX_MEMBER))
+        content = _read(archive, name, min(member["size"], MAX_MEMBER))
         if len(content) != member["size"] or hashlib.sha256(content).hexdigest() != member["sha256"]:
             problems.append(f"{name} is not the file that the {MANIFEST} describes")
         elif name.startswith("records/") and (problem := _record_problem(Path(name).stem, content)):
@@ -196,9 +196,9 @@ def _checked_files(path: Path, file: zipfile.ZipFile) -> dict[str, bytes]:
     return files
 
 
-def _read(file: zipfile.ZipFile, name: str, max_bytes: int) -> bytes:
+def _read(archive: zipfile.ZipFile, name: str, max_bytes: int) -> bytes:
     """At most `max_bytes` + 1 bytes of a member, whatever size the archive declares."""
-    with file.open(name) as member:
+    with archive.open(name) as member:
         return member.read(max_bytes + 1)
 
 

@@ -162,7 +162,8 @@ def _plan_step(args: Namespace, text: str, words: Sequence[str]) -> Step:
         setattr(parsed, parameter(option), getattr(args, parameter(option)))
     options = options_of(parsed)
     try:
-        plan = make_plan(options, CLUSTERS, REQUIREMENTS[parsed.command], parsed.command)
+        needs = REQUIREMENTS[parsed.command]
+        plan = make_plan(options, CLUSTERS, needs, parsed.command, dry_run=args.dry_run)
         return Step(text, parsed.command, options, placement.place_on_slurm(plan, options.device))
     except MissingErrors as error:
         return Step(text, parsed.command, options, missing=tuple(error.errors))
@@ -174,12 +175,16 @@ def _print_plan(steps: Sequence[Step]) -> None:
     for step in steps:
         if step.plan is None:
             continue
+        for message in step.plan.missing:
+            print(f"missing: {message}")
         new = [job for job in step.plan.pending() if job.trial.key not in seen]
         seen |= {job.trial.key for job in new}
         seconds = _estimate(new, step.plan)
         known = [value for value in seconds if value is not None]
         time_left = f", {format_time(sum(known))} of training" if known else ""
-        print(f"{step.text}: {len(new)} of {len(step.plan.jobs)} runs to do{time_left}")
+        unknown = sum(len(outline.trials) for outline in step.plan.outlines)
+        at_most = f", and at most {unknown} whose state is unknown" if unknown else ""
+        print(f"{step.text}: {len(new)} of {len(step.plan.jobs)} runs to do{at_most}{time_left}")
 
 
 def _run_steps(steps: Sequence[Step], deadline: float | None, states: bool) -> bool:

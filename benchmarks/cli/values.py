@@ -5,6 +5,7 @@ A command that plans runs checks the same values again, together with those that
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Callable
 
@@ -92,8 +93,8 @@ def _find_character_problem(text: str) -> str | None:
     if "\0" in text:
         return "contains the character NUL"
     try:
-        text.encode()
-    except UnicodeEncodeError:
+        os.fsencode(text).decode("utf-8")  # in a locale that is not UTF-8, é arrives as two lone surrogates
+    except UnicodeError:
         return "is not valid UTF-8"
     return None
 

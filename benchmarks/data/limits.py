@@ -65,7 +65,7 @@ def _gigabytes(size: int) -> str:
 def _free_memory() -> int | None:
     """The memory of the machine that is free or can be freed."""
     try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
+        for line in Path("/proc/meminfo").read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     except (OSError, ValueError, IndexError):
@@ -76,7 +76,10 @@ def _free_memory() -> int | None:
 def _free_in_control_group() -> int | None:
     """What the limits of the control groups of this process leave, as SLURM and containers set them."""
     try:
-        groups = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+        groups = [
+            line.split(":", 2)
+            for line in Path("/proc/self/cgroup").read_text(encoding="ascii", errors="replace").splitlines()
+        ]
     except OSError:
         return None
     free = []
@@ -93,9 +96,18 @@ def _free_in_control_group() -> int | None:
             if not group.is_relative_to(root):
                 break
             try:
-                maximum = int((group / limit).read_text())  # "max" is no number: no limit
-                cached = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-                free.append(maximum - int((group / used).read_text()) + int(cached.get("inactive_file", 0)))
+                maximum = int(
+                    (group / limit).read_text(encoding="ascii", errors="replace")
+                )  # "max" is no number: no limit
+                cached = dict(
+                    line.split()
+                    for line in (group / "memory.stat").read_text(encoding="ascii", errors="replace").splitlines()
+                )
+                free.append(
+                    maximum
+                    - int((group / used).read_text(encoding="ascii", errors="replace"))
+                    + int(cached.get("inactive_file", 0))
+                )
             except (OSError, ValueError):
                 continue
     return max(0, min(free)) if free else None
@@ -107,7 +119,10 @@ def _free_address_space() -> int | None:
         import resource  # not on Windows
 
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        used = (
+            int(Path("/proc/self/statm").read_text(encoding="ascii", errors="replace").split()[0])
+            * resource.getpagesize()
+        )
     except (ImportError, OSError, ValueError):
         return None
     return None if limit == resource.RLIM_INFINITY else max(0, limit - used)

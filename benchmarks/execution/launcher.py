@@ -197,17 +197,19 @@ def _launch(
     def find_result(job: Job) -> dict[str, Any] | None:
         return find_outcome(job, lambda record: is_finished(record, plan.scorers[job.trial.dataset], job), since)
 
-    slurm_options: SlurmOptions[Job, dict[str, Any] | None] = SlurmOptions(
-        folder=path.parent.absolute(),
-        group_key=group_key,
-        resources_of=lambda job: needs[job.trial.key],
-        find_result=find_result,
-        is_running=lambda job: locks.is_locked(job.run_folder),
-        on_submitted=record_jobs,
-        existing_jobs={indices[key]: number for key, number in submitted.items() if key in indices},
-        wait=wait,
-        report=report,
-    )
+    slurm_options: SlurmOptions[Job, dict[str, Any] | None] | None = None
+    if plan.cluster == "slurm":
+        slurm_options = SlurmOptions(
+            folder=path.parent.absolute(),
+            group_key=group_key,
+            resources_of=lambda job: needs[job.trial.key],
+            find_result=find_result,
+            is_running=lambda job: locks.is_locked(job.run_folder),
+            on_submitted=record_jobs,
+            existing_jobs={indices[key]: number for key, number in submitted.items() if key in indices},
+            wait=wait,
+            report=report,
+        )
     workers = min(plan.workers, len(jobs))
     on_cpu = all(job.device == "cpu" for job in jobs)
     share_gpus = jobs[0].device == "cuda" and plan.cluster == "local"  # "cuda:1" names one GPU for all
