@@ -95,7 +95,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "campaign": Command("run a list of commands for a limited time, pack the results", "campaign:run",
                             ("minutes", "archive", "archive-mb", "states", "results", "data-root", "cluster",
                              "workers", "device", "precision", "engine", "dry-run", "yes"), "FILE",
-                            "campaign campaigns/mnist.toml --minutes 15",
+                            "campaign examples/campaigns/mnist.toml --minutes 15",
                             {"dry-run": "print the missing runs of each step, and their time; start nothing",
                              "yes": "start runs at the paper's budget without --minutes"}),
         "import": Command("merge archives of campaigns into a results folder", "campaign:import_", ("results",),

@@ -125,7 +125,7 @@ def test_the_papers_budget_needs_a_time_or_a_yes(tmp_path, capsys, monkeypatch):
     assert "needs --minutes, or --yes" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "campaigns").glob("*.toml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "examples" / "campaigns").glob("*.toml")), ids=lambda path: path.name)
 def test_the_committed_campaigns_are_right_where_the_data_is(path, capsys, monkeypatch):
     """Without the data, only what this machine lacks is reported; no step is wrong."""
     monkeypatch.chdir(ROOT)
