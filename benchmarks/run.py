@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         interrupted.
     """
     # Here, so that `start` can set its signal handlers before.
-    from benchmarks.cli.commands import COMMANDS, FAILED, INTERRUPTED, OUR_MISTAKE, USER_ERROR
+    from benchmarks.cli.commands import COMMANDS, FAILED, INTERNAL_ERROR, INTERRUPTED, USER_ERROR
     from benchmarks.cli.parser import parse
     from benchmarks.cli.values import find_value_errors, may_have_more_errors
     from benchmarks.data.paths import find_cache_problem
@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(BUG, file=sys.stderr)
         traceback.print_exc()
-        return OUR_MISTAKE
+        return INTERNAL_ERROR
 
 
 def _print_errors(errors: Sequence[str]) -> int:

@@ -43,7 +43,7 @@ class ArchiveError(ValueError):
 
 
 @dataclass
-class Imported:
+class ImportResult:
     """What an import did, by the paths of files in the results folder.
 
     Attributes:
@@ -120,7 +120,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
         raise ArchiveError(path, [f"it is not an archive, or it is truncated or damaged ({reason})"]) from None
 
 
-def import_archives(paths: Sequence[Path], results: Path) -> Imported:
+def import_archives(paths: Sequence[Path], results: Path) -> ImportResult:
     """Merge archives into a results folder. All archives are checked before the first file is written.
 
     An existing file is kept, whatever its content.
@@ -129,13 +129,13 @@ def import_archives(paths: Sequence[Path], results: Path) -> Imported:
         ArchiveError, OSError: as `read_archive`; nothing was written.
     """
     archives = [read_archive(path) for path in paths]
-    imported = Imported()
+    imported = ImportResult()
     for files in archives:
         for path, content in files.items():
             target = results / path
             if path.endswith(STATE) and (results / "records" / f"{target.parent.name}.json").exists():
                 continue  # this run is finished here
-            getattr(imported, _add(target, content)).append(path)
+            getattr(imported, _write_if_absent(target, content)).append(path)
     return imported
 
 
@@ -222,8 +222,8 @@ def _record_problem(key: str, content: bytes) -> str:
     return ""
 
 
-def _add(path: Path, content: bytes) -> str:
-    """Write a file, unless there is one; returns the attribute of `Imported` that says what was done."""
+def _write_if_absent(path: Path, content: bytes) -> str:
+    """Write a file, unless there is one; returns the attribute of `ImportResult` that says what was done."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:

@@ -70,8 +70,8 @@ def run(args: Namespace) -> int:
     started, errors = time.monotonic(), list[str]()
     if len(args.names) != 1:
         errors.append(f"campaign needs one file, got {' '.join(args.names) or 'none'}")
-    minutes = _positive("--minutes", args.minutes, errors)
-    limit = _positive("--archive-mb", args.archive_mb, errors)
+    minutes = _parse_positive_number("--minutes", args.minutes, errors)
+    limit = _parse_positive_number("--archive-mb", args.archive_mb, errors)
     steps = _plan_steps(args, read_steps(Path(args.names[0])), errors) if not errors else []
     if errors:
         raise UserErrors(errors)
@@ -92,7 +92,7 @@ def run(args: Namespace) -> int:
     return _report(steps, results, new_records(results, before), args, (limit or 16.0) * 2**20, is_complete)
 
 
-def import_(args: Namespace) -> int:
+def run_import(args: Namespace) -> int:
     """Merge archives into a results folder; existing files are kept.
 
     Raises:
@@ -120,7 +120,7 @@ def _time_to_train(seconds: float) -> float:
     return max(0.0, seconds - min(MAX_RESERVE, max(MIN_RESERVE, RESERVE * seconds)))
 
 
-def _positive(option: str, text: str | None, errors: list[str]) -> float | None:
+def _parse_positive_number(option: str, text: str | None, errors: list[str]) -> float | None:
     """The number of an option, above 0 and below a million; None if it is not given or wrong."""
     if text is None:
         return None
@@ -171,20 +171,22 @@ def _plan_step(args: Namespace, text: str, words: Sequence[str]) -> Step:
 
 def _print_plan(steps: Sequence[Step]) -> None:
     """How many runs each step has left, and how long they train; a run of an earlier step is not counted again."""
+    plans = [step.plan for step in steps if step.plan is not None]
+    for message in dict.fromkeys(message for plan in plans for message in plan.missing):
+        print(f"missing: {message}")
     seen: set[str] = set()
     for step in steps:
         if step.plan is None:
             continue
-        for message in step.plan.missing:
-            print(f"missing: {message}")
         new = [job for job in step.plan.pending() if job.trial.key not in seen]
         seen |= {job.trial.key for job in new}
         seconds = _estimate(new, step.plan)
         known = [value for value in seconds if value is not None]
         time_left = f", {format_time(sum(known))} of training" if known else ""
         unknown = sum(len(outline.trials) for outline in step.plan.outlines)
-        at_most = f", and at most {unknown} whose state is unknown" if unknown else ""
-        print(f"{step.text}: {len(new)} of {len(step.plan.jobs)} runs to do{at_most}{time_left}")
+        counts = [f"{len(new)} of {len(step.plan.jobs)} runs to do"] if step.plan.jobs else []
+        counts += [f"at most {unknown} runs to do, whose states are unknown"] if unknown else []
+        print(f"{step.text}: {', '.join(counts)}{time_left}")
 
 
 def _run_steps(steps: Sequence[Step], deadline: float | None, states: bool) -> bool:
@@ -195,7 +197,7 @@ def _run_steps(steps: Sequence[Step], deadline: float | None, states: bool) -> b
                 if step.plan is None:
                     continue
                 pending = step.plan.pending()
-                chosen = pending if deadline is None or states else _fitting(pending, step.plan, deadline)
+                chosen = pending if deadline is None or states else _select_runs_that_fit(pending, step.plan, deadline)
                 print(f"step: {step.text}: {len(chosen)} of {len(pending)} missing runs", flush=True)
                 command = {"what": step.name, "options": asdict(step.options), "force": ""}
                 launcher.run(replace(step.plan, jobs=tuple(chosen)), chosen, make_console(), command, wait=True)
@@ -223,7 +225,7 @@ def _interrupted_at(deadline: float | None) -> Iterator[None]:
         signal.signal(signal.SIGTERM, earlier)
 
 
-def _fitting(pending: Sequence[Job], plan: Plan, deadline: float) -> list[Job]:
+def _select_runs_that_fit(pending: Sequence[Job], plan: Plan, deadline: float) -> list[Job]:
     """The runs whose estimated end is before the deadline, and the runs without an estimate.
 
     The archive has no saved states, so the training of other runs would be lost with this machine.

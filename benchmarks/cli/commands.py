@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.cli.options import ALL_OPTIONS, FIGURE_OPTIONS, OPTIONS, TABLE_OPTIONS
 
-DONE, FAILED, USER_ERROR, OUR_MISTAKE, INTERRUPTED = 0, 1, 2, 70, 130  # exit codes; 70 is EX_SOFTWARE of sysexits.h
+DONE, FAILED, USER_ERROR, INTERNAL_ERROR, INTERRUPTED = 0, 1, 2, 70, 130  # exit codes; 70 is EX_SOFTWARE of sysexits.h
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ GROUPS: dict[str, dict[str, Command]] = {
                             "campaign examples/campaigns/mnist.toml --minutes 15",
                             {"dry-run": "print the missing runs of each step, and their time; start nothing",
                              "yes": "start runs at the paper's budget without --minutes"}),
-        "import": Command("merge archives of campaigns into a results folder", "campaign:import_", ("results",),
+        "import": Command("merge archives of campaigns into a results folder", "campaign:run_import", ("results",),
                           "ARCHIVE...", "import campaign.zip --results results/local"),
     },
     "results": {

@@ -25,7 +25,7 @@ from benchmarks.execution.options import (
 )
 
 MAX_LENGTH = 4096  # characters of a value
-READERS = ("status", "tensorboard")  # commands that also work on a results folder without write permission
+READ_ONLY_COMMANDS = ("status", "tensorboard")  # commands that also work on a results folder without write permission
 PATH_OPTIONS = ("results", "out", "json", "data-root", "real", "fake", "archive")
 PATH_FORMS = {"on": "folder:", "features": "inception:"}  # option -> text before a path in its value
 # Options whose values are checked completely here
@@ -54,7 +54,7 @@ def find_value_errors(args: Namespace) -> list[str]:
         if name in CHECKS and text is not None and not is_filter:
             errors += CHECKS[name](text)
     if "results" in command.options:
-        errors += find_results_errors(args.results, args.command not in READERS)
+        errors += find_results_errors(args.results, args.command not in READ_ONLY_COMMANDS)
     if args.command == "fetch" and (root := args.data_root or environment.data_folder()):
         errors += find_folder_errors("--data-root" if args.data_root else environment.DATA_VARIABLE, str(root))
     errors += _find_style_errors(args, command)
