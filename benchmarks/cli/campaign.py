@@ -72,6 +72,9 @@ def run(args: Namespace) -> int:
         errors.append(f"campaign needs one file, got {' '.join(args.names) or 'none'}")
     minutes = _positive("--minutes", args.minutes, errors)
     limit = _positive("--archive-mb", args.archive_mb, errors)
+    if limit is not None and limit < 1:
+        errors.append(f"--archive-mb must be at least 1, so that every record fits, got {args.archive_mb!r}")
+    errors += _archive_errors(args.archive)
     steps = _plan_steps(args, read_steps(Path(args.names[0])), errors) if not errors else []
     if errors:
         raise UserErrors(errors)
@@ -118,6 +121,19 @@ def import_(args: Namespace) -> int:
 def _time_to_train(seconds: float) -> float:
     """What remains of the time of a campaign, in seconds, when the time to end it is subtracted."""
     return max(0.0, seconds - min(MAX_RESERVE, max(MIN_RESERVE, RESERVE * seconds)))
+
+
+def _archive_errors(text: str | None) -> list[str]:
+    """Why no archive can be written at a path: an archive replaces nothing, neither a file nor a device."""
+    if not text:
+        return []
+    path = Path(text)
+    if os.path.lexists(path):
+        return [f"--archive {text} exists already; name a new file"]
+    folder = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        return [f"--archive {text} cannot be written: {folder} is no folder that you may write to; name another file"]
+    return []
 
 
 def _positive(option: str, text: str | None, errors: list[str]) -> float | None:
@@ -189,8 +205,10 @@ def _print_plan(steps: Sequence[Step]) -> None:
 
 def _run_steps(steps: Sequence[Step], deadline: float | None, states: bool) -> bool:
     """Run one step after the other; returns whether all of them came to their end."""
-    with _interrupted_at(deadline):
-        try:
+    try:
+        with _interrupted_at(
+            deadline
+        ):  # inside the try: a deadline that has passed already interrupts the `with` itself
             for step in steps:
                 if step.plan is None:
                     continue
@@ -199,10 +217,10 @@ def _run_steps(steps: Sequence[Step], deadline: float | None, states: bool) -> b
                 print(f"step: {step.text}: {len(chosen)} of {len(pending)} missing runs", flush=True)
                 command = {"what": step.name, "options": asdict(step.options), "force": ""}
                 launcher.run(replace(step.plan, jobs=tuple(chosen)), chosen, make_console(), command, wait=True)
-        except KeyboardInterrupt:
-            if deadline is None or time.monotonic() < deadline:
-                raise
-            return False
+    except KeyboardInterrupt:
+        if deadline is None or time.monotonic() < deadline:
+            raise
+        return False
     return True
 
 
@@ -257,7 +275,8 @@ def _report(
     left = sum(state == "pending" for state in states.values())
     if not is_complete:
         print("the time is up")
-    print(f"{len(keys)} records are new, {left} runs are left" + (": run the same command again" if left else ""))
+    again = ": run the same command again" + (" with another --archive" if args.archive else "")
+    print(f"{len(keys)} records are new, {left} runs are left" + (again if left else ""))
     cut = [key for key in jobs if args.states and (results / "runs" / key / "state.pt").is_file()]
     name = time.strftime("campaign-%Y%m%d-%H%M%S.zip")
     target = Path(args.archive) if args.archive else results / "archives" / name

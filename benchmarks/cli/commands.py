@@ -95,7 +95,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "campaign": Command("run a list of commands for some minutes, and pack what is new", "campaign:run",
                             ("minutes", "archive", "archive-mb", "states", "results", "data-root", "cluster",
                              "workers", "device", "precision", "engine", "dry-run", "yes"), "FILE",
-                            "campaign campaigns/table1-mnist.toml --minutes 15"),
+                            "campaign campaigns/mnist.toml --minutes 15"),
         "import": Command("merge archives of campaigns into a results folder", "campaign:import_", ("results",),
                           "ARCHIVE...", "import campaign.zip --results results/local"),
     },

@@ -1,5 +1,6 @@
 """A table made in pieces equals the table made at once, and a campaign ends in time."""
 
+import os
 import re
 import time
 from pathlib import Path
@@ -116,6 +117,32 @@ def test_all_errors_of_a_campaigns_command_are_reported_at_once(campaign, capsys
     assert main(["import"]) == 2
     assert main(["import", "absent.zip"]) == 2
     assert "absent.zip: No such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "fifo", "link", "below a file"])
+def test_an_archive_path_that_is_taken_is_refused_before_anything_starts(campaign, tmp_path, capsys, kind):
+    path = tmp_path / "a.zip"
+    {"file": path.touch, "folder": path.mkdir, "fifo": lambda: os.mkfifo(path), "link": lambda: path.symlink_to("b"),
+     "below a file": path.touch}[kind]()  # fmt: skip
+    before = path.lstat()
+    named = str(path / "b.zip" if kind == "below a file" else path)
+    assert main(["campaign", campaign, "--results", "a", "--archive", named]) == 2
+    error = capsys.readouterr().err
+    assert f"--archive {named}" in error
+    assert error.rstrip().endswith(("name a new file", "name another file"))
+    assert path.lstat() == before
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_limit_that_no_record_fits_is_refused_before_anything_starts(campaign, tmp_path, capsys):
+    assert main(["campaign", campaign, "--results", "a", "--archive-mb", "0.001"]) == 2
+    assert "--archive-mb must be at least 1" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_time_that_is_up_at_once_is_no_interruption(campaign, capsys):
+    assert main(["campaign", campaign, "--results", "a", "--minutes", "0.01", "--cluster", "inline"]) == 0
+    assert "the time is up\n0 records are new, 4 runs are left" in capsys.readouterr().out
 
 
 def test_the_papers_budget_needs_a_time_or_a_yes(tmp_path, capsys, monkeypatch):
