@@ -1,7 +1,7 @@
-"""What programs print: any text, on any terminal and in any log.
+"""Print any text on any terminal and into any log.
 
-`prepare_output` is the first call of every program. After it, whatever is printed has no control character of its own,
-and characters that the terminal or log cannot encode are spelled in ASCII.
+Every program calls `prepare_output` first. After that, control characters in printed text are escaped, and characters
+that the terminal or log cannot encode are spelled in ASCII.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _TEXT = _Escapes({ord("\t"): "\t"})
 def escape_terminal(text: str) -> str:
     r"""Text without control characters except newline and tab: the others are spelled, such as ``\x1b``.
 
-    Escape sequences, C1 controls, marks that reverse the direction of writing, and lone surrogates (bytes of a file
-    name that are no text) are among these.
+    These include escape sequences, C1 controls and marks that reverse the direction of writing. Lone surrogates are
+    also escaped: they stand for bytes of a file name that are not valid text.
     """
-    # By line: most lines of a long page are printable, which is found out much faster
+    # By line, because most lines of a long page are printable, and `isprintable` is faster than `translate`
     return "\n".join(line if line.isprintable() else line.translate(_TEXT) for line in text.split("\n"))
 
 
@@ -53,7 +53,7 @@ def escape_terminal_line(text: str) -> str:
 
 
 def escape_figure_text(text: str) -> str:
-    """Text as it is, in a figure of matplotlib, which sets what is between two dollar signs as a formula."""
+    """Text for a figure of matplotlib, which would typeset text between two dollar signs as a formula."""
     return escape_terminal_line(text).replace("$", r"\$")
 
 

@@ -20,8 +20,8 @@ from typing import Any
 PACKAGES = ("benchmarks", "slurm", "zoo")  # at the top level, where a folder of the user's may have the same name
 
 INTERRUPTION = "interrupted: finished runs are kept; run the same command again to continue"
-MISTAKE = ("error: this is a mistake of ae-bench, not of your command. Finished runs are kept. Please report it, with "
-           "the command and the lines below (CONTRIBUTING.md)")  # fmt: skip
+BUG = ("error: this is a bug in ae-bench, not an error in your command. Finished runs are kept. Please report it, with "
+       "the command and the lines below (CONTRIBUTING.md)")  # fmt: skip
 
 
 def find_shadowing() -> list[str]:
@@ -54,7 +54,7 @@ if _shadowing := find_shadowing():  # before these packages are imported
 
 
 def _warn_once() -> Callable[..., None]:
-    """A function that prints each warning once: a file that is left aside may be read by several parts of a command."""
+    """A function that prints each warning once: several parts of a command may read the same invalid file."""
     printed: set[str] = set()
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0 done, 1 some runs failed, 2 an error in the command (nothing started), 70 a mistake of this program, 130
+        0 done, 1 some runs failed, 2 an error in the command (nothing started), 70 a bug in this program, 130
         interrupted.
     """
     # Here, so that `start` can set its signal handlers before.
@@ -84,14 +84,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.showwarning = _warn_once()
     argument_list = sys.argv[1:] if arguments is None else [*arguments]
     errors: list[str] = []
-    told = 0  # errors that were printed
+    printed = 0  # number of errors that were printed
     try:
         try:
             args, errors = parse(argument_list)
             errors = list(dict.fromkeys([*errors, *find_value_errors(args)]))
             if errors and not may_have_more_errors(args):
                 raise UserErrors(errors)
-            told = _print_errors(errors)  # now: what finds the other errors takes seconds to import
+            printed = _print_errors(errors)  # now: what finds the other errors takes seconds to import
             args.errors, args.arguments = errors, argument_list
             if COMMANDS[args.command].computes and (problem := find_cache_problem()):
                 warnings.warn(problem, stacklevel=1)
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             _flush_output()  # here, so that a full disk is reported as other errors are
     except UserErrors as error:
-        _print_errors([message for message in error.errors if message not in errors[:told]])
+        _print_errors([message for message in error.errors if message not in errors[:printed]])
         return USER_ERROR
     except BrokenPipeError:
         _discard_output()  # the reader of the output is gone
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception:  # no error of the user's is of another type
         import traceback
 
-        print(MISTAKE, file=sys.stderr)
+        print(BUG, file=sys.stderr)
         traceback.print_exc()
         return OUR_MISTAKE
 

@@ -104,7 +104,9 @@ def _overrides() -> Mapping[str, Mapping[str, Any]]:
         reason_text = getattr(reason, "strerror", None) or " ".join(str(reason).split())
         raise ValueError(f"{OVERRIDES_VARIABLE} names {_shown(path)}, which cannot be read: {reason_text}") from None
     except RecursionError:
-        raise ValueError(f"{OVERRIDES_VARIABLE} names {_shown(path)}, which cannot be read: too deep") from None
+        raise ValueError(
+            f"{OVERRIDES_VARIABLE} names {_shown(path)}, which cannot be read: it is nested too deeply"
+        ) from None
     return _checked(table, path)
 
 
@@ -117,7 +119,7 @@ def _read(path: str) -> str:
     """
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError("it is not a file")
+            raise ValueError("it is not a regular file")
         data = file.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
         raise ValueError(f"it has more than {MAX_FILE_BYTES:,} bytes")
@@ -162,7 +164,9 @@ def field_error(name: str, value: Any) -> str | None:
         return None if least <= value <= greatest else f"{name} must be from {least} to {greatest}, got {number}"
     if value and (len(value) > MAX_TEXT or not re.fullmatch(PATTERNS[name], value)):
         allowed = PATTERNS[name][PATTERNS[name].rindex("[A-Z") :]
-        return f"{name} must be what sbatch takes for --{name}, of the characters {allowed}; got {value!r:.100}"
+        return (
+            f"{name} must be a value that sbatch accepts for --{name}, of characters {allowed} only; got {value!r:.100}"
+        )
     return None
 
 

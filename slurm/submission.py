@@ -1,7 +1,7 @@
-"""Submit items as SLURM jobs, as many as SLURM's limits allow. The others wait until it takes more.
+"""Submit items as SLURM jobs, as many as the cluster's limits allow. The others wait until it accepts more.
 
-A cluster limits the length of an array and the number of jobs that a user may have in its queue. It refuses the whole
-array if it exceeds a limit.
+A cluster limits the length of an array and the number of jobs that a user may have in its queue. It refuses a
+whole array that exceeds a limit.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from benchmarks import environment
 from benchmarks.data.paths import cache_folder, data_root, find_cache_problem
 from benchmarks.execution.options import LIMITS
-from benchmarks.experiments.changes import MAX_INTEGER
+from benchmarks.experiments.changes import MAX_BUDGET, MAX_INTEGER
 from benchmarks.experiments.process import process_identity
 from benchmarks.run import main
 
@@ -55,8 +55,9 @@ def test_the_documentation_lists_every_variable_and_every_limit():
     names = {name for path in FILES for name in re.findall(r"AE_BENCH_[A-Z_]+", path.read_text(encoding="utf-8"))}
     assert {*re.findall(r"\| `(AE_BENCH_[A-Z_]+)`", text)} == names
     for option, limit in LIMITS.items():
-        assert f"{limit:,} `{option}`" in text or f"`{option}` {limit:,}" in text
-    assert f"An integer of `--set` is at most {MAX_INTEGER:,}." in text
+        assert f"| `{option}` | {limit:,} " in text
+    assert f"| an integer hyper-parameter in `--set` | {MAX_INTEGER:,} |" in text
+    assert f"| `--budget` | {MAX_BUDGET:.0f} |" in text
 
 
 @pytest.mark.parametrize("text", ["abc", "1,5", "nan", "-1", "inf", "-inf", " ", "1e999", "60 s", "²"])
@@ -144,7 +145,7 @@ def test_a_cache_that_cannot_be_written_is_said_once_and_worked_without(monkeypa
     printed = capsys.readouterr()
     assert printed.err.count("warning: ") == 1
     assert "file/cache cannot be written: " in printed.err
-    assert "Name another folder by AE_BENCH_CACHE" in printed.err
+    assert "Set AE_BENCH_CACHE to another folder" in printed.err
 
 
 def test_a_cache_that_can_be_made_is_no_problem_and_is_not_made_by_asking(monkeypatch):

@@ -34,17 +34,17 @@ def failing(error):
     return show_names
 
 
-def test_a_mistake_of_this_program_is_named_as_one_with_its_traceback(monkeypatch, capsys):
+def test_a_bug_in_this_program_is_named_as_one_with_its_traceback(monkeypatch, capsys):
     monkeypatch.setattr(data, "show_names", failing(AttributeError("'list' object has no attribute 'split'")))
     assert main(["list"]) == 70
     first, *lines = capsys.readouterr().err.splitlines()
-    assert first.startswith("error: this is a mistake of ae-bench, not of your command.")
+    assert first.startswith("error: this is a bug in ae-bench, not an error in your command.")
     assert lines[0] == "Traceback (most recent call last):"
     assert lines[-1] == "AttributeError: 'list' object has no attribute 'split'"
 
 
-def test_contributing_says_how_to_report_a_mistake():
-    assert "mistake of ae-bench" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+def test_contributing_says_how_to_report_a_bug():
+    assert "bug in ae-bench" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("error", "code", "text"), [
@@ -52,7 +52,7 @@ def test_contributing_says_how_to_report_a_mistake():
     (OSError(28, "No space left on device"), 1, "error: [Errno 28] No space left on device"),
     (KeyboardInterrupt(), 130, "interrupted: finished runs are kept; run the same command again to continue"),
 ])  # fmt: skip
-def test_what_is_no_mistake_of_this_program_is_one_line(monkeypatch, capsys, error, code, text):
+def test_what_is_no_bug_in_this_program_is_one_line(monkeypatch, capsys, error, code, text):
     monkeypatch.setattr(data, "show_names", failing(error))
     assert main(["list"]) == code
     assert capsys.readouterr().err.splitlines() == [text]

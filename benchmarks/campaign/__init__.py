@@ -1,1 +1,1 @@
-"""Tables made in pieces: a list of commands that runs for a given time, and archives that merge what machines made."""
+"""Tables made in several sessions: lists of commands, and archives that merge the results of several machines."""

@@ -1,4 +1,4 @@
-"""Archives of results: what one machine made, to be merged into the results folder of another.
+"""Archives of results: the files of one machine, to be merged into the results folder of another.
 
 An archive is a zip file with records, sample grids, logs and the states of unfinished runs, but no weights. An import
 checks every file before it writes the first one, and it never replaces a file.
@@ -51,8 +51,8 @@ class Imported:
 
     Attributes:
         added: written.
-        equal: there already, with the same content.
-        kept: there already, with another content; the file of the results folder was kept.
+        equal: they existed, with the same content.
+        kept: they existed, with another content, and were kept.
     """
 
     added: list[str] = field(default_factory=list)
@@ -113,8 +113,8 @@ def read_archive(path: Path) -> dict[str, bytes]:
         path in the results folder -> content.
 
     Raises:
-        ArchiveError: it is no archive, is incomplete, was made by a newer version, or has a file that is not what the
-            manifest or its record's key says.
+        ArchiveError: it is not an archive, is incomplete, or was made by a newer version; or a file does not match the
+            manifest, or a record does not match its key.
         OSError: the file cannot be read.
     """
     reading.check_regular(path, os.stat(path))
@@ -122,13 +122,13 @@ def read_archive(path: Path) -> dict[str, bytes]:
         with zipfile.ZipFile(path) as archive:
             return _checked_files(path, archive)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as reason:
-        raise ArchiveError(path, [f"it is no archive, or it is truncated or damaged ({reason})"]) from None
+        raise ArchiveError(path, [f"it is not an archive, or it is truncated or damaged ({reason})"]) from None
 
 
 def import_archives(paths: Sequence[Path], results: Path) -> Imported:
     """Merge archives into a results folder. All archives are checked before the first file is written.
 
-    A file that is there already is kept, whatever it holds.
+    An existing file is kept, whatever its content.
 
     Raises:
         ArchiveError, OSError: as `read_archive`; nothing was written.
@@ -172,7 +172,7 @@ def _write(path: Path, files: Mapping[str, bytes]) -> None:
 def _checked_files(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
     names = archive.namelist()
     if MANIFEST not in names:
-        raise ArchiveError(path, [f"it has no {MANIFEST}; expected an archive that the command campaign wrote"])
+        raise ArchiveError(path, [f"it has no {MANIFEST}; expected an archive that the command campaign has written"])
     try:
         manifest = reading.decode_json(_read(archive, MANIFEST, reading.MAX_JSON_BYTES))
         version = manifest.get("version") if isinstance(manifest, dict) else None

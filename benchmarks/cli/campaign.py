@@ -1,4 +1,4 @@
-"""A table made in pieces: run a list of commands for some minutes, and merge what several machines have made."""
+"""Run a list of commands for a limited time, and merge the results of several machines."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from slurm import CLUSTERS
 SHARED = ("results", "data-root", "cluster", "workers", "device", "precision", "engine")
 # Options that a step may not name, besides those
 NOT_IN_STEPS = ("keep", "no-wait", "existing", "dry-run", "yes", "force", "format", "decimals", "notes", "margin")
-# Of the time, what is kept for the epoch that is being trained and for the archive: a share, within bounds in seconds
+# The share of the time that is kept for the end of the current epoch and for the archive, and its bounds in seconds
 RESERVE, MIN_RESERVE, MAX_RESERVE = 0.1, 15.0, 60.0
 
 
@@ -44,11 +44,11 @@ class Step:
     """One command of a campaign.
 
     Attributes:
-        text: as the file has it.
-        name: of the table or figure.
-        options: of the command, with those of the campaign.
-        plan: its runs; None if this machine lacks something for them.
-        missing: what it lacks.
+        text: the command, as in the file.
+        name: the table or figure.
+        options: the options of the command and of the campaign.
+        plan: its runs; None if this machine lacks data or weights for them.
+        missing: the data and weights that this machine lacks, as messages.
     """
 
     text: str
@@ -59,7 +59,7 @@ class Step:
 
 
 def run(args: Namespace) -> int:
-    """Run the missing runs of a campaign until all are done or the time is up, then pack what is new.
+    """Run the missing runs of a campaign until all are done or the time is up, then pack the new results.
 
     Returns:
         0: all runs are done, or the time is up; 1: some runs failed.
@@ -80,9 +80,9 @@ def run(args: Namespace) -> int:
         raise UserErrors(errors)
     for step in steps:
         for message in step.missing:
-            print(f"warning: {step.text}: left out: {message}", file=sys.stderr)
+            print(f"warning: step skipped: {step.text}: {message}", file=sys.stderr)
     if all(step.plan is None for step in steps):
-        raise UserErrors(["this machine can do no step of the campaign; the reasons are above"])
+        raise UserErrors(["this machine cannot run any step of the campaign; the reasons are above"])
     if args.dry_run:
         _print_plan(steps)
         return DONE
@@ -96,13 +96,13 @@ def run(args: Namespace) -> int:
 
 
 def import_(args: Namespace) -> int:
-    """Merge archives into a results folder; a file that is there is kept.
+    """Merge archives into a results folder; existing files are kept.
 
     Raises:
         UserErrors: an archive cannot be imported; nothing was written.
     """
     if not args.names:
-        raise UserErrors(["import needs at least one archive, which the command campaign has written"])
+        raise UserErrors(["import needs at least one archive, as the command campaign writes them"])
     try:
         imported = import_archives([Path(name) for name in args.names], Path(args.results))
     except ArchiveError as error:
@@ -114,12 +114,12 @@ def import_(args: Namespace) -> int:
     print(f"{records[0]} records added to {args.results}, {records[1]} were there already")
     for name in imported.kept:
         if name.startswith("records/"):
-            print(f"kept {Path(args.results, name)}, which differs from the archive's: it was measured twice")
+            print(f"kept {Path(args.results, name)}: the archive has another record of the same run")
     return DONE
 
 
 def _time_to_train(seconds: float) -> float:
-    """What remains of the time of a campaign, in seconds, when the time to end it is subtracted."""
+    """The seconds in which a campaign may train: its time without what is kept for its end."""
     return max(0.0, seconds - min(MAX_RESERVE, max(MIN_RESERVE, RESERVE * seconds)))
 
 
@@ -204,11 +204,9 @@ def _print_plan(steps: Sequence[Step]) -> None:
 
 
 def _run_steps(steps: Sequence[Step], deadline: float | None, states: bool) -> bool:
-    """Run one step after the other; returns whether all of them came to their end."""
+    """Run one step after the other; returns whether all of them were completed before the deadline."""
     try:
-        with _interrupted_at(
-            deadline
-        ):  # inside the try: a deadline that has passed already interrupts the `with` itself
+        with _interrupted_at(deadline):  # inside the try: a deadline in the past interrupts it on entry
             for step in steps:
                 if step.plan is None:
                     continue
@@ -226,7 +224,7 @@ def _run_steps(steps: Sequence[Step], deadline: float | None, states: bool) -> b
 
 @contextmanager
 def _interrupted_at(deadline: float | None) -> Iterator[None]:
-    """End the block at a time by the signal that a user's `kill` sends: runs save their state before they end."""
+    """Interrupt the block at the deadline, as a user's `kill` does: runs save their state before they end."""
     if deadline is None:
         yield
         return
@@ -242,9 +240,9 @@ def _interrupted_at(deadline: float | None) -> Iterator[None]:
 
 
 def _fitting(pending: Sequence[Job], plan: Plan, deadline: float) -> list[Job]:
-    """The runs that end before the deadline, by their estimated times; those of unknown speed are tried.
+    """The runs whose estimated end is before the deadline, and the runs without an estimate.
 
-    Without their states, what has been trained of other runs would be lost on this machine.
+    The archive has no saved states, so the training of other runs would be lost with this machine.
     """
     workers = [0.0] * max(1, plan.workers)  # when each worker is free, in seconds from now
     left = deadline - time.monotonic()
@@ -268,7 +266,7 @@ def _estimate(jobs: Sequence[Job], plan: Plan) -> list[float | None]:
 def _report(
     steps: Sequence[Step], results: Path, keys: Sequence[str], args: Namespace, max_bytes: float, is_complete: bool
 ) -> int:
-    """Pack what is new, and say what was done and what is left; returns the exit code."""
+    """Pack the new results, and print what was done and what is left; returns the exit code."""
     plans = [step.plan for step in steps if step.plan is not None]
     jobs = {job.trial.key: (plan, job) for plan in plans for job in plan.jobs}
     states = {key: plan.state(job) for key, (plan, job) in jobs.items()}
@@ -276,7 +274,7 @@ def _report(
     if not is_complete:
         print("the time is up")
     again = ": run the same command again" + (" with another --archive" if args.archive else "")
-    print(f"{len(keys)} records are new, {left} runs are left" + (again if left else ""))
+    print(f"new records: {len(keys)}; runs left: {left}" + (again if left else ""))
     cut = [key for key in jobs if args.states and (results / "runs" / key / "state.pt").is_file()]
     name = time.strftime("campaign-%Y%m%d-%H%M%S.zip")
     target = Path(args.archive) if args.archive else results / "archives" / name

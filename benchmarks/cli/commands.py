@@ -91,11 +91,13 @@ GROUPS: dict[str, dict[str, Command]] = {
                                "features": "the extractor of your own that may be imported again"}),
         "cancel": Command("stop all running jobs", "jobs:cancel", ("results",), example="cancel"),
     },
-    "a table made in pieces, on several machines": {
-        "campaign": Command("run a list of commands for some minutes, and pack what is new", "campaign:run",
+    "tables made in several sessions, on several machines": {
+        "campaign": Command("run a list of commands for a limited time, pack the results", "campaign:run",
                             ("minutes", "archive", "archive-mb", "states", "results", "data-root", "cluster",
                              "workers", "device", "precision", "engine", "dry-run", "yes"), "FILE",
-                            "campaign campaigns/mnist.toml --minutes 15"),
+                            "campaign examples/campaigns/mnist.toml --minutes 15",
+                            {"dry-run": "print the missing runs of each step, and their time; start nothing",
+                             "yes": "start runs at the paper's budget without --minutes"}),
         "import": Command("merge archives of campaigns into a results folder", "campaign:import_", ("results",),
                           "ARCHIVE...", "import campaign.zip --results results/local"),
     },

@@ -13,7 +13,7 @@ WIDE = 200  # columns, where the output is not a terminal
 
 
 class SafeConsole(Console):
-    """A console that writes its own control characters, such as colors, but none of the texts that it is given."""
+    """A console that writes its own control characters, such as colors, and escapes those in its texts."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render an object as segments of escaped text."""

@@ -83,9 +83,7 @@ def parse_conversion(args: Namespace, errors: list[str]) -> Conversion:
     size = parse_count("--resize", args.resize, 0, errors) or None
     depth = args.bit_depth
     if depth is not None and depth not in BIT_DEPTHS:
-        errors.append(
-            f"--bit-depth must be the bits of deeper images, {BIT_DEPTHS[0]} to {BIT_DEPTHS[-1]}, got {depth!r}"
-        )
+        errors.append(f"--bit-depth must be the bits per channel, {BIT_DEPTHS[0]} to {BIT_DEPTHS[-1]}, got {depth!r}")
         depth = None
     layout = None if args.layout is None else args.layout.upper()
     if layout is not None and layout not in LAYOUTS:

@@ -87,18 +87,22 @@ GROUPS: dict[str, dict[str, Option]] = {
         "yes": Option("start a paper-budget run without asking"),
     },
     "campaign": {
-        "minutes": Option("stop before this time is up (default: no limit)", "M"),
-        "archive": Option("file of what is new (default: RESULTS/archives/campaign-DATE.zip)", "FILE"),
-        "archive-mb": Option("size of an archive, at most; more become further files (default: 16)", "MB"),
-        "states": Option("also pack the states of unfinished runs, to go on with them elsewhere"),
+        "minutes": Option("stop and write the archive within this time (default: no limit)", "M"),
+        "archive": Option("archive of the new results (default: RESULTS/archives/campaign-DATE.zip)", "FILE"),
+        "archive-mb": Option("largest size of an archive, in MiB; the rest goes into further ones (default: 16)", "MB"),
+        "states": Option("also pack the states of unfinished runs, so that another machine can continue them"),
     },
     "images to compare": {
         "real": Option("data set (its test split, or NAME:train), folder, .npy, .npz", "WHAT"),
         "fake": Option("the generated images, likewise", "WHAT"),
-        "resize": Option("resize all images to N x N, bicubic", "N"),
+        "resize": Option("resize all images to N x N (antialiased bicubic)", "N"),
         "background": Option("color to put transparent images on, such as white", "COLOR"),
-        "bit-depth": Option("bits of deeper images, which are scaled to 8 bits", "BITS"),
-        "layout": Option("of arrays: NCHW, NHWC or NHW (default: from the shape)", "ORDER", choices=tuple(LAYOUTS)),
+        "bit-depth": Option("bits per channel, 9 to 16, of images to scale to 8 bits", "BITS"),
+        "layout": Option(
+            "order of dimensions of arrays: NCHW, NHWC or NHW (default: from the shape)",
+            "ORDER",
+            choices=tuple(LAYOUTS),
+        ),
     },
 }
 OPTIONS: dict[str, Option] = {name: option for group in GROUPS.values() for name, option in group.items()}

@@ -125,8 +125,8 @@ def _run_plans(args: Namespace, requested: Mapping[str, Options], errors: Sequen
 
 
 def submit_in_background(args: Namespace, results: Path) -> int:
-    """Start a launcher that submits the runs for which SLURM has no place now, and follows them."""
-    print("a launcher in the background submits the rest as jobs end. If it is ended, run: "
+    """Start a launcher that submits the runs that SLURM does not accept yet, and waits for their ends."""
+    print("a launcher in the background submits the rest as jobs end. If it dies, run: "
           f"{suggest('retry', results)}")  # fmt: skip
     confirmed = ["--yes"] if hasattr(args, "yes") and not args.yes else []
     return launcher.detach([*(word for word in args.arguments if word != "--no-wait"), *confirmed], results)
@@ -158,7 +158,7 @@ def execute(
         pending: the jobs to run; None: all that have something left to do.
 
     Returns:
-        The exit code, and the number of runs that SLURM had no place for; 0 if `wait`.
+        The exit code, and the number of runs that SLURM does not accept yet; 0 if `wait`.
 
     Raises:
         UserErrors: the paper's budget needs `--yes`, or SLURM refused all runs.

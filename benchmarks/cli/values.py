@@ -1,6 +1,6 @@
 """Checks of option values that need no torch, so that a wrong value is reported at once.
 
-A command that plans runs checks the same values again, together with those that need torch: names, data and devices.
+A command that plans runs checks these values again, together with values that need torch: names, data and devices.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from benchmarks.execution.options import (
 )
 
 MAX_LENGTH = 4096  # characters of a value
-READERS = ("status", "tensorboard")  # commands that make nothing in the results folder
+READERS = ("status", "tensorboard")  # commands that also work on a results folder without write permission
 PATH_OPTIONS = ("results", "out", "json", "data-root", "real", "fake", "archive")
 PATH_FORMS = {"on": "folder:", "features": "inception:"}  # option -> text before a path in its value
-# Options whose value can be wrong in no other way than those found here
+# Options whose values are checked completely here
 COMPLETE = {"results", "seeds", "draws", "eval-every", "workers", "decimals", "margin", "notes", "format", "keep",
             "preset"}  # fmt: skip
 
@@ -36,7 +36,7 @@ COMPLETE = {"results", "seeds", "draws", "eval-every", "workers", "decimals", "m
 def find_value_errors(args: Namespace) -> list[str]:
     """What is wrong with the values of a command line, and with the environment of a command that trains or scores.
 
-    A value that is no usable text is replaced by the default, so that no other check meets it.
+    An unusable text is replaced by the default, so that no other check uses it.
     """
     command = COMMANDS[args.command]
     errors = []

@@ -69,7 +69,8 @@ def read_arrays(path: Path, shown: str) -> dict[str, Array]:
         shown: its name in messages.
 
     Raises:
-        DataError: it is no such file, is broken, holds many arrays or no numbers, or does not fit in memory.
+        DataError: it is no such file, is broken, has more than `MAX_ARRAYS` arrays, has values that are not
+            numbers, or does not fit in memory.
     """
     with open_regular(path, shown) as file:
         start = file.read(len(MAGIC))

@@ -242,14 +242,14 @@ def _decode_deep(image: Image.Image, path: Path, shown: str, conversion: Convers
     if image.mode == "F":
         floats = "with floats in [0, 1] give them as one array, a .npy or .npz file"
         raise DataError(
-            f"{shown} has floats as pixels, whose range is not known, expected 8 bits per channel. "
+            f"{shown} has floats as pixels, expected 8 bits per channel. Their range is not known. "
             + conversion.advice(f"For images {floats}", "Convert the images to 8 bits per channel")
         )
     if conversion.bit_depth is None:
         convert = "Convert the images to 8 bits per channel: round(value / 257)"
         raise DataError(
             f"{shown} has more than 8 bits per channel (mode {image.mode}). "
-            + conversion.advice("--bit-depth 16 divides the values by 257 (--bit-depth 12: by 4095 / 255)", convert)
+            + conversion.advice("--bit-depth 16 divides the values by 257, and --bit-depth 12 by 4095 / 255", convert)
         )
     if image.format == "PPM" and image.mode in EIGHT_BIT:
         return image  # Pillow divides by the largest value, which the file names

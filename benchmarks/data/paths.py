@@ -28,8 +28,9 @@ def find_cache_problem() -> str | None:
     if os.path.isdir(nearest) and os.access(nearest, os.W_OK | os.X_OK):
         return None
     reason = f"no permission in {nearest}" if os.path.isdir(nearest) else f"{nearest} is not a folder"
-    return (f"the cache folder {folder} cannot be written: {reason}. Features of reference images and prepared images "
-            f"are computed again by each process. Name another folder by {environment.CACHE_VARIABLE}")  # fmt: skip
+    return (f"the cache folder {folder} cannot be written: {reason}. Each process computes features "
+            "of reference images and prepared images again. "
+            f"Set {environment.CACHE_VARIABLE} to another folder")  # fmt: skip
 
 
 def data_root(root: Path | None) -> Path:

@@ -19,7 +19,7 @@ def arrays_to_moments(arrays: Mapping[str, NDArray[Any]], shown: str) -> Moments
     """Moments from `mu` (d,) and `sigma` (d, d).
 
     Raises:
-        DataError: they are not finite, or no mean and covariance.
+        DataError: they are not finite, or are not a mean and a covariance matrix.
     """
     mean, cov = arrays["mu"], arrays["sigma"]
     if mean.ndim != 1 or not len(mean) or cov.shape != (len(mean), len(mean)):
@@ -41,10 +41,10 @@ def check_moments(mean: NDArray[np.float64], cov: NDArray[np.float64]) -> None:
         raise ValueError("mu and sigma must be finite")
     scale = np.abs(cov).max()
     if not np.allclose(cov, cov.T, atol=1e-6 * scale):
-        raise ValueError("sigma is not symmetric: it is no covariance")
+        raise ValueError("sigma is not symmetric, so it is not a covariance matrix")
     with np.errstate(over="ignore", invalid="ignore"):
         if np.linalg.eigvalsh(cov)[0] < -1e-6 * scale:
-            raise ValueError("sigma has negative eigenvalues: it is no covariance")
+            raise ValueError("sigma has negative eigenvalues, so it is not a covariance matrix")
 
 
 def distance_of_moments(names: tuple[str, str], a: Moments, b: Moments) -> float:
@@ -55,7 +55,7 @@ def distance_of_moments(names: tuple[str, str], a: Moments, b: Moments) -> float
     """
     if len(a.mean) != len(b.mean):
         raise ValueError(f"{names[0]} has {len(a.mean)} features, {names[1]} {len(b.mean)}: they cannot be compared. "
-                         f"Take the --features that the moments are of")  # fmt: skip
+                         f"Choose the --features that the moments were computed with")  # fmt: skip
     with np.errstate(over="ignore", invalid="ignore"):
         distance = frechet_from_moments(a.mean, a.cov, b.mean, b.cov)
     if not np.isfinite(distance):

@@ -124,7 +124,7 @@ def match_shapes(names: tuple[str, str], sets: Sequence[Split]) -> tuple[Split, 
         sets = [_to_gray_if_equal(images) if images.images.shape[1] == 3 else images for images in sets]
         a, b = (image_shape(images) for images in sets)
     if a != b:
-        reason = "--resize N resizes both to NxN" if a[1:] != b[1:] else "the one is gray, the other is not"
+        reason = "--resize N resizes both to NxN" if a[1:] != b[1:] else "one side is gray and the other is not"
         raise ValueError(f"{names[0]} has images of {a}, {names[1]} of {b} (C, H, W): {reason}")
     return sets[0], sets[1]
 

@@ -111,7 +111,7 @@ def _run(
         if on_slurm and not reason.args:  # by the keyboard
             waiting = len(unfinished - submitted.keys())
             rest = f" and submits the other {waiting} runs" if waiting else ""
-            report(f"SLURM jobs go on: the same command waits for them again{rest}, `cancel` ends them")
+            report(f"SLURM jobs keep running: the same command waits for them again{rest}; `cancel` ends them")
         raise
     if refused == len(pending):
         raise UserErrors([f"SLURM accepted none of {refused} runs. The reasons are above"])

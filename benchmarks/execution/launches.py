@@ -86,7 +86,7 @@ def is_cancelled(path: Path) -> bool:
 
 
 def launches(results: Path) -> dict[Path, Launch]:
-    """All launches, in the order in which they began. A file that is no valid launch is left aside with a warning.
+    """All launches, in the order in which they began. A file that is not a valid launch is ignored, with a warning.
 
     Raises:
         OSError: the folder of the launch files cannot be read.
@@ -144,7 +144,7 @@ def _read(path: Path) -> Launch | None:
         return None
     except (OSError, reading.InvalidFile) as reason:
         why = reason.strerror if isinstance(reason, OSError) else reason
-        warnings.warn(f"{path}: not a valid launch file, so it is left aside ({why})", stacklevel=2)
+        warnings.warn(f"{path}: not a valid launch file, so it is ignored ({why})", stacklevel=2)
         return None
     return _with_options(launch, _to_argument)
 

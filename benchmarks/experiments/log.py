@@ -98,16 +98,16 @@ def failure_log(results: Path, key: str) -> Path:
 
 
 def has_file(path: Path) -> bool:
-    """Whether a file of a run is there and can be read. A folder that may not be read is left out, with a warning."""
+    """Whether a file of a run is there and can be read. A folder without read permission is ignored, with a warning."""
     try:
         is_file = stat.S_ISREG(path.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        warnings.warn(f"{path.parent} cannot be read ({error.strerror}): its files are left out", stacklevel=2)
+        warnings.warn(f"{path.parent} cannot be read ({error.strerror}): its files are ignored", stacklevel=2)
         return False
     if is_file and not os.access(path, os.R_OK):
-        warnings.warn(f"{path} cannot be read (no permission): it is left out", stacklevel=2)
+        warnings.warn(f"{path} cannot be read (no permission): it is ignored", stacklevel=2)
         return False
     return is_file
 

@@ -2,7 +2,7 @@
 
 It copies the records of results folders under other seeds, with other numbers and the keys that belong to them, into a
 temporary folder. Then it runs `status`, `table1 --existing` and `report` there, first without an index and then with
-one, and measures the processor time and the largest memory of each.
+one. It measures the CPU time and the peak memory of each command.
 """
 
 from __future__ import annotations

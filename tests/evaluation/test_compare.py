@@ -267,7 +267,7 @@ def test_one_gray_image_among_colours_is_a_colour_image(tmp_path, capsys):
     Image.new("L", (8, 8), 128).save(tmp_path / "0.png")
     assert load_images(str(tmp_path), None).content.images.shape == (4, 3, 8, 8)
     assert main(["evaluate", "--real", "digits", "--fake", str(tmp_path), "--features", "pixels"]) == 2
-    assert "the one is gray, the other is not" in capsys.readouterr().err
+    assert "one side is gray and the other is not" in capsys.readouterr().err
 
 
 def test_gray_images_stored_as_colours_are_gray_beside_gray_ones(tmp_path, evaluate):

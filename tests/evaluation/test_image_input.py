@@ -274,7 +274,7 @@ def test_all_errors_of_the_options_are_reported_at_once(capsys):
     errors = errors_of(capsys, "digits:train", *arguments)
     assert [error.removeprefix("error: ")[:50] for error in errors] == [
         "--resize must be a positive integer, at most 4,096",
-        "--bit-depth must be the bits of deeper images, 9 t",
+        "--bit-depth must be the bits per channel, 9 to 16,",
         "unknown --layout 'HWCN'. Known: NHW (gray images),",
         "--background must be an opaque color such as white",
     ]

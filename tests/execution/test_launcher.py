@@ -87,7 +87,7 @@ def test_an_invalid_launch_file_is_named_and_left_aside(tmp_path, change, capsys
             warnings.simplefilter("always")
             assert main([command, "--results", str(tmp_path)]) == 0
         printed = capsys.readouterr().err
-        assert printed.count(f"{path}: not a valid launch file, so it is left aside") == 1
+        assert printed.count(f"{path}: not a valid launch file, so it is ignored") == 1
         assert "Traceback" not in printed
 
 
@@ -96,7 +96,7 @@ def test_a_file_that_is_no_launch_does_not_hide_the_others(tmp_path, text):
     path = begun(tmp_path)
     path.with_name("20000101-000000-ffffff.launch").write_text(text)
     os.mkfifo(path.with_name("20000101-000000-eeeeee.launch"))  # reading it would wait
-    with pytest.warns(UserWarning, match="left aside"):
+    with pytest.warns(UserWarning, match="so it is ignored"):
         assert [*launches.launches(tmp_path)] == [path]
 
 

@@ -1,4 +1,4 @@
-"""Whatever a record file holds, it is either read or named and left aside; the other records are always read."""
+"""A record file is either read, or ignored with a warning that names it; the other records are always read."""
 
 import copy
 import json

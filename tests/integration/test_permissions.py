@@ -1,4 +1,4 @@
-"""Folders of somebody else: refused before the training, or left out with a warning."""
+"""Folders of somebody else: refused before the training, or ignored with a warning."""
 
 import shutil
 import tempfile
@@ -101,7 +101,7 @@ def test_a_run_whose_folder_cannot_be_read_is_left_out_of_pictures_alone(home, f
         assert warnings == []
         return
     assert warnings
-    assert all(line == f"warning: out/runs/{finished.name} cannot be read (Permission denied): its files are left out"
+    assert all(line == f"warning: out/runs/{finished.name} cannot be read (Permission denied): its files are ignored"
                for line in warnings)  # fmt: skip
     made = home / "out" / ("report.html" if words[0] == "report" else "tables/table1.csv")
     assert finished.name[:8] in made.read_text() if words[0] == "report" else "RAE" in made.read_text()

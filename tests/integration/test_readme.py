@@ -191,7 +191,7 @@ def test_commands_of_the_pages_are_valid(command, tmp_path, capsys, monkeypatch,
         assert set(words[1:]) <= set(download.FETCH)
         return
     is_planned = words[0] in (*REQUIREMENTS, "all", "campaign")
-    (tmp_path / "campaigns").symlink_to(ROOT / "campaigns")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     code = main([*words, *(["--dry-run"] if is_planned and "--dry-run" not in words else [])])
     problems = capsys.readouterr().err.strip().splitlines()
     allowed = r"is missing|no Inception weights in|there are no records in|no finished glf|\.zip: No such file"

@@ -41,8 +41,11 @@ def test_a_file_overrides_the_rows_of_the_code(tmp_path, monkeypatch):
         ('["*/*"]\nminutes = 0x' + "f" * 5000, r"minutes must be from 1 to 525600, got a number of more"),
         ('["*/*"]\nmemory_gb = -1', r"memory_gb must be from 0 to 1000000, got -1"),
         ('["*/*"]\nqos = ["a"]', r"qos must be of type str, got a value of type list"),
-        ('["*/*"]\npartition = "x\\ntouch y #"', r"partition must be what sbatch takes for --partition.*'x\\ntouch"),
-        ('["a/b\\u001b"]\nqos = "-a"', r"row 'a/b\\x1b': qos must be what sbatch takes"),
+        (
+            '["*/*"]\npartition = "x\\ntouch y #"',
+            r"partition must be a value that sbatch accepts for --partition.*'x\\ntouch",
+        ),
+        ('["a/b\\u001b"]\nqos = "-a"', r"row 'a/b\\x1b': qos must be a value that sbatch accepts"),
         ('"*/*" = 3', r"must be a table of fields"),
         ('partition = "gpu"', r"rows must be named MODEL/DATASET.*got 'partition'"),
         ("[", r"cannot be read"),

@@ -1,7 +1,7 @@
 """The index on disk: a zip file of arrays per kind of rows, of which single columns can be read.
 
-A column is its values, the bits that say which rows have one, and the different values, as JSON, where it does not only
-hold numbers.
+A column has its values and a mask of the rows that have one. A column that does not only hold numbers has its distinct
+values as JSON, and indices into them.
 """
 
 from __future__ import annotations
