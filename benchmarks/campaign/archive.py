@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ DATE = (1980, 1, 1, 0, 0, 0)  # of all members, so that the same files give the 
 RUN_FILES = ("samples.png", "log.txt")
 STATE = "state.pt"
 NOT_KEYED = ("source", "protocol_row")  # fields of a record's settings that its key does not hash
+
+REPEATED = ("model", "revision", "seed", "precision")  # fields of a record that its settings, which are hashed, repeat
 
 
 class ArchiveError(ValueError):
@@ -65,7 +68,8 @@ def pack(results: Path, keys: Collection[str], target: Path, max_bytes: int, sta
     Args:
         results: results folder.
         keys: of the runs.
-        target: path of the archive. Further ones are named TARGET-2.zip, TARGET-3.zip and so on.
+        target: path of the archive. Further ones are named TARGET-2.zip, TARGET-3.zip and so on; a name that is
+            taken is passed over.
         max_bytes: of each archive.
         states: whether to add the states of runs that have no record.
 
@@ -93,9 +97,10 @@ def pack(results: Path, keys: Collection[str], target: Path, max_bytes: int, sta
             sizes.append(OVERHEAD)
         parts[-1][name] = content
         sizes[-1] += size
+    names = chain([target], (target.with_stem(f"{target.stem}-{number}") for number in count(2)))
+    free = (path for path in names if not os.path.lexists(path))  # nothing is replaced
     written = []
-    for number, files in enumerate((part for part in parts if part), start=1):
-        path = target if number == 1 else target.with_stem(f"{target.stem}-{number}")
+    for path, files in zip(free, [part for part in parts if part], strict=False):
         _write(path, files)
         written.append(path)
     return written
@@ -219,6 +224,9 @@ def _record_problem(key: str, content: bytes) -> str:
     settings = {name: value for name, value in record["settings"].items() if name not in NOT_KEYED}
     if digest(settings) != key:
         return "its key is not the hash of its settings: it was changed by hand"
+    for name in REPEATED:
+        if name in settings and settings[name] != record[name]:
+            return f"its {name} is not that of its settings: it was changed by hand"
     return ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +14,10 @@ from msgspec import Meta
 from benchmarks.execution.options import UserErrors
 from benchmarks.files import reading
 from benchmarks.files.types import FileStruct
+from benchmarks.files.writing import write_json
 
 MAX_BYTES = 2**20
+NOTE = ".campaign.json"  # in the results folder: the records that were there when a campaign began
 
 
 class Campaign(FileStruct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -42,6 +45,27 @@ def read_steps(path: Path) -> list[list[str]]:
         raise UserErrors([f"{path}: {reason.strerror or reason}; {expected}"]) from None
     except (ValueError, RecursionError) as reason:  # no UTF-8, no TOML, other fields, an open quote
         raise UserErrors([f"{path}: {reason}; {expected}"]) from None
+
+
+def begin_campaign(results: Path) -> dict[str, int]:
+    """Note which records are there, and return their times, as `record_times` does.
+
+    The note stays until `end_campaign`. So a campaign that was killed before it packed its records packs them when it
+    is run again.
+    """
+    path = results / NOTE
+    with suppress(OSError, reading.InvalidFile):  # no note, or a broken one
+        value = reading.read_json(path)
+        reading.check(value, dict[str, int])
+        return dict(value)
+    times = record_times(results)
+    write_json(path, times)
+    return times
+
+
+def end_campaign(results: Path) -> None:
+    """Remove the note of `begin_campaign`: what is new has been packed."""
+    (results / NOTE).unlink(missing_ok=True)
 
 
 def new_records(results: Path, before: dict[str, int]) -> list[str]:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.campaign.archive import ArchiveError, import_archives, pack
-from benchmarks.campaign.definition import new_records, read_steps, record_times
+from benchmarks.campaign.definition import begin_campaign, end_campaign, new_records, read_steps
 from benchmarks.cli.commands import DONE, FAILED
 from benchmarks.cli.console import make_console
 from benchmarks.cli.options import OPTIONS, parameter
@@ -72,6 +72,9 @@ def run(args: Namespace) -> int:
         errors.append(f"campaign needs one file, got {' '.join(args.names) or 'none'}")
     minutes = _parse_positive_number("--minutes", args.minutes, errors)
     limit = _parse_positive_number("--archive-mb", args.archive_mb, errors)
+    if limit is not None and limit < 1:
+        errors.append(f"--archive-mb must be at least 1, so that every record fits, got {args.archive_mb!r}")
+    errors += _archive_errors(args.archive)
     steps = _plan_steps(args, read_steps(Path(args.names[0])), errors) if not errors else []
     if errors:
         raise UserErrors(errors)
@@ -86,10 +89,12 @@ def run(args: Namespace) -> int:
     if minutes is None and not args.yes and any(step.options.preset == "paper" for step in steps):
         raise UserErrors(["a campaign at the paper's budget needs --minutes, or --yes to run until all is done"])
     results = Path(args.results)
-    before = record_times(results)
+    before = begin_campaign(results)
     deadline = None if minutes is None else started + _time_to_train(60 * minutes)
     is_complete = _run_steps(steps, deadline, args.states)
-    return _report(steps, results, new_records(results, before), args, (limit or 16.0) * 2**20, is_complete)
+    code = _report(steps, results, new_records(results, before), args, (limit or 16.0) * 2**20, is_complete)
+    end_campaign(results)
+    return code
 
 
 def run_import(args: Namespace) -> int:
@@ -118,6 +123,19 @@ def run_import(args: Namespace) -> int:
 def _time_to_train(seconds: float) -> float:
     """The seconds in which a campaign may train: its time without what is kept for its end."""
     return max(0.0, seconds - min(MAX_RESERVE, max(MIN_RESERVE, RESERVE * seconds)))
+
+
+def _archive_errors(text: str | None) -> list[str]:
+    """Why no archive can be written at a path: an archive replaces nothing, neither a file nor a device."""
+    if not text:
+        return []
+    path = Path(text)
+    if os.path.lexists(path):
+        return [f"--archive {text} exists already; name a new file"]
+    folder = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        return [f"--archive {text} cannot be written: {folder} is no folder that you may write to; name another file"]
+    return []
 
 
 def _parse_positive_number(option: str, text: str | None, errors: list[str]) -> float | None:
@@ -191,8 +209,8 @@ def _print_plan(steps: Sequence[Step]) -> None:
 
 def _run_steps(steps: Sequence[Step], deadline: float | None, states: bool) -> bool:
     """Run one step after the other; returns whether all of them were completed before the deadline."""
-    with _interrupted_at(deadline):
-        try:
+    try:
+        with _interrupted_at(deadline):  # inside the try: a deadline in the past interrupts it on entry
             for step in steps:
                 if step.plan is None:
                     continue
@@ -201,10 +219,10 @@ def _run_steps(steps: Sequence[Step], deadline: float | None, states: bool) -> b
                 print(f"step: {step.text}: {len(chosen)} of {len(pending)} missing runs", flush=True)
                 command = {"what": step.name, "options": asdict(step.options), "force": ""}
                 launcher.run(replace(step.plan, jobs=tuple(chosen)), chosen, make_console(), command, wait=True)
-        except KeyboardInterrupt:
-            if deadline is None or time.monotonic() < deadline:
-                raise
-            return False
+    except KeyboardInterrupt:
+        if deadline is None or time.monotonic() < deadline:
+            raise
+        return False
     return True
 
 
@@ -259,7 +277,8 @@ def _report(
     left = sum(state == "pending" for state in states.values())
     if not is_complete:
         print("the time is up")
-    print(f"new records: {len(keys)}; runs left: {left}" + (": run the same command again" if left else ""))
+    again = ": run the same command again" + (" with another --archive" if args.archive else "")
+    print(f"new records: {len(keys)}; runs left: {left}" + (again if left else ""))
     cut = [key for key in jobs if args.states and (results / "runs" / key / "state.pt").is_file()]
     name = time.strftime("campaign-%Y%m%d-%H%M%S.zip")
     target = Path(args.archive) if args.archive else results / "archives" / name

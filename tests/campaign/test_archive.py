@@ -74,6 +74,26 @@ def test_the_same_files_give_the_same_bytes(results, archive, tmp_path):
     assert again.read_bytes() == archive.read_bytes()
 
 
+def test_an_archive_never_replaces_a_file(results, tmp_path):
+    for name in ("a.zip", "a-2.zip"):
+        (tmp_path / name).write_text("precious")
+    assert pack(results, {*keys_of(results)}, tmp_path / "a.zip", LIMIT) == [tmp_path / "a-3.zip"]
+    assert [(tmp_path / name).read_text() for name in ("a.zip", "a-2.zip")] == ["precious"] * 2
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 77}, {"model": "vae-other"}, {"precision": "tf32"}, {"revision": 99}], ids=str
+)
+def test_a_record_that_claims_other_settings_than_its_hashed_ones_is_refused(archive, tmp_path, change):
+    def relabel(members):
+        name = next(name for name in members if name.startswith("records/"))
+        return with_manifest({**members, name: json.dumps({**json.loads(members[name]), **change}).encode()})
+
+    with pytest.raises(ArchiveError, match=f"its {next(iter(change))} is not that of its settings"):
+        import_archives([rewritten(archive, tmp_path / "b.zip", relabel)], tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 def test_states_are_packed_only_if_they_are_asked_for(results, tmp_path):
     (path,) = pack(results, {*keys_of(results)}, tmp_path / "a.zip", LIMIT)
     assert not any(name.endswith("state.pt") for name in read_archive(path))

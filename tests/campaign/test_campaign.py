@@ -1,5 +1,6 @@
 """A table made in several sessions equals the table made at once, and a campaign ends in time."""
 
+import os
 import re
 import time
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.campaign.archive import read_archive
+from benchmarks.execution import launcher
+from benchmarks.execution.worker import run_job
 from benchmarks.run import main
 
 pytestmark = pytest.mark.usefixtures("short_demo")
@@ -71,6 +74,29 @@ def test_a_finished_campaign_packs_nothing(campaign, tmp_path, capsys):
     assert [*(tmp_path / "a" / "archives").iterdir()] == [archive]
 
 
+def test_a_campaign_that_was_interrupted_packs_all_of_its_records_when_it_is_run_again(campaign, tmp_path, monkeypatch):
+    """The signal of a kill arrives between two runs: the first one is recorded, and no archive is written."""
+    runs = []
+
+    def interrupt(job):
+        runs.append(job)
+        if len(runs) == 2:
+            raise KeyboardInterrupt
+        return run_job(job)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(launcher, "run_job", interrupt)
+        assert main(["campaign", campaign, "--cluster", "inline", "--results", "a"]) == 130
+    assert len([*(tmp_path / "a" / "records").iterdir()]) == 1
+    assert not (tmp_path / "a" / "archives").exists()
+    assert main(["campaign", campaign, "--cluster", "inline", "--results", "a"]) == 0
+    (archive,) = (tmp_path / "a" / "archives").iterdir()
+    packed = {name for name in read_archive(archive) if name.startswith("records/")}
+    assert packed == {f"records/{path.name}" for path in (tmp_path / "a" / "records").iterdir()}
+    assert len(packed) == 4
+    assert not (tmp_path / "a" / ".campaign.json").exists()
+
+
 def test_a_dry_run_counts_each_run_once_and_starts_nothing(campaign, tmp_path, capsys):
     assert main(["campaign", campaign, "--dry-run", "--results", "a"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -116,6 +142,32 @@ def test_all_errors_of_a_campaigns_command_are_reported_at_once(campaign, capsys
     assert main(["import"]) == 2
     assert main(["import", "absent.zip"]) == 2
     assert "absent.zip: No such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "fifo", "link", "below a file"])
+def test_an_archive_path_that_is_taken_is_refused_before_anything_starts(campaign, tmp_path, capsys, kind):
+    path = tmp_path / "a.zip"
+    {"file": path.touch, "folder": path.mkdir, "fifo": lambda: os.mkfifo(path), "link": lambda: path.symlink_to("b"),
+     "below a file": path.touch}[kind]()  # fmt: skip
+    before = path.lstat()
+    named = str(path / "b.zip" if kind == "below a file" else path)
+    assert main(["campaign", campaign, "--results", "a", "--archive", named]) == 2
+    error = capsys.readouterr().err
+    assert f"--archive {named}" in error
+    assert error.rstrip().endswith(("name a new file", "name another file"))
+    assert path.lstat() == before
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_limit_that_no_record_fits_is_refused_before_anything_starts(campaign, tmp_path, capsys):
+    assert main(["campaign", campaign, "--results", "a", "--archive-mb", "0.001"]) == 2
+    assert "--archive-mb must be at least 1" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_time_that_is_up_at_once_is_no_interruption(campaign, capsys):
+    assert main(["campaign", campaign, "--results", "a", "--minutes", "0.01", "--cluster", "inline"]) == 0
+    assert "the time is up\nnew records: 0; runs left: 4" in capsys.readouterr().out
 
 
 def test_the_papers_budget_needs_a_time_or_a_yes(tmp_path, capsys, monkeypatch):
