@@ -89,7 +89,11 @@ make_folder() {
 remove_files() { # all files of a marked folder; the folder too, unless start found it
     local origin
     read -r origin _ <"$folder/$marker"
-    find "$folder" -mindepth 1 -maxdepth 1 ! -name "$marker" -exec rm -rf --one-file-system -- {} +
+    for _ in 1 2 3 4 5; do # a process that is about to end may still write a file
+        find "$folder" -mindepth 1 -maxdepth 1 ! -name "$marker" -exec rm -rf --one-file-system -- {} +
+        [ -n "$(find "$folder" -mindepth 1 -maxdepth 1 ! -name "$marker" -print -quit)" ] || break
+        sleep 0.2
+    done
     rm -f -- "$folder/$marker"
     [ "$origin" = found ] || rmdir -- "$folder"
 }

@@ -1,6 +1,7 @@
 """Environment variables: each is read in one module, and a wrong value is an error before anything starts."""
 
 import ast
+import functools
 import os
 import re
 import signal
@@ -183,8 +184,9 @@ def catches(pid: int, number: int) -> bool:
 def test_a_signal_during_the_imports_ends_the_command_as_interrupted(number, delay):
     words = ["table1", "--preset", "demo", "--seeds", "1000", "--dry-run"]
     variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    restore = functools.partial(signal.signal, number, signal.SIG_DFL)  # a shell's background job ignores SIGINT
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.run", *words], env=variables, text=True,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=restore)  # fmt: skip
     while process.poll() is None and not catches(process.pid, signal.SIGTERM):  # Python itself is starting
         time.sleep(0.001)
     time.sleep(delay)

@@ -36,7 +36,9 @@ runpy.run_path("examples/records.py", run_name="__main__")
 
 def run(words, locale, tmp_path, **options):
     """Standard output and standard error of a program, as bytes; its exit code is checked by the caller."""
-    variables = {**environment(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), **locale}
+    variables = {**environment(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    variables.pop("PYTHONIOENCODING", None)  # tox sets it
+    variables |= locale
     return subprocess.run([sys.executable, *words], capture_output=True, env=variables, **options)
 
 
