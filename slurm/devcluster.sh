@@ -82,6 +82,10 @@ make_folder() {
     else
         mkdir -m 700 -- "$folder"
     fi
+    # Signals end the script by exit: killed by one, bash does not always run the trap of EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
     trap '[ $is_started = yes ] || { tail -n 5 "$folder"/*.log; stop; } >&2' EXIT
     echo "$origin by slurm/devcluster.sh, whose command stop removes all files here" >"$folder/$marker"
 }
