@@ -10,6 +10,7 @@ import pytest
 import shared
 import torch
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 from short_demo import SHORT_DEMO
 
 from benchmarks.presets import PRESETS
@@ -19,6 +20,10 @@ from zoo import perceptual
 # pytest's workers inherit the environment after it was hidden: what it was is kept beside it.
 CLUSTER = os.environ.setdefault("AE_BENCH_TEST_CLUSTER", os.environ.get("SLURM_CONF", ""))
 os.environ["SLURM_CONF"] = os.devnull
+
+# How fast inputs are made is a property of the machine: a busy one must not fail a test.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items):
