@@ -1,11 +1,11 @@
 """The text of captions and notes: all sentences that tables and figures print.
 
-A caption has at most two sentences: the quantity, its direction and its statistic; the preset.  Everything else is a
-note with a label of `NOTE_LABELS`, one line per label, always in that order.
+A caption has at most two sentences. Everything else is a note with a label of `NOTE_LABELS`, always in that order.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -105,7 +105,9 @@ def budget_notes(grid: Grid) -> Iterator[Note]:
         images = f"{preset.images:,} training images and " if preset.images else ""
         yield Note("Budget", f"At most {images}{preset.steps:,} steps in each stage. Schedules shrink in proportion.")
     elif preset:
-        yield Note("Budget", "All training images, and schedules of full length.")
+        others = [label for model, label in grid.models.items() if re.search(r"[\[,.](budget|epochs)=", model)]
+        full = f"full length, except {join(others)}" if others else "full length"
+        yield Note("Budget", f"All training images, and schedules of {full}.")
     for dataset, warnings in grid.data_warnings.items():
         yield Note("Data", f"{grid.datasets[dataset]}: {'; '.join(warnings)}.")
     if grid.own_settings:

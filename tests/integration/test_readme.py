@@ -67,6 +67,7 @@ COMMANDS = {
                     f"criteria {PAPER} --seeds 3 --existing --only vae,wae-gan,two-stage-vae,rae-gmm,vae-flow-prior,"
                     "vae-flow-posterior,glf", "report"],
     "mnist-quick": ["table1 --preset quick --on mnist --seeds 3", "report"],
+    "mnist-tenth": ["table1 --preset paper --budget 0.1 --on mnist --only glf,rae-gmm --features classifier --seeds 1"],
     "mnist-quick-variants": ["table1 --preset quick --on mnist --only wae-mmd,glf-two-stage,glf-regularized-1,"
                              "glf-regularized-10,glf-regularized,rae-l2-gmm,rae-sn-gmm,vae-flow-posterior-conditional,"
                              "vae-flow-prior-learned"],

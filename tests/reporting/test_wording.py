@@ -115,3 +115,11 @@ def test_own_settings_name_their_models_and_the_most_common_comes_last():
 def test_missing_runs_are_named_first():
     table = build_table("table1", {"evaluations": FRAMES["evaluations"].iloc[1:]}, GRID)
     assert note(table, "Missing").startswith("11 of 12 runs are there. ")
+
+
+def test_a_changed_number_of_epochs_is_no_schedule_of_full_length():
+    models = {"vae": "VAE", "glf[budget=0.1]": "GLF [budget=0.1]", "glf[beta=2,first.epochs=3]": "B", "glf[beta=2]": "C"}
+    grid = replace(make_grid({}), preset="paper", models=models)
+    assert [note.text for note in wording.budget_notes(grid)][0] == (
+        "All training images, and schedules of full length, except GLF [budget=0.1] and B."
+    )
