@@ -118,8 +118,13 @@ def test_missing_runs_are_named_first():
 
 
 def test_a_changed_number_of_epochs_is_no_schedule_of_full_length():
-    models = {"vae": "VAE", "glf[budget=0.1]": "GLF [budget=0.1]", "glf[beta=2,first.epochs=3]": "B", "glf[beta=2]": "C"}
+    models = {
+        "vae": "VAE",
+        "glf[budget=0.1]": "GLF [budget=0.1]",
+        "glf[beta=2,first.epochs=3]": "B",
+        "glf[beta=2]": "C",
+    }
     grid = replace(make_grid({}), preset="paper", models=models)
-    assert [note.text for note in wording.budget_notes(grid)][0] == (
+    assert next(note.text for note in wording.budget_notes(grid)) == (
         "All training images, and schedules of full length, except GLF [budget=0.1] and B."
     )
