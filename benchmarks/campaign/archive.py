@@ -33,7 +33,6 @@ DATE = (1980, 1, 1, 0, 0, 0)  # of all members, so that the same files give the 
 RUN_FILES = ("samples.png", "log.txt")
 STATE = "state.pt"
 NOT_KEYED = ("source", "protocol_row")  # fields of a record's settings that its key does not hash
-
 REPEATED = ("model", "revision", "seed", "precision")  # fields of a record that its settings, which are hashed, repeat
 
 
@@ -157,7 +156,6 @@ def _write(path: Path, files: Mapping[str, bytes]) -> None:
     manifest = {
         "format": "ae-bench archive",
         "version": archive_file.VERSION,
-        "records": [Path(name).stem for name in files if name.startswith("records/")],
         "files": {
             name: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
             for name, content in files.items()

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from benchmarks.files.types import Count, FileStruct, Key
+from benchmarks.files.types import Count, FileStruct
 
 VERSION = 1
 # The paths that an archive may hold. Nothing else is ever written by an import.
@@ -26,5 +26,4 @@ class Manifest(FileStruct, kw_only=True, frozen=True):
 
     format: Literal["ae-bench archive"]
     version: Annotated[int, Meta(ge=1)]
-    records: list[Key]
     files: dict[ArchivePath, Member]
