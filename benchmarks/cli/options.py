@@ -53,7 +53,7 @@ GROUPS: dict[str, dict[str, Option]] = {
         "budget": Option("multiply the epochs of every stage by F, as --set budget=F", "F"),
     },
     "evaluation": {
-        "features": Option("inception[:FILE], classifier[:NAME], pixels, package.module:Class", "NAME"),
+        "features": Option("inception[:FILE], classifier[:NAME or FILE], pixels, package.module:Class", "NAME"),
         "metrics": Option("fd, prd, kid, neighbours (default: fd)", "A,B"),
         "draws": Option("sample sets per run (default: the preset's)", "D"),
         "images": Option("images of each kind in a metric (default: 10000)", "N"),
@@ -62,7 +62,7 @@ GROUPS: dict[str, dict[str, Option]] = {
     },
     "output": {
         "results": Option("results folder (default: results/local)", "DIR", DEFAULT_RESULTS),
-        "out": Option("folder of the event files (default: RESULTS/tensorboard)", "DIR"),
+        "out": Option("folder of the event files (default: RESULTS/tensorboard)", "PATH"),
         "format": Option("csv, latex, markdown, html (default: all)", "A,B"),
         "decimals": Option("digits after the point (default: as needed)", "N"),
         "notes": Option(

@@ -1,5 +1,6 @@
 """Names that records, tables and the command line share.  This module loads no other package."""
 
+import os
 import re
 
 from benchmarks.files.names import file_name
@@ -9,7 +10,13 @@ DIAGNOSTICS = ("recon_sse", "latent_std", "latent_mean", "prior_mean", "prior_co
 
 # What `--features` accepts; `extractors.registry.FEATURES` holds the functions that make them
 BUILTIN_FEATURES = ("inception", "classifier", "pixels")
-FEATURE_FORMS = ("inception", "inception:PATH", "classifier", "classifier:NAME", "pixels", "package.module:Class")
+FEATURE_FORMS = ("inception", "inception:PATH", "classifier", "classifier:NAME", "classifier:FILE", "pixels",
+                 "package.module:Class")  # fmt: skip
+
+
+def is_classifier_file(argument: str) -> bool:
+    """Whether the text after `classifier:` is a file, rather than the name of a shipped classifier."""
+    return argument.endswith(".pt") or "/" in argument or os.path.lexists(argument)
 
 
 def is_external(features: str) -> bool:

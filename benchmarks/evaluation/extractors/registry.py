@@ -9,16 +9,30 @@ from pathlib import Path
 import torch
 
 from benchmarks.data.preprocessing import Shape
+from benchmarks.evaluation.classifier import shipped_weights
 from benchmarks.evaluation.extractors.base import Extractor
 from benchmarks.evaluation.extractors.external import make_external_extractor
 from benchmarks.evaluation.extractors.inception import InceptionExtractor
+from benchmarks.evaluation.extractors.residual import ResidualExtractor
 from benchmarks.evaluation.extractors.simple import ClassifierExtractor, PixelExtractor
-from benchmarks.evaluation.names import FEATURE_FORMS, is_external
+from benchmarks.evaluation.names import FEATURE_FORMS, is_classifier_file, is_external
+from benchmarks.evaluation.residual.shipped import default_classifier, shipped_files
 from zoo.registry import did_you_mean
 
 
 def _make_classifier(argument: str, dataset: str, shape: Shape, device: torch.device) -> Extractor:
-    name = argument or dataset
+    name = argument or default_classifier(dataset)
+    residual = shipped_files()
+    if name in residual:
+        return ResidualExtractor(residual[name], shape, device)
+    if argument and is_classifier_file(argument):
+        return ResidualExtractor(Path(argument), shape, device)
+    if name not in shipped_weights():
+        raise ValueError(
+            f"no classifier for {name!r}. Choose --features inception or pixels, the classifier of another data set, "
+            f"--features classifier:NAME (NAME: {', '.join(sorted({*shipped_weights(), *residual}))}), or one of your "
+            "own, --features classifier:FILE, which the command classifier makes of labelled images"
+        )
     extractor = ClassifierExtractor(name, device)
     channels, side = extractor.spec["channels"], extractor.spec["side"]
     if (channels, side) != (shape[0], shape[1]):
@@ -45,7 +59,8 @@ def make_extractor(features: str, dataset: str, shape: Shape, device: torch.devi
 
     Args:
         features: inception, inception:PATH (a file of weights), classifier, classifier:NAME (the one of
-            another data set), pixels, or package.module:Class (a subclass of `Extractor`).
+            another data set), classifier:FILE (a file of the command classifier), pixels, or package.module:Class (a
+            subclass of `Extractor`).
         dataset: name of the data set; of a folder, that of the data set that it is like.
         shape: (C, H, W) of its images.
         device: where it runs.
