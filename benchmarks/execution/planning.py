@@ -88,7 +88,8 @@ def make_plan(
                  if isinstance(scorer.extractor, UntrainedClassifier) and isinstance(source, ImageFolder)]  # fmt: skip
     missing += [describe_untrained(source) for source in untrained] if dry_run else []
     plan = Plan(tuple(jobs), {scorer.data.name: scorer for _, scorer in scorers}, options.preset, request.results,
-                request.workers, options.cluster, None, weights, tuple(missing), tuple(outlines), on_gpu)  # fmt: skip
+                request.workers, options.cluster, None, weights, tuple(missing), tuple(outlines), on_gpu,
+                request.runs_per_gpu)  # fmt: skip
     if dry_run:
         return plan
     if missing:
@@ -208,7 +209,8 @@ def _make_jobs(
                     trial, source, request.data_root, request.results, str(request.device or "cuda"),
                     job_features(request.features, scorer.extractor), request.draws, request.metrics, needs.sources,
                     needs.variants or tuple(scorer.protocols), needs.diagnostics, request.images, options.allow_few,
-                    request.eval_every, code=zoo.entry(model).code, engine=options.engine, keep=options.keep,
+                    request.eval_every, code=zoo.entry(model).code, engine=options.engine,
+                    nondeterministic=options.nondeterministic, keep=options.keep,
                 )  # fmt: skip
     if errors:
         return []

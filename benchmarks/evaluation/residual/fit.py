@@ -110,9 +110,7 @@ class Training:
 
     @contextmanager
     def _arithmetic(self) -> Iterator[None]:
-        # First, because it also turns TF32 on.
-        cudnn = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
-        with cudnn, reproducible_arithmetic(self.device), matmul_precision(self.precision):
+        with reproducible_arithmetic(self.device), matmul_precision(self.precision):
             yield
 
     def _run_epoch(self) -> float:
