@@ -195,7 +195,10 @@ def test_commands_of_the_pages_are_valid(command, tmp_path, capsys, monkeypatch,
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     code = main([*words, *(["--dry-run"] if is_planned and "--dry-run" not in words else [])])
     problems = capsys.readouterr().err.strip().splitlines()
-    allowed = r"is missing|no Inception weights in|there are no records in|no finished glf|\.zip: No such file"
+    allowed = (
+        r"is missing|no Inception weights in|there are no records in|no finished glf|\.(zip|pt): No such file|"
+        r"has no labels to train"
+    )
     assert code == (2 if problems else 0)
     assert not (is_planned and problems)
     assert all(re.search(allowed, problem) for problem in problems), problems

@@ -87,7 +87,7 @@ class Training:
         """
         with self._arithmetic():
             if state_file is not None:
-                self._read_state(key, state_file)
+                self.resume(key, state_file)
             while self.epoch < self.epochs:
                 started = time.perf_counter()
                 loss = self._run_epoch()
@@ -148,7 +148,7 @@ class Training:
         with replacing(path) as temporary:
             torch.save(state, temporary)
 
-    def _read_state(self, key: str, path: Path) -> None:
+    def resume(self, key: str, path: Path) -> None:
         """Continue from a saved state; one that is missing, broken, or of another key or precision is ignored."""
         if not path.is_file():
             return

@@ -98,7 +98,9 @@ def _train(
     assert data.test.labels is not None
     classes = int(data.train.labels.max()) + 1
     training = Training(data.train.canonical(), classes, recipe, device, precision)
-    for line in describe(data.name, training, training.seconds_per_step(), state_file):
+    seconds_per_step = training.seconds_per_step()
+    training.resume(key, state_file)
+    for line in describe(data.name, training, seconds_per_step, state_file):
         report(line)
     last_report = time.monotonic()
 
@@ -137,10 +139,11 @@ def _train(
 def describe(name: str, training: Training, seconds_per_step: float, state_file: Path) -> list[str]:
     """What is about to be trained, how long it takes, and what to expect, one line each."""
     n, (_, height, width) = len(training.images), training.shape
-    seconds = seconds_per_step * training.steps * training.epochs
+    seconds = seconds_per_step * training.steps * (training.epochs - training.epoch)
+    done = f", of which {training.epoch} are done" if training.epoch else ""
     lines = [
         f"training a classifier of {name}: {n:,} images of {width}x{height}, {training.classes} classes, "
-        f"{training.epochs} epochs of {training.steps:,} steps",
+        f"{training.epochs} epochs of {training.steps:,} steps{done}",
         f"one step takes {seconds_per_step:.3f} s here, so that this takes about {format_seconds(seconds)}; the state "
         "is saved after each epoch, and the same command continues it",
     ]

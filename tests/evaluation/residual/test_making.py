@@ -126,6 +126,7 @@ def test_an_interrupted_training_leaves_a_state_that_the_next_call_continues(cac
         make_classifier(data, CPU, interrupt, recipe=SHORT)
     assert [path.suffix for path in (cache / "classifiers").iterdir() if path.suffix != ".lock"] == [".state"]
     path, lines = make(data)
+    assert lines[0].endswith("2 epochs of 12 steps, of which 1 are done")
     assert path.read_bytes() == expected
     assert next(line for line in lines if " epoch " in line).startswith("classifier of shapes: epoch 2/2")
     assert {path.suffix for path in (cache / "classifiers").iterdir()} == {".lock", ".pt"}
