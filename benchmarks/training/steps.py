@@ -14,7 +14,12 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
-from benchmarks.training.capture import no_synchronization, undo_changes, use_static_learning_rates
+from benchmarks.training.capture import (
+    compute_flows_by_layer,
+    no_synchronization,
+    undo_changes,
+    use_static_learning_rates,
+)
 from benchmarks.training.device import GpuUnusableError, synchronized_time
 from benchmarks.training.engine import Engine
 from benchmarks.training.precision import Autocast
@@ -119,12 +124,12 @@ class Steps:
             # Gradients of this update's parameters only: WAE-GAN's penalty must not leave gradients in the adversary.
             objective.backward(inputs=[p for group in update.groups.values() for p in group])
             optimizer.step()
-            for name, part in {objective_name(i): objective, **parts}.items():
-                value = part.detach()
+            values = {name: part.detach() for name, part in {objective_name(i): objective, **parts}.items()}
+            for name, value in values.items():
                 if name not in self.sums:
                     # Sum in at least fp32: in bf16, a sum of many values stops growing.
                     self.sums[name] = torch.zeros_like(value, dtype=torch.promote_types(value.dtype, torch.float32))
-                self.sums[name].add_(value)
+            torch._foreach_add_([self.sums[name] for name in values], [*values.values()])
 
     def prepare(self) -> None:
         """Compile and capture, and undo the changes of the warm-up.
@@ -153,6 +158,7 @@ class Steps:
         """Compile, warm up and capture, or fall back to eager steps. Return the error if the capture failed."""
         try:
             if self.requested == "compiled":
+                compute_flows_by_layer(self.model)
                 # Draw the random numbers of eager steps, not those of inductor.
                 self.losses = [torch.compile(update.loss, options={"fallback_random": True})
                                for update in self.updates]  # fmt: skip
