@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+from benchmarks.training import turns
+
 PORTION = 256 << 20  # bytes per portion: large enough for full bandwidth, small compared to the device's memory
 
 Portion = tuple[Sequence[Tensor], Tensor]
@@ -48,7 +50,7 @@ def stream_batches(data: Sequence[Tensor], order: Tensor, limit: int | None = No
     per_batch = max(1, size * order.shape[1] // len(data[0]))
     rows = max(1, (PORTION if limit is None or device.type == "cuda" else limit // 2) // per_batch)
     batches = order.cpu().split(rows)
-    stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+    stream = turns.stream(device, "portions") if device.type == "cuda" else None
 
     def fetch(index: Tensor) -> Portion:
         """Fetch the examples of some batches. It runs in another thread, ahead of the steps."""
