@@ -22,7 +22,10 @@ def use_static_learning_rates(optimizers: Sequence[torch.optim.Adam], device: to
 
 
 def compute_flows_by_layer(model: LatentModel) -> None:
-    """Do not compute flows by `zoo.flow_gradient`: torch.compile can fuse their layers, but not that function."""
+    """Do not compute flows by `zoo.flow_gradient`: torch.compile can fuse their layers, but not that function.
+
+    This also holds if compiling fails and another engine is used.
+    """
     for module in model.modules():
         if isinstance(module, Flow):
             module.fused = False
