@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
@@ -29,6 +30,24 @@ def place_images(images: Tensor, device: torch.device, limit: int | None = None)
     if limit is None:
         limit = torch.cuda.mem_get_info(device)[0] // 2
     return images.to(device) if images.nbytes <= limit else images.pin_memory()
+
+
+_placed: WeakValueDictionary[Hashable, Tensor] = WeakValueDictionary()
+
+
+def place_once(images: Tensor, device: torch.device, content: Hashable) -> Tensor:
+    """Place images by `place_images`; runs that share the process share one copy.
+
+    Args:
+        images: as for `place_images`.
+        device: as for `place_images`.
+        content: equal for equal images.
+    """
+    key = (content, device)
+    placed = _placed.get(key)
+    if placed is None:
+        placed = _placed[key] = place_images(images, device)
+    return placed
 
 
 def stream_batches(data: Sequence[Tensor], order: Tensor, limit: int | None = None) -> Iterator[Portion]:

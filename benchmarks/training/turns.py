@@ -6,9 +6,10 @@ the GPU. One thread advances all runs, so global settings such as TF32 hold for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache
+from collections.abc import Callable, Generator, Hashable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import cache, partial
 from typing import TypeVar
 
 import torch
@@ -16,6 +17,9 @@ import torch
 T = TypeVar("T")
 R = TypeVar("R")
 
+WAIT_SECONDS = 2e-4  # between two turns of the run that waits: short, because other runs wait as long
+
+_contexts: dict[Hashable, tuple[int, ExitStack]] = {}  # name -> number of runs that need it, and how it is left
 _lanes: set[int] = set()  # numbers of the runs that share this process now
 
 
@@ -32,6 +36,11 @@ def finish(run: Generator[T, None, R]) -> R:
 def is_shared() -> bool:
     """Whether several runs take turns in this process now."""
     return len(_lanes) > 1
+
+
+def count_runs() -> int:
+    """The number of runs that take turns in this process now."""
+    return len(_lanes)
 
 
 def isolated(run: Generator[T, None, R], device: torch.device) -> Generator[T, None, R]:
@@ -67,6 +76,43 @@ def within(context: Callable[[], AbstractContextManager[object]], run: Generator
             with context():
                 run.close()
             raise
+
+
+@contextmanager
+def shared(name: Hashable, context: Callable[[], AbstractContextManager[object]]) -> Iterator[None]:
+    """Hold a context for all runs of this process: it is entered with the first run and left with the last one.
+
+    Args:
+        name: identifies the context. Runs that need different ones cannot share a process.
+        context: makes the context. It changes settings that are costly to change at every turn.
+    """
+    count, stack = _contexts.get(name, (0, ExitStack()))
+    if not count:
+        stack.enter_context(context())
+    _contexts[name] = count + 1, stack
+    try:
+        yield
+    finally:
+        count, stack = _contexts.pop(name)
+        if count > 1:
+            _contexts[name] = count - 1, stack
+        else:
+            stack.close()
+
+
+def in_background(compute: Callable[[], T]) -> Generator[None, None, T]:
+    """Return the value of a function that a thread calls. Yield until it is there.
+
+    Args:
+        compute: uses neither the GPU nor global random generators. It has the same result in every thread.
+
+    Raises:
+        Exception: what the function raises.
+    """
+    future = _executor().submit(compute)
+    while not wait([future], WAIT_SECONDS).done:
+        yield
+    return future.result()
 
 
 @cache
@@ -128,3 +174,9 @@ def _default_generator(device: torch.device) -> torch.Generator:
     index = torch.cuda.current_device() if device.index is None else device.index
     generator: torch.Generator = torch.cuda.default_generators[index]
     return generator
+
+
+@cache
+def _executor() -> ThreadPoolExecutor:
+    """One thread, which rounds as the main thread of a run does; see `training.precision.reproducible_arithmetic`."""
+    return ThreadPoolExecutor(1, "metrics", initializer=partial(torch.set_flush_denormal, True))
