@@ -52,6 +52,7 @@ class Comparison:
 
     Attributes:
         dataset, folder, preset, images: of the runs; `images` is the number of training images.
+        is_of_ours: whether the full schedule is ours and not the paper's.
         budgets: of the first and of the second model.
         values: the distances of the first and of the second model, one per finished run.
         lost: numbers of runs that diverged or failed.
@@ -64,6 +65,7 @@ class Comparison:
     folder: str
     preset: str
     images: int
+    is_of_ours: bool
     budgets: tuple[float, float]
     values: tuple[tuple[float, ...], tuple[float, ...]]
     lost: tuple[int, int]
@@ -184,7 +186,8 @@ def compare_budgets(runs: DataFrame, models: tuple[str, str]) -> list[Comparison
         first = group.iloc[0]
         compared.append(Comparison(
             dataset=str(first["dataset"]), folder=str(first["folder"]), preset=str(first["preset"]),
-            images=int(first["images"]), budgets=(float(parts[0]["budget"].max()), float(parts[1]["budget"].max())),
+            images=int(first["images"]), is_of_ours=bool((group["schedule"] == protocols.OURS).any()),
+            budgets=(float(parts[0]["budget"].max()), float(parts[1]["budget"].max())),
             values=(tuple(finite[0]), tuple(finite[1])),
             lost=(int((parts[0]["status"] != "done").sum()), int((parts[1]["status"] != "done").sum())),
             difference=effect, devices=tuple(sorted({device_kind(device) for device in group["device"]})),

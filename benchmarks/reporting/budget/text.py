@@ -67,7 +67,7 @@ def budget_table(compared: Sequence[Comparison], labels: Labels, datasets: Mappi
         [
             {
                 "Images": datasets.get(item.dataset, item.dataset),
-                "Budget": format_budget(item.budget),
+                "Budget": format_budget(item.budget) + " of ours" * item.is_of_ours,
                 "Training images": f"{item.images:,}",
                 **{label: format_distance(values) for label, values in zip(labels, item.values, strict=True)},
                 "Runs": format_runs(item),
@@ -99,7 +99,7 @@ def order_sentence(dataset: str, compared: Sequence[Comparison], labels: Labels)
         lead = "only one budget decides the order"
     else:
         lead = "no budget decides the order"
-    parts = [f"{_clause(item, labels)} ({_numbers(item, labels)})" for item in compared]
+    parts = [f"{_clause(item, labels)} ({format_runs(item)})" for item in compared]
     return f"On {dataset} {lead}: {join(parts)}." if parts else f"On {dataset} the models have no budget in common."
 
 
@@ -111,9 +111,3 @@ def _clause(item: Comparison, labels: Labels) -> str:
         n = sum(item.lost)
         return f"{at} it is undecided, as {n} run{'s' * (n != 1)} diverged or failed"
     return f"{at} no difference is shown" if item.has_enough_runs else f"{at} there are not enough runs"
-
-
-def _numbers(item: Comparison, labels: Labels) -> str:
-    means = [f"{label} {format_distance(values).partition(' ')[0]}"
-             for label, values in zip(labels, item.values, strict=True)]  # fmt: skip
-    return f"{', '.join(means)}; {format_runs(item)}"
