@@ -104,6 +104,11 @@ GROUPS: dict[str, dict[str, Command]] = {
     },
     "results": {
         "report": Command("one HTML page of all results", "report:write_report", ("results",), example="report"),
+        "budget": Command("two models at several training budgets: figure and table", "report:write_budget",
+                          ("only", "results"), "DIR...",
+                          "budget results/measured/mnist-quick results/measured/mnist-paper",
+                          {"only": "the two models (default: glf,rae-gmm)",
+                           "results": "folder for figures/ and tables/ (default: results/local)"}, True),
         "tensorboard": Command("event files for TensorBoard, of runs that have none yet", "report:write_tensorboard",
                                ("results", "out"), example="tensorboard --results results/measured/digits-demo",
                                collects_errors=True),

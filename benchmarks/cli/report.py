@@ -12,6 +12,8 @@ from benchmarks.cli.data import data_root
 from benchmarks.execution.options import UserErrors
 from benchmarks.program import suggest
 
+COMPARED_MODELS = "glf,rae-gmm"  # by the command budget
+
 
 def write_report(args: Namespace) -> int:
     """Write the HTML report of all records and print its files.
@@ -56,6 +58,37 @@ def write_tensorboard(args: Namespace) -> int:
     return DONE
 
 
+def write_budget(args: Namespace) -> int:
+    """Compare two models at the training budgets of several results folders; write and print the files.
+
+    Raises:
+        UserErrors: a folder has no records, or there are not two models to compare; nothing was written.
+    """
+    from zoo import MODELS
+    from zoo.registry import did_you_mean
+
+    folders, models = [Path(name) for name in args.names], tuple((args.only or COMPARED_MODELS).split(","))
+    errors = [*args.errors, *(message for folder in folders for message in _missing_records(folder, "as an argument"))]
+    if not folders:
+        errors.append("budget needs at least one results folder, such as results/local")
+    errors += [f"unknown model {name!r}{did_you_mean(name, MODELS)}. Known: {', '.join(MODELS)}"
+               for name in models if name not in MODELS]  # fmt: skip
+    if len({*models}) != 2 or len(models) != 2:
+        errors.append(f"--only must name two models, such as {COMPARED_MODELS}, got {args.only!r}")
+    if errors:
+        raise UserErrors(errors)
+    from benchmarks.analysis.budgets import read_sources
+    from benchmarks.reporting.budget.files import NothingToCompare, write_budgets
+
+    try:
+        paths = write_budgets(read_sources(folders), (models[0], models[1]), Path(args.results))
+    except NothingToCompare as error:
+        raise UserErrors([f"{error}. Name other folders, or other models with --only"]) from None
+    for path in paths:
+        print(path)
+    return DONE
+
+
 def draw_picture(args: Namespace) -> int:
     """Draw a picture from a finished run and print its path.
 
@@ -74,11 +107,11 @@ def draw_picture(args: Namespace) -> int:
     return DONE
 
 
-def _missing_records(results: Path) -> list[str]:
-    """A message if a results folder has no records."""
+def _missing_records(results: Path, where: str = "with --results") -> list[str]:
+    """A message if a results folder has no records; `where` says how another folder is named."""
     if (results / "records").is_dir():
         return []
-    return [f"there are no records in {results}. Choose another folder with --results, or run "
+    return [f"there are no records in {results}. Choose another folder {where}, or run "
         f"{suggest('table1 --preset demo', results)}"]  # fmt: skip
 
 
