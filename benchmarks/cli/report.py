@@ -5,12 +5,18 @@ from __future__ import annotations
 import shlex
 import sys
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.cli.commands import DONE
 from benchmarks.cli.data import data_root
-from benchmarks.execution.options import UserErrors
+from benchmarks.execution.options import Options, UserErrors, parse_count, parse_device
 from benchmarks.program import suggest
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from rich.table import Table as Sheet
 
 COMPARED_MODELS = "glf,rae-gmm"  # by the command budget
 
@@ -105,6 +111,62 @@ def draw_picture(args: Namespace) -> int:
     except ValueError as error:
         raise UserErrors([str(error)]) from None
     return DONE
+
+
+def check_memorization(args: Namespace) -> int:
+    """Compare a finished run's samples with the training images; print the table, and write it and a picture.
+
+    Raises:
+        UserErrors: all errors of the command line; then all of the run, its data and its features.
+    """
+    errors = list(args.errors)
+    if len(args.names) != 2:
+        errors.append(f"memorization needs a model and a data set, got {' '.join(args.names) or 'nothing'}")
+        raise UserErrors(errors)
+    from benchmarks.cli.console import make_console
+    from benchmarks.evaluation.protocol import MAX_IMAGES
+    from benchmarks.execution.selection import parse_datasets
+    from benchmarks.reporting import memorization
+
+    model, dataset = args.names
+    device = parse_device(args.device, errors)
+    images = parse_count("--images", args.images, 0, errors) or MAX_IMAGES
+    if not dataset.startswith("folder:") and (args.name is not None or args.like is not None):
+        errors.append("--name and --like belong to folder:PATH in place of the data set")
+        args.name = args.like = None
+    sources = parse_datasets(Options(on=dataset, name=args.name, like=args.like), (), errors)
+    if len(sources) > 1:
+        errors.append(f"memorization takes one data set, got {len(sources)}")
+    if errors or device is None:
+        raise UserErrors(errors)
+    try:
+        check = memorization.prepare(
+            model, sources[0], Path(args.results), data_root(args), device, images, args.features, args.preset
+        )
+        result = memorization.measure(check)
+    except memorization.MemorizationErrors as error:
+        raise UserErrors(error.errors) from None
+    console = make_console(wide=True)
+    for line in result.headings:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    console.print(_sheet(result.table, memorization.COLUMNS))
+    for line in memorization.NOTES:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for path in result.paths:
+        print(path)
+    return DONE
+
+
+def _sheet(frame: DataFrame, titles: Mapping[str, str]) -> Sheet:
+    """Some columns of a frame as a table, under other titles; numbers have four digits."""
+    from rich.table import Table as Sheet
+
+    sheet = Sheet()
+    for column, title in titles.items():
+        sheet.add_column(title, justify="right" if frame[column].dtype.kind in "if" else "left")
+    for row in frame[[*titles]].itertuples(index=False):
+        sheet.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row))
+    return sheet
 
 
 def _missing_records(results: Path, where: str = "with --results") -> list[str]:

@@ -11,8 +11,11 @@ DIAGNOSTICS = ("recon_sse", "latent_std", "latent_mean", "prior_mean", "prior_co
 NLL_TRAIN, NLL_TEST = "nll_train", "nll_test"
 
 # What `--features` accepts; `extractors.registry.FEATURES` holds the functions that make them
-BUILTIN_FEATURES = ("inception", "classifier", "pixels")
-FEATURE_FORMS = ("inception", "inception:PATH", "classifier", "classifier:NAME", "pixels", "package.module:Class")
+BUILTIN_FEATURES = ("inception", "classifier", "pixels", "clean-inception", "dinov2", "dinov2-vits14", "dinov2-vitb14",
+                    "dinov2-vitl14")  # fmt: skip
+FEATURE_FORMS = ("inception", "inception:PATH", "classifier", "classifier:NAME", "pixels", "clean-inception",
+                 "clean-inception:PATH", "dinov2", "dinov2:PATH", "dinov2-vits14", "dinov2-vitb14", "dinov2-vitl14",
+                 "package.module:Class")  # fmt: skip
 
 
 def is_external(features: str) -> bool:
