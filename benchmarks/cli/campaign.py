@@ -154,14 +154,19 @@ def _parse_positive_number(option: str, text: str | None, errors: list[str]) -> 
 
 
 def _plan_steps(args: Namespace, steps: Sequence[Sequence[str]], errors: list[str]) -> list[Step]:
-    """Check all steps and plan them; what is wrong with them is added to `errors`."""
+    """Check all steps and plan them; what is wrong with them is added to `errors`, each message once."""
     planned = []
+    steps_by_message: dict[str, list[str]] = {}
     for number, words in enumerate(steps, start=1):
         text = " ".join(words)
         try:
             planned.append(_plan_step(args, text, words))
         except UserErrors as error:
-            errors += [f"step {number}, {text!r}: {message}" for message in error.errors]
+            for message in error.errors:
+                steps_by_message.setdefault(message, []).append(f"step {number}, {text!r}")
+    for message, where in steps_by_message.items():
+        others = f" and {len(where) - 1} other step{'s' * (len(where) > 2)}" if len(where) > 1 else ""
+        errors.append(f"{where[0]}{others}: {message}")
     return planned
 
 

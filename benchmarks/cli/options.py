@@ -53,7 +53,11 @@ GROUPS: dict[str, dict[str, Option]] = {
         "budget": Option("multiply the epochs of every stage by F, as --set budget=F", "F"),
     },
     "evaluation": {
-        "features": Option("inception[:FILE], classifier[:NAME or FILE], pixels, package.module:Class", "NAME"),
+        "features": Option(
+            "inception[:FILE], classifier[:NAME or FILE], pixels, clean-inception[:FILE], dinov2[:FILE], "
+            "dinov2-vits14[:FILE], dinov2-vitb14[:FILE], dinov2-vitl14[:FILE], package.module:Class",
+            "NAME",
+        ),
         "metrics": Option("fd, prd, kid, neighbours (default: fd)", "A,B"),
         "draws": Option("sample sets per run (default: the preset's)", "D"),
         "images": Option("images of each kind in a metric (default: 10000)", "N"),

@@ -17,8 +17,8 @@ from benchmarks.data.folders import count_classes
 from benchmarks.evaluation.classifier import shipped_weights
 from benchmarks.evaluation.extractors import Extractor, ResidualExtractor, UntrainedClassifier, make_extractor
 from benchmarks.evaluation.residual.checks import find_label_errors, is_labelled
+from benchmarks.evaluation.residual.files import default_classifier, shipped_files
 from benchmarks.evaluation.residual.making import find_classifier, make_classifier
-from benchmarks.evaluation.residual.shipped import default_classifier, shipped_files
 from benchmarks.execution.options import MissingErrors, Options, UserErrors, names
 from benchmarks.execution.requirements import Grid, Requirements
 from benchmarks.presets import PRESETS, Preset

@@ -17,7 +17,10 @@ def device_name(device: torch.device) -> str:
     whose sums differ in the last bits.
     """
     if device.type == "cuda":
-        return f"cuda: {torch.cuda.get_device_name(device)}"
+        try:
+            return f"cuda: {torch.cuda.get_device_name(device)}"
+        except (RuntimeError, AssertionError):  # the GPU is lost; the record of the failure must not fail
+            return "cuda: not available"
     if device.type == "cpu":
         return f"cpu: {_processor()}, {torch.backends.cpu.get_cpu_capability()}"
     return f"{device.type}: {platform.machine()}"

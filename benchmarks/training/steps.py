@@ -15,7 +15,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.training import turns
-from benchmarks.training.capture import no_synchronization, undo_changes, use_static_learning_rates
+from benchmarks.training.capture import (
+    compute_flows_by_layer,
+    no_synchronization,
+    undo_changes,
+    use_static_learning_rates,
+)
 from benchmarks.training.determinism import is_nondeterministic_operation
 from benchmarks.training.device import GpuUnusableError, synchronized_time
 from benchmarks.training.engine import FALLBACKS, Engine, compile_loss
@@ -133,12 +138,12 @@ class Steps:
             # Gradients of this update's parameters only: WAE-GAN's penalty must not leave gradients in the adversary.
             objective.backward(inputs=[p for group in update.groups.values() for p in group])
             optimizer.step()
-            for name, part in {objective_name(i): objective, **parts}.items():
-                value = part.detach()
+            values = {name: part.detach() for name, part in {objective_name(i): objective, **parts}.items()}
+            for name, value in values.items():
                 if name not in self.sums:
                     # Sum in at least fp32: in bf16, a sum of many values stops growing.
                     self.sums[name] = torch.zeros_like(value, dtype=torch.promote_types(value.dtype, torch.float32))
-                self.sums[name].add_(value)
+            torch._foreach_add_([self.sums[name] for name in values], [*values.values()])
 
     def prepare(self) -> None:
         """Compile and capture, and undo the changes of the warm-up.
@@ -200,6 +205,7 @@ class Steps:
             self.requested = "eager"
             return
         if engine == "compiled":
+            compute_flows_by_layer(self.model)
             self.losses = [compile_loss(loss) for loss in self.losses]
         use_static_learning_rates(self.optimizers, self.device)
         self.warm_up()

@@ -50,8 +50,9 @@ def isolated(run: Generator[T, None, R], device: torch.device) -> Generator[T, N
     not depend on the other runs of the process.
     """
     with _lane() as number:
-        random_state = _RandomState(device)
-        run_stream = stream(device, f"run {number}") if device.type == "cuda" else None
+        has_gpu = device.type == "cuda" and torch.cuda.is_available()  # if it is lost, the run itself reports it
+        random_state = _RandomState(device if has_gpu else torch.device("cpu"))
+        run_stream = stream(device, f"run {number}") if has_gpu else None
 
         @contextmanager
         def turn() -> Iterator[None]:

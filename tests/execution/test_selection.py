@@ -75,6 +75,9 @@ def test_jobs_name_the_file_of_a_trained_classifier(folder, tmp_path):
     assert isinstance(extractor, ResidualExtractor)
     assert features == f"classifier:{extractor.path}" == job_features("classifier", extractor)
     assert extractor.name == f"classifier:shapes-{extractor.weights[:8]}"
+    assert make_extractor(extractor.name, "digits", (1, 8, 8), CPU).weights == extractor.weights  # as records name it
+    with pytest.raises(ValueError, match="no classifier for 'shapes-00000000'"):
+        make_extractor("classifier:shapes-00000000", "digits", (1, 8, 8), CPU)
     assert plan.missing == ()
     protocol = plan.scorers["shapes"].base_protocol
     assert (protocol.metric, protocol.weights, protocol.dims) == ("fd_classifier", extractor.weights, 64)

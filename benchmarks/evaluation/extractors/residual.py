@@ -10,8 +10,8 @@ from torch import Tensor
 from benchmarks.data.preprocessing import Shape
 from benchmarks.evaluation.extractors.base import Extractor
 from benchmarks.evaluation.residual import weights_file
+from benchmarks.evaluation.residual.files import shipped_files
 from benchmarks.evaluation.residual.network import WIDTHS
-from benchmarks.evaluation.residual.shipped import shipped_files
 
 METRIC = "fd_classifier"  # one column for all classifiers; the metric protocol has the hash of the weights
 OTHER_FEATURES = "choose --features inception or pixels"

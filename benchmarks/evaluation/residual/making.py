@@ -10,24 +10,18 @@ from pathlib import Path
 import torch
 
 from benchmarks.data.datasets import Dataset
-from benchmarks.data.paths import cache_folder
 from benchmarks.evaluation.reference_cache import file_lock
 from benchmarks.evaluation.residual import weights_file
 from benchmarks.evaluation.residual.content import classifier_key
+from benchmarks.evaluation.residual.files import cached_file, shipped_files
 from benchmarks.evaluation.residual.fit import Progress, Training, predict
 from benchmarks.evaluation.residual.network import WIDTHS
 from benchmarks.evaluation.residual.recipe import MEASURED_ACCURACY, RECIPE, Recipe
-from benchmarks.evaluation.residual.shipped import shipped_files
 from benchmarks.evaluation.residual.weights_file import Description
 from benchmarks.training.device import device_name
 
 Report = Callable[[str], None]
 REPORT_SECONDS = 5.0  # between two lines about epochs, at least
-
-
-def cached_file(key: str) -> Path:
-    """Where the classifier of a key is kept."""
-    return cache_folder() / "classifiers" / f"{key}.pt"
 
 
 def find_classifier(data: Dataset, recipe: Recipe = RECIPE) -> Path | None:

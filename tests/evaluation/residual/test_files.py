@@ -15,9 +15,9 @@ from benchmarks.evaluation.classifier import shipped_weights
 from benchmarks.evaluation.extractors import make_extractor
 from benchmarks.evaluation.metrics import frechet_distance
 from benchmarks.evaluation.residual import weights_file
+from benchmarks.evaluation.residual.files import DEFAULTS, default_classifier, shipped_files
 from benchmarks.evaluation.residual.fit import predict
 from benchmarks.evaluation.residual.recipe import MEASURED_ACCURACY, RECIPE
-from benchmarks.evaluation.residual.shipped import DEFAULTS, default_classifier, shipped_files
 
 CPU = torch.device("cpu")
 NAME = "cifar10-jpeg"
