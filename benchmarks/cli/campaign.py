@@ -99,7 +99,7 @@ def run(args: Namespace) -> int:
 
 
 def run_import(args: Namespace) -> int:
-    """Merge archives into a results folder; existing files are kept.
+    """Merge archives into a results folder; existing files are kept, except for incomplete records.
 
     Raises:
         UserErrors: an archive cannot be imported; nothing was written.
@@ -113,8 +113,9 @@ def run_import(args: Namespace) -> int:
     except OSError as error:
         raise UserErrors([f"{error.filename}: {error.strerror}"]) from None
     records = [sum(name.startswith("records/") for name in names)
-               for names in (imported.added, imported.equal, imported.kept)]  # fmt: skip
-    print(f"{records[0]} records added to {args.results}, {records[1]} were there already")
+               for names in (imported.added, imported.extended, imported.equal)]  # fmt: skip
+    extended = f", {records[1]} completed" if records[1] else ""
+    print(f"{records[0]} records added to {args.results}{extended}, {records[2]} were there already")
     for name in imported.kept:
         if name.startswith("records/"):
             print(f"kept {Path(args.results, name)}: the archive has another record of the same run")

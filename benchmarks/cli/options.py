@@ -86,7 +86,7 @@ GROUPS: dict[str, dict[str, Option]] = {
         "device": Option("auto, cpu, cuda or cuda:N (default: auto)", "DEVICE", "auto"),
         "precision": Option("fp32; on a GPU also tf32 or bf16 (default: fp32)", "P", "fp32", PRECISIONS),
         "engine": Option("auto, eager, compiled, graph (default: auto)", "ENGINE", "auto", ENGINES),
-        "nondeterministic": Option("on a GPU, about 10% faster; bits differ from run to run"),
+        "nondeterministic": Option("on a GPU, about a tenth faster; bits differ from run to run"),
         "no-wait": Option("submit, or start in the background, and return"),
         "existing": Option("write the table from the runs that are there; train nothing"),
         "dry-run": Option("print the plan, the settings and the cost; start nothing"),

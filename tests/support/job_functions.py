@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 
@@ -32,7 +33,7 @@ def slow(x: int, *, folder: Path) -> int:
     return leave(x, folder=folder)
 
 
-def meet_in_turns(x, folder):
+def meet_in_turns(x: int, *, folder: Path) -> Generator[bool, None, None]:
     """Wait, in turns, until all three items have started in the same process; then leave the result.
 
     Leave none if the other two have not started after a minute.
@@ -43,4 +44,4 @@ def meet_in_turns(x, folder):
         time.sleep(0.05)
         yield False
     if time.monotonic() < deadline:
-        leave(x, folder)
+        leave(x, folder=folder)
