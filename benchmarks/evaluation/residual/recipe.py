@@ -9,7 +9,7 @@ from benchmarks.data.preprocessing import Shape
 
 MIN_IMAGES = 10  # training images of each class, at least: ours; each class needs a test image, too
 # What to expect: test accuracy of the recipe on images that were measured (docs/evaluation.md)
-MEASURED_ACCURACY: dict[str, float] = {}
+MEASURED_ACCURACY: dict[str, float] = {"CIFAR-10's images in JPEG": 0.86}
 
 
 @dataclass(frozen=True)
