@@ -1,4 +1,4 @@
-"""Helpers for compiling and capturing a step: change optimizers in place, undo a warm-up, forbid waiting for the GPU."""
+"""Helpers for compiling and capturing steps: change optimizers in place, undo a warm-up, forbid waiting for the GPU."""
 
 from __future__ import annotations
 

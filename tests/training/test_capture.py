@@ -30,7 +30,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import zoo
 from benchmarks.protocols import Schedule
 from benchmarks.training import capture, engine
-from benchmarks.training.capture import compute_flows_by_layer, undo_changes
+from benchmarks.training.capture import compute_flows_by_layer, reset_optimizer, undo_changes
 from benchmarks.training.engine import Engine
 from benchmarks.training.loop import make_adam, train
 from benchmarks.training.steps import Steps
