@@ -39,7 +39,6 @@ from benchmarks.experiments.new_record import new_record, utc_now, write_final_r
 from benchmarks.experiments.restart import begin_forced_run, end_forced_run, is_forced
 from benchmarks.experiments.shutdown import graceful_shutdown
 from benchmarks.training import turns
-from benchmarks.training.determinism import is_nondeterministic_operation
 from benchmarks.training.device import is_device_lost
 from benchmarks.training.engine import Engine
 from benchmarks.training.loop import Diverged, train_in_turns
@@ -152,16 +151,9 @@ def errors_in_record(job: Job, record: dict[str, Any]) -> Iterator[None]:
         log_failure(job.run_folder, traceback.format_exc())
         record["status"] = "failed"
         record["error"] = {
-            "message": job.without_paths(f"{type(reason).__name__}: {reason}{hint(reason)}"),
+            "message": job.without_paths(f"{type(reason).__name__}: {reason}"),
             "traceback": job.without_paths(portable_traceback(reason)),
         }
-
-
-def hint(error: Exception) -> str:
-    """What a user can do about an error, as the end of its message; "" if nothing is known."""
-    if is_nondeterministic_operation(error):
-        return ". Run the command again with --nondeterministic"
-    return ""
 
 
 def score(
@@ -231,6 +223,9 @@ def train_model(
             yield "training"
             if epoch is None:
                 continue
+            if epoch.nondeterministic:
+                operations = {*used.get("nondeterministic_operations", []), *epoch.nondeterministic}
+                used |= {"deterministic": False, "nondeterministic_operations": sorted(operations)}
             if device.type == "cuda":
                 used["runs_at_once"] = max(used["runs_at_once"], turns.count_runs())
             if curve and curve.is_due(epoch.row):

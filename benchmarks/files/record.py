@@ -146,6 +146,7 @@ class Engine(FileStruct, kw_only=True, frozen=True):
     requested: str | None = None
     stages: dict[str, str] = field(default_factory=dict)
     deterministic: bool | UnsetType = UNSET
+    nondeterministic_operations: list[str] | UnsetType = UNSET
     runs_at_once: Count | UnsetType = UNSET
 
 

@@ -1,4 +1,4 @@
-"""Helpers for compiling and capturing a step: undo the changes of a warm-up, and forbid waiting for the GPU."""
+"""Helpers for compiling and capturing steps: change optimizers in place, undo a warm-up, forbid waiting for the GPU."""
 
 from __future__ import annotations
 
@@ -62,3 +62,10 @@ def undo_changes(model: LatentModel, optimizers: Sequence[torch.optim.Adam], dev
                     for p, state in optimizer.state.items():
                         for name, tensor in state.items():  # states that the block has created start at zero
                             tensor.copy_(saved[p][name]) if p in saved else tensor.zero_()
+
+
+def reset_optimizer(optimizer: torch.optim.Adam) -> None:
+    """Reset the state of an Adam optimizer to zero, in place."""
+    for state in optimizer.state.values():
+        for tensor in state.values():
+            tensor.zero_()

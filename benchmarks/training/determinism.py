@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +20,8 @@ def deterministic_algorithms(device: torch.device, wanted: bool = True) -> Itera
 
     By default, cuDNN's gradients of convolutions and torch's gradients of indexing add in an order that differs from
     run to run. The deterministic ones were 7 % slower on MNIST and 13 % slower on CelebA's shape on an H100. On a CPU
-    nothing changes, as a run there has one thread.
+    nothing changes, as a run there has one thread. An operation without a deterministic algorithm causes a warning; see
+    `note_nondeterministic_operations`.
 
     Args:
         device: device of the run.
@@ -35,7 +37,7 @@ def deterministic_algorithms(device: torch.device, wanted: bool = True) -> Itera
     )
     settings: Any = torch.utils.deterministic  # mypy does not know its attribute
     cudnn, fill = torch.backends.cudnn.deterministic, settings.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(wanted)
+    torch.use_deterministic_algorithms(wanted, warn_only=True)
     torch.backends.cudnn.deterministic = wanted
     settings.fill_uninitialized_memory = False  # it fills every new tensor: one more kernel each
     try:
@@ -46,6 +48,18 @@ def deterministic_algorithms(device: torch.device, wanted: bool = True) -> Itera
         settings.fill_uninitialized_memory = fill
 
 
-def is_nondeterministic_operation(error: BaseException) -> bool:
-    """Whether torch raised an error because an operation has no deterministic algorithm."""
-    return isinstance(error, RuntimeError) and "deterministic" in str(error) and "torch.use_deterministic" in str(error)
+@contextmanager
+def note_nondeterministic_operations(found: set[str]) -> Iterator[None]:
+    """Add the operations in the block that have no deterministic algorithm to `found`; warn of each."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for one in caught:
+        name, text, _ = str(one.message).partition(" does not have a deterministic implementation")
+        if not text:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        elif name not in found:
+            found.add(name)
+            warnings.warn(
+                f"{name} has no deterministic algorithm: two runs may differ in their last bits", stacklevel=3
+            )

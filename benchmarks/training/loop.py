@@ -17,10 +17,11 @@ from torch import Tensor
 
 from benchmarks.protocols import Schedule
 from benchmarks.training import turns
+from benchmarks.training.capture import reset_optimizer
 from benchmarks.training.device import synchronized_time
 from benchmarks.training.engine import Engine
 from benchmarks.training.precision import matmul_precision
-from benchmarks.training.steps import Steps, reset_optimizer
+from benchmarks.training.steps import Steps
 from benchmarks.training.streaming import stream_batches
 from zoo.base import LatentModel, Stage, Update
 
@@ -38,11 +39,13 @@ class Epoch:
             of its terms.
         state: returns the state from which `train` can resume.
         engine_used: see `steps.Steps.engine_used`.
+        nondeterministic: operations of the stage that have no deterministic algorithm on its device.
     """
 
     row: dict[str, Any]
     state: Callable[[], State]
     engine_used: str
+    nondeterministic: frozenset[str] = frozenset()
 
 
 class Diverged(RuntimeError):
@@ -135,9 +138,8 @@ def _train(
                     reset_optimizer(optimizer)
             row = yield from train_epoch(model, stage, schedule, steps, epoch, steps_taken)
             steps_taken += row["steps"]
-            yield Epoch(
-                row, _state(model, optimizers, rng_states, stage_index, epoch, steps_taken, device), steps.engine_used
-            )
+            state = _state(model, optimizers, rng_states, stage_index, epoch, steps_taken, device)
+            yield Epoch(row, state, steps.engine_used, frozenset(steps.nondeterministic))
         stage_index += 1
 
 

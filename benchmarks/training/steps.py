@@ -21,7 +21,7 @@ from benchmarks.training.capture import (
     undo_changes,
     use_static_learning_rates,
 )
-from benchmarks.training.determinism import is_nondeterministic_operation
+from benchmarks.training.determinism import note_nondeterministic_operations
 from benchmarks.training.device import GpuUnusableError, synchronized_time
 from benchmarks.training.engine import FALLBACKS, Engine, compile_loss
 from benchmarks.training.precision import Autocast
@@ -71,6 +71,8 @@ class Steps:
         self.next_row = torch.zeros(1, dtype=torch.long, device=self.device)  # index into `order`
         self.sums: dict[str, Tensor] = {}
         self.failures: list[str] = []  # engines that failed, and why
+        self.nondeterministic: set[str] = set()  # operations of a step that have no deterministic algorithm
+        self.is_first_step = True
         self.setup_seconds = 0.0
 
     def start_epoch(self, rates: Sequence[Mapping[str, float]]) -> None:
@@ -97,11 +99,14 @@ class Steps:
         """
         self.set_data(data, order)
         if not self.is_prepared:
-            self.prepare()
+            with note_nondeterministic_operations(self.nondeterministic):
+                self.prepare()
         self.next_row.zero_()
         step = self.step if self.graph is None else self.graph.replay
         for number in range(1, len(order) + 1):
-            step()
+            with note_nondeterministic_operations(self.nondeterministic) if self.is_first_step else nullcontext():
+                step()
+            self.is_first_step = False
             if number % STEPS_PER_TURN == 0:
                 yield
 
@@ -177,8 +182,7 @@ class Steps:
             except GpuUnusableError as error:
                 return error
             except Exception as error:  # torch raises many types; continue with a simpler engine
-                is_short_of_memory = isinstance(error, torch.OutOfMemoryError) and turns.is_shared()
-                if is_nondeterministic_operation(error) or is_short_of_memory:
+                if isinstance(error, torch.OutOfMemoryError) and turns.is_shared():
                     raise
                 reason = str(error).strip().splitlines()[:1] or [""]
                 self.failures.append(f"{engine} failed: {type(error).__name__}: {reason[0]}")
@@ -291,10 +295,3 @@ class Steps:
 def objective_name(update: int) -> str:
     """Column name of an update's objective: objective, objective2, ..."""
     return f"objective{update + 1 if update else ''}"
-
-
-def reset_optimizer(optimizer: torch.optim.Adam) -> None:
-    """Reset the state of an Adam optimizer to zero, in place."""
-    for state in optimizer.state.values():
-        for tensor in state.values():
-            tensor.zero_()
