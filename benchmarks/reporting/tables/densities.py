@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from pandas import DataFrame
 
+from benchmarks.analysis.claims.our_claims import OUR_CLAIMS
 from benchmarks.execution.requirements import Grid
 from benchmarks.reporting import wording
 from benchmarks.reporting.tables.aggregation import (
@@ -102,6 +103,7 @@ def densities_table(densities: DataFrame, evaluations: DataFrame, wanted: Densit
         *wording.budget_notes(grid),
         *(note for note in statistics_notes(own, grid.draws) if "Bold" not in note.text),
         Note("Statistics", "Bold: the lowest of the densities of its auto-encoder."),
+        *_claim_notes(fits, wanted),
         *wording.missing_notes(
             measured,
             len(_wanted_keys(wanted)),
@@ -124,6 +126,19 @@ def densities_table(densities: DataFrame, evaluations: DataFrame, wanted: Densit
         preset=grid.preset,
         row_header="Auto-encoder: density",
     )
+
+
+def _claim_notes(fits: DataFrame, wanted: DensityGrid) -> Iterator[Note]:
+    """The claims of ours, and their verdicts on each data set."""
+    for claim in OUR_CLAIMS:
+        for dataset, label in wanted.grid.datasets.items():
+            counted = fits["key"].isin(_wanted_keys(wanted)) & (fits["dataset"] == dataset)
+            verdict = claim.verdict(fits[counted], wanted.grid.models, dataset)
+            where = f" on {label}" if len(wanted.grid.datasets) > 1 else ""
+            lead = f"Claim ({claim.source}): {claim.statement[0].lower()}{claim.statement[1:]}."
+            numbers = "; ".join(finding.text or finding.reason for finding in verdict.findings)
+            text = f"{lead} {verdict.answer.capitalize()}{where}. {numbers}."
+            yield Note("Order", f"{text} Supported where: {claim.rule}.", text)
 
 
 def _wanted_keys(wanted: DensityGrid) -> set[str]:

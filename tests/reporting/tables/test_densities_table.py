@@ -71,3 +71,9 @@ def test_the_caption_does_not_call_another_distance_fid():
 def test_a_results_folder_without_fits_gives_a_table_without_numbers(draws):
     rows = printed(DataFrame(columns=[*COLUMNS]), density_grid(draws=draws), FLOORS.iloc[:0])
     assert {text for row in rows.values() for text in row.values()} == {"—"}
+
+
+def test_the_claim_of_ours_is_judged_below_the_table():
+    notes = {label: text for label, text, _ in densities_table(FITS, FLOORS, density_grid()).notes}
+    assert notes["Order"].startswith("Claim (ours, not the paper’s): likelihood on held-out latents orders densities")
+    assert "Not tested." in notes["Order"]
