@@ -13,6 +13,7 @@ from benchmarks.cli.commands import DONE, FAILED
 from benchmarks.cli.console import make_console
 from benchmarks.cli.plan_display import print_missing, print_plan
 from benchmarks.cli.tables import options_of
+from benchmarks.data.fingerprint import digest
 from benchmarks.execution import launcher, placement
 from benchmarks.execution.densities.planning import (
     DEFAULT_DENSITIES,
@@ -29,7 +30,7 @@ from benchmarks.experiments.densities.records import read_densities, read_record
 from benchmarks.printing import escape_terminal_line
 from benchmarks.reporting.figures.densities import write_density_figure
 from benchmarks.reporting.formats.markdown import to_terminal
-from benchmarks.reporting.formats.writer import write_table
+from benchmarks.reporting.formats.writer import selection_name, write_table
 from benchmarks.reporting.style import TableStyle
 from benchmarks.reporting.tables.densities import DensityGrid, densities_table
 from slurm import CLUSTERS
@@ -106,7 +107,8 @@ def _write(fit_plan: FitPlan, style: TableStyle, console: Console) -> int:
     grid = replace(grid, grid=replace(grid.grid, decimals=style.decimals))
     frame, evaluations = read_densities(plan.results), records.read_evaluations(plan.results)
     table = densities_table(frame, evaluations, grid)
-    paths = write_table(table, plan.results, style.formats, notes=style.notes)
+    selection = f"{selection_name(table.name, grid.grid)}-{digest([*grid.labels])[:8]}"
+    paths = write_table(table, plan.results, style.formats, notes=style.notes, selection=selection)
     console.print(to_terminal(table, style.notes or "full"), highlight=False, markup=False, soft_wrap=True)
     figures = write_density_figure(frame, grid, plan.results)
     states = [fit_plan.state(fit) for fit in fit_plan.fits]

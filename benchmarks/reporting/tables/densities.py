@@ -93,7 +93,7 @@ def densities_table(densities: DataFrame, evaluations: DataFrame, wanted: Densit
                 for column in COLUMNS:
                     cells[row, column] = _fit_cell(fits, statuses, grid, (model, dataset, density), keys, column)
             _mark_best(cells, wanted.labels, model, dataset)
-    cells = with_decimals(cells, grid.decimals)
+    cells = {pair: _without_fraction(cell, pair[1]) for pair, cell in with_decimals(cells, grid.decimals).items()}
     own = [cell for (row, _), cell in cells.items() if not row.endswith(f"|{FLOOR}")]
     measured = sum(status == "done" for key, status in statuses.items() if key in _wanted_keys(wanted))
     notes = (
@@ -180,6 +180,11 @@ def _floor_cell(index: EvaluationIndex, grid: Grid, model: str, dataset: str, co
     id_columns = {**make_id_columns(model, dataset, column, protocol_id), "density": FLOOR}
     cell = aggregate_runs(index.statuses, keys if column == DISTANCE else (), values)
     return replace(cell, id_columns=id_columns, decimals=COLUMNS[column][1])
+
+
+def _without_fraction(cell: MetricCell, column: str) -> MetricCell:
+    """The cell of a count: whole numbers, and no spread if all seeds have the same count."""
+    return replace(cell, decimals=0, std=cell.std or None) if column == "n_parameters" else cell
 
 
 def _mark_best(cells: dict[tuple[str, str], MetricCell], labels: Mapping[str, str], model: str, dataset: str) -> None:

@@ -18,6 +18,7 @@ def test_each_density_has_the_mean_and_spread_of_its_fits():
     assert rows["GLF: GMM, 10 components"]["samples"] == "1.50 ± 0.71"
     assert rows["GLF: coupling flow"]["held-out NLL"] == "15.25 ± 0.35"
     assert rows["GLF: coupling flow"]["far, %"] == "2.0 ± 0.0"
+    assert rows["GLF: coupling flow"]["parameters"] == "40000"
 
 
 def test_the_row_of_the_decoded_latents_comes_first_and_has_only_a_distance():
