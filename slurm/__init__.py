@@ -9,10 +9,12 @@ from slurm.outcome import Outcome
 from slurm.resources import Resources, resources_for
 from slurm.sbatch import find_path_error
 from slurm.scheduler import cancel_jobs, cluster_name, is_available, list_jobs, max_array_size
+from slurm.turns import Postponed
 
 __all__ = [
     "CLUSTERS",
     "Outcome",
+    "Postponed",
     "Resources",
     "SlurmOptions",
     "cancel_jobs",

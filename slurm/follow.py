@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from slurm import scheduler
 from slurm.jobs import SlurmOptions, refusal_message
-from slurm.outcome import Outcome
+from slurm.outcome import Function, Outcome
 from slurm.sbatch import last_log_line
 from slurm.submission import Submission
 
@@ -93,7 +93,7 @@ class QueueMonitor(Generic[T, R]):
 
 
 def submit_and_follow(
-    fn: Callable[[T], R],
+    fn: Function[T, R],
     items: Sequence[T],
     options: SlurmOptions[T, R],
     environment: Mapping[str, str],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import traceback
+import sys
+from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import submitit
 
 from slurm.resources import OVERRIDES_VARIABLE, Resources
 from slurm.sbatch import find_path_error
+from slurm.turns import Turns, has_room
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,6 +32,7 @@ class SlurmOptions(Generic[T, R]):
         is_running: item -> whether a process works on it now, in one of these jobs or elsewhere.
         on_submitted: called with new jobs, job id -> its items. If it raises, the jobs are cancelled.
         existing_jobs: index of an item -> the job that an earlier launcher submitted for it.
+        at_once: item -> how many such items a job runs at once, if the function is a generator function.
         wait: whether to wait for outcomes. False means only to submit what SLURM takes now.
         report: called with each message.
     """
@@ -41,6 +44,7 @@ class SlurmOptions(Generic[T, R]):
     is_running: Callable[[T], bool]
     on_submitted: Callable[[Mapping[str, Sequence[T]]], None]
     existing_jobs: Mapping[int, str]
+    at_once: Callable[[T], int] = lambda item: 1
     wait: bool = True
     report: Callable[[str], None] = print
 
@@ -51,11 +55,19 @@ class SlurmOptions(Generic[T, R]):
 
 @dataclass(frozen=True)
 class JobTask(Generic[T]):
-    """The work of one job: some items, one after the other."""
+    """The work of one job: some items, one after the other, or several at once if the function is a generator function.
+
+    Attributes:
+        fn: called with each item.
+        items: the items.
+        requeues: how often the job may still be requeued.
+        at_once: number of items at once.
+    """
 
     fn: Callable[[T], Any]
     items: tuple[T, ...]
-    requeues: int  # how often the job may still be requeued
+    requeues: int
+    at_once: int = 1
 
     def __call__(self) -> None:
         """Call the function on every item, even if it raises for some of them.
@@ -64,12 +76,20 @@ class JobTask(Generic[T]):
             RuntimeError: the function raised for at least one item.
         """
         failed = 0
-        for item in self.items:
-            try:
-                self.fn(item)
-            except Exception:
-                traceback.print_exc()
-                failed += 1
+        turns: Turns[T] = Turns()  # submitit ends a job by SystemExit, which is not caught
+        shares: dict[int, float] = {}
+        waiting = deque(enumerate(self.items))
+        while waiting or shares:
+            while waiting and has_room(shares, turns.light, 1 / self.at_once):
+                number, item = waiting.popleft()
+                shares[number] = 1 / self.at_once
+                turns.add(number, self.fn, item)
+            for event in turns.advance():
+                if event.is_end:
+                    del shares[event.number]
+                    failed += event.error is not None
+                    if event.error is not None:
+                        print(event.error, file=sys.stderr, flush=True)
         if failed:
             raise RuntimeError(f"{failed} of {len(self.items)} items failed; see above")
 

@@ -10,8 +10,9 @@ from typing import TypeVar
 from slurm import scheduler
 from slurm.follow import submit_and_follow
 from slurm.jobs import SlurmOptions
-from slurm.outcome import Outcome
-from slurm.workers import call_safely, environment_variables, run_in_workers
+from slurm.outcome import Function, Outcome
+from slurm.turns import Event, Turns
+from slurm.workers import environment_variables, run_in_workers
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,7 +21,7 @@ CLUSTERS = ("auto", "inline", "local", "slurm")
 
 
 def launch(
-    fn: Callable[[T], R],
+    fn: Function[T, R],
     items: Sequence[T],
     *,
     cluster: str = "auto",
@@ -30,6 +31,7 @@ def launch(
     retries: int = 0,
     worker_lost: int | None = None,
     poll: Callable[[], None] | None = None,
+    at_once: Callable[[T], int] = lambda item: 1,
     slurm: SlurmOptions[T, R] | None = None,
 ) -> Generator[Outcome[T, R], None, None]:
     """Call ``fn`` on every item and yield each outcome as soon as it is known.
@@ -52,6 +54,10 @@ def launch(
         worker_lost: the exit code with which ``fn`` ends a worker that cannot continue, for example because it lost
             its GPU, for "local". A new worker takes the item, and this does not count as a retry.
         poll: called a few times per second while waiting. For "inline", it is called before every item.
+        at_once: item -> how many such items a worker takes at once, if ``fn`` is a generator function. Its calls take
+            turns in one thread: each yields whether the worker may take another item early, as this call is nearly
+            done, and returns its value. If a worker dies, each of its items is tried again alone. "inline" runs one
+            item at a time; for "slurm", see `SlurmOptions.at_once`.
         slurm: how to make jobs from items and how to find their outcomes, for "slurm".
 
     Returns:
@@ -76,7 +82,7 @@ def launch(
         _check_picklable(item, f"item {number}", "Items should be plain values")
     if cluster == "local":
         worker_environments = [{**environment, **slot} for slot in slots or [{}] * workers]
-        return run_in_workers(fn, items, worker_environments, retries, worker_lost, poll)
+        return run_in_workers(fn, items, worker_environments, retries, worker_lost, poll, at_once)
     if slurm is None:
         raise ValueError("cluster 'slurm' needs the argument slurm, a slurm.SlurmOptions")
     return submit_and_follow(fn, items, slurm, environment, retries, poll)
@@ -102,14 +108,18 @@ def gpu_slots(count: int, workers: int) -> list[dict[str, str]]:
 
 
 def _run_inline(
-    fn: Callable[[T], R], items: Sequence[T], environment: Mapping[str, str], poll: Callable[[], None] | None
+    fn: Function[T, R], items: Sequence[T], environment: Mapping[str, str], poll: Callable[[], None] | None
 ) -> Generator[Outcome[T, R], None, None]:
     for item in items:
         if poll:
             poll()
+        turns: Turns[T] = Turns((Exception, SystemExit))
+        turns.add(0, fn, item)
+        events: list[Event] = []
         with environment_variables(environment):
-            value, error = call_safely(fn, item)
-        yield Outcome(item, value, error)
+            while not any(event.is_end for event in events):
+                events = turns.advance()
+        yield Outcome(item, events[-1].value, events[-1].error)
 
 
 def _check_picklable(value: object, name: str, advice: str) -> None:

@@ -140,7 +140,10 @@ class Submission(Generic[T, R]):
 
     def _submit_array(self, needs: Resources, jobs: Sequence[list[int]]) -> str | None:
         """Submit one array; return why it was refused, or None."""
-        tasks = [JobTask(self.fn, tuple(self.items[index] for index in indices), needs.requeues) for indices in jobs]
+        tasks = []
+        for indices in jobs:
+            items = tuple(self.items[index] for index in indices)
+            tasks.append(JobTask(self.fn, items, needs.requeues, self.options.at_once(items[0])))
         try:
             ids = submit_array(tasks, needs, self.options.folder, self.environment)
         except RefusedError as reason:

@@ -1,6 +1,6 @@
-"""Worker processes that take items one after the other.
+"""Worker processes that take items, one after the other or several at once.
 
-If a worker crashes, only its current item is affected. If the caller dies, its workers end too.
+If a worker crashes, only its current items are affected. If the caller dies, its workers end too.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import multiprocessing
 import os
 import pickle
 import signal
-import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
-from slurm.outcome import Outcome
+from slurm.outcome import Function, Outcome
+from slurm.serving import Event, call_safely, serve
+from slurm.turns import has_room
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -29,16 +29,16 @@ R = TypeVar("R")
 POLL_SECONDS = 0.2  # between two calls of poll()
 GRACE_SECONDS = 60.0  # time for workers to save their state before they are killed; a second Ctrl-C skips it
 MAX_FAILED_STARTS = 3  # consecutive failures to start a worker, after which all pending items fail
-READY = b"ready"  # first message of a worker: it has started and waits for an item
 
 
 def run_in_workers(
-    fn: Callable[[T], R],
+    fn: Function[T, R],
     items: Sequence[T],
     slots: Sequence[Mapping[str, str]],
     retries: int,
     worker_lost: int | None,
     poll: Callable[[], None] | None,
+    at_once: Callable[[T], int],
 ) -> Generator[Outcome[T, R], None, None]:
     """`launch` with cluster "local": one worker process per slot.
 
@@ -49,8 +49,9 @@ def run_in_workers(
         retries: see `launch`.
         worker_lost: see `launch`.
         poll: see `launch`.
+        at_once: see `launch`.
     """
-    pool = _WorkerPool(fn, items, slots, retries, worker_lost)
+    pool = _WorkerPool(fn, items, slots, retries, worker_lost, at_once)
     last_poll = -math.inf
     try:
         for _ in range(min(len(slots), len(items))):
@@ -73,10 +74,11 @@ def run_in_workers(
 class _Worker:
     process: SpawnProcess
     pipe: Connection
-    index: int  # index of its item
     slot: Mapping[str, str]  # environment variables that it was started with
-    is_ready: bool = False  # whether it has sent `READY`
-    has_answered: bool = False  # whether it has sent a reply
+    shares: dict[int, float]  # index of each of its items -> the share of the worker that it takes
+    light: set[int] = field(default_factory=set)  # items that take no share any more
+    is_ready: bool = False  # whether it has sent its first message
+    has_answered: bool = False  # whether it has ended an item
 
 
 class _WorkerPool(Generic[T, R]):
@@ -84,24 +86,27 @@ class _WorkerPool(Generic[T, R]):
 
     def __init__(
         self,
-        fn: Callable[[T], R],
+        fn: Function[T, R],
         items: Sequence[T],
         slots: Sequence[Mapping[str, str]],
         retries: int,
         worker_lost: int | None,
+        at_once: Callable[[T], int],
     ):
         self.fn, self.items, self.retries, self.worker_lost = fn, items, retries, worker_lost
+        self.shares = [1 / at_once(item) for item in items]
         self.pending = deque(range(len(items)))  # indices of items
         self.free_slots = deque(slots)  # environment variables that no worker uses now
         self.deaths = [0] * len(items)  # item -> number of workers that died while they had it
-        self.busy: list[_Worker] = []  # workers that have an item
+        self.busy: list[_Worker] = []  # workers that have items
         self.idle: list[_Worker] = []  # workers that are about to end, as no item is left
         self.failed_starts = 0  # consecutive
 
     def start_worker(self) -> None:
         """Start a worker for the next item."""
         with _sigint_held():  # Ctrl-C between start and append would leave an unknown process
-            self.busy.append(_start_worker(self.pending.popleft(), self.free_slots.popleft()))
+            index = self.pending.popleft()
+            self.busy.append(_start_worker({index: self.shares[index]}, self.free_slots.popleft()))
 
     def wait(self) -> list[Outcome[T, R]]:
         """Wait up to `POLL_SECONDS` for messages and deaths of workers; return the outcomes of items that ended."""
@@ -115,27 +120,44 @@ class _WorkerPool(Generic[T, R]):
             elif not worker.is_ready:
                 worker.is_ready = True
                 self.failed_starts = 0
+                for index in worker.shares:
+                    self._send(worker, index)
                 self._assign(worker)
             else:
-                outcomes.append(self._take_reply(worker, message))
+                outcomes += self._take_event(worker, message)
         return outcomes
 
     def _assign(self, worker: _Worker) -> None:
+        """Give a worker the next items, as many as it has room for."""
+        while self.pending:
+            index = self.pending[0]
+            share = 1.0 if self.deaths[index] else self.shares[index]  # alone, to find out whether it is to blame
+            if not has_room(worker.shares, worker.light, share):
+                return
+            worker.shares[index] = share
+            self.pending.popleft()
+            self._send(worker, index)
+
+    def _send(self, worker: _Worker, index: int) -> None:
         # If the worker has died meanwhile, the next wait notices it.
         with contextlib.suppress(OSError):
-            worker.pipe.send_bytes(pickle.dumps((self.fn, self.items[worker.index])))
+            worker.pipe.send((index, pickle.dumps((self.fn, self.items[index]))))
 
     def _replace_dead(self, worker: _Worker) -> list[Outcome[T, R]]:
-        """Retry the item of a dead worker or give it up. If items are left, start a new worker."""
+        """Retry the items of a dead worker or give them up. If items are left, start a new worker."""
         outcomes: list[Outcome[T, R]] = []
         how_it_died = _how_it_died(worker)
         self.busy.remove(worker)
         self.free_slots.append(worker.slot)
-        self.deaths[worker.index] += not worker.has_answered or worker.process.exitcode != self.worker_lost
-        if self.deaths[worker.index] <= self.retries:
-            self.pending.appendleft(worker.index)  # a new worker takes it, with a clean state
-        else:
-            outcomes.append(Outcome(self.items[worker.index], None, how_it_died))
+        is_blamed = not worker.has_answered or worker.process.exitcode != self.worker_lost
+        for index in reversed(worker.shares):
+            # Any of several items may have ended the worker: each gets another chance, alone.
+            shared = len(worker.shares) > 1
+            self.deaths[index] = max(self.deaths[index], 1) if shared else self.deaths[index] + is_blamed
+            if shared or self.deaths[index] <= self.retries:
+                self.pending.appendleft(index)  # a new worker takes it, with a clean state
+            else:
+                outcomes.append(Outcome(self.items[index], None, how_it_died))
         self.failed_starts = 0 if worker.is_ready else self.failed_starts + 1
         if self.failed_starts >= MAX_FAILED_STARTS:
             outcomes += [Outcome(self.items[index], None, how_it_died) for index in self.pending]
@@ -144,36 +166,40 @@ class _WorkerPool(Generic[T, R]):
             self.start_worker()
         return outcomes
 
-    def _take_reply(self, worker: _Worker, message: bytes) -> Outcome[T, R]:
-        """Return the outcome of a worker's item. Before that, give the worker its next item."""
-        index = worker.index
-        worker.has_answered = True
-        if self.pending:
-            worker.index = self.pending.popleft()
+    def _take_event(self, worker: _Worker, message: Event) -> list[Outcome[T, R]]:
+        """Return the outcome of an item that has ended. Before that, give the worker its next items."""
+        index, reply = message
+        if reply is None:
+            worker.light.add(index)
             self._assign(worker)
-        else:
+            return []
+        worker.has_answered = True
+        del worker.shares[index]
+        worker.light.discard(index)
+        self._assign(worker)
+        if not worker.shares:
             self.idle.append(worker)
             self.busy.remove(worker)
             self.free_slots.append(worker.slot)
             worker.pipe.close()
-        value, error = _unpickle_reply(message)
-        return Outcome(self.items[index], value, error)
+        value, error = _unpickle_reply(reply)
+        return [Outcome(self.items[index], value, error)]
 
 
-def _start_worker(index: int, environment: Mapping[str, str]) -> _Worker:
+def _start_worker(shares: dict[int, float], environment: Mapping[str, str]) -> _Worker:
     context = multiprocessing.get_context("spawn")  # fork is unsafe once CUDA or threads are in use
     parent_end, worker_end = context.Pipe()
-    process = context.Process(target=_serve, args=(worker_end,), daemon=True)
+    process = context.Process(target=serve, args=(worker_end,), daemon=True)
     with environment_variables(environment):
         process.start()
     worker_end.close()  # otherwise the pipe would stay open after the worker's death
-    return _Worker(process, parent_end, index, environment)
+    return _Worker(process, parent_end, environment, shares)
 
 
-def _receive(pipe: Connection) -> bytes | None:
+def _receive(pipe: Connection) -> Event | None:
     """The next message, or None if the worker is dead."""
     try:
-        return pipe.recv_bytes() if pipe.poll() else None
+        return cast(Event, pipe.recv()) if pipe.poll() else None
     except (EOFError, OSError):
         return None
 
@@ -201,48 +227,10 @@ def _join(workers: Sequence[_Worker]) -> None:
             worker.pipe.close()
 
 
-def _serve(pipe: Connection) -> None:
-    """Serve as a worker: answer each (fn, item) with (value, error) until the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the workers
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(EOFError, OSError):  # the parent is gone or has no more items
-        pipe.send_bytes(READY)
-        while True:
-            pipe.send_bytes(_answer(pipe.recv_bytes()))
-
-
-def _answer(message: bytes) -> bytes:
-    # Unpickling imports the module of fn, which may raise.
-    request, error = call_safely(pickle.loads, message)
-    value = None
-    if request is not None:
-        value, error = call_safely(*request)
-    reply, unsendable = call_safely(pickle.dumps, (value, error))
-    return reply or pickle.dumps((None, unsendable))
-
-
 def _unpickle_reply(message: bytes) -> tuple[Any, str | None]:
     # Unpickling may fail, even if pickling in the worker succeeded.
     reply, unreadable = call_safely(pickle.loads, message)
     return reply or (None, unreadable)
-
-
-def call_safely(fn: Callable[[T], R], item: T) -> tuple[R | None, str | None]:
-    """Call a function; return its value and None, or None and its traceback."""
-    try:
-        return fn(item), None
-    except (Exception, SystemExit):  # sys.exit for one item must not end the worker
-        return None, traceback.format_exc()
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent has ended, even during a long call. A killed parent cannot terminate it."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 @contextlib.contextmanager

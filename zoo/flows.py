@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.base import check_sizes, line, standard_normal
+from zoo.flow_gradient import swap_halves, transform
 
 
 class Coupling(nn.Module):
@@ -58,11 +59,17 @@ class Permutation(nn.Module):
 
     index: Tensor
     back: Tensor
+    swapped_index: Tensor
+    swapped_back: Tensor
 
     def __init__(self, index: Tensor):
         super().__init__()
         self.register_buffer("index", index)
         self.register_buffer("back", index.argsort())
+        # For `zoo.flow_gradient`. They are buffers so that they move to the device of the weights.
+        self.register_buffer("swapped_index", swap_halves(self.index), persistent=False)
+        self.register_buffer("swapped_back", swap_halves(self.back), persistent=False)
+        self.register_load_state_dict_post_hook(_swap_halves_again)
 
     def forward(self, z: Tensor) -> Tensor:
         """(B, nz) -> (B, nz)."""
@@ -71,6 +78,12 @@ class Permutation(nn.Module):
     def inverse(self, y: Tensor) -> Tensor:
         """(B, nz) -> (B, nz)."""
         return y.index_select(1, self.back)
+
+
+def _swap_halves_again(permutation: Permutation, _: object) -> None:
+    """After a state dict was loaded, compute the buffers that it does not have."""
+    permutation.swapped_index.copy_(swap_halves(permutation.index))
+    permutation.swapped_back.copy_(swap_halves(permutation.back))
 
 
 class Flow(nn.Module):
@@ -94,8 +107,14 @@ class Flow(nn.Module):
         blocks: number of blocks, 4 in the paper.
         bound: largest |s| of the couplings; 0 means no bound, as in the paper.
         context: size of the input on which all couplings are conditioned; 0 means none.
+
+    Attributes:
+        fused: whether training computes all couplings by `zoo.flow_gradient`, which has fewer operators and can be
+            differentiated only once; None means on a GPU only. Flows with a bound or a context are computed layer by
+            layer, as is everything without gradients.
     """
 
+    fused: bool | None = None
     fp32_only = True  # couplings amplify rounding errors, and must be inverted
 
     def __init__(self, nz: int, k: int, blocks: int = 4, bound: float = 0.0, context: int = 0):
@@ -104,7 +123,7 @@ class Flow(nn.Module):
         if not 0 <= bound < inf:
             raise ValueError(f"bound must be positive, or 0 for none, got {bound}")
         half = nz // 2
-        self.nz = nz
+        self.nz, self.bound, self.context = nz, bound, context
         layers: list[Coupling | Permutation] = []
         for _ in range(blocks):
             swap = torch.cat([half + torch.randperm(half), torch.randperm(half)])
@@ -115,6 +134,10 @@ class Flow(nn.Module):
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z (B, nz) -> eps (B, nz) and log |det deps/dz| (B,); context (B, c) if the flow has one."""
+        if self.is_fused(z):
+            permutations = [layer for layer in self.layers if isinstance(layer, Permutation)]
+            indices = [(layer.index, layer.swapped_index, layer.swapped_back) for layer in permutations]
+            return transform(z, [*self.parameters()], indices)
         logdet = torch.zeros(len(z), dtype=z.dtype, device=z.device)
         for layer in self.layers:
             if isinstance(layer, Coupling):
@@ -123,6 +146,12 @@ class Flow(nn.Module):
             else:
                 z = layer(z)
         return z, logdet
+
+    def is_fused(self, z: Tensor) -> bool:
+        """Whether `forward` computes latents (B, nz) by `zoo.flow_gradient`."""
+        if not (z.is_cuda if self.fused is None else self.fused) or not torch.is_grad_enabled():
+            return False
+        return not self.bound and not self.context and z.dtype == next(self.parameters()).dtype
 
     def inverse(self, eps: Tensor, context: Tensor | None = None) -> Tensor:
         """eps (B, nz) -> z (B, nz)."""

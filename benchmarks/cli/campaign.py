@@ -32,7 +32,8 @@ from benchmarks.reporting.registry import REQUIREMENTS
 from slurm import CLUSTERS
 
 # Options of `campaign` itself, which hold for all of its steps
-SHARED = ("results", "data-root", "cluster", "workers", "device", "precision", "engine")
+SHARED = ("results", "data-root", "cluster", "workers", "runs-per-gpu", "device", "precision", "engine",
+          "nondeterministic")  # fmt: skip
 # Options that a step may not name, besides those
 NOT_IN_STEPS = ("keep", "no-wait", "existing", "dry-run", "yes", "force", "format", "decimals", "notes", "margin")
 # The share of the time that is kept for the end of the current epoch and for the archive, and its bounds in seconds

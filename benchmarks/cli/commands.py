@@ -97,7 +97,8 @@ GROUPS: dict[str, dict[str, Command]] = {
     "tables made in several sessions, on several machines": {
         "campaign": Command("run a list of commands for a limited time, pack the results", "campaign:run",
                             ("minutes", "archive", "archive-mb", "states", "results", "data-root", "cluster",
-                             "workers", "device", "precision", "engine", "dry-run", "yes"), "FILE",
+                             "workers", "runs-per-gpu", "device", "precision", "engine", "nondeterministic", "dry-run",
+                             "yes"), "FILE",
                             "campaign examples/campaigns/mnist.toml --minutes 15",
                             {"dry-run": "print the missing runs of each step, and their time; start nothing",
                              "yes": "start runs at the paper's budget without --minutes"}),

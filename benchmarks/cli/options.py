@@ -82,9 +82,11 @@ GROUPS: dict[str, dict[str, Option]] = {
         "data-root": Option("data folder (default: $AE_BENCH_DATA, or a user cache)", "DIR"),
         "cluster": Option("auto, inline, local or slurm (default: auto)", "WHERE", "auto", CLUSTERS),
         "workers": Option("worker processes (default: 1 per core, 1 per GPU)", "K"),
+        "runs-per-gpu": Option("runs trained at once on a GPU (default: 8 up to 32x32, else 1)", "K"),
         "device": Option("auto, cpu, cuda or cuda:N (default: auto)", "DEVICE", "auto"),
         "precision": Option("fp32; on a GPU also tf32 or bf16 (default: fp32)", "P", "fp32", PRECISIONS),
         "engine": Option("auto, eager, compiled, graph (default: auto)", "ENGINE", "auto", ENGINES),
+        "nondeterministic": Option("on a GPU, about 10% faster; bits differ from run to run"),
         "no-wait": Option("submit, or start in the background, and return"),
         "existing": Option("write the table from the runs that are there; train nothing"),
         "dry-run": Option("print the plan, the settings and the cost; start nothing"),
@@ -119,8 +121,8 @@ def parameter(name: str) -> str:
 
 FIGURE_OPTIONS = (
     "only", "on", "name", "like", "recon", "seeds", "force", "preset", "features", "metrics", "draws", "images",
-    "allow-few", "eval-every", "results", "keep", "data-root", "cluster", "workers", "device", "precision", "engine",
-    "no-wait", "existing", "dry-run", "yes",
+    "allow-few", "eval-every", "results", "keep", "data-root", "cluster", "workers", "runs-per-gpu", "device",
+    "precision", "engine", "nondeterministic", "no-wait", "existing", "dry-run", "yes",
 )  # fmt: skip
 ALL_OPTIONS = (*FIGURE_OPTIONS, "format", "decimals", "notes", "margin")
 TABLE_OPTIONS = (*ALL_OPTIONS, "set", "budget")

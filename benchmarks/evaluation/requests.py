@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.data.fingerprint import digest
+from benchmarks.evaluation.metrics import FD, METRICS
 from benchmarks.evaluation.protocol import BASE_VARIANT, MetricProtocol
 from benchmarks.evaluation.sources import SOURCES
 
@@ -35,3 +37,12 @@ def evaluation_key(key: str, request: EvaluationRequest, protocol: MetricProtoco
     """Key of one evaluation: a hash of the run's key, the source, the draw and the metric protocol."""
     source = [] if request.source == "prior" else [request.source]
     return digest([key, *source, request.draw, protocol.id])
+
+
+def recorded_parameters(evaluation: Mapping[str, Any]) -> dict[str, str]:
+    """Column -> parameters of its metric, as in `Scorer.metric_parameters`, for an evaluation of a record.
+
+    Older evaluations have no parameters; they contain only a Fréchet distance.
+    """
+    parameters: dict[str, str] = evaluation.get("metric_parameters", {})
+    return dict.fromkeys(evaluation["values"], METRICS[FD].parameters) | parameters

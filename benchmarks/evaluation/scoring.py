@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,9 @@ from benchmarks.evaluation.extractors import Extractor, check_images
 from benchmarks.evaluation.metrics import FD, METRICS, FeatureSet
 from benchmarks.evaluation.protocol import BASE_VARIANT, MAX_IMAGES, ROUNDED, UNCHANGED, VARIANTS, MetricProtocol
 from benchmarks.evaluation.reference_cache import cached_features
-from benchmarks.evaluation.requests import EvaluationRequest, evaluation_key
+from benchmarks.evaluation.requests import EvaluationRequest, evaluation_key, recorded_parameters
 from benchmarks.evaluation.sources import SOURCES, stream_seed
+from benchmarks.training.turns import in_background
 from zoo import LatentModel
 
 
@@ -138,7 +139,7 @@ class Scorer:
                 continue
             evaluation = evaluations.get(evaluation_key(record["key"], request, protocol))
             if evaluation is None or not (
-                evaluation.get("missing_reason") or parameters.items() <= _recorded_parameters(evaluation).items()
+                evaluation.get("missing_reason") or parameters.items() <= recorded_parameters(evaluation).items()
             ):
                 missing.append(request)
         return missing
@@ -158,6 +159,19 @@ class Scorer:
             NonFiniteImages: a generated image is not finite.
             ValueError: generated images out of [0, 1].
         """
+        return (entry for entry in self.score_in_turns(model, record, requests, metrics) if entry is not None)
+
+    def score_in_turns(
+        self,
+        model: LatentModel,
+        record: Mapping[str, Any],
+        requests: Sequence[EvaluationRequest],
+        metrics: Sequence[str],
+    ) -> Iterator[dict[str, Any] | None]:
+        """Score a model as `score_model` does, and also yield None when another run may use the process.
+
+        If the features are computed on a GPU, a thread computes metrics while the GPU trains other runs.
+        """
         train = self.data.train.canonical(record["settings"]["images"])
         previous: tuple[str, int] | None = None
         order = list(SOURCES)
@@ -169,6 +183,7 @@ class Scorer:
             if (request.source, request.draw) != previous:
                 previous = request.source, request.draw
                 images = self.make_images(model, train, request, record["seed"])
+                yield None
                 features: dict[tuple[str, ...], FeatureSet] = {}
             entry = {
                 "key": evaluation_key(record["key"], request, protocol),
@@ -188,7 +203,11 @@ class Scorer:
             if transforms not in features:
                 features[transforms] = self.image_features(images, protocol, SOURCES[request.source].split)
             fake = features[transforms].first(n)
-            values, fallbacks = self.compute_metrics(self.reference_features(protocol), fake, metrics)
+            yield None
+            real = self.reference_features(protocol)
+            compute = partial(self.compute_metrics, real, fake, metrics)
+            is_on_gpu = self.extractor.device.type != "cpu"
+            values, fallbacks = (yield from in_background(compute)) if is_on_gpu else compute()
             yield {
                 **entry,
                 "n": n,
@@ -253,15 +272,6 @@ class Scorer:
             values |= {self.column_name(column): value for column, value in metric_values.items()}
             fallbacks += metric_fallbacks
         return values, fallbacks
-
-
-def _recorded_parameters(evaluation: Mapping[str, Any]) -> dict[str, str]:
-    """Column -> parameters of its metric, as in `Scorer.metric_parameters`, for an evaluation of a record.
-
-    Older evaluations have no parameters; they contain only a Fréchet distance.
-    """
-    parameters: dict[str, str] = evaluation.get("metric_parameters", {})
-    return dict.fromkeys(evaluation["values"], METRICS[FD].parameters) | parameters
 
 
 @lru_cache(maxsize=16)

@@ -18,7 +18,7 @@ from benchmarks.execution.options import UserErrors
 from benchmarks.execution.placement import group_key, resources_of
 from benchmarks.execution.plan import Plan
 from benchmarks.execution.progress import describe_outcome, progress_bars
-from benchmarks.execution.worker import WORKER_LOST, find_outcome, run_job
+from benchmarks.execution.worker import WORKER_LOST, find_outcome, run_job, run_job_in_turns
 from benchmarks.experiments.job import Job, is_finished
 from benchmarks.program import program_words, suggest
 from slurm import Outcome, SlurmOptions, cluster_name, gpu_slots, is_available, launch, list_jobs
@@ -128,7 +128,10 @@ def _summary(plan: Plan, pending: Sequence[Job]) -> str:
     done = len(plan.jobs) - len(pending) - sum(skipped.values())
     skipped_text = "".join(f", {count} {state}" for state, count in skipped.items())
     workers = min(plan.workers, len(pending))
+    at_once = 1 if plan.cluster == "inline" else max(map(plan.runs_at_once, pending))
     location = "in SLURM jobs" if plan.cluster == "slurm" else f"{workers} at a time on {pending[0].device}"
+    if at_once > 1 and plan.cluster == "local":
+        location = f"up to {at_once} at a time in each of {workers} processes on {pending[0].device}"
     scored = len(pending) - len(plan.untrained())
     kinds = f" ({scored} only to score)" if scored else ""
     return f"{len(pending)} run{'s' * (len(pending) != 1)} to do{kinds}, {done} done already{skipped_text}; {location}"
@@ -207,14 +210,16 @@ def _launch(
             is_running=lambda job: locks.is_locked(job.run_folder),
             on_submitted=record_jobs,
             existing_jobs={indices[key]: number for key, number in submitted.items() if key in indices},
+            at_once=plan.runs_at_once,
             wait=wait,
             report=report,
         )
     workers = min(plan.workers, len(jobs))
     on_cpu = all(job.device == "cpu" for job in jobs)
     share_gpus = jobs[0].device == "cuda" and plan.cluster == "local"  # "cuda:1" names one GPU for all
+    on_gpu = any(job.device.startswith("cuda") for job in jobs)
     return launch(
-        run_job,
+        run_job_in_turns if on_gpu and plan.cluster != "inline" else run_job,
         jobs,
         cluster=plan.cluster,
         workers=workers,
@@ -223,6 +228,7 @@ def _launch(
         retries=RETRIES,
         worker_lost=WORKER_LOST,
         poll=poll,
+        at_once=plan.runs_at_once,
         slurm=slurm_options,
     )
 

@@ -16,6 +16,7 @@ from benchmarks.experiments.log import has_file
 from benchmarks.experiments.restart import is_forced
 from benchmarks.experiments.trial import Trial
 from benchmarks.settings_text import describe_own_settings, show
+from benchmarks.training.engine import default_runs_per_gpu
 from zoo.perceptual import Weights
 
 
@@ -48,6 +49,7 @@ class Plan:
         missing: for a dry run: what this machine lacks for the runs, one message each.
         outlines: for a dry run: the cells whose runs have no jobs, because something is missing.
         on_gpu: whether the command needs a GPU; on SLURM, each job has its own device.
+        runs_per_gpu: how many runs a process trains at once on its GPU; None means the default of the data set.
     """
 
     SKIPPED: ClassVar = ("missing weights", "unreadable")  # states of jobs that are not run
@@ -63,6 +65,12 @@ class Plan:
     missing: tuple[str, ...] = ()
     outlines: tuple[Outline, ...] = ()
     on_gpu: bool = False
+    runs_per_gpu: int | None = None
+
+    def runs_at_once(self, job: Job) -> int:
+        """How many runs like a job one process trains at once; 1 on a CPU."""
+        default = default_runs_per_gpu(job.device, self.scorers[job.trial.dataset].data.spec.shape)
+        return self.runs_per_gpu if self.runs_per_gpu and job.device.startswith("cuda") else default
 
     def state(self, job: Job) -> str:
         """The state of a run: done, diverged, failed, pending, unreadable or missing weights.

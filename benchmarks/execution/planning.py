@@ -74,7 +74,8 @@ def make_plan(
     outlined = _missing_weights([outline.trials[0] for outline in outlines])
     missing += [f"{model} {file.problem}" for model, file in outlined.items() if model not in weights]
     plan = Plan(tuple(jobs), {scorer.data.name: scorer for _, scorer in scorers}, options.preset, request.results,
-                request.workers, options.cluster, None, weights, tuple(missing), tuple(outlines), on_gpu)  # fmt: skip
+                request.workers, options.cluster, None, weights, tuple(missing), tuple(outlines), on_gpu,
+                request.runs_per_gpu)  # fmt: skip
     if dry_run:
         return plan
     if missing:
@@ -188,7 +189,8 @@ def _make_jobs(
                     trial, source, request.data_root, request.results, str(request.device or "cuda"), request.features,
                     request.draws, request.metrics, needs.sources, needs.variants or tuple(scorer.protocols),
                     needs.diagnostics, request.images, options.allow_few, request.eval_every,
-                    code=zoo.entry(model).code, engine=options.engine, keep=options.keep,
+                    code=zoo.entry(model).code, engine=options.engine,
+                    nondeterministic=options.nondeterministic, keep=options.keep,
                 )  # fmt: skip
     if errors:
         return []

@@ -48,6 +48,7 @@ class Request:
     results: Path
     device: torch.device | None
     workers: int
+    runs_per_gpu: int | None  # None: the default of each data set
 
 
 def parse_request(
@@ -96,13 +97,27 @@ def parse_request(
     if device is not None and not needs_no_local_device:
         needs_gpu = find_engine_errors(options.engine, options.precision, device)
         (errors if options.device == "cpu" else missing).extend(e for e in needs_gpu if e not in engine_errors)
+        if device.type == "cpu":
+            (errors if options.device == "cpu" else missing).extend(_find_gpu_options(options))
     if options.cluster not in clusters:
         errors.append(f"unknown cluster {options.cluster!r}. Known: {', '.join(clusters)} (slurm/launch.py)")
     workers = parse_count("--workers", options.workers, default_workers(device), errors)
+    given = options.runs_per_gpu is not None
+    runs_per_gpu = parse_count("--runs-per-gpu", options.runs_per_gpu, 1, errors) if given else None
     sources = parse_datasets(replace(options, like=like_dataset), default_datasets(needs, selected, preset), errors)
     features = options.features or (preset.features if preset else "classifier")
     return Request(preset, selected, changes, sources, features, metrics, seeds, draws, images, eval_every, data_root,
-                   Path(options.results), device, workers)  # fmt: skip
+                   Path(options.results), device, workers, runs_per_gpu)  # fmt: skip
+
+
+def _find_gpu_options(options: Options) -> list[str]:
+    """Errors of options that have no meaning on a CPU."""
+    errors = []
+    if options.runs_per_gpu is not None:
+        errors.append("--runs-per-gpu needs a GPU; on a CPU, --workers sets how many runs are trained at once")
+    if options.nondeterministic:
+        errors.append("--nondeterministic needs a GPU: on a CPU, the same seed always gives the same bits")
+    return errors
 
 
 def _add_budget(budget: str | None, changes: dict[str, str], errors: list[str]) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
+
+import torch
 
 from benchmarks.execution.locks import is_locked, locked
 from benchmarks.experiments import new_record, records, run_trial
 from benchmarks.experiments.job import Job
 from benchmarks.experiments.log import log_attempt
 from benchmarks.experiments.restart import is_forced
+from benchmarks.experiments.run_trial import Phase
 from benchmarks.printing import prepare_output
-from benchmarks.training import device
+from benchmarks.training import device, turns
+from slurm import Postponed
 
 WORKER_LOST = 75  # exit code of a worker that lost its GPU; its run is not to blame
 ATTEMPTS = 2  # the first error may be the machine's fault; a second one is the run's
@@ -35,6 +40,29 @@ def run_job(job: Job) -> dict[str, Any] | None:
         OSError: not even the failure could be recorded, as on a full disk.
         RuntimeError: an earlier run has left the GPU unusable, and this process is not a worker.
     """
+    return turns.finish(_run_job(job))
+
+
+def run_job_in_turns(job: Job) -> Generator[bool, None, dict[str, Any] | None]:
+    """Run a job as `run_job` does, in a process that may run other jobs at the same time. Its numbers are the same.
+
+    Yields:
+        Whether the run has been trained, and is only scored from now on.
+
+    Raises:
+        Postponed: there is not enough GPU memory beside the other runs. The job can be run again later.
+    """
+    run = turns.isolated(_run_job(job), torch.device(job.device))
+    while True:
+        try:
+            phase = next(run)
+        except StopIteration as end:
+            record: dict[str, Any] | None = end.value
+            return record
+        yield phase == "scoring"
+
+
+def _run_job(job: Job) -> Generator[Phase, None, dict[str, Any] | None]:
     prepare_output()  # a process of its own, or a SLURM job
     if job.device in LOST_DEVICES:
         if multiprocessing.parent_process() is not None:
@@ -44,22 +72,49 @@ def run_job(job: Job) -> dict[str, Any] | None:
         if not is_ours:
             return None
         log_attempt(job.run_folder, "begin")
-        record = _attempt(job)
+        record = yield from _attempt(job)
         log_attempt(job.run_folder, str(record["status"]))
         return record
 
 
-def _attempt(job: Job) -> dict[str, Any]:
+def _attempt(job: Job) -> Generator[Phase, None, dict[str, Any]]:
     for number in range(ATTEMPTS):
         try:
-            record = run_trial.run_trial(job)
-        except Exception:
+            check_memory(job.device)
+            record = yield from run_trial.run_trial_in_turns(job)
+        except Postponed:
+            log_attempt(job.run_folder, "postponed")
+            raise
+        except Exception as error:
+            if turns.is_shared():
+                _end_shared_attempt(job, error)
             if _is_last_attempt(job, number):
                 return new_record.record_failure(job, traceback.format_exc())
         else:
             if record["status"] != "failed" or _is_last_attempt(job, number):
                 return record
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def check_memory(name: str) -> None:
+    """Raise `Postponed` if a GPU has not enough memory for one more run like those that share this process."""
+    if not name.startswith("cuda") or not turns.is_shared():
+        return
+    free, _ = torch.cuda.mem_get_info(name)
+    per_run = torch.cuda.memory_reserved(name) / (turns.count_runs() - 1)
+    if free < per_run:
+        raise Postponed(f"{free / 1e9:.1f} GB of GPU memory are free, and a run needs about {per_run / 1e9:.1f}")
+
+
+def _end_shared_attempt(job: Job, error: Exception) -> None:
+    """End an attempt whose error may be the fault of another run of this process; return if it is not."""
+    if isinstance(error, torch.OutOfMemoryError):
+        log_attempt(job.run_folder, "postponed")
+        raise Postponed(f"the GPU has no memory left for {turns.count_runs()} runs at once") from None
+    if device.is_device_lost(job.device):  # for all runs; each is resumed from its saved state
+        log_attempt(job.run_folder, "lost the GPU")
+        print(f"{job.device} is lost: {error}", file=sys.stderr, flush=True)
+        os._exit(WORKER_LOST)
 
 
 def _is_last_attempt(job: Job, number: int) -> bool:

@@ -42,6 +42,7 @@ class Job:
         force_id: id of a `--force`, which restarts the run although there is a record; "" for none.
         code: folder that an external model is imported from; "" for a model of the registry.
         engine: a key of `engine.ENGINES`: the numbers are the same within float tolerance.
+        nondeterministic: whether a GPU may use algorithms whose bits differ from run to run.
         keep: a key of `KEEP`.
     """
 
@@ -62,6 +63,7 @@ class Job:
     force_id: str = ""
     code: str = ""
     engine: str = "auto"
+    nondeterministic: bool = False
     keep: str = "weights"
 
     @property

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -38,11 +38,17 @@ from benchmarks.experiments.log import RunLog, log_attempt, log_failure
 from benchmarks.experiments.new_record import new_record, utc_now, write_final_record
 from benchmarks.experiments.restart import begin_forced_run, end_forced_run, is_forced
 from benchmarks.experiments.shutdown import graceful_shutdown
+from benchmarks.training import turns
+from benchmarks.training.determinism import is_nondeterministic_operation
+from benchmarks.training.device import is_device_lost
 from benchmarks.training.engine import Engine
-from benchmarks.training.loop import Diverged, train
+from benchmarks.training.loop import Diverged, train_in_turns
 from benchmarks.training.memory import keep_freed_memory
-from benchmarks.training.precision import matmul_precision, reproducible_arithmetic
-from benchmarks.training.streaming import place_images
+from benchmarks.training.precision import reproducible_arithmetic
+from benchmarks.training.streaming import place_once
+
+Phase = Literal["training", "scoring"]
+"""What a run does: while it is scored, the GPU is mostly idle."""
 
 GRID_SIZE = 64  # images in a sample grid
 GRID_SEED = 20  # all models' grids are made from one seed
@@ -60,8 +66,21 @@ def run_trial(job: Job) -> dict[str, Any]:
     Raises:
         ValueError: the images or the model's code have changed since the trial was planned.
     """
+    return turns.finish(run_trial_in_turns(job))
+
+
+def run_trial_in_turns(job: Job) -> Generator[Phase, None, dict[str, Any]]:
+    """Run a trial as `run_trial` does, and yield whenever another run may use the process.
+
+    Yields:
+        What the run does next.
+
+    Raises:
+        torch.OutOfMemoryError, RuntimeError: several runs share the process, and the GPU is out of memory or lost. The
+            record does not blame this run, as it may be the fault of another one.
+    """
     trial, device = job.trial, torch.device(job.device)
-    with reproducible_arithmetic(device):
+    with turns.shared(("arithmetic", device), lambda: reproducible_arithmetic(device, not job.nondeterministic)):
         import_model(job)
         data = load_cached(job.dataset, job.data_root)
         if data.train.fingerprint != trial.train_fingerprint:
@@ -95,13 +114,13 @@ def run_trial(job: Job) -> dict[str, Any]:
         resumed_from = modification_time(state)
         with errors_in_record(job, record):
             if model is None:
-                with matmul_precision(trial.precision), keep_freed_memory(device):
-                    model = train_model(job, data, record, device, job.learning_curve(scorer))
+                with keep_freed_memory(device):
+                    model = yield from train_model(job, data, record, device, job.learning_curve(scorer))
                 zoo.save(model, weights)
                 if finished is not None and comparable_epochs(finished) == comparable_epochs(record):
                     record["evaluations"], record["diagnostics"] = finished["evaluations"], finished["diagnostics"]
                     restore_points(finished, record)
-            score(job, model.to(device).eval(), data, scorer, record)
+            yield from score(job, model.to(device).eval(), data, scorer, record)
         if finished is not None and record["status"] == "failed":
             (job.run_folder / "progress.json").unlink(missing_ok=True)
             return record
@@ -128,25 +147,39 @@ def errors_in_record(job: Job, record: dict[str, Any]) -> Iterator[None]:
         record["status"] = "diverged"
         record["error"] = {"stage": "sampling", "epoch": None, "part": "samples", "message": str(reason)}
     except Exception as reason:
+        if turns.is_shared() and (isinstance(reason, torch.OutOfMemoryError) or is_device_lost(job.device)):
+            raise
         log_failure(job.run_folder, traceback.format_exc())
         record["status"] = "failed"
         record["error"] = {
-            "message": job.without_paths(f"{type(reason).__name__}: {reason}"),
+            "message": job.without_paths(f"{type(reason).__name__}: {reason}{hint(reason)}"),
             "traceback": job.without_paths(portable_traceback(reason)),
         }
 
 
-def score(job: Job, model: zoo.LatentModel, data: Dataset, scorer: Scorer, record: dict[str, Any]) -> None:
+def hint(error: Exception) -> str:
+    """What a user can do about an error, as the end of its message; "" if nothing is known."""
+    if is_nondeterministic_operation(error):
+        return ". Run the command again with --nondeterministic"
+    return ""
+
+
+def score(
+    job: Job, model: zoo.LatentModel, data: Dataset, scorer: Scorer, record: dict[str, Any]
+) -> Generator[Phase, None, None]:
     """Save a grid of samples, and add the diagnostics and evaluations that the record does not have yet."""
+    yield "scoring"
     image_grid.save_grid(model.sample(GRID_SIZE, seed=GRID_SEED), job.run_folder / "samples.png")
     if not has_all_diagnostics(record):
         record["diagnostics"] = diagnose(model, data)
     missing = scorer.missing_requests(record, requested_evaluations(job), job.metrics)
-    for evaluation in scorer.score_model(model, record, missing, job.metrics):
-        origin = provenance.describe_briefly(torch.device(job.device))
-        records.put_evaluation(record, {**evaluation, "provenance": origin})
-        record["provenance"]["finished"] = utc_now()
-        records.write(job.results, record)  # one by one: on Inception features each takes minutes
+    for evaluation in scorer.score_in_turns(model, record, missing, job.metrics):
+        if evaluation is not None:
+            origin = provenance.describe_briefly(torch.device(job.device))
+            records.put_evaluation(record, {**evaluation, "provenance": origin})
+            record["provenance"]["finished"] = utc_now()
+            records.write(job.results, record)  # one by one: on Inception features each takes minutes
+        yield "scoring"
 
 
 def import_model(job: Job) -> None:
@@ -165,7 +198,7 @@ def import_model(job: Job) -> None:
 
 def train_model(
     job: Job, data: Dataset, record: dict[str, Any], device: torch.device, curve: LearningCurve | None
-) -> zoo.LatentModel:
+) -> Generator[Phase, None, zoo.LatentModel]:
     """Train the trial's model from scratch or from its saved state, and fill the record's epochs."""
     trial = job.trial
     title = f"{trial.name} on {trial.dataset}, preset {trial.preset}, seed {trial.seed}, key {trial.key}"
@@ -173,7 +206,7 @@ def train_model(
     torch.manual_seed(stream_seed("train", trial.seed))
     model = trial.build().to(device)
     train_split = data.train.canonical(trial.images)
-    x = place_images(train_split.images, device)
+    x = place_once(train_split.images, device, (trial.train_fingerprint, trial.images))
     engine = Engine(job.engine, trial.precision)
     saved = read_state(job.run_folder / "state.pt")
     if saved and curve and curve.is_incomplete({**record, **saved_progress(saved)}):
@@ -185,23 +218,32 @@ def train_model(
         earlier = json.loads(saved["provenance"])
         record["provenance"] |= {"started": earlier["started"], "resumed": earlier["resumed"] + 1}
         record["provenance"]["earlier"] = [*earlier["before"], earlier["place"]]
-    engines_used: dict[str, str] = {}
-    record["provenance"]["engine"] = {"requested": job.engine, "stages": engines_used}  # in this process
+    used: dict[str, Any] = {"requested": job.engine, "stages": {}}  # in this process
+    if device.type == "cuda":
+        used |= {"deterministic": not job.nondeterministic, "runs_at_once": 1}
+    record["provenance"]["engine"] = used
     log.begin(resumed=bool(saved), epochs=record["epochs"])
     log_attempt(job.run_folder, "resume" if saved else "train")
     last_save, save_seconds = time.monotonic(), environment.save_seconds()
-    with graceful_shutdown() as shutdown:
-        for epoch in train(model, x, trial.protocol.stages, saved["training"] if saved else None, engine):
+    resume = saved["training"] if saved else None
+    with graceful_shutdown(job.run_folder) as shutdown:
+        for epoch in train_in_turns(model, x, trial.protocol.stages, resume, engine):
+            yield "training"
+            if epoch is None:
+                continue
+            if device.type == "cuda":
+                used["runs_at_once"] = max(used["runs_at_once"], turns.count_runs())
             if curve and curve.is_due(epoch.row):
                 epoch.row.update(curve.score_epoch(model, train_split, trial.seed))
             record["epochs"].append(epoch.row)
-            engines_used[epoch.row["stage"]] = epoch.engine_used
+            used["stages"][epoch.row["stage"]] = epoch.engine_used
             log.line(epoch.row)
             if shutdown.is_requested or time.monotonic() - last_save > save_seconds:
                 write_state(job.run_folder / "state.pt", epoch, record)
                 last_save = time.monotonic()
             if shutdown.is_requested:
-                shutdown.shut_down()
+                for _ in shutdown.shut_down_in_turns(job.run_folder):
+                    yield "training"
     return model.eval()
 
 

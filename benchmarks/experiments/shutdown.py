@@ -1,11 +1,11 @@
-"""End a run on a signal, after its state was saved."""
+"""End the runs of this process on a signal, after their states were saved."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -15,15 +15,22 @@ SHUTDOWN_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SI
 
 
 class GracefulShutdown:
-    """Delays a signal that asks this process to end until the epoch has ended and its state is saved.
+    """Delays a signal that asks this process to end until all of its runs have saved their states.
 
     The process then handles the signal as it would have done without the delay: by an earlier handler, or by the
     default action, which ends the process. Submitit's handler, for example, makes SLURM requeue the job.
+
+    Attributes:
+        number: the signal, or None.
+        unsaved: the runs that are in training and have not saved their states since the signal.
     """
 
     def __init__(self) -> None:
-        self.number: int | None = None  # the signal
+        self.number: int | None = None
+        self.unsaved: set[object] = set()
+        self.runs = 0  # in training
         self.earlier_handlers: dict[int, Any] = {}
+        self.earlier_alarm: Any = None
 
     @property
     def is_requested(self) -> bool:
@@ -48,20 +55,47 @@ class GracefulShutdown:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
+    def shut_down_in_turns(self, run: object) -> Generator[None, None, None]:
+        """Shut down after a run has saved its state, and after the other runs in training have saved theirs."""
+        self.unsaved.discard(run)
+        while self.unsaved and self.is_requested:
+            yield
+        self.shut_down()
+        self.unsaved.add(run)  # the process goes on, and there may be another signal
+
+    def _install(self) -> None:
+        self.earlier_alarm = signal.signal(signal.SIGALRM, self.shut_down)
+        self.earlier_handlers = {number: signal.signal(number, self.request) for number in SHUTDOWN_SIGNALS}
+
+    def _remove(self) -> None:
+        for number, handler in self.earlier_handlers.items():
+            signal.signal(number, handler)
+        self.shut_down()
+        signal.signal(signal.SIGALRM, self.earlier_alarm)
+
+
+_shutdown = GracefulShutdown()  # the handlers of a process are global
+
 
 @contextmanager
-def graceful_shutdown() -> Iterator[GracefulShutdown]:
-    """Delay signals while the block runs; see `GracefulShutdown`. Only a process's main thread can."""
-    shutdown = GracefulShutdown()
+def graceful_shutdown(run: object = None) -> Iterator[GracefulShutdown]:
+    """Delay signals while the block runs; see `GracefulShutdown`. Only a process's main thread can.
+
+    Args:
+        run: identifies the run, if several runs of this process are in such a block.
+    """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-        yield shutdown
+        yield GracefulShutdown()
         return
-    earlier_alarm = signal.signal(signal.SIGALRM, shutdown.shut_down)
-    shutdown.earlier_handlers = {number: signal.signal(number, shutdown.request) for number in SHUTDOWN_SIGNALS}
+    shutdown = _shutdown
+    if not shutdown.runs:
+        shutdown._install()
+    shutdown.runs += 1
+    shutdown.unsaved.add(run)
     try:
         yield shutdown
     finally:
-        for number, handler in shutdown.earlier_handlers.items():
-            signal.signal(number, handler)
-        shutdown.shut_down()
-        signal.signal(signal.SIGALRM, earlier_alarm)
+        shutdown.unsaved.discard(run)
+        shutdown.runs -= 1
+        if not shutdown.runs:
+            shutdown._remove()

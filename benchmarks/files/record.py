@@ -145,6 +145,8 @@ class Engine(FileStruct, kw_only=True, frozen=True):
 
     requested: str | None = None
     stages: dict[str, str] = field(default_factory=dict)
+    deterministic: bool | UnsetType = UNSET
+    runs_at_once: Count | UnsetType = UNSET
 
 
 class Provenance(Origin, kw_only=True, frozen=True):

@@ -1,5 +1,5 @@
-"""Benchmarks of the suite itself: speed compared to other loops, faults, many records, the cost of metrics.
+"""Benchmarks of the suite itself: speed compared to other loops, operators, faults, many records, the cost of metrics.
 
-Each is a separate program: `python -m benchmarks.perf.speed`, `.faults`, `.scale`, `.metric_cost`. They make no runs
-that enter the tables of results.
+Each is a separate program: `python -m benchmarks.perf.speed`, `.operators`, `.faults`, `.scale`, `.metric_cost`. They
+make no runs that enter the tables of results.
 """

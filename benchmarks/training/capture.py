@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 
 from zoo.base import LatentModel
+from zoo.flows import Flow
 
 
 def use_static_learning_rates(optimizers: Sequence[torch.optim.Adam], device: torch.device) -> None:
@@ -18,6 +19,16 @@ def use_static_learning_rates(optimizers: Sequence[torch.optim.Adam], device: to
         for group in optimizer.param_groups:
             group["lr"] = torch.tensor(float(group["lr"]), dtype=dtype, device=device)
             group["capturable"] = True
+
+
+def compute_flows_by_layer(model: LatentModel) -> None:
+    """Do not compute flows by `zoo.flow_gradient`: torch.compile can fuse their layers, but not that function.
+
+    This also holds if compiling fails and another engine is used.
+    """
+    for module in model.modules():
+        if isinstance(module, Flow):
+            module.fused = False
 
 
 @contextmanager

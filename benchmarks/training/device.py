@@ -17,7 +17,10 @@ def device_name(device: torch.device) -> str:
     whose sums differ in the last bits.
     """
     if device.type == "cuda":
-        return f"cuda: {torch.cuda.get_device_name(device)}"
+        try:
+            return f"cuda: {torch.cuda.get_device_name(device)}"
+        except (RuntimeError, AssertionError):  # the GPU is lost; the record of the failure must not fail
+            return "cuda: not available"
     if device.type == "cpu":
         return f"cpu: {_processor()}, {torch.backends.cpu.get_cpu_capability()}"
     return f"{device.type}: {platform.machine()}"
@@ -35,9 +38,9 @@ def _processor() -> str:
 
 
 def synchronized_time(device: torch.device) -> float:
-    """The time in seconds, after the device has finished its work."""
+    """The time in seconds, after the device has finished the work of the current stream."""
     if device.type == "cuda":
-        torch.cuda.synchronize(device)
+        torch.cuda.current_stream(device).synchronize()  # other runs of the process use other streams
     return time.perf_counter()
 
 

@@ -7,7 +7,7 @@ fused Adam. Each update computes gradients of its own parameters only. No step w
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -16,8 +16,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.protocols import Schedule
+from benchmarks.training import turns
 from benchmarks.training.device import synchronized_time
 from benchmarks.training.engine import Engine
+from benchmarks.training.precision import matmul_precision
 from benchmarks.training.steps import Steps, reset_optimizer
 from benchmarks.training.streaming import stream_batches
 from zoo.base import LatentModel, Stage, Update
@@ -74,6 +76,26 @@ def train(
         Diverged: a loss is not finite at the end of an epoch.
         ValueError: a stage of the model has no schedule, or a parameter group has no learning rate.
     """
+    return (epoch for epoch in train_in_turns(model, x, stages, resume, engine) if epoch is not None)
+
+
+def train_in_turns(
+    model: LatentModel,
+    x: Tensor,
+    stages: Mapping[str, Schedule],
+    resume: State | None = None,
+    engine: Engine = Engine(),  # noqa: B008 - a constant
+) -> Generator[Epoch | None, None, None]:
+    """Train a model as `train` does, and also yield None after some steps, when another run may use the process.
+
+    TF32 is used while this generator runs, not between its turns, because metrics and sampling need fp32.
+    """
+    return turns.within(lambda: matmul_precision(engine.precision), _train(model, x, stages, resume, engine))
+
+
+def _train(
+    model: LatentModel, x: Tensor, stages: Mapping[str, Schedule], resume: State | None, engine: Engine
+) -> Generator[Epoch | None, None, None]:
     device = model.device
     engine.resolve(device)
     if engine.channels_last:
@@ -105,12 +127,13 @@ def train(
             for optimizer, saved in zip(optimizers, resume["optimisers"], strict=True):
                 optimizer.load_state_dict(saved)
             set_rng_state(resume["random"], device)
-        steps = Steps(model, stage.updates, optimizers, engine, x if x.device == device else None)
+        images = x if x.device == device else None
+        steps = Steps(model, stage.updates, optimizers, engine, images, count_steps(schedule, len(x)))
         for epoch in range(first, schedule.epochs or 0):
             if schedule.fresh:
                 for optimizer in optimizers:
                     reset_optimizer(optimizer)
-            row = train_epoch(model, stage, schedule, steps, epoch, steps_taken)
+            row = yield from train_epoch(model, stage, schedule, steps, epoch, steps_taken)
             steps_taken += row["steps"]
             yield Epoch(
                 row, _state(model, optimizers, rng_states, stage_index, epoch, steps_taken, device), steps.engine_used
@@ -120,8 +143,12 @@ def train(
 
 def train_epoch(
     model: LatentModel, stage: Stage, schedule: Schedule, steps: Steps, epoch: int, steps_taken: int
-) -> dict[str, Any]:
-    """Train for one epoch and return its row. `steps_taken` is the number of earlier steps of the stage."""
+) -> Generator[None, None, dict[str, Any]]:
+    """Train for one epoch and return its row; yield after some steps.
+
+    `steps_taken` is the number of earlier steps of the stage. If other runs share the process, the row's seconds
+    include theirs.
+    """
     started, setup_before = synchronized_time(steps.device), steps.setup_seconds
     model.train()
     steps.start_epoch([{name: schedule.rate(name, epoch) for name in update.groups} for update in stage.updates])
@@ -134,8 +161,8 @@ def train_epoch(
         raise ValueError(f"stage {stage.name!r} has batches of {schedule.batch}, but there are {n} examples")
     order = torch.randperm(n, device=steps.device)[: batches * schedule.batch].view(batches, schedule.batch)
     for portion, rows in stream_batches(data, order, steps.engine.limit):
-        steps.run(portion, rows)
-    means = steps.means(batches)
+        yield from steps.run_in_turns(portion, rows)
+    means = yield from steps.means_in_turns(batches)
     seconds = synchronized_time(steps.device) - started - (steps.setup_seconds - setup_before)
     row = {"stage": stage.name, "epoch": epoch, "seconds": seconds, "steps": batches, **means}
     not_finite = [name for name, value in means.items() if not isfinite(value)]
@@ -143,6 +170,12 @@ def train_epoch(
         part_name = next((name for name in not_finite if not name.startswith("objective")), not_finite[0])
         raise Diverged(stage.name, epoch, part_name, row)
     return row
+
+
+def count_steps(schedule: Schedule, n: int) -> int:
+    """Steps of a whole stage on `n` examples."""
+    steps = (schedule.epochs or 0) * (n // schedule.batch)
+    return steps if schedule.steps is None else min(steps, schedule.steps)
 
 
 def make_adam(update: Update, schedule: Schedule) -> torch.optim.Adam:

@@ -9,6 +9,7 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from benchmarks.training.determinism import deterministic_algorithms
 from zoo.base import LatentModel
 from zoo.losses import FP32_ONLY
 
@@ -58,14 +59,17 @@ class Autocast:
 
 
 @contextmanager
-def reproducible_arithmetic(device: torch.device) -> Iterator[None]:
-    """Use one CPU thread, no denormals and no TF32 in the block, and restore all three afterwards."""
+def reproducible_arithmetic(device: torch.device, deterministic: bool = True) -> Iterator[None]:
+    """Use one CPU thread, no denormals and no TF32 in the block, and restore all three afterwards.
+
+    On a GPU, also use deterministic algorithms, if they are wanted.
+    """
     threads = torch.get_num_threads()
     if device.type == "cpu":
         torch.set_num_threads(1)  # with more threads, sums differ in their last bits
     torch.set_flush_denormal(True)
     try:
-        with threadpool_limits(1), matmul_precision("fp32"):
+        with threadpool_limits(1), matmul_precision("fp32"), deterministic_algorithms(device, deterministic):
             yield
     finally:
         torch.set_flush_denormal(False)

@@ -8,19 +8,27 @@ losses are compiled and steps are captured.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import nullcontext
 
 import torch
 from torch import Tensor
 
-from benchmarks.training.capture import no_synchronization, undo_changes, use_static_learning_rates
+from benchmarks.training import turns
+from benchmarks.training.capture import (
+    compute_flows_by_layer,
+    no_synchronization,
+    undo_changes,
+    use_static_learning_rates,
+)
+from benchmarks.training.determinism import is_nondeterministic_operation
 from benchmarks.training.device import GpuUnusableError, synchronized_time
-from benchmarks.training.engine import Engine
+from benchmarks.training.engine import FALLBACKS, Engine, compile_loss
 from benchmarks.training.precision import Autocast
 from zoo.base import LatentModel, Loss, Update, to_float
 
 WARMUP_STEPS = 3  # steps before a capture, in which libraries select kernels and allocate memory
+STEPS_PER_TURN = 8  # steps that a run queues before another run may: few, as a GPU queues about a thousand launches
 
 
 class Steps:
@@ -32,9 +40,11 @@ class Steps:
         optimizers: one per update. Their parameter groups hold the learning rates.
         engine: the requested engine and precision.
         images: the training images, whose address does not change; None if they are streamed.
+        stage_steps: steps of the whole stage, by which the engine "auto" decides.
 
     Attributes:
-        engine_used: "eager", "compiled", "graph" or "compiled graph"; or "eager: " and why the requested one failed.
+        engine_used: "eager", "compiled", "graph" or "compiled graph". A colon and a reason follow if a better engine
+            has failed, or if "auto" had a choice.
         setup_seconds: time for compiling, warming up and capturing. It does not count as training time.
     """
 
@@ -45,11 +55,13 @@ class Steps:
         optimizers: Sequence[torch.optim.Adam],
         engine: Engine,
         images: Tensor | None = None,
+        stage_steps: int = 0,
     ):
         self.model, self.updates, self.optimizers, self.engine = model, updates, optimizers, engine
         self.images = images
         self.device = model.device
-        self.requested = self.engine_used = engine.resolve(self.device)
+        self.requested = self.engine_used = engine.resolve(self.device, stage_steps)
+        self.reason = engine.reason(self.device, stage_steps)
         self.losses: list[Callable[..., Loss]] = [update.loss for update in updates]
         self.autocast = Autocast(model, engine.precision)
         self.graph: torch.cuda.CUDAGraph | None = None
@@ -58,6 +70,7 @@ class Steps:
         self.order = torch.empty(0, 0, dtype=torch.long, device=self.device)  # (batches, batch)
         self.next_row = torch.zeros(1, dtype=torch.long, device=self.device)  # index into `order`
         self.sums: dict[str, Tensor] = {}
+        self.failures: list[str] = []  # engines that failed, and why
         self.setup_seconds = 0.0
 
     def start_epoch(self, rates: Sequence[Mapping[str, float]]) -> None:
@@ -72,7 +85,11 @@ class Steps:
                     group["lr"] = rate[group["name"]]
 
     def run(self, data: Sequence[Tensor], order: Tensor) -> None:
-        """Take a step for each row of `order`.
+        """Take a step for each row of `order`; see `run_in_turns`."""
+        turns.finish(self.run_in_turns(data, order))
+
+    def run_in_turns(self, data: Sequence[Tensor], order: Tensor) -> Generator[None, None, None]:
+        """Take a step for each row of `order`, and yield after some steps.
 
         Args:
             data: tensors on the device; the first axis is the example.
@@ -83,8 +100,10 @@ class Steps:
             self.prepare()
         self.next_row.zero_()
         step = self.step if self.graph is None else self.graph.replay
-        for _ in range(len(order)):
+        for number in range(1, len(order) + 1):
             step()
+            if number % STEPS_PER_TURN == 0:
+                yield
 
     def set_data(self, data: Sequence[Tensor], order: Tensor) -> None:
         """Copy data and order to the tensors that steps read. If they do not fit, replace these and capture again."""
@@ -119,12 +138,12 @@ class Steps:
             # Gradients of this update's parameters only: WAE-GAN's penalty must not leave gradients in the adversary.
             objective.backward(inputs=[p for group in update.groups.values() for p in group])
             optimizer.step()
-            for name, part in {objective_name(i): objective, **parts}.items():
-                value = part.detach()
+            values = {name: part.detach() for name, part in {objective_name(i): objective, **parts}.items()}
+            for name, value in values.items():
                 if name not in self.sums:
                     # Sum in at least fp32: in bf16, a sum of many values stops growing.
                     self.sums[name] = torch.zeros_like(value, dtype=torch.promote_types(value.dtype, torch.float32))
-                self.sums[name].add_(value)
+            torch._foreach_add_([self.sums[name] for name in values], [*values.values()])
 
     def prepare(self) -> None:
         """Compile and capture, and undo the changes of the warm-up.
@@ -150,29 +169,61 @@ class Steps:
         self.setup_seconds += synchronized_time(self.device) - started
 
     def compile_and_capture(self) -> GpuUnusableError | None:
-        """Compile, warm up and capture, or fall back to eager steps. Return the error if the capture failed."""
-        try:
-            if self.requested == "compiled":
-                # Draw the random numbers of eager steps, not those of inductor.
-                self.losses = [torch.compile(update.loss, options={"fallback_random": True})
-                               for update in self.updates]  # fmt: skip
-            use_static_learning_rates(self.optimizers, self.device)
-            self.warm_up()
-            if self.device.type == "cuda":
-                self.capture()
-                self.engine_used = "graph" if self.requested == "graph" else "compiled graph"
-        except GpuUnusableError as error:
-            return error
-        except Exception as error:  # torch raises many types; continue with eager steps
-            reason = str(error).strip().splitlines()[:1] or [""]
-            self.fall_back_to_eager(f"{self.requested} failed: {type(error).__name__}: {reason[0]}")
+        """Compile, warm up and capture, or fall back to simpler engines. Return the error if the capture failed."""
+        for engine in self.candidates():
+            try:
+                self.try_engine(engine)
+                break
+            except GpuUnusableError as error:
+                return error
+            except Exception as error:  # torch raises many types; continue with a simpler engine
+                is_short_of_memory = isinstance(error, torch.OutOfMemoryError) and turns.is_shared()
+                if is_nondeterministic_operation(error) or is_short_of_memory:
+                    raise
+                reason = str(error).strip().splitlines()[:1] or [""]
+                self.failures.append(f"{engine} failed: {type(error).__name__}: {reason[0]}")
+                name = self.candidates()[self.candidates().index(engine) + 1]
+                how = "eagerly" if name == "eager" else f"with --engine {name}"
+                warnings.warn(f"a stage is trained {how}: {self.failures[-1]}", stacklevel=2)
+        self.engine_used = ": ".join(filter(None, [self.engine_used, "; ".join(self.failures) or self.reason]))
         return None
 
-    def fall_back_to_eager(self, reason: str) -> None:
-        """Take eager steps from now on, and warn."""
-        self.requested, self.engine_used = "eager", f"eager: {reason}"
-        self.losses, self.graph = [update.loss for update in self.updates], None
-        warnings.warn(f"a stage is trained eagerly: {reason}", stacklevel=2)
+    def candidates(self) -> list[str]:
+        """The engines to try, best first. The last one, eager, never fails here."""
+        return [self.requested, *FALLBACKS[self.requested, self.device.type]]
+
+    def try_engine(self, engine: str) -> None:
+        """Prepare the steps of one engine.
+
+        Raises:
+            GpuUnusableError: the capture failed midway.
+            Exception: anything that torch raises.
+        """
+        self.engine_used, self.graph = engine, None
+        self.losses = [update.loss for update in self.updates]
+        if engine == "eager":
+            self.requested = "eager"
+            return
+        if engine == "compiled":
+            compute_flows_by_layer(self.model)
+            self.losses = [compile_loss(loss) for loss in self.losses]
+        use_static_learning_rates(self.optimizers, self.device)
+        self.warm_up()
+        if self.device.type == "cuda":
+            self.capture()
+            self.engine_used = "compiled graph" if engine == "compiled" else "graph"
+
+    def capture_stream(self) -> torch.cuda.Stream | None:
+        """The stream for warming up and capturing: that of the run, or a common one if the run has none of its own.
+
+        cuBLAS has one workspace per stream. Two runs whose graphs were captured on one stream would overwrite each
+        other's.
+        """
+        if self.device.type != "cuda":
+            return None
+        current = torch.cuda.current_stream(self.device)
+        is_default = current == torch.cuda.default_stream(self.device)
+        return turns.stream(self.device, "capture") if is_default else current
 
     def warm_up(self) -> None:
         """Take some steps, in which libraries compile and allocate. On a GPU, use another stream, as graphs require.
@@ -180,14 +231,14 @@ class Steps:
         Raises:
             RuntimeError: the last step waits for the GPU. In a capture, this would make the GPU unusable.
         """
-        is_gpu = self.device.type == "cuda"
-        warmup_stream = torch.cuda.Stream(self.device) if is_gpu else None
+        warmup_stream = self.capture_stream()
         if warmup_stream is not None:
             warmup_stream.wait_stream(torch.cuda.current_stream(self.device))
         try:
-            with torch.cuda.stream(warmup_stream) if is_gpu else nullcontext():
+            with torch.cuda.stream(warmup_stream):
                 for number in range(WARMUP_STEPS):
-                    with no_synchronization() if is_gpu and number == WARMUP_STEPS - 1 else nullcontext():
+                    is_checked = warmup_stream is not None and number == WARMUP_STEPS - 1
+                    with no_synchronization() if is_checked else nullcontext():
                         self.next_row.zero_()
                         self.step()
         finally:
@@ -206,7 +257,7 @@ class Steps:
         graph, cpu_rng_state = torch.cuda.CUDAGraph(), torch.get_rng_state()
         # The graph registers the device's generator, so every replay draws new numbers, the same as an eager step.
         try:
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            with torch.cuda.graph(graph, stream=self.capture_stream(), capture_error_mode="thread_local"):
                 self.step()
         except Exception as error:
             # torch leaves the thread on the stream of the capture, and the generator in capture mode.
@@ -219,8 +270,21 @@ class Steps:
         self.graph = graph
 
     def means(self, steps: int) -> dict[str, float]:
-        """The mean over the epoch of each objective and term, by one transfer from the device."""
+        """The mean over the epoch of each objective and term; see `means_in_turns`."""
+        return turns.finish(self.means_in_turns(steps))
+
+    def means_in_turns(self, steps: int) -> Generator[None, None, dict[str, float]]:
+        """Return the mean over the epoch of each objective and term, by one transfer from the device.
+
+        If other runs share the process, yield until the device has finished this run's steps.
+        """
         total = torch.stack([*self.sums.values()]).double() / steps
+        if self.device.type == "cuda" and turns.is_shared():
+            on_host = torch.empty(total.shape, dtype=total.dtype, pin_memory=True)
+            total = on_host.copy_(total, non_blocking=True)
+            done = torch.cuda.current_stream(self.device).record_event()
+            while not done.query():
+                yield
         return dict(zip(self.sums, total.tolist(), strict=True))
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
+
+from benchmarks.training import turns
 
 PORTION = 256 << 20  # bytes per portion: large enough for full bandwidth, small compared to the device's memory
 
@@ -29,6 +32,24 @@ def place_images(images: Tensor, device: torch.device, limit: int | None = None)
     return images.to(device) if images.nbytes <= limit else images.pin_memory()
 
 
+_placed: WeakValueDictionary[Hashable, Tensor] = WeakValueDictionary()
+
+
+def place_once(images: Tensor, device: torch.device, content: Hashable) -> Tensor:
+    """Place images by `place_images`; runs that share the process share one copy.
+
+    Args:
+        images: as for `place_images`.
+        device: as for `place_images`.
+        content: equal for equal images.
+    """
+    key = (content, device)
+    placed = _placed.get(key)
+    if placed is None:
+        placed = _placed[key] = place_images(images, device)
+    return placed
+
+
 def stream_batches(data: Sequence[Tensor], order: Tensor, limit: int | None = None) -> Iterator[Portion]:
     """Yield the data of an epoch: at once if they are on the device, otherwise in portions, fetched one ahead.
 
@@ -48,7 +69,7 @@ def stream_batches(data: Sequence[Tensor], order: Tensor, limit: int | None = No
     per_batch = max(1, size * order.shape[1] // len(data[0]))
     rows = max(1, (PORTION if limit is None or device.type == "cuda" else limit // 2) // per_batch)
     batches = order.cpu().split(rows)
-    stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+    stream = turns.stream(device, "portions") if device.type == "cuda" else None
 
     def fetch(index: Tensor) -> Portion:
         """Fetch the examples of some batches. It runs in another thread, ahead of the steps."""

@@ -16,7 +16,7 @@ from trials import job, numbers, trial
 from benchmarks.execution import launches, locks, worker
 from benchmarks.execution.worker import find_outcome, run_job
 from benchmarks.experiments import records
-from benchmarks.experiments.run_trial import run_trial
+from benchmarks.experiments.run_trial import run_trial, run_trial_in_turns
 from slurm.launch import launch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +30,7 @@ def test_a_failing_trial_is_tried_twice_then_recorded_with_its_traceback(tmp_pat
     made = trial(epochs=1)
     (tmp_path / "runs" / made.key / "samples.png").mkdir(parents=True)  # a picture cannot be written there
     calls = []
-    monkeypatch.setattr(worker.run_trial, "run_trial", lambda job: calls.append(1) or run_trial(job))
+    monkeypatch.setattr(worker.run_trial, "run_trial_in_turns", lambda job: calls.append(1) or run_trial_in_turns(job))
     record = run_job(job(tmp_path, made))
     assert len(calls) == 2
     assert record["status"] == "failed"
@@ -46,9 +46,9 @@ def test_a_temporary_error_does_not_change_the_record(tmp_path, monkeypatch):
         calls.append(1)
         if len(calls) == 1:
             raise RuntimeError("the GPU fell off the bus")
-        return run_trial(job)
+        return run_trial_in_turns(job)
 
-    monkeypatch.setattr(worker.run_trial, "run_trial", once)
+    monkeypatch.setattr(worker.run_trial, "run_trial_in_turns", once)
     assert run_job(job(tmp_path, made))["status"] == "done"
     assert log(tmp_path, made.key) == ["begin", "train", "done"]
 
@@ -76,9 +76,9 @@ def test_no_trial_starts_on_a_lost_device(tmp_path, monkeypatch):
     def lose(job):
         calls.append(1)
         worker.LOST_DEVICES.add(job.device)
-        return run_trial(job)
+        return run_trial_in_turns(job)
 
-    monkeypatch.setattr(worker.run_trial, "run_trial", lose)
+    monkeypatch.setattr(worker.run_trial, "run_trial_in_turns", lose)
     assert run_job(job(tmp_path, broken))["status"] == "failed"
     assert len(calls) == 1, "not a second time"
     with pytest.raises(RuntimeError, match=r"left cpu unusable for this process\. Run the command again"):

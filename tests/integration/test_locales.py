@@ -25,7 +25,7 @@ for words in (["--help"], ["table1", "--help"], ["list"], ["protocols"], ["table
               ["report", "--results", out]):
     with contextlib.suppress(SystemExit):
         print("exit code", main(words), *words)
-for program in ("speed", "faults", "scale", "metric_cost"):
+for program in ("speed", "operators", "faults", "scale", "metric_cost"):
     sys.argv = [program, "--help"]
     with contextlib.suppress(SystemExit):
         runpy.run_module(f"benchmarks.perf.{program}", run_name="__main__")

@@ -42,6 +42,12 @@ MUTATIONS = {
         "return log_normal(eps) - logdet",
         ("tests/zoo/test_flows.py",),
     ),
+    "half-of-the-fused-gradient-of-the-scale": Mutation(
+        "zoo/flow_gradient.py",
+        "torch.addcmul(grad_logdet[:, None], of_z2[i], z2[i], out=of_s[i])",
+        "torch.mul(of_z2[i], z2[i], out=of_s[i])",
+        ("tests/zoo/test_flow_gradient.py",),
+    ),
     "flow-gradient-reaches-the-encoder": Mutation(
         "zoo/glf.py",
         "z.detach() if self.stop_gradient else z)",

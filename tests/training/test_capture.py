@@ -14,6 +14,7 @@ from engine_cases import (
     BATCH,
     CPU,
     GPU,
+    SHAPE,
     Constant,
     N,
     build,
@@ -28,7 +29,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import zoo
 from benchmarks.protocols import Schedule
 from benchmarks.training import capture
-from benchmarks.training.capture import undo_changes
+from benchmarks.training.capture import compute_flows_by_layer, undo_changes
 from benchmarks.training.engine import Engine
 from benchmarks.training.loop import make_adam, train
 from benchmarks.training.steps import Steps, reset_optimizer
@@ -36,6 +37,16 @@ from zoo import wae
 from zoo.base import Update, to_float
 
 pytestmark = pytest.mark.usefixtures("random_vgg")
+
+
+def test_compiled_flows_are_computed_layer_by_layer():
+    """On a GPU, they would be fused, which torch.compile cannot trace."""
+    model = build("glf")
+    model.flow.fused = True
+    z = model.encoder(torch.rand(BATCH, *SHAPE))
+    assert model.flow.is_fused(z)
+    compute_flows_by_layer(model)
+    assert not model.flow.is_fused(z)
 
 
 def test_a_warm_up_is_undone_completely(x):
