@@ -166,7 +166,9 @@ def test_nothing_is_executed_from_files(path):
 def test_no_file_reads_pickles(path):
     """The launcher alone does, over pipes to processes that it started itself."""
     found = top_levels(path) & {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
-    assert found <= ({"pickle"} if name_of(path) in ("slurm/launch.py", "slurm/workers.py", "slurm/serving.py") else set())
+    assert found <= (
+        {"pickle"} if name_of(path) in ("slurm/launch.py", "slurm/workers.py", "slurm/serving.py") else set()
+    )
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module in ("torch", "numpy"):  # calls that would go unseen
             assert "load" not in {alias.name for alias in node.names}

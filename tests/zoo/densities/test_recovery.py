@@ -14,7 +14,7 @@ from zoo.densities.registry import parse_density
 
 N_HELD_OUT, N_DRAWS = 5000, 200_000
 # Steps that bring the flows near the optimum: the learning rate ends at a 125th
-SCHEDULE = {"epochs": 50, "batch": 500, "lr": 5e-3, "factors": {25: 0.2, 38: 0.2, 46: 0.2}}
+SCHEDULE = {"epochs": 30, "batch": 500, "lr": 5e-3, "factors": {15: 0.2, 22: 0.2, 27: 0.2}}
 
 
 def mixture():
@@ -79,9 +79,9 @@ def test_mixtures_and_kernels_recover_a_mixture_in_2_dimensions(name, n):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["flow", "flow:long:length=1", "nsf", "maf"])
+@pytest.mark.parametrize("name", ["flow", "flow:long:length=1", "nsf", "maf:transforms=6"])
 def test_flows_recover_a_mixture_in_2_dimensions(name):
-    assert_recovered(name, mixture(), 20_000)
+    assert_recovered(name, mixture(), 40_000)
 
 
 @pytest.mark.parametrize(("name", "n"), [("gaussian", 20_000), ("gmm:2", 20_000), ("kde", 10_000)])
