@@ -61,6 +61,8 @@ COMMANDS = {
                f"sensitivity {OWN} --only glf,two-stage-vae", f"figure3 {OWN}", f"figure4 {OWN}", "report"],
     "digits-demo": [f"table1 {DIGITS}", f"criteria {DIGITS}", f"latents {DIGITS}",
                     f"sensitivity {DIGITS} --only glf,two-stage-vae"],
+    "densities-digits": ["densities --preset demo --on digits --seeds 10 --autoencoder glf,rae-gmm --density "
+                         "own,gaussian,gmm:10,gmm:auto,flow,flow:long,maf,nsf,kde --device cpu --existing"],
     "fashion-quick": ["table1 --preset quick --on fashion"],
     "mnist-paper": [f"table1 {PAPER} --seeds 3 --existing --only vae,wae-gan,two-stage-vae,rae-gmm,vae-flow-prior,"
                     "vae-flow-posterior,glf",

@@ -75,6 +75,8 @@ def _draw(points: DataFrame, wanted: DensityGrid, results: Path) -> Any:
         axis.set_title(f"{grid.models[model]}, {grid.datasets[dataset]}", fontsize=10)
         axis.set_xlabel("NLL of held-out latents, nats")
         axis.set_yscale("log")
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("{x:g}")
     axes[0][0].set_ylabel(f"distance of samples ({grid.metric})")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
