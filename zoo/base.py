@@ -138,6 +138,20 @@ class LatentModel(nn.Module, ABC):
         """
         return self.latent(x)
 
+    def fit_density(self, x: Tensor) -> None:
+        """Fit the density of latents to training images, if the model fits it after training.
+
+        `stages` calls it after the last stage. A learning curve calls it on a copy of the model between epochs, so that
+        the copy can be sampled.
+
+        Args:
+            x: training images, (N, C, H, W) uint8.
+
+        Raises:
+            NotImplementedError: the model trains its density, or its density has no parameters.
+        """
+        raise NotImplementedError(f"{type(self).__name__} fits no density after training")
+
     def log_prob(self, z: Tensor) -> Tensor:
         """Log-density of latents under the model's distribution, in nats: (B, nz) -> (B,).
 

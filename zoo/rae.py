@@ -66,6 +66,10 @@ class RAE(LatentModel):
         """One stage. After it, the mixture is fitted to the latents of all training images."""
         groups = {"ae": [*self.encoder.parameters(), *self.decoder.parameters()]}
         yield Stage("train", lambda: (x,), [Update(self.loss, groups)])
+        self.fit_density(x)
+
+    def fit_density(self, x: Tensor) -> None:
+        """Fit the mixture to the latents of images (N, C, H, W)."""
         self.mixture.fit(self.encode(x))
 
     def log_prob(self, z: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from pandas import DataFrame
 
 from benchmarks.analysis.distances import is_distance
 from benchmarks.analysis.evidence import Evidence
+from benchmarks.evaluation.names import NLL_TEST, NLL_TRAIN
 
 POINT_COLUMNS = ["model", "seed", "key", "quantity", "epoch", "value", "ended"]
 BAND_COLUMNS = ["model", "quantity", "epoch", "mean", "low", "high", "runs", "diverged"]
@@ -37,11 +38,12 @@ DISTANCE = CurvePanel(None, "{metric}", log=True)
 ENTROPY = CurvePanel("entropy", "entropy loss (nats)")
 RECON = CurvePanel("recon", "reconstruction loss (half SSE)", log=True)
 NLL = CurvePanel("nll", "NLL (nats)")
-
+TRAIN_NLL = CurvePanel(NLL_TRAIN, "NLL of training latents (nats)")
+TEST_NLL = CurvePanel(NLL_TEST, "NLL of test latents (nats)")
 
 # Columns of epochs that claims, charts and tables need, besides distances
 EPOCH_COLUMNS = ("key", "seed", "stage", "protocol_id", "seconds", "steps",
-                 *(str(panel.column) for panel in (ENTROPY, RECON, NLL)))  # fmt: skip
+                 *(str(panel.column) for panel in (ENTROPY, RECON, NLL, TRAIN_NLL, TEST_NLL)))  # fmt: skip
 
 
 def is_epoch_column(name: str) -> bool:

@@ -33,6 +33,7 @@ DATE = (1980, 1, 1, 0, 0, 0)  # of all members, so that the same files give the 
 RUN_FILES = ("samples.png", "log.txt")
 STATE = "state.pt"
 NOT_KEYED = ("source", "protocol_row")  # fields of a record's settings that its key does not hash
+GROWING = ("evaluations", "diagnostics", "provenance")  # fields of a record that change while the run is scored
 REPEATED = ("model", "revision", "seed", "precision")  # fields of a record that its settings, which are hashed, repeat
 
 
@@ -50,11 +51,13 @@ class ImportResult:
 
     Attributes:
         added: written.
-        equal: they existed, with the same content.
+        extended: records that were replaced by records of the same run with the same numbers and more evaluations.
+        equal: they existed, with the same content, or were records with more evaluations of the same run.
         kept: they existed, with another content, and were kept.
     """
 
     added: list[str] = field(default_factory=list)
+    extended: list[str] = field(default_factory=list)
     equal: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
 
@@ -127,7 +130,8 @@ def read_archive(path: Path) -> dict[str, bytes]:
 def import_archives(paths: Sequence[Path], results: Path) -> ImportResult:
     """Merge archives into a results folder. All archives are checked before the first file is written.
 
-    An existing file is kept, whatever its content.
+    An existing file is kept, whatever its content, unless the archive has its record with more evaluations. A campaign
+    that is cut while a run is scored packs such an incomplete record.
 
     Raises:
         ArchiveError, OSError: as `read_archive`; nothing was written.
@@ -229,7 +233,7 @@ def _record_problem(key: str, content: bytes) -> str:
 
 
 def _write_if_absent(path: Path, content: bytes) -> str:
-    """Write a file, unless there is one; returns the attribute of `ImportResult` that says what was done."""
+    """Write a file, unless there is one; returns the name of the list of `ImportResult` that says what was done."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
@@ -239,7 +243,12 @@ def _write_if_absent(path: Path, content: bytes) -> str:
             os.fsync(file.fileno())
         os.link(temporary, path)  # unlike a rename, it never replaces a file that another process has just written
     except FileExistsError:
-        return "equal" if _has_content(path, content) else "kept"
+        if _has_content(path, content) or (path.suffix == ".json" and _extends(content, path)):
+            return "equal"
+        if path.suffix == ".json" and _extends(path, content):
+            os.replace(temporary, path)
+            return "extended"
+        return "kept"
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -256,3 +265,19 @@ def _has_content(path: Path, content: bytes) -> bool:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
     return bool(one == other)
+
+
+def _extends(less: Path | bytes, more: Path | bytes) -> bool:
+    """Whether a record has all that another one of the same run has. Each is a file or the content of one."""
+    try:
+        contents = [reading.read_bytes(one, MAX_MEMBER) if isinstance(one, Path) else one for one in (less, more)]
+        small, large = (upgrade(reading.decode_json(content)) for content in contents)
+        return (
+            {name: value for name, value in small.items() if name not in GROWING}
+            == {name: value for name, value in large.items() if name not in GROWING}
+            and small["provenance"]["started"] == large["provenance"]["started"]
+            and small["diagnostics"].items() <= large["diagnostics"].items()
+            and all(evaluation in large["evaluations"] for evaluation in small["evaluations"])
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False

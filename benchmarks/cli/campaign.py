@@ -99,7 +99,7 @@ def run(args: Namespace) -> int:
 
 
 def run_import(args: Namespace) -> int:
-    """Merge archives into a results folder; existing files are kept.
+    """Merge archives into a results folder; existing files are kept, except for incomplete records.
 
     Raises:
         UserErrors: an archive cannot be imported; nothing was written.
@@ -113,8 +113,9 @@ def run_import(args: Namespace) -> int:
     except OSError as error:
         raise UserErrors([f"{error.filename}: {error.strerror}"]) from None
     records = [sum(name.startswith("records/") for name in names)
-               for names in (imported.added, imported.equal, imported.kept)]  # fmt: skip
-    print(f"{records[0]} records added to {args.results}, {records[1]} were there already")
+               for names in (imported.added, imported.extended, imported.equal)]  # fmt: skip
+    extended = f", {records[1]} completed" if records[1] else ""
+    print(f"{records[0]} records added to {args.results}{extended}, {records[2]} were there already")
     for name in imported.kept:
         if name.startswith("records/"):
             print(f"kept {Path(args.results, name)}: the archive has another record of the same run")
@@ -154,14 +155,19 @@ def _parse_positive_number(option: str, text: str | None, errors: list[str]) -> 
 
 
 def _plan_steps(args: Namespace, steps: Sequence[Sequence[str]], errors: list[str]) -> list[Step]:
-    """Check all steps and plan them; what is wrong with them is added to `errors`."""
+    """Check all steps and plan them; what is wrong with them is added to `errors`, each message once."""
     planned = []
+    steps_by_message: dict[str, list[str]] = {}
     for number, words in enumerate(steps, start=1):
         text = " ".join(words)
         try:
             planned.append(_plan_step(args, text, words))
         except UserErrors as error:
-            errors += [f"step {number}, {text!r}: {message}" for message in error.errors]
+            for message in error.errors:
+                steps_by_message.setdefault(message, []).append(f"step {number}, {text!r}")
+    for message, where in steps_by_message.items():
+        others = f" and {len(where) - 1} other step{'s' * (len(where) > 2)}" if len(where) > 1 else ""
+        errors.append(f"{where[0]}{others}: {message}")
     return planned
 
 

@@ -57,7 +57,11 @@ GROUPS: dict[str, dict[str, Option]] = {
         "budget": Option("multiply the epochs of every stage by F, as --set budget=F", "F"),
     },
     "evaluation": {
-        "features": Option("inception[:FILE], classifier[:NAME], pixels, package.module:Class", "NAME"),
+        "features": Option(
+            "inception[:FILE], classifier[:NAME], pixels, clean-inception[:FILE], dinov2[:FILE], "
+            "dinov2-vits14[:FILE], dinov2-vitb14[:FILE], dinov2-vitl14[:FILE], package.module:Class",
+            "NAME",
+        ),
         "metrics": Option("fd, prd, kid, neighbours (default: fd)", "A,B"),
         "draws": Option("sample sets per run (default: the preset's)", "D"),
         "images": Option("images of each kind in a metric (default: 10000)", "N"),
@@ -86,7 +90,7 @@ GROUPS: dict[str, dict[str, Option]] = {
         "device": Option("auto, cpu, cuda or cuda:N (default: auto)", "DEVICE", "auto"),
         "precision": Option("fp32; on a GPU also tf32 or bf16 (default: fp32)", "P", "fp32", PRECISIONS),
         "engine": Option("auto, eager, compiled, graph (default: auto)", "ENGINE", "auto", ENGINES),
-        "nondeterministic": Option("on a GPU, about 10% faster; bits differ from run to run"),
+        "nondeterministic": Option("on a GPU, about a tenth faster; bits differ from run to run"),
         "no-wait": Option("submit, or start in the background, and return"),
         "existing": Option("write the table from the runs that are there; train nothing"),
         "dry-run": Option("print the plan, the settings and the cost; start nothing"),

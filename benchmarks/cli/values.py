@@ -27,7 +27,7 @@ from benchmarks.execution.options import (
 MAX_LENGTH = 4096  # characters of a value
 READ_ONLY_COMMANDS = ("status", "tensorboard")  # commands that also work on a results folder without write permission
 PATH_OPTIONS = ("results", "out", "json", "data-root", "real", "fake", "archive")
-PATH_FORMS = {"on": "folder:", "features": "inception:"}  # option -> text before a path in its value
+PATH_FORMS = {"on": "folder:", "features": ":"}  # option -> text before a path in its value
 # Options whose values are checked completely here
 COMPLETE = {"results", "seeds", "draws", "eval-every", "workers", "decimals", "margin", "notes", "format", "keep",
             "preset"}  # fmt: skip

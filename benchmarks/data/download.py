@@ -20,13 +20,14 @@ from pytorch_fid.inception import FID_WEIGHTS_URL
 from torchvision.datasets import CIFAR10, MNIST, CelebA, FashionMNIST
 from torchvision.models import VGG16_Weights
 
-from benchmarks.data.fingerprint import INCEPTION_SHA256
+from benchmarks.data.fingerprint import DINOV2_SHA256, INCEPTION_SHA256
 from benchmarks.data.paths import data_root
 from zoo.perceptual import VGG16
 
 THIS_FILE = "benchmarks/data/download.py"
 TIMEOUT = 30  # seconds to wait for an answer
 CHUNK = 1 << 20  # bytes
+DINOV2_URL = "https://dl.fbaipublicfiles.com/dinov2/{0}/{0}_pretrain.pth"
 
 
 class FetchError(Exception):
@@ -81,6 +82,10 @@ FETCH: dict[str, list[File]] = {
     "celeba": [],  # on Google Drive; torchvision and gdown download it, see fetch_celeba
     "inception": [hub_file(FID_WEIGHTS_URL, f"sha256:{INCEPTION_SHA256}")],
     "vgg16": [hub_file(VGG16_Weights.IMAGENET1K_V1.url, f"sha256:{VGG16.published_sha256}")],
+    **{
+        name.replace("_", "-"): [hub_file(DINOV2_URL.format(name), f"sha256:{sha256}")]
+        for name, sha256 in DINOV2_SHA256.items()
+    },
 }
 
 

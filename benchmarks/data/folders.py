@@ -124,7 +124,11 @@ def find_folder_errors(folder: Path, shown: str = "") -> list[str]:
     """Errors of a folder of images that can be found without reading an image."""
     name = shown.rstrip("/") or str(folder)
     if not folder.is_dir():
-        return [f"{name} is {'not a folder' if folder.exists() else 'missing'}: it must be a folder of images"]
+        relative = (
+            "" if shown or folder.is_absolute() else f". A relative path starts at the current folder, {Path.cwd()}"
+        )
+        state = "not a folder" if folder.exists() else "missing"
+        return [f"{name} is {state}: it must be a folder of images{relative}"]
     has_splits = [half for half in ("train", "test") if (folder / half).is_dir()]
     if len(has_splits) == 1:
         return [f"{name} has only {has_splits[0]}/: it must have both train/ and test/, or neither"]

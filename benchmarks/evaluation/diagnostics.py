@@ -47,14 +47,29 @@ def _diagnose(model: LatentModel, data: Dataset) -> dict[str, float]:
         "latent_std": z.std(0).mean().item(),
         "latent_mean": z.mean(0).abs().mean().item(),
     }
-    q = model.encode(x, torch.Generator().manual_seed(stream_seed("posterior", 0)))
-    q_again = model.encode(x, torch.Generator().manual_seed(stream_seed("posterior", 1)))
+    q, q_again = posterior_draws(model, x), posterior_draws(model, x, 1)
     values["posterior_var"] = (q - q_again).double().square().mean().item() / 2  # unbiased: two draws per image
     with evaluating(model):
         p = model.sample_latent(LATENT_DRAWS, torch.Generator().manual_seed(stream_seed("latents", 0)))
         with suppress(NotImplementedError):
-            values["latent_nll"] = -torch.cat([model.log_prob(chunk) for chunk in q.split(1000)]).double().mean().item()
+            values["latent_nll"] = mean_nll(model, q)
     return values | latent_mismatch(q.double().cpu(), p.double().cpu())
+
+
+def mean_nll(model: LatentModel, z: Tensor) -> float:
+    """Negative log-likelihood of latents z, (n, nz), under the model's density: mean, in nats per image.
+
+    Raises:
+        NotImplementedError: the density has no closed form.
+        NotFitted: the density has not been fitted yet.
+    """
+    with evaluating(model):
+        return -torch.cat([model.log_prob(chunk) for chunk in z.split(1000)]).double().mean().item()
+
+
+def posterior_draws(model: LatentModel, x: Tensor, stream: int = 0) -> Tensor:
+    """Draws from q(z|x), one per image, from the same noise for each model: (n, C, H, W) uint8 -> (n, nz)."""
+    return model.encode(x, torch.Generator().manual_seed(stream_seed("posterior", stream)))
 
 
 def latent_mismatch(q: Tensor, p: Tensor) -> dict[str, float]:

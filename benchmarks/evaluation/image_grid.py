@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -72,3 +74,39 @@ def _write_png(image: Image.Image, path: Path) -> Path:
     with replacing(path, suffix=".png") as temporary:
         image.save(temporary)
     return path
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of images, drawn side by side under a label.
+
+    Attributes:
+        left: (N, C, H, W) in [0, 1].
+        right: likewise.
+        labels: one for each pair.
+    """
+
+    left: Tensor
+    right: Tensor
+    labels: tuple[str, ...]
+
+
+def save_pairs(blocks: Mapping[str, Pairs], path: Path, columns: int = 8) -> Path:
+    """Write blocks of labeled pairs below each other, each under its title, as one PNG, by rename."""
+    pyplot = environment.import_pyplot()
+    rows = [-(-len(pairs.labels) // columns) for pairs in blocks.values()]
+    figure = pyplot.figure(figsize=(1.5 * columns, sum(1.05 * n + 0.45 for n in rows)), layout="constrained")
+    parts = figure.subfigures(len(blocks), 1, squeeze=False, height_ratios=rows)[:, 0]
+    for part, n_rows, (title, pairs) in zip(parts, rows, blocks.items(), strict=True):
+        part.suptitle(escape_figure_text(title), fontsize=11)
+        axes = [*part.subplots(n_rows, columns, squeeze=False).flat]
+        for axis in axes:
+            axis.axis("off")
+        both = torch.cat([pairs.left, pairs.right], dim=3).expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
+        for axis, image, label in zip(axes, both.numpy(), pairs.labels, strict=False):
+            axis.imshow(image, interpolation="nearest", vmin=0, vmax=1)
+            axis.set_title(escape_figure_text(label), fontsize=8, pad=2)
+    figure.canvas.draw()
+    image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())
+    pyplot.close(figure)
+    return _write_png(image, path)

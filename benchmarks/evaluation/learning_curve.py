@@ -1,22 +1,29 @@
-"""The learning curve: the distance of a model's samples while it trains, for Figures 3 and 4 and epochs-to-reach.
+"""The learning curve: measurements while a model trains, for Figures 3 and 4 and epochs-to-reach.
+
+A point has the distance of the model's samples, and the NLL of training and test latents under the model's density.
+The last two are absent in older records, and for models whose density has no closed form.
 
 A curve is an evaluation, not a setting: it changes neither the key of a run nor its training. The weights of an epoch
-are
-not kept, so a run whose record lacks points must be trained again. This happens only if the curve is requested
+are not kept, so a run whose record lacks distances must be trained again. This happens only if the curve is requested
 (`--eval-every`, the figures). It gives the same losses, and everything that was measured before is kept.
 """
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from benchmarks.data.datasets import Split
+from benchmarks.evaluation.diagnostics import mean_nll, posterior_draws
 from benchmarks.evaluation.metrics import FD
-from benchmarks.evaluation.protocol import MetricProtocol
+from benchmarks.evaluation.names import NLL_TEST, NLL_TRAIN
+from benchmarks.evaluation.protocol import MAX_IMAGES, MetricProtocol
 from benchmarks.evaluation.requests import EvaluationRequest
 from benchmarks.evaluation.scoring import NonFiniteImages, Scorer
 from benchmarks.evaluation.sources import stream_seed
@@ -74,41 +81,77 @@ class LearningCurve:
         return any(self.protocol.metric not in row for row in due_rows)
 
     def score_epoch(self, model: LatentModel, train: Split, seed: int) -> dict[str, float | None]:
-        """Column -> distance of a model's samples, which are made from the same noise in all epochs.
+        """The numbers of a point, by column.
 
-        None if the model has no density to sample from yet, or if samples are not finite.  The model's mode and the
-        global random generators stay as they are.
+        A model whose density is fitted after training is copied, and the density of the copy is fitted. The model's
+        weights and mode and the global random generators stay as they are.
+
+        Args:
+            model: in training.
+            train: its training images.
+            seed: of the run.
+
+        Returns:
+            The distance of the model's samples, which are made from the same noise in all epochs. None if the model
+            has no density to sample from yet, or if samples are not finite. Also nll_train and nll_test, the NLL of
+            the latents of at most 10,000 images of each split, in nats per image, if the density has a closed form.
         """
-        request, scorer = EvaluationRequest(), self.curve_scorer
         devices = [model.device] if model.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices), matmul_precision("fp32"):
             try:
-                images = scorer.make_images(model, train, request, stream_seed("curve", seed))
-            except (NonFiniteImages, NotFitted):
+                return self._score(model, train, seed)
+            except NotFitted:
+                pass
+            fitted = copy.deepcopy(model)
+            try:
+                fitted.fit_density(train.images)
+            except (NotImplementedError, ValueError):  # ValueError: latents to which it cannot be fitted
                 return {self.protocol.metric: None}
-            if isinstance(images, str):
-                return {self.protocol.metric: None}
-            fake = scorer.image_features(images, self.protocol, None).first(self.protocol.n_fake)
-            values, _ = scorer.compute_metrics(scorer.reference_features(self.protocol), fake, (FD,))
+            return self._score(fitted, train, seed)
+
+    def _score(self, model: LatentModel, train: Split, seed: int) -> dict[str, float | None]:
+        """The numbers of a point; raises NotFitted if the model has no density to sample from."""
+        return self._distance(model, train, seed) | self._latent_nll(model, train)
+
+    def _distance(self, model: LatentModel, train: Split, seed: int) -> dict[str, float | None]:
+        scorer = self.curve_scorer
+        try:
+            images = scorer.make_images(model, train, EvaluationRequest(), stream_seed("curve", seed))
+        except NonFiniteImages:
+            return {self.protocol.metric: None}
+        if isinstance(images, str):
+            return {self.protocol.metric: None}
+        fake = scorer.image_features(images, self.protocol, None).first(self.protocol.n_fake)
+        values, _ = scorer.compute_metrics(scorer.reference_features(self.protocol), fake, (FD,))
         return dict(values)
+
+    def _latent_nll(self, model: LatentModel, train: Split) -> dict[str, float | None]:
+        """The NLL of draws from q(z|x) by column, as `diagnostics.diagnose` measures it; {} if there is none."""
+        images = {NLL_TRAIN: train.images[:MAX_IMAGES], NLL_TEST: self.scorer.data.test.canonical(MAX_IMAGES).images}
+        values: dict[str, float | None] = {}
+        with suppress(NotImplementedError):
+            for column, x in images.items():
+                nll = mean_nll(model, posterior_draws(model, x))
+                values[column] = nll if math.isfinite(nll) else None
+        return values
 
 
 def comparable_epochs(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The epochs of a record without times and points: equal for two runs that were the same to the bit."""
-    excluded = {"seconds", _curve_column(record)}
+    excluded = {"seconds", *_curve_columns(record)}
     return [{name: value for name, value in row.items() if name not in excluded} for row in record["epochs"]]
 
 
 def restore_points(old: Mapping[str, Any], record: dict[str, Any]) -> None:
     """Copy the points of an earlier record of the same run into a new one."""
-    curve, column = old.get("learning_curve"), _curve_column(old)
+    curve, columns = old.get("learning_curve"), _curve_columns(old)
     if not curve or record.get("learning_curve") not in (None, curve):
         return
     record["learning_curve"] = curve
-    record["epochs"] = [{**{n: v for n, v in old_row.items() if n == column}, **row}
+    record["epochs"] = [{**{n: v for n, v in old_row.items() if n in columns}, **row}
                         for old_row, row in zip(old["epochs"], record["epochs"], strict=True)]  # fmt: skip
 
 
-def _curve_column(record: Mapping[str, Any]) -> str | None:
+def _curve_columns(record: Mapping[str, Any]) -> tuple[str, ...]:
     curve = record.get("learning_curve")
-    return curve["protocol"]["metric"] if curve else None
+    return (curve["protocol"]["metric"], NLL_TRAIN, NLL_TEST) if curve else ()

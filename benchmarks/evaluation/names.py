@@ -7,9 +7,15 @@ from benchmarks.files.names import file_name
 # Columns of `diagnostics.diagnose`
 DIAGNOSTICS = ("recon_sse", "latent_std", "latent_mean", "prior_mean", "prior_cov", "latent_nll", "posterior_var")
 
+# Columns of a learning curve besides the distance: NLL of training and test latents under the model's density
+NLL_TRAIN, NLL_TEST = "nll_train", "nll_test"
+
 # What `--features` accepts; `extractors.registry.FEATURES` holds the functions that make them
-BUILTIN_FEATURES = ("inception", "classifier", "pixels")
-FEATURE_FORMS = ("inception", "inception:PATH", "classifier", "classifier:NAME", "pixels", "package.module:Class")
+BUILTIN_FEATURES = ("inception", "classifier", "pixels", "clean-inception", "dinov2", "dinov2-vits14", "dinov2-vitb14",
+                    "dinov2-vitl14")  # fmt: skip
+FEATURE_FORMS = ("inception", "inception:PATH", "classifier", "classifier:NAME", "pixels", "clean-inception",
+                 "clean-inception:PATH", "dinov2", "dinov2:PATH", "dinov2-vits14", "dinov2-vitb14", "dinov2-vitl14",
+                 "package.module:Class")  # fmt: skip
 
 
 def is_external(features: str) -> bool:

@@ -127,7 +127,7 @@ def _summary(plan: Plan, pending: Sequence[Job]) -> str:
     skipped = {state: states.count(state) for state in plan.SKIPPED if state in states}
     done = len(plan.jobs) - len(pending) - sum(skipped.values())
     skipped_text = "".join(f", {count} {state}" for state, count in skipped.items())
-    workers = min(plan.workers, len(pending))
+    workers = 1 if plan.cluster == "inline" else min(plan.workers, len(pending))
     at_once = 1 if plan.cluster == "inline" else max(map(plan.runs_at_once, pending))
     location = "in SLURM jobs" if plan.cluster == "slurm" else f"{workers} at a time on {pending[0].device}"
     if at_once > 1 and plan.cluster == "local":

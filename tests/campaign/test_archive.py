@@ -119,6 +119,36 @@ def test_a_file_that_is_there_is_never_replaced(results, archive, tmp_path):
     assert len(imported.added) == 5
 
 
+@pytest.mark.parametrize("order", ["incomplete first", "complete first"])
+def test_of_two_records_of_a_run_the_one_with_more_evaluations_is_kept(results, archive, tmp_path, order):
+    """A campaign that is cut while a run is scored packs the first of them, and the next session the second."""
+    complete = {path.name: path.read_bytes() for path in (results / "records").iterdir()}
+    for path in (results / "records").iterdir():
+        record = json.loads(path.read_text())
+        record["evaluations"] = record["evaluations"][:-1]
+        record["diagnostics"] = {}
+        record["provenance"]["finished"] = "2026-01-01T00:00:00+00:00"
+        records.write(results, record)
+    (incomplete,) = pack(results, {*keys_of(results)}, tmp_path / "incomplete.zip", LIMIT)
+    paths = [incomplete, archive] if order == "incomplete first" else [archive, incomplete]
+    imported = import_archives(paths, tmp_path / "new")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "new" / "records").iterdir()} == complete
+    assert len(imported.extended) == (len(complete) if order == "incomplete first" else 0)
+    assert not imported.kept
+
+
+def test_a_record_whose_evaluations_differ_is_not_replaced(results, archive, tmp_path):
+    key = sorted(path.stem for path in (results / "records").iterdir())[0]
+    other = json.loads((results / "records" / f"{key}.json").read_text())
+    other["evaluations"] = other["evaluations"][:1]
+    metric = other["evaluations"][0]["metric"]
+    other["evaluations"][0]["values"][metric] += 1
+    records.write(tmp_path / "new", other)
+    imported = import_archives([archive], tmp_path / "new")
+    assert imported.kept == [f"records/{key}.json"]
+    assert not imported.extended
+
+
 def test_a_record_with_another_layout_of_the_same_values_is_equal(results, archive, tmp_path):
     for path in (results / "records").iterdir():
         target = tmp_path / "new" / "records" / path.name

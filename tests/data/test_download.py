@@ -9,6 +9,7 @@ import torch
 
 from benchmarks.data.datasets import DATASETS
 from benchmarks.data.download import FETCH, FetchError, File, fetch, fetch_file
+from benchmarks.evaluation.extractors import dinov2
 
 CONTENT = b"weights and pixels"
 
@@ -45,11 +46,13 @@ def archive(path, members, unsafe=False):
     return sha256(path.read_bytes())
 
 
+KNOWN = "mnist, fashion, cifar10, celeba, inception, vgg16, dinov2-vits14, dinov2-vitb14, dinov2-vitl14"
+
 # The table ---------------------------------------------------------------------------------------------------
 
 
 def test_the_names_to_fetch_are_those_of_the_command_line():
-    assert list(FETCH) == ["mnist", "fashion", "cifar10", "celeba", "inception", "vgg16"]
+    assert ", ".join(FETCH) == KNOWN
 
 
 def test_every_file_has_an_address_and_a_checksum():
@@ -68,6 +71,14 @@ def test_names_of_weights_in_torch_hub_s_cache_contain_their_hash(name, digits):
     assert file.path.endswith(f"-{digits}.pth")
 
 
+@pytest.mark.parametrize("name", dinov2.ARCHITECTURES)
+def test_weights_of_dinov2_are_downloaded_to_where_their_extractor_looks(name, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    (file,) = FETCH[name]
+    assert file.base == "hub"
+    assert tmp_path / "checkpoints" / file.path == dinov2.hub_path(name)
+
+
 @pytest.mark.parametrize("name", ["mnist", "fashion"])
 def test_idx_files_are_downloaded_to_the_paths_that_readers_use(name):
     assert {file.path for file in FETCH[name]} == {f"{path}.gz" for path in DATASETS[name].needs}
@@ -76,8 +87,7 @@ def test_idx_files_are_downloaded_to_the_paths_that_readers_use(name):
 def test_unknown_name_lists_the_known_ones(root):
     done, problems = fetch(["minst"], root)
     assert done == []
-    known = "mnist, fashion, cifar10, celeba, inception, vgg16"
-    assert problems == [f"cannot fetch 'minst'. Known: {known} (benchmarks/data/download.py)"]
+    assert problems == [f"cannot fetch 'minst'. Known: {KNOWN} (benchmarks/data/download.py)"]
 
 
 # One file ----------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from benchmarks.evaluation.image_grid import draw_image, save_grid, save_grids_side_by_side
+from benchmarks.evaluation.image_grid import Pairs, draw_image, save_grid, save_grids_side_by_side, save_pairs
 
 
 def test_a_grid_shows_every_image_and_hides_no_nan(tmp_path):
@@ -45,3 +45,16 @@ def test_a_broken_grid_among_others_is_named_in_its_place(tmp_path):
     axis = Figure().subplots()
     draw_image(axis, grids["VAE"])
     assert axis.texts[0].get_text().startswith("cannot read VAE.png: ")
+
+
+def test_pairs_stand_side_by_side_under_their_titles(tmp_path):
+    """Red images at the left of blue ones, in two blocks of different sizes; a gray block fits beside a color one."""
+    red, blue = torch.zeros(9, 3, 8, 8), torch.zeros(9, 3, 8, 8)
+    red[:, 0], blue[:, 2] = 1, 1
+    gray = torch.full((2, 1, 8, 8), 0.5)
+    blocks = {"samples": Pairs(red, blue, ("0.1",) * 9), "test": Pairs(gray, gray, ("1", "2"))}
+    pixels = np.asarray(Image.open(save_pairs(blocks, tmp_path / "pairs.png"))).astype(int)
+    is_red, is_blue = (np.argwhere((pixels == color).all(axis=2)) for color in ([255, 0, 0], [0, 0, 255]))
+    assert len(is_red) == len(is_blue) > 9 * 64
+    assert is_red[:, 1].min() < is_blue[:, 1].min()
+    assert np.unique(is_red[:, 0]).tolist() == np.unique(is_blue[:, 0]).tolist()

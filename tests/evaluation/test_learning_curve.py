@@ -15,7 +15,9 @@ import torch
 
 from benchmarks.data.datasets import load
 from benchmarks.environment import SAVE_VARIABLE
+from benchmarks.evaluation.extractors import make_extractor
 from benchmarks.evaluation.learning_curve import LearningCurve, comparable_epochs
+from benchmarks.evaluation.scoring import Scorer
 from benchmarks.execution.options import Options
 from benchmarks.execution.planning import make_plan
 from benchmarks.experiments import records
@@ -43,7 +45,7 @@ def points(record):
     return [(row["stage"], row["epoch"], row["fd_classifier"]) for row in record["epochs"] if "fd_classifier" in row]
 
 
-@pytest.mark.parametrize("model", ["glf", "wae-gan"])
+@pytest.mark.parametrize("model", ["glf", "wae-gan", "rae-gmm"])
 def test_a_learning_curve_does_not_change_the_run(tmp_path, model):
     plain = run_trial(job(tmp_path / "a", model))
     curved = run_trial(job(tmp_path / "b", model, eval_every=1))
@@ -58,15 +60,54 @@ def test_a_learning_curve_does_not_change_the_run(tmp_path, model):
 
 def test_points_are_where_they_are_due_and_in_the_frame(tmp_path):
     """Every second epoch, and the last of each stage; none before there is a density to sample from."""
-    record = run_trial(job(tmp_path, "rae-gmm", epochs=3, eval_every=2))
-    assert points(record) == [("train", 1, None), ("train", 2, None)]  # its mixture is fitted afterwards
+    record = run_trial(job(tmp_path, "two-stage-vae", epochs=3, eval_every=2))
+    assert [(stage, epoch, value is None) for stage, epoch, value in points(record)] == [
+        ("first", 1, True), ("first", 2, True), ("second", 1, False), ("second", 2, False)]  # fmt: skip
     record = run_trial(job(tmp_path, "glf", epochs=3, eval_every=2))
     assert [at for *at, _ in points(record)] == [["train", 1], ["train", 2]]
     assert all(value > 0 for *_, value in points(record))
     _, epochs = records.read(tmp_path)
     own = epochs[epochs["key"] == record["key"]]
-    assert [*own["fd_classifier"].isna()] == [True, False, False]
+    for column in ("fd_classifier", "nll_train", "nll_test"):
+        assert [*own[column].isna()] == [True, False, False]
     assert set(own["protocol_id"]) == {record["learning_curve"]["protocol_id"]}
+
+
+@pytest.mark.parametrize("model", ["glf", "rae-gmm", "vae-flow-prior", "vae"])
+def test_the_last_nll_of_test_latents_is_that_of_the_finished_model(tmp_path, model):
+    """The same images, the same draws from q(z|x) and, for a density fitted after training, the same density."""
+    record = run_trial(job(tmp_path, model, epochs=2, eval_every=1))
+    assert record["epochs"][-1]["nll_test"] == record["diagnostics"]["latent_nll"]
+    assert record["epochs"][0]["nll_test"] != record["epochs"][1]["nll_test"]
+
+
+def test_a_density_fitted_after_training_has_a_point_in_every_epoch(tmp_path):
+    """It is fitted to a copy. The NLL of training latents under a mixture fitted to them is close to their entropy's
+    estimate, so it is finite and below that of one Gaussian with their moments."""
+    record = run_trial(job(tmp_path, "rae-gmm", epochs=3, eval_every=1))
+    assert all(value > 0 for *_, value in points(record))
+    model = load_model_if_valid(tmp_path / "runs" / record["key"] / "weights.pt")
+    z = model.encode(DIGITS.train.canonical().images).double()
+    gaussian = torch.distributions.MultivariateNormal(z.mean(0), z.T.cov())
+    assert record["epochs"][-1]["nll_train"] < -gaussian.log_prob(z).mean().item()
+
+
+def test_latents_that_are_not_finite_have_no_point(tmp_path):
+    scored = job(tmp_path, "rae-gmm", eval_every=1)
+    model = scored.trial.build()
+    with torch.no_grad():
+        next(model.encoder.parameters()).fill_(math.nan)
+    extractor = make_extractor("classifier", DIGITS.row, DIGITS.spec.shape, torch.device("cpu"))
+    curve = scored.learning_curve(Scorer(DIGITS, extractor, 200))
+    state = torch.get_rng_state()
+    assert curve.score_epoch(model, DIGITS.train.canonical(), 0) == {"fd_classifier": None}
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not model.mixture.fitted
+
+
+def test_a_model_without_a_density_in_closed_form_has_no_nll(tmp_path):
+    record = run_trial(job(tmp_path, "two-stage-vae", epochs=2, eval_every=1))
+    assert not any("nll_test" in row for row in record["epochs"])
 
 
 def test_a_run_without_a_curve_is_repeated_only_if_the_curve_is_requested(tmp_path):
@@ -95,6 +136,7 @@ def test_a_run_without_weights_keeps_its_learning_curve(tmp_path):
     again = run_trial(replace(job(tmp_path), draws=2))
     assert len([e for e in again["evaluations"] if e["source"] == "prior"]) == 2
     assert points(again) == points(curved)
+    assert [row["nll_test"] for row in again["epochs"]] == [row["nll_test"] for row in curved["epochs"]]
     assert again["learning_curve"] == curved["learning_curve"]
 
 

@@ -1,6 +1,7 @@
 """Plans of commands with listed seeds and with changed settings."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from external_models import MODEL
@@ -11,7 +12,7 @@ from benchmarks.execution.planning import make_plan
 
 def plan_of(tmp_path, **options):
     values = {"preset": "demo", "only": "glf", "on": "digits", "results": str(tmp_path), "device": "cpu"} | options
-    return make_plan(Options(**values), ["auto"])
+    return make_plan(Options(**values), ["auto", "slurm"])
 
 
 def errors_of(tmp_path, **options):
@@ -93,3 +94,21 @@ def test_a_class_of_ones_own_has_settings_too(tmp_path, monkeypatch):
     assert error.startswith(f"{name} has no setting 'wieght' (did you mean 'weight'?). Known: recon, weight, lr, ")
     (error,) = errors_of(tmp_path, only="models_to_change:OddRows", set="weight=3")
     assert "must be a dict from data set to benchmarks.protocols.Protocol" in error
+
+
+def test_options_for_gpus_are_refused_on_a_cpu(tmp_path):
+    errors = errors_of(tmp_path, runs_per_gpu="4", nondeterministic=True)
+    assert errors == [
+        "--runs-per-gpu needs a GPU; on a CPU, --workers sets how many runs are trained at once",
+        "--nondeterministic needs a GPU: on a CPU, the same seed always gives the same bits",
+    ]
+    assert errors_of(tmp_path, runs_per_gpu="0")[0].startswith("--runs-per-gpu must be a positive integer, at most 64")
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, 8), ("3", 3), ("1", 1)])
+def test_jobs_on_a_gpu_share_it_and_jobs_on_a_cpu_run_alone(tmp_path, given, expected):
+    """A SLURM job has a GPU, also if this machine has none."""
+    plan = plan_of(tmp_path, cluster="slurm", device="auto", runs_per_gpu=given, nondeterministic=True)
+    on_gpu, on_cpu = (replace(plan.jobs[0], device=device) for device in ("cuda", "cpu"))
+    assert (plan.runs_at_once(on_gpu), plan.runs_at_once(on_cpu)) == (expected, 1)
+    assert all(job.nondeterministic for job in plan.jobs)

@@ -59,6 +59,8 @@ PAPER = "--preset paper --on mnist --features classifier --precision tf32"
 COMMANDS = {
     "digits": [f"table1 {OWN}", f"table2 {OWN}", f"criteria {OWN} --only {EVERY}", f"latents {OWN} --only {EVERY}",
                f"sensitivity {OWN} --only glf,two-stage-vae", f"figure3 {OWN}", f"figure4 {OWN}", "report"],
+    "digits-curves": ["table1 --preset paper --on digits --only glf,rae-gmm --features classifier --seeds 3 --draws 3 "
+                      "--eval-every 5"],
     "digits-demo": [f"table1 {DIGITS}", f"criteria {DIGITS}", f"latents {DIGITS}",
                     f"sensitivity {DIGITS} --only glf,two-stage-vae"],
     "densities-digits": ["densities --preset demo --on digits --seeds 10 --autoencoder glf,rae-gmm --density "
@@ -109,6 +111,42 @@ def test_the_faults_of_the_page_equal_the_committed_ones():
         for row in rows.itertuples()
     ]
     assert not rows[["lost", "duplicated"]].any().any()
+
+
+@pytest.mark.parametrize(("file", "body"), re.findall(r"<!-- order: (\S+) -->\n(.*?)<!-- /order -->", ALL, re.S))
+def test_sentences_on_the_order_are_the_committed_ones(file, body):
+    (order,) = re.findall(r"^- Order: (.*)$", (ROOT / file).read_text(encoding="utf-8"), re.M)
+    assert " ".join(body.split()) in order
+    assert body.count("turns between") == 1
+
+
+def test_no_verdict_of_a_shortened_budget_stands_alone():
+    """The front page has no verdict outside the table by budget; other pages label it with its budget."""
+    front = re.sub(r"<!-- (table|order).*?<!-- /\1 -->", "", README, flags=re.S)
+    assert not re.findall(r"contradicted|supported", front.replace("(#", ""))
+    rows = [line for line in PAGES[ROOT / "docs" / "reproduction.md"].splitlines() if line.startswith("| claim ")]
+    verdicts = [cell.strip() for row in rows for cell in row.split("|")[2:-1]]
+    assert {*verdicts} <= {"not tested", "inconclusive", "contradicted at this budget", "supported at this budget"}
+    assert len(verdicts) == 9
+
+
+BUDGET_FOLDERS = ("mnist-quick", "mnist-tenth", "mnist-paper", "digits-demo", "digits", "digits-curves")
+
+
+def test_the_figure_of_distance_against_budget_is_made_from_the_records(tmp_path):
+    """The numbers drawn, the captions and the table are equal byte for byte; no data is needed."""
+    measured = ROOT / "results" / "measured"
+    for name in BUDGET_FOLDERS:
+        shutil.copytree(measured / name / "records", tmp_path / name / "records")
+    assert main(["budget", *(str(tmp_path / name) for name in BUDGET_FOLDERS), "--results", str(tmp_path / "out")]) == 0
+    made = {path.relative_to(tmp_path / "out"): path for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    there = {path.relative_to(measured / "budget") for path in (measured / "budget").rglob("*") if path.is_file()}
+    assert {*made} == there
+    for name in (name for name in made if name.suffix in (".csv", ".md")):  # a picture's bytes are Matplotlib's
+        assert made[name].read_bytes() == (measured / "budget" / name).read_bytes(), name
+    runs = pd.read_csv(tmp_path / "out" / "figures" / "budget.csv")
+    assert {*runs["model"]} == {"glf", "rae-gmm"}
+    assert runs.groupby("dataset")["protocol_id"].nunique().eq(1).all()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from job_functions import die, die_once, leave, slow
+from job_functions import die, die_once, leave, meet_in_turns, slow
 from trials import numbers
 
 from benchmarks.experiments import records
@@ -71,6 +71,12 @@ def test_items_share_jobs_and_jobs_with_equal_resources_share_an_array(results):
     assert found == {x: Outcome(x, x * x, None) for x in (1, 2, 3, 4, 5)}
     assert [*jobs.values()] == [[1, 2], [3, 4], [5]]
     assert len({job.split("_")[0] for job in jobs}) == 1
+
+
+def test_a_job_runs_its_items_at_once(results):
+    needs = Resources(minutes=5, seeds=3)
+    found = outcomes(meet_in_turns, [1, 2, 3], results, resources_of=lambda x: needs, at_once=lambda x: 3)
+    assert found == {x: Outcome(x, x * x, None) for x in (1, 2, 3)}
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ PROTOCOL = {
 }
 BASELINES = ("vae", "wae-gan", "two-stage-vae", "rae-gmm", "vae-flow-prior", "vae-flow-posterior")
 EPOCH_COLUMNS = ["key", "model", "dataset", "preset", "seed", "stage", "epoch", "protocol_id", "seconds", "steps",
-                 "recon", "nll", "fid"]  # fmt: skip
+                 "recon", "nll", "nll_train", "nll_test", "fid"]  # fmt: skip
 
 
 def spread_around(mean: float, n: int = 5, spread: float = 0.01) -> list[float]:

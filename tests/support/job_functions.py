@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 
@@ -30,3 +31,17 @@ def die(x: int, *, folder: Path) -> int:
 def slow(x: int, *, folder: Path) -> int:
     time.sleep(3)
     return leave(x, folder=folder)
+
+
+def meet_in_turns(x: int, *, folder: Path) -> Generator[bool, None, None]:
+    """Wait, in turns, until all three items have started in the same process; then leave the result.
+
+    Leave none if the other two have not started after a minute.
+    """
+    (folder / f"{x}.{os.getpid()}").touch()
+    deadline = time.monotonic() + 60
+    while len([*folder.glob(f"*.{os.getpid()}")]) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+        yield False
+    if time.monotonic() < deadline:
+        leave(x, folder=folder)

@@ -28,7 +28,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import zoo
 from benchmarks.protocols import Schedule
-from benchmarks.training import capture
+from benchmarks.training import capture, engine
 from benchmarks.training.capture import compute_flows_by_layer, undo_changes
 from benchmarks.training.engine import Engine
 from benchmarks.training.loop import make_adam, train
@@ -120,6 +120,37 @@ def test_if_compiling_fails_training_is_eager_and_says_why(x, monkeypatch):
         sum(epoch.row["seconds"] for epoch in epochs) < uninterrupted - 0.5
     )  # the time for compiling does not count as training time
     assert equal(weights(expected), weights(model))
+
+
+def test_if_compiling_fails_the_next_engine_is_tried_and_the_reasons_are_kept(x, monkeypatch):
+    """On a GPU the order is compiled, graph, eager. On a CPU a graph is all but its capture."""
+    monkeypatch.setitem(engine.FALLBACKS, ("compiled", "cpu"), ("graph", "eager"))
+    compile_errors = []
+
+    def refuse(loss, **options):
+        compile_errors.append(options)
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    expected, rows = trained("vae", x)
+    with pytest.warns(UserWarning, match="a stage is trained with --engine graph: compiled failed: RuntimeError"):
+        model, others = trained("vae", x, Engine("compiled"))
+    assert equal(weights(expected), weights(model))
+    assert [row["objective"] for row in rows] == [row["objective"] for row in others]
+    assert len(compile_errors) == 1, "it is not compiled again"
+    assert compile_errors[0]["options"]["layout_optimization"] is False
+
+
+def test_an_operation_without_a_deterministic_algorithm_is_not_trained_eagerly_instead(x):
+    """An eager step would fail as well."""
+
+    class Random(Constant):
+        def loss(self, x):
+            raise RuntimeError("put_ does not have a deterministic implementation, but you set "
+                               "'torch.use_deterministic_algorithms(True)'")  # fmt: skip
+
+    with pytest.raises(RuntimeError, match="does not have a deterministic implementation"):
+        next(train(Random([]), x, {"train": Schedule(1, BATCH, 1e-3)}, engine=Engine("compiled")))
 
 
 class DeviceReads(TorchDispatchMode):

@@ -2,14 +2,23 @@
 
 import shutil
 import warnings
+from math import ceil
 
 import pytest
 import torch
-from engine_cases import BATCH, CPU, StaticSteps, build, codes, equal, schedules, trained, weights
+from engine_cases import BATCH, CPU, NZ, SHAPE, StaticSteps, build, codes, equal, schedules, trained, weights
+from torch._dynamo.utils import counters
 
 import zoo
-from benchmarks.training.engine import Engine, find_engine_errors
-from benchmarks.training.loop import make_adam, train
+from benchmarks.protocols import Schedule
+from benchmarks.training.engine import (
+    COMPILE_SECONDS,
+    SAVED_SECONDS_PER_STEP,
+    Engine,
+    default_runs_per_gpu,
+    find_engine_errors,
+)
+from benchmarks.training.loop import count_steps, make_adam, train
 from benchmarks.training.memory import keep_freed_memory
 from benchmarks.training.steps import WARMUP_STEPS
 from zoo.base import to_float
@@ -122,6 +131,44 @@ def test_unsupported_engines_and_precisions_are_rejected_before_training(x):
     assert find_engine_errors("graph", "bf16", None) == []
     assert len(find_engine_errors("graph", "bf16", CPU)) == 2
     assert Engine().resolve(CPU) == "eager"
+
+
+def test_auto_compiles_a_stage_only_if_its_steps_save_more_time_than_compiling_takes():
+    gpu = torch.device("cuda")
+    enough = ceil(COMPILE_SECONDS / SAVED_SECONDS_PER_STEP)
+    assert Engine().resolve(gpu, enough - 1) == "graph"
+    assert Engine().resolve(gpu, enough + 1) == "compiled"
+    assert Engine().resolve(CPU, 10 * enough) == "eager"
+    assert Engine("graph").resolve(gpu, 10 * enough) == "graph"
+    assert Engine().reason(gpu, enough // 2) == "compiling saves about 12 s and takes up to 24 s"
+    assert [Engine().reason(CPU, enough), Engine("graph").reason(gpu, enough)] == ["", ""]
+
+
+def test_the_steps_of_a_stage_are_those_that_training_takes(x):
+    for schedule in (Schedule(3, BATCH, 1e-3), Schedule(3, BATCH, 1e-3, steps=11), Schedule(3, 100, 1e-3)):
+        model = build("vae")
+        taken = sum(epoch.row["steps"] for epoch in train(model, x, {"train": schedule}))
+        assert count_steps(schedule, len(x)) == taken
+
+
+def test_small_images_share_a_gpu_by_default():
+    assert [default_runs_per_gpu("cuda", shape) for shape in ((1, 28, 28), (3, 32, 32), (3, 64, 64))] == [8, 8, 1]
+    assert default_runs_per_gpu("cuda:1", (1, 8, 8)) == 8
+    assert default_runs_per_gpu("cpu", (1, 28, 28)) == 1
+
+
+@COMPILER
+@pytest.mark.slow
+def test_the_second_run_of_a_model_in_a_process_compiles_nothing(x):
+    torch._dynamo.reset()
+    counters.clear()
+    graphs = []
+    for beta in (1.0, 1.0, 2.0):
+        torch.manual_seed(1)
+        model = zoo.build("vae", image_shape=SHAPE, nz=NZ, beta=beta)
+        [*train(model, x, schedules("vae", epochs=1), engine=Engine("compiled"))]
+        graphs.append(counters["stats"]["unique_graphs"])
+    assert graphs == [1, 1, 2], "another setting needs other kernels"
 
 
 def test_channels_last_gives_the_same_run(x):

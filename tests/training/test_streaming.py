@@ -34,6 +34,16 @@ def test_portions_contain_the_batches_of_the_epoch_in_order(x):
     assert rows is order
 
 
+def test_runs_of_a_process_share_one_copy_of_the_images_while_they_last(x):
+    device = torch.device("cpu")
+    copies = [x.clone(), x.clone(), x.clone()]
+    first = streaming.place_once(copies[0], device, ("a", N))
+    assert streaming.place_once(copies[1], device, ("a", N)) is first
+    assert streaming.place_once(copies[2], device, ("b", N)) is not first
+    del first, copies[0]
+    assert streaming.place_once(copies[0], device, ("a", N)) is copies[0], "no run used it any more"
+
+
 def test_an_error_of_the_fetching_thread_is_raised(x):
     with pytest.raises(IndexError):
         [*streaming.stream_batches([x], torch.full((2, 4), N), 0)]

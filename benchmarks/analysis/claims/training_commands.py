@@ -13,6 +13,17 @@ from benchmarks.execution.options import Options, format_seeds
 from benchmarks.experiments.changes import split_name
 from benchmarks.presets import PRESETS
 
+# Column of a distance -> --features; other columns do not say which file of weights they need
+FEATURES_OF = {
+    "fid": "inception",
+    "fd_classifier": "classifier",
+    "fd_pixels": "pixels",
+    "fd_clean_inception": "clean-inception",
+    "fd_dinov2_vits14": "dinov2-vits14",
+    "fd_dinov2_vitb14": "dinov2-vitb14",
+    "fd_dinov2_vitl14": "dinov2-vitl14",
+}
+
 
 def seeds_needed(
     evidence: Evidence, dataset: str, models: Sequence[str], counts_divergence: bool, was_tested: bool
@@ -61,7 +72,7 @@ def training_command(
         words += ["--set", changes]
     words += ["--seeds", format_seeds(seeds)]
     metric = evidence.distances.protocols.get(dataset, ("", ""))[0]
-    features = {"fid": "inception", "fd_classifier": "classifier", "fd_pixels": "pixels"}.get(metric)
+    features = FEATURES_OF.get(metric)
     if features and (preset is None or features != preset.features):
         words += ["--features", features]
     # Only options that differ from the defaults; without a measured distance there are none

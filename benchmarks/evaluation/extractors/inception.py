@@ -28,7 +28,7 @@ def _resize_to_299(mode: str, antialias: bool) -> Callable[[Tensor], Tensor]:
 
 
 class MissingWeights(ValueError):
-    """The published weights of an extractor are not on this machine."""
+    """An extractor lacks its published weights, or the package of its network, on this machine."""
 
 
 class InceptionExtractor(Extractor):
@@ -54,7 +54,7 @@ class InceptionExtractor(Extractor):
         file = inception_weights_path() if path is None else path
         if not file.is_file():
             if path is None:
-                raise MissingWeights(missing_inception_message())
+                raise MissingWeights(missing_inception_message(self.name))
             raise ValueError(f"the Inception weights do not exist: {path}")
         self.weights = file_sha256(file)
         self.device = device
@@ -113,11 +113,11 @@ def inception_weights_path() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(FID_WEIGHTS_URL).name
 
 
-def missing_inception_message() -> str:
-    """What to do if there are no Inception weights."""
+def missing_inception_message(features: str) -> str:
+    """What to do if there are no Inception weights for these features."""
     return (
         f"no Inception weights in {inception_weights_path().absolute()}. Get them: {FETCH_COMMAND}; or name a file by "
-        f"--features inception:PATH, or choose --features classifier"
+        f"--features {features}:PATH, or choose --features classifier"
     )
 
 

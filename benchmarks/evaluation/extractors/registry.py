@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
 
 from benchmarks.data.preprocessing import Shape
 from benchmarks.evaluation.extractors.base import Extractor
+from benchmarks.evaluation.extractors.clean_inception import CleanInceptionExtractor
+from benchmarks.evaluation.extractors.dinov2 import ARCHITECTURES, DEFAULT, Dinov2Extractor
 from benchmarks.evaluation.extractors.external import make_external_extractor
 from benchmarks.evaluation.extractors.inception import InceptionExtractor
 from benchmarks.evaluation.extractors.simple import ClassifierExtractor, PixelExtractor
@@ -29,6 +31,10 @@ def _make_classifier(argument: str, dataset: str, shape: Shape, device: torch.de
     return extractor
 
 
+def _make_dinov2(name: str, argument: str, dataset: str, shape: Shape, device: torch.device) -> Extractor:
+    return Dinov2Extractor(name, device, argument)
+
+
 # name -> function(text after the colon, data set, image shape, device); `names.FEATURE_FORMS` lists their forms
 FEATURES: dict[str, Callable[[str, str, Shape, torch.device], Extractor]] = {
     "inception": lambda argument, dataset, shape, device: InceptionExtractor(
@@ -36,6 +42,11 @@ FEATURES: dict[str, Callable[[str, str, Shape, torch.device], Extractor]] = {
     ),
     "classifier": _make_classifier,
     "pixels": lambda argument, dataset, shape, device: PixelExtractor(shape),
+    "clean-inception": lambda argument, dataset, shape, device: CleanInceptionExtractor(
+        device, Path(argument) if argument else None
+    ),
+    "dinov2": partial(_make_dinov2, DEFAULT),
+    **{name: partial(_make_dinov2, name) for name in ARCHITECTURES},
 }
 
 
@@ -45,7 +56,9 @@ def make_extractor(features: str, dataset: str, shape: Shape, device: torch.devi
 
     Args:
         features: inception, inception:PATH (a file of weights), classifier, classifier:NAME (the one of
-            another data set), pixels, or package.module:Class (a subclass of `Extractor`).
+            another data set), pixels, clean-inception, clean-inception:PATH, dinov2 (ViT-L/14), dinov2-vits14,
+            dinov2-vitb14, dinov2-vitl14, each of the last four also with :PATH, or package.module:Class (a subclass of
+            `Extractor`).
         dataset: name of the data set; of a folder, that of the data set that it is like.
         shape: (C, H, W) of its images.
         device: where it runs.

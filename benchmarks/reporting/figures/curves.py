@@ -71,14 +71,14 @@ def draw_curves(
             axis.set_ylabel(panel.label.format(metric=quantity))
             is_quantity = band["quantity"] == quantity
             crosses = divergences[divergences["quantity"] == quantity]
-            axis_ends.append((axis, _draw_panel(axis, band[is_quantity], crosses, models, panel.log)))
+            axis_ends.append((axis, draw_panel(axis, band[is_quantity], crosses, models, panel.log)))
     figure.canvas.draw()  # so that limits and sizes are known
     for axis, ends in axis_ends:
         label_curve_ends(axis, ends)
     return figure, pd.concat(frames, ignore_index=True)
 
 
-def _draw_panel(
+def draw_panel(
     axis: Axes, band: DataFrame, divergences: DataFrame, models: Mapping[str, str], log: bool
 ) -> list[CurveEnd]:
     """Draw one panel; returns where its curves end.

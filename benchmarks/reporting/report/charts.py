@@ -25,6 +25,7 @@ class Line:
     epochs: Sequence[int]
     values: Sequence[float]
     diverged_at: int | None = None  # the last epoch in which a run diverged
+    is_dashed: bool = False
 
 
 class ChartPanel:
@@ -168,8 +169,9 @@ def _axes(panel: ChartPanel) -> list[Markup]:
 
 def _curve(panel: ChartPanel, line: Line) -> list[Markup]:
     """A curve, and a cross where it diverged."""
-    parts = [Markup('<path d="{}" class="line" stroke="{}"><title>{}</title></path>').format(
-        panel.path(line), line.color, line.label)]  # fmt: skip
+    dashes = Markup(' stroke-dasharray="5 4"') if line.is_dashed else ""
+    parts = [Markup('<path d="{}" class="line" stroke="{}"{}><title>{}</title></path>').format(
+        panel.path(line), line.color, dashes, line.label)]  # fmt: skip
     if line.diverged_at is not None:
         x, y = panel.x(line.diverged_at) - 4, panel.end(line)[1] - 4
         parts.append(Markup('<path d="M{} {}l8 8m0-8l-8 8" class="cross" stroke="{}"><title>{} diverged</title>'

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 from pandas import DataFrame
 
 import zoo
 from benchmarks.analysis.evidence import Evidence, model_label
-from benchmarks.analysis.learning_curves import DISTANCE, NLL, RECON, CurvePanel, curve_protocol, curve_summary
+from benchmarks.analysis.learning_curves import (
+    DISTANCE,
+    NLL,
+    RECON,
+    TEST_NLL,
+    TRAIN_NLL,
+    CurvePanel,
+    curve_protocol,
+    curve_summary,
+)
 from benchmarks.experiments.changes import split_name
 from benchmarks.presets import PRESETS
 from benchmarks.reporting.figures.palette import model_color
@@ -42,7 +51,8 @@ def training_charts(evidence: Evidence, models: Sequence[str], dataset: str) -> 
     if protocol:
         metric = protocol[0]
         specs.insert(0, ChartSpec(DISTANCE, metric, f"{metric} while training", "distance of samples"))
-    bands, _ = curve_summary(evidence, models, dataset, [spec.panel for spec in specs])
+    panels = [*(spec.panel for spec in specs), TRAIN_NLL, TEST_NLL]
+    bands, _ = curve_summary(evidence, models, dataset, panels)
     preset_models = PRESETS[evidence.preset].models if evidence.preset in PRESETS else ()
     in_preset = [model for model in models if model in preset_models]
     others = [model for model in models if model not in preset_models]
@@ -57,7 +67,18 @@ def _charts_of(bands: DataFrame, models: Sequence[str], specs: Sequence[ChartSpe
         shown = [model for model in models if spec.panel is not NLL or has_flow(model)]
         if lines := chart_lines(bands[bands["quantity"] == spec.quantity], shown):
             drawn.append(line_chart(lines, spec.title, spec.unit, spec.panel.log))
+    if lines := split_nll_lines(bands, models):
+        drawn.append(line_chart(lines, "NLL of training and test images", "nats, evaluation mode", may_log=False))
     return drawn
+
+
+def split_nll_lines(bands: DataFrame, models: Sequence[str]) -> list[Line]:
+    """The NLL of training latents, and dashed that of test latents, under the flows of some models."""
+    flows, lines = [model for model in models if has_flow(model)], []
+    for panel, split in ((TRAIN_NLL, "training"), (TEST_NLL, "test")):
+        found = chart_lines(bands[bands["quantity"] == panel.column], flows)
+        lines += [replace(line, label=f"{line.label}, {split}", is_dashed=panel is TEST_NLL) for line in found]
+    return lines
 
 
 def chart_lines(bands: DataFrame, models: Sequence[str]) -> list[Line]:

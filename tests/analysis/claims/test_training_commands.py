@@ -6,6 +6,8 @@ from claim_cases import first_finding
 from fake_evidence import distance_evidence, fake_evaluation, make_evidence
 
 from benchmarks.analysis.claims import judge_claims
+from benchmarks.analysis.claims.training_commands import FEATURES_OF
+from benchmarks.evaluation.names import BUILTIN_FEATURES
 from benchmarks.execution.options import Options
 from benchmarks.execution.planning import make_plan
 from benchmarks.reporting.registry import REQUIREMENTS
@@ -36,6 +38,12 @@ def test_a_name_from_a_record_is_one_word_of_a_command():
     words = shlex.split(first_finding(5, evidence, "a b").command)
     assert words.count(name) == 2
     assert words[-2:] == ["--results", "a b"]
+
+
+def test_the_features_of_a_column_are_those_that_name_it():
+    columns = {"fid" if name == "inception" else f"fd_{name.replace('-', '_')}" for name in FEATURES_OF.values()}
+    assert columns == {*FEATURES_OF}
+    assert {*FEATURES_OF.values()} <= {*BUILTIN_FEATURES}
 
 
 def test_a_command_measures_as_its_cell_was_measured():
