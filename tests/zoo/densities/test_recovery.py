@@ -61,14 +61,13 @@ def fit(name, truth, n, **hyper):
     return density, held_out
 
 
-def assert_recovered(name, truth, n, **hyper):
+def assert_recovered(name, truth, n, n_draws=N_DRAWS, **hyper):
     density, held_out = fit(name, truth, n, **hyper)
-    draws = density.sample(N_DRAWS, torch.Generator().manual_seed(3)).double()
+    draws = density.sample(n_draws, torch.Generator().manual_seed(3)).double()
     errors = relative_errors(draws, truth)
     with torch.no_grad():
         nll = -torch.cat([density.log_prob(part) for part in held_out.float().split(2000)]).mean().item()
     expected = -truth.log_prob(held_out).mean().item()
-    print(name, errors, nll, expected)
     assert max(errors) < 0.02
     assert abs(nll - expected) < 0.01 * expected
 
@@ -93,7 +92,8 @@ def test_mixtures_and_kernels_recover_a_gaussian_in_64_dimensions(name, n):
 @pytest.mark.full
 @pytest.mark.parametrize("name", ["flow", "flow:long:length=1", "nsf", "maf"])
 def test_flows_recover_a_gaussian_in_64_dimensions(name):
-    assert_recovered(name, gaussian(), 40_000, epochs=60, factors={30: 0.2, 45: 0.2, 54: 0.2})
+    """160,000 latents, because a flow of 80,000 parameters exceeds the 1 % on 40,000 by fitting them too closely."""
+    assert_recovered(name, gaussian(), 160_000, 20_000, epochs=8, factors={4: 0.2, 6: 0.2, 7: 0.2})
 
 
 def test_a_single_gaussian_does_not_recover_a_mixture():
@@ -108,6 +108,5 @@ def test_the_second_stage_has_about_the_moments_of_a_mixture():
     density, _ = fit("second-stage", mixture(), 10_000, epochs=20, lr=1e-3, factors={10: 0.2})
     draws = density.sample(N_DRAWS, torch.Generator().manual_seed(3)).double()
     mean, covariance = relative_errors(draws, mixture())
-    print("second-stage", mean, covariance)
     assert mean < 0.05
     assert covariance < 0.2
