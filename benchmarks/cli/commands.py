@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from benchmarks.cli.options import ALL_OPTIONS, FIGURE_OPTIONS, OPTIONS, TABLE_OPTIONS
+from benchmarks.cli.options import ALL_OPTIONS, DENSITY_OPTIONS, FIGURE_OPTIONS, OPTIONS, TABLE_OPTIONS
 
 DONE, FAILED, USER_ERROR, INTERNAL_ERROR, INTERRUPTED = 0, 1, 2, 70, 130  # exit codes; 70 is EX_SOFTWARE of sysexits.h
 
@@ -72,6 +72,9 @@ GROUPS: dict[str, dict[str, Command]] = {
         "criteria": _table("how much distance is the decoder's, how much the prior's", "criteria --preset demo"),
         "latents": _table("how well latents match their density", "latents --preset demo"),
         "sensitivity": _table("the same samples under other metric protocols", "sensitivity --preset demo"),
+        "densities": Command("several densities on the latents of one auto-encoder", "densities.command:run",
+                             DENSITY_OPTIONS, example="densities --preset demo --density gmm:10,flow",
+                             collects_errors=True),
         "all": Command("every table and figure of the paper", "tables:run_all", ALL_OPTIONS,
                        example="all --preset demo --on digits", collects_errors=True),
     },
