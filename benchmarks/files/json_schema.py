@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.files.density import DensityRecord
+from benchmarks.files.gpu_speed import GpuSpeedRecord
 from benchmarks.files.launch import Claim, Launch, Progress
 from benchmarks.files.record import Record
 from benchmarks.files.speed import SpeedRecord
@@ -22,6 +23,7 @@ FILES: dict[str, Any] = {
     "claim": Claim,
     "progress": Progress,
     "speed-record": SpeedRecord,
+    "gpu-speed-record": GpuSpeedRecord,
 }
 
 

@@ -48,6 +48,7 @@ class Case:
         device, precision, engine, channels_last: see `Engine`.
         shape: (C, H, W); None means the data set's.
         workers: worker processes of the plain loop's DataLoader.
+        seed: of the weights and of the training.
     """
 
     model: str
@@ -61,6 +62,7 @@ class Case:
     channels_last: bool = False
     shape: tuple[int, int, int] | None = None
     workers: int = 0
+    seed: int = 0
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -70,8 +72,7 @@ class Case:
     @property
     def total(self) -> int:
         """Number of training images of the whole data set."""
-        counts = DATASETS[self.dataset].counts
-        return counts[0] if counts else 0
+        return (DATASETS[self.dataset].counts or (0, 0))[0]
 
     def schedules(self) -> dict[str, Schedule]:
         """The paper's schedules, with one epoch per lap."""
@@ -86,7 +87,7 @@ class Case:
 
     def build(self) -> LatentModel:
         """The model, on the device."""
-        torch.manual_seed(0)
+        torch.manual_seed(self.seed)
         row = DATASETS[self.dataset]
         hyper = protocol(self.model, self.dataset, "paper", self.total).resolve(self.model).hyper
         model = zoo.build(self.model, image_shape=self.image_shape, nz=row.nz, k=row.k, **hyper)
@@ -234,12 +235,11 @@ def pythae(case: Case) -> Iterator[Lap]:
 
 def can_train_with_pythae(case: Case) -> bool:
     """Whether pythae is installed and can train the model. Its trainer takes one update in one stage."""
-    schedules = case.schedules()
     try:
         import_module("pythae.trainers")
     except Exception:  # the import of an external package may raise anything
         return False
-    if len(schedules) > 1:
+    if len(case.schedules()) > 1:
         return False
     (stage,) = _first(replace(case, device="cpu").build().stages(torch.empty(0)), 1)
     return len(stage.updates) == 1

@@ -2,7 +2,7 @@
 
     python -m benchmarks.perf.speed --models glf --on mnist --rounds 5 --out results/measured/speed
     python -m benchmarks.perf.speed --scaling --out results/measured/speed
-    python -m benchmarks.perf.speed --gpu --out results/measured/speed
+    python -m benchmarks.perf.speed --gpu
 
 In each round, the loops run one after the other. They take the same steps of the same stage, with the same number of
 processes; on a CPU, one per core, with one thread each. Their order alternates. Each round gives a ratio; the table
@@ -11,6 +11,11 @@ set is missing, random images of the same shape replace it, as the time does not
 says so.
 
 Every measurement is one JSON file; `read_speed_records` reads them.
+
+With `--gpu`, the program measures what only a GPU can tell, the most important items first: steps, kernels, several
+runs in one process, equal bits, and the extrapolated time of a column of Table 1. Only `--device`, `--limit`,
+`--report`, `--data-root` and `--out` apply. A repeated call measures only what is missing. `--device cpu` tries the
+program with small items.
 """
 
 from __future__ import annotations
@@ -28,8 +33,9 @@ import torch
 from benchmarks import environment
 from benchmarks.execution.options import parse_device
 from benchmarks.experiments import records
+from benchmarks.perf.gpu.session import DEFAULT_LIMIT, measure_gpu
 from benchmarks.perf.paired import LoopFailed
-from benchmarks.perf.speed_measurement import describe, file_name, is_measured, measure
+from benchmarks.perf.speed_measurement import file_name, measure
 from benchmarks.perf.speed_report import draw, frame, report
 from benchmarks.perf.speed_specs import BenchmarkSpec, find_errors, make_specs
 from benchmarks.printing import prepare_output
@@ -63,11 +69,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--engine", default="auto", help=", ".join(engine.ENGINES))
     add("--channels-last", action="store_true", help="memory format of images and convolutions")
     add("--scaling", action="store_true", help="measure seconds per epoch by images, and per step by FLOPs")
-    add("--gpu", action="store_true", help="make all measurements of a GPU")
+    add(
+        "--gpu",
+        action="store_true",
+        help="measure all that only a GPU can tell (--device cpu: a trial with small items)",
+    )
+    add(
+        "--limit",
+        type=float,
+        default=DEFAULT_LIMIT,
+        metavar="SECONDS",
+        help="time limit of --gpu; the next call goes on (default: %(default)s)",
+    )
     add("--report", action="store_true", help="only write table and plot of existing records")
     add("--data-root", type=Path, default=environment.data_folder())
-    add("--out", type=Path, default=Path("results/local/speed"))
+    add("--out", type=Path, help="(default: results/local/speed, with --gpu results/local/speed-gpu)")
     args = parser.parse_args(arguments)
+    args.out = args.out or Path("results/local/speed-gpu" if args.gpu else "results/local/speed")
     errors: list[str] = []
     device = parse_device(args.device, errors)
     errors += find_errors(args, device)
@@ -76,6 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if errors or device is None:
         return 2
     try:
+        if args.gpu:
+            return 1 if measure_gpu(device, args.out, args.data_root, args.limit, args.report) else 0
         failed = 0 if args.report else run_specs(args, device)
     except KeyboardInterrupt:
         print(f"interrupted; finished measurements are in {args.out}", file=sys.stderr)
@@ -95,9 +115,6 @@ def run_specs(args: argparse.Namespace, device: torch.device) -> int:
     """
     failed = 0
     for spec in make_specs(args, device):
-        if args.gpu and is_measured(spec, args.out):
-            print(f"already measured: {args.out / file_name(describe(spec))}", flush=True)
-            continue
         print(f"{spec.purpose}: {spec.case.model} on {spec.case.dataset}, {spec.case.precision}, {spec.processes} "
               f"processes, {spec.count} rounds of {spec.case.steps} steps", flush=True)  # fmt: skip
         try:

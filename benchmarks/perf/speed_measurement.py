@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -41,8 +40,6 @@ def measure(spec: BenchmarkSpec, root: Path | None) -> dict[str, Any]:
         images, synthetic = load_images(case, root)
         torch.save(images, folder / "images.pt")
         cases = {loop: replace(case, folder=folder) for loop in spec.loops}
-        for loop in {"plain", "pythae"} & cases.keys() if spec.slow_loop_steps else ():
-            cases[loop] = replace(cases[loop], steps=min(case.steps, spec.slow_loop_steps or case.steps))
         if "plain" in cases:
             baselines.write_png(images[: cases["plain"].images], folder / "png")
         del images
@@ -87,29 +84,22 @@ def describe(spec: BenchmarkSpec) -> dict[str, Any]:
     }
 
 
-def is_measured(spec: BenchmarkSpec, folder: Path) -> bool:
-    """Whether a folder has a record of this measurement on this device, with all loops that work and enough rounds."""
-    try:
-        record = json.loads((folder / file_name(describe(spec))).read_text(encoding="utf-8"))
-        measured = [(row["loop"], row["stage"]) for row in record["rows"]]
-        stages = spec.case.schedules()
-        loops = [loop for loop in spec.loops if loop not in record.get("lame", ())]
-        return all(measured.count((loop, stage)) >= spec.count for loop in loops for stage in stages)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
 def load_images(case: Case, root: Path | None) -> tuple[torch.Tensor, bool]:
     """Images of a case, and whether they are random."""
-    images = None
-    if case.shape is None:
-        try:
-            images = datasets.load(case.dataset, root).train.canonical(case.images).images
-        except (ValueError, OSError):
-            images = None
-    if images is not None and len(images) >= case.images:
+    if case.shape is not None:
+        return smooth_random_images(case.images, case.shape), True
+    return load_or_make_images(case.dataset, case.images, root)
+
+
+def load_or_make_images(dataset: str, count: int, root: Path | None) -> tuple[torch.Tensor, bool]:
+    """Images of a data set, (count, C, H, W) uint8, or random ones if it is missing or too small; and whether so."""
+    try:
+        images = datasets.load(dataset, root).train.canonical(count).images
+    except (ValueError, OSError):
+        images = None
+    if images is not None and len(images) == count:
         return images, False
-    return smooth_random_images(case.images, case.image_shape), True
+    return smooth_random_images(count, datasets.DATASETS[dataset].shape), True
 
 
 def smooth_random_images(n: int, shape: tuple[int, int, int]) -> torch.Tensor:

@@ -48,7 +48,7 @@ def report(records: Sequence[Mapping[str, Any]]) -> str:
     for device in dict.fromkeys(record["provenance"]["device"] for record in records):
         selected = [record for record in records if record["provenance"]["device"] == device]
         lines += [f"## {device.partition(': ')[2]}", ""]
-        lines += [*_table(selected), *_processes(selected), *_images(selected), *_sides(selected), *_column(selected)]
+        lines += [*_table(selected), *_images(selected), *_sides(selected), *_column(selected)]
     return "\n".join(lines) + "\n"
 
 
@@ -90,30 +90,6 @@ def _laps(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 lines[f"{record['model']}, {stage}, {record['dataset']}, {record['precision']}: timed over "
                      f"{max(taken['ours'])} steps, {each}; fetching the first batch is among them."] = None  # fmt: skip
     yield from lines
-
-
-def _processes(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    selected = [record for record in records if record["purpose"] == "processes"]
-    if not selected:
-        return
-    yield "| model | data set | precision | runs at once | epochs/s of all runs | × one |"
-    yield "| --- | --- | --- | ---: | ---: | ---: |"
-    single_rates: dict[tuple[str, ...], float] = {}
-    for record in sorted(selected, key=lambda r: r["processes"]):
-        rate = throughput(record)
-        cell = (record["model"], record["dataset"], record["precision"])
-        single_rate = single_rates.setdefault(cell, rate)
-        yield f"| {' | '.join(cell)} | {record['processes']} | {rate:.3g} | {rate / single_rate:.2f} |"
-    yield ""
-
-
-def throughput(record: Mapping[str, Any]) -> float:
-    """Epochs per second of all processes together, where an epoch is one of every stage; median over rounds."""
-    seconds = [
-        [s * steps_per_epoch(record, stage) for s in loops["ours"].values()]
-        for stage, loops in step_seconds(record).items()
-    ]
-    return float(median(record["processes"] / sum(parts) for parts in zip(*seconds, strict=True)))
 
 
 def _images(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -166,8 +142,7 @@ def fit(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 def _column(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Minutes of a column of Table 1, extrapolated from records of all its models at one process and one engine."""
-    channels_first = [record for record in records if not record["channels_last"]]
-    tables = [record for record in channels_first if record["purpose"] == "table" and record["processes"] == 1]
+    tables = [r for r in records if r["purpose"] == "table" and r["processes"] == 1 and not r["channels_last"]]
     tables.sort(key=lambda record: record["images_used"])
     for cell in dict.fromkeys(map(_cell, tables)):
         dataset, precision, engine = cell
@@ -177,19 +152,10 @@ def _column(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         hours = {model: column_hours(selected[model]) for model in TABLE1}
         n_seeds = PRESETS["paper"].seeds
         total = n_seeds * sum(hours.values())
-        sentence = (
+        yield (
             f"Table 1's column {dataset} in {precision}, engine {engine}, extrapolated: {n_seeds} runs "
-            f"of {len(hours)} models at the paper's epochs take {total * 60:.0f} minutes one after the other"
+            f"of {len(hours)} models at the paper's epochs take {total * 60:.0f} minutes one after the other."
         )
-        for model in hours:
-            rates = {r["processes"]: throughput(r) for r in channels_first
-                     if r["purpose"] == "processes" and r["model"] == model and _cell(r) == cell}  # fmt: skip
-            if len(rates) > 1 and 1 in rates:
-                best = max(rates, key=lambda count: rates[count])
-                gain = rates[best] / rates[1]
-                sentence += (f"; {total / gain * 60:.0f} minutes at {best} at once if all gain as {model} does "
-                         f"(by a factor of {gain:.2f})")  # fmt: skip
-        yield f"{sentence}."
         yield ""
 
 

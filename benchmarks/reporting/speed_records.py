@@ -39,7 +39,7 @@ def read_epoch_seconds(folder: Path) -> DataFrame:
     """Seconds per epoch of our training loop, from the records of a folder.
 
     Returns:
-        One row per stage of each record of purpose "table" or "processes", with the columns `COLUMNS`.
+        One row per stage of each record of purpose "table", with the columns `COLUMNS`.
         `seconds_per_epoch` is the median over rounds of the seconds of one epoch of the whole training set (`images` //
         `batch` steps). If several `processes` ran at the same time, it is the time of one of them.  `min` and `max` are
         over
@@ -48,7 +48,7 @@ def read_epoch_seconds(folder: Path) -> DataFrame:
     """
     rows = []
     for record in read_speed_records(Path(folder)):
-        if record["purpose"] not in ("table", "processes"):
+        if record["purpose"] != "table":
             continue
         engines = {row["how"] for row in record["rows"] if row["loop"] == "ours"}
         for stage, loops in step_seconds(record).items():

@@ -170,7 +170,7 @@ def test_mentioned_options_exist(page):
     if page.name == "changes.md":
         return  # names what is gone
     others = {"--out", "--rounds", "--steps", "--scaling", "--gpu", "--models", "--loops", "--processes", "--check",
-              "--help", "--version"}  # fmt: skip
+              "--help", "--version", "--limit", "--report"}  # fmt: skip
     named = {*re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGES[page])}
     assert named <= {f"--{name}" for name in OPTIONS} | others
 

@@ -1,12 +1,9 @@
-"""Speed measurements: images, devices, file names, and existing measurements."""
-
-import json
-from dataclasses import replace
+"""Speed measurements: images, devices and file names."""
 
 import torch
 from speed_cases import record
 
-from benchmarks.perf import speed_measurement, speed_specs
+from benchmarks.perf import speed_measurement
 from benchmarks.perf.baselines import Case
 
 
@@ -28,19 +25,6 @@ def test_gpu_ids_for_nvidia_smi_respect_cuda_visible_devices():
     assert speed_measurement.gpu_id(0, "GPU-1b2c", None) == "GPU-1b2c"
     assert speed_measurement.gpu_id(1, None, None) == "1"
     assert speed_measurement.gpu_id(1, None, "3,2") is None
-
-
-def test_a_measurement_is_skipped_only_if_its_settings_loops_and_rounds_match(tmp_path):
-    spec = speed_specs.BenchmarkSpec("table", Case("glf", "digits", 4, 2, tmp_path), ["ours", "plain"], 1, 3)
-    assert not speed_measurement.is_measured(spec, tmp_path)
-    value = {**record(), **speed_measurement.describe(spec)}
-    (tmp_path / speed_measurement.file_name(value)).write_text(json.dumps(value))
-    assert speed_measurement.is_measured(spec, tmp_path)
-    for other in (replace(spec, count=4), replace(spec, loops=["ours", "eager"]), replace(spec, processes=2),
-                  replace(spec, case=replace(spec.case, precision="tf32"))):  # fmt: skip
-        assert not speed_measurement.is_measured(other, tmp_path)
-    (tmp_path / speed_measurement.file_name(value)).write_text("{")
-    assert not speed_measurement.is_measured(spec, tmp_path)
 
 
 def test_random_images_of_the_same_shape_replace_missing_data(tmp_path):
