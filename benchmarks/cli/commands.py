@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from benchmarks.cli.options import ALL_OPTIONS, FIGURE_OPTIONS, OPTIONS, TABLE_OPTIONS
+from benchmarks.cli.options import ALL_OPTIONS, DENSITY_OPTIONS, FIGURE_OPTIONS, OPTIONS, TABLE_OPTIONS
 
 DONE, FAILED, USER_ERROR, INTERNAL_ERROR, INTERRUPTED = 0, 1, 2, 70, 130  # exit codes; 70 is EX_SOFTWARE of sysexits.h
 
@@ -72,6 +72,9 @@ GROUPS: dict[str, dict[str, Command]] = {
         "criteria": _table("how much distance is the decoder's, how much the prior's", "criteria --preset demo"),
         "latents": _table("how well latents match their density", "latents --preset demo"),
         "sensitivity": _table("the same samples under other metric protocols", "sensitivity --preset demo"),
+        "densities": Command("several densities on the latents of one auto-encoder", "densities.command:run",
+                             DENSITY_OPTIONS, example="densities --preset demo --density gmm:10,flow",
+                             collects_errors=True),
         "all": Command("every table and figure of the paper", "tables:run_all", ALL_OPTIONS,
                        example="all --preset demo --on digits", collects_errors=True),
     },
@@ -133,6 +136,14 @@ GROUPS: dict[str, dict[str, Command]] = {
                             collects_errors=True),
     },
     "data and settings": {
+        "classifier": Command("train a classifier of labelled images, for --features classifier",
+                              "data:train_classifier",
+                              ("name", "like", "out", "data-root", "device", "precision"), "DATASET|folder:PATH",
+                              "classifier folder:flowers --name flowers --like cifar10 --out flowers.pt",
+                              {"out": "also write the weights into this file, FILE.pt",
+                               "like": "data set whose image size a folder has",
+                               "precision": "fp32 or bf16; on a GPU also tf32 (default: fp32)"},
+                              collects_errors=True),
         "fetch": Command("download data sets and weights", "data:fetch", ("data-root",), "NAME...",
                          "fetch mnist inception"),
         "list": Command("models, data sets, presets, metrics, features", "data:show_names", example="list"),

@@ -40,6 +40,10 @@ CLUSTERS = ("auto", "inline", "local", "slurm")
 GROUPS: dict[str, dict[str, Option]] = {
     "what to run": {
         "only": Option("models, or package.module:Class (default: the preset's)", "A,B"),
+        "autoencoder": Option("models whose latents are used (default: glf,rae-gmm,vae)", "A,B", is_list=True),
+        "density": Option(
+            "own, gaussian, gmm:K, gmm:auto, flow, flow:long, nsf, maf, second-stage, kde", "A,B", is_list=True
+        ),
         "on": Option("data sets, or folder:PATH (default: the preset's)", "X,Y"),
         "name": Option("name of a folder's data set in records", "NAME"),
         "like": Option("data set whose settings a folder uses; or MODEL; or both", "NAME"),
@@ -54,7 +58,7 @@ GROUPS: dict[str, dict[str, Option]] = {
     },
     "evaluation": {
         "features": Option(
-            "inception[:FILE], classifier[:NAME], pixels, clean-inception[:FILE], dinov2[:FILE], "
+            "inception[:FILE], classifier[:NAME or FILE], pixels, clean-inception[:FILE], dinov2[:FILE], "
             "dinov2-vits14[:FILE], dinov2-vitb14[:FILE], dinov2-vitl14[:FILE], package.module:Class",
             "NAME",
         ),
@@ -66,7 +70,7 @@ GROUPS: dict[str, dict[str, Option]] = {
     },
     "output": {
         "results": Option("results folder (default: results/local)", "DIR", DEFAULT_RESULTS),
-        "out": Option("folder of the event files (default: RESULTS/tensorboard)", "DIR"),
+        "out": Option("folder of the event files (default: RESULTS/tensorboard)", "PATH"),
         "format": Option("csv, latex, markdown, html (default: all)", "A,B"),
         "decimals": Option("digits after the point (default: as needed)", "N"),
         "notes": Option(
@@ -126,3 +130,8 @@ FIGURE_OPTIONS = (
 )  # fmt: skip
 ALL_OPTIONS = (*FIGURE_OPTIONS, "format", "decimals", "notes", "margin")
 TABLE_OPTIONS = (*ALL_OPTIONS, "set", "budget")
+DENSITY_OPTIONS = (
+    "autoencoder", "density", "on", "name", "like", "seeds", "set", "preset", "budget", "features", "draws", "images",
+    "allow-few", "results", "format", "decimals", "notes", "data-root", "cluster", "workers", "device", "precision",
+    "engine", "existing", "dry-run", "yes",
+)  # fmt: skip

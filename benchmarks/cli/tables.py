@@ -20,6 +20,7 @@ from benchmarks.execution import launcher, launches, placement
 from benchmarks.execution.options import MissingErrors, Options, UserErrors, names
 from benchmarks.execution.plan import Plan
 from benchmarks.execution.planning import make_plan
+from benchmarks.execution.selection import UntrainedClassifiers, train_classifiers
 from benchmarks.experiments import records
 from benchmarks.experiments.job import Job
 from benchmarks.experiments.restart import is_forced
@@ -85,17 +86,23 @@ def _run_plans(args: Namespace, requested: Mapping[str, Options], errors: Sequen
     errors, missing = [*errors, *placement.find_slurm_errors(options.cluster, Path(options.results))], list[str]()
     style = TableStyle.from_options(options, errors)
     plans: dict[str, Plan] = {}
+    untrained: UntrainedClassifiers | None = None
     for name, table_options in requested.items():
         try:
             plan = make_plan(table_options, CLUSTERS, REQUIREMENTS[name], name, errors, args.dry_run or args.existing)
             plans[name] = placement.place_on_slurm(plan, table_options.device)
             output.refuse_to_replace(name, plans[name])
+        except UntrainedClassifiers as error:
+            untrained = error
         except MissingErrors as error:
             missing += error.errors
         except UserErrors as error:
             errors += error.errors
     if errors or missing:
         raise UserErrors(errors or missing)
+    if untrained is not None:
+        _train_classifiers(untrained, args, options)
+        return _run_plans(args, requested, [])
     if args.existing and not args.dry_run:
         _check_existing([*plans.values()])
     else:
@@ -122,6 +129,19 @@ def _run_plans(args: Namespace, requested: Mapping[str, Options], errors: Sequen
             codes.append(submit_in_background(args, plan.results))
             break
     return max(codes)
+
+
+def _train_classifiers(untrained: UntrainedClassifiers, args: Namespace, options: Options) -> None:
+    """Train the classifiers of a command's images, which are scored by their features.
+
+    Raises:
+        UserErrors: the command returns at once, or needs a confirmation before anything starts.
+    """
+    if args.no_wait:
+        raise UserErrors([f"{error}; --no-wait does not wait for it" for error in untrained.errors])
+    if options.preset == "paper" and not args.yes:
+        raise UserErrors(["a classifier has to be trained before runs at the paper's budget. Add --yes to start both"])
+    train_classifiers(untrained, lambda line: print(line, flush=True))
 
 
 def submit_in_background(args: Namespace, results: Path) -> int:

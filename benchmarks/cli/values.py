@@ -26,6 +26,7 @@ from benchmarks.execution.options import (
 
 MAX_LENGTH = 4096  # characters of a value
 READ_ONLY_COMMANDS = ("status", "tensorboard")  # commands that also work on a results folder without write permission
+FILE_COMMANDS = ("classifier",)  # commands whose --out is a file; they check it themselves
 PATH_OPTIONS = ("results", "out", "json", "data-root", "real", "fake", "archive")
 PATH_FORMS = {"on": "folder:", "features": ":"}  # option -> text before a path in its value
 # Options whose values are checked completely here
@@ -51,7 +52,8 @@ def find_value_errors(args: Namespace) -> list[str]:
     for name in command.options:
         text = getattr(args, parameter(name))
         is_filter = name == "preset" and not command.computes  # of records, whose presets may be of another version
-        if name in CHECKS and text is not None and not is_filter:
+        is_file = name == "out" and args.command in FILE_COMMANDS
+        if name in CHECKS and text is not None and not is_filter and not is_file:
             errors += CHECKS[name](text)
     if "results" in command.options:
         errors += find_results_errors(args.results, args.command not in READ_ONLY_COMMANDS)
@@ -78,8 +80,9 @@ def _find_text_error(name: str, value: object) -> str | None:
         return f"--{name} needs a value, got '--'"
     if problem := _find_character_problem(value):
         return f"--{name} {shown(value)} {problem}"
-    form = PATH_FORMS.get(name, "")
-    path = value if name in PATH_OPTIONS else value.partition(form)[2] if form else ""
+    path = value if name in PATH_OPTIONS else ""
+    for form in PATH_FORMS.get(name, ()):
+        path = path or value.partition(form)[2]
     problem = find_path_problem(path) if path else None
     return f"--{name} {shown(value)} {problem}" if problem else None
 

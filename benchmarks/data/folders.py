@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,48 @@ def read_folder(folder: Path, shape: Shape, shown: str = "") -> tuple[Split, Spl
         Split(everything.images[n_test:], None if labels is None else labels[n_test:]),
         Split(everything.images[:n_test], None if labels is None else labels[:n_test]),
     )
+
+
+@dataclass(frozen=True)
+class ClassCounts:
+    """The classes of a folder of images: its subfolders, or those of train/ and test/.
+
+    Attributes:
+        train: class -> number of images; 0 for an empty subfolder. Without train/ and test/, of all images.
+        test: likewise; None without train/ and test/.
+        stray: an image that is in no subfolder, so that the images have no labels; "" if there is none.
+    """
+
+    train: Mapping[str, int]
+    test: Mapping[str, int] | None
+    stray: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """The classes that have images, in the order of their labels."""
+        return sorted(name for name in {*self.train, *(self.test or {})} if self._total(name))
+
+    def _total(self, name: str) -> int:
+        return self.train.get(name, 0) + (self.test or {}).get(name, 0)
+
+
+def count_classes(folder: Path) -> ClassCounts:
+    """Count the images of each class, without reading them.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    halves = [half for half in ("train", "test") if (folder / half).is_dir()]
+    counts: list[Counter[str]] = []
+    for half in halves or [""]:
+        subfolders = [entry.name for entry in sorted((folder / half).iterdir()) if entry.is_dir()]
+        counts.append(Counter({name: 0 for name in subfolders if not name.startswith(".")}))
+        for image in find_images(folder / half):
+            name, is_in_subfolder, _ = image.partition("/")
+            if not is_in_subfolder:
+                return ClassCounts({}, None, f"{half}/{image}" if half else image)
+            counts[-1][name] += 1
+    return ClassCounts(counts[0], counts[1] if halves else None)
 
 
 def find_folder_errors(folder: Path, shown: str = "") -> list[str]:

@@ -1,5 +1,6 @@
 """Names that records, tables and the command line share.  This module loads no other package."""
 
+import os
 import re
 
 from benchmarks.files.names import file_name
@@ -13,9 +14,15 @@ NLL_TRAIN, NLL_TEST = "nll_train", "nll_test"
 # What `--features` accepts; `extractors.registry.FEATURES` holds the functions that make them
 BUILTIN_FEATURES = ("inception", "classifier", "pixels", "clean-inception", "dinov2", "dinov2-vits14", "dinov2-vitb14",
                     "dinov2-vitl14")  # fmt: skip
-FEATURE_FORMS = ("inception", "inception:PATH", "classifier", "classifier:NAME", "pixels", "clean-inception",
+FEATURE_FORMS = ("inception", "inception:PATH", "classifier", "classifier:NAME", "classifier:FILE", "pixels",
+                 "clean-inception",
                  "clean-inception:PATH", "dinov2", "dinov2:PATH", "dinov2-vits14", "dinov2-vitb14", "dinov2-vitl14",
                  "package.module:Class")  # fmt: skip
+
+
+def is_classifier_file(argument: str) -> bool:
+    """Whether the text after `classifier:` is a file, rather than the name of a shipped classifier."""
+    return argument.endswith(".pt") or "/" in argument or os.path.lexists(argument)
 
 
 def is_external(features: str) -> bool:

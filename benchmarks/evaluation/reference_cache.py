@@ -50,7 +50,7 @@ def cached_features(
     features = _read(path, extractor.dims, allow_few)
     if features is not None:
         return features
-    with _file_lock(path.with_suffix(".lock")):
+    with file_lock(path.with_suffix(".lock")):
         features = _read(path, extractor.dims, allow_few)  # another process may have been faster
         if features is None:
             features = FeatureSet(compute(), allow_few)
@@ -89,7 +89,7 @@ def _write(path: Path, features: FeatureSet, image_key: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _file_lock(path: Path) -> Iterator[None]:
+def file_lock(path: Path) -> Iterator[None]:
     """Hold a lock. Without locks on the file system or the machine, two processes may compute the same.
 
     The kernel releases the lock when its process ends, however that ends. The package filelock calls the same flock(2),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LIMITS = {"--seeds": 1_000, "--draws": 1_000, "--images": 1_000_000, "--eval-every": 1_000_000, "--workers": 1_024,
           "--runs-per-gpu": 24, "--resize": 4_096}  # fmt: skip
 MAX_GPU_DIGITS = 4  # of N in --device cuda:N
-RESULT_FOLDERS = ("records", "runs", "jobs", "tables", "figures")  # in a results folder
+RESULT_FOLDERS = ("records", "densities", "runs", "jobs", "tables", "figures")  # in a results folder
 LONGEST_RESULT = 150  # bytes, more than the longest path below a results folder has
 SHOWN = 60  # characters of a wrong value in a message
 

@@ -14,14 +14,24 @@ import zoo
 from benchmarks.data import datasets
 from benchmarks.data.datasets import ImageFolder
 from benchmarks.data.paths import DataError
-from benchmarks.evaluation.extractors import MissingWeights, make_extractor
+from benchmarks.evaluation.extractors import MissingWeights, UntrainedClassifier
+from benchmarks.evaluation.residual.checks import find_class_errors
 from benchmarks.evaluation.scoring import Scorer
 from benchmarks.execution import models
 from benchmarks.execution.options import MissingErrors, Options, UserErrors
 from benchmarks.execution.plan import Outline, Plan
 from benchmarks.execution.request import Request, parse_request
 from benchmarks.execution.requirements import Requirements
-from benchmarks.execution.selection import find_feature_error, find_missing_protocols, grid_without_runs
+from benchmarks.execution.selection import (
+    UntrainedClassifiers,
+    describe_untrained,
+    find_feature_error,
+    find_missing_protocols,
+    grid_without_runs,
+    has_own_classifier,
+    job_features,
+    make_dataset_extractor,
+)
 from benchmarks.experiments.job import Job
 from benchmarks.experiments.trial import Trial
 from benchmarks.training.precision import find_loss_errors
@@ -50,6 +60,7 @@ def make_plan(
         dry_run: the plan is only shown: what this machine lacks is no error, and is named in the plan.
 
     Raises:
+        UntrainedClassifiers: the command is right, but classifiers of its images must be trained first.
         MissingErrors: the command is right, but this machine lacks data, weights or a GPU for it.
         UserErrors: all errors of the command.
     """
@@ -73,6 +84,9 @@ def make_plan(
     weights = _missing_weights([job.trial for job in jobs])
     outlined = _missing_weights([outline.trials[0] for outline in outlines])
     missing += [f"{model} {file.problem}" for model, file in outlined.items() if model not in weights]
+    untrained = [source for source, scorer in scorers
+                 if isinstance(scorer.extractor, UntrainedClassifier) and isinstance(source, ImageFolder)]  # fmt: skip
+    missing += [describe_untrained(source) for source in untrained] if dry_run else []
     plan = Plan(tuple(jobs), {scorer.data.name: scorer for _, scorer in scorers}, options.preset, request.results,
                 request.workers, options.cluster, None, weights, tuple(missing), tuple(outlines), on_gpu,
                 request.runs_per_gpu)  # fmt: skip
@@ -80,7 +94,10 @@ def make_plan(
         return plan
     if missing:
         raise MissingErrors(missing)
-    return _check_weights(plan, is_explicit=options.only is not None)
+    plan = _check_weights(plan, is_explicit=options.only is not None)
+    if untrained:
+        raise UntrainedClassifiers(untrained, request.device or torch.device("cpu"))
+    return plan
 
 
 def _raise_if_any(errors: list[str]) -> None:
@@ -114,6 +131,9 @@ def _find_errors(request: Request, errors: list[str], missing: list[str]) -> dic
             errors += models.find_model_errors(model, source)
     errors += models.find_change_errors(request.models, request.sources, request.changes)
     for source in request.sources:
+        if isinstance(source, ImageFolder) and has_own_classifier(request.features, source):
+            errors += find_class_errors(source)
+            continue
         error = find_feature_error(request.features, source, request.device)
         if isinstance(error, MissingWeights):
             missing += [] if str(error) in missing else [str(error)]
@@ -146,7 +166,7 @@ def _make_scorers(
         try:
             data = datasets.load_cached(source, request.data_root)
             device = request.device or torch.device("cpu")
-            extractor = make_extractor(request.features, data.row, data.spec.shape, device)
+            extractor = make_dataset_extractor(request.features, source, data, device)
             scorer = Scorer(data, extractor, request.images, allow_few)
         except DataError as reason:
             if isinstance(source, ImageFolder):
@@ -156,7 +176,7 @@ def _make_scorers(
                 unknown[source] = NO_DATA
             continue
         except ValueError as reason:
-            errors.append(str(reason))
+            errors += reason.errors if isinstance(reason, UserErrors) else [str(reason)]
             continue
         if scorer.error:
             errors.append(scorer.error)
@@ -186,10 +206,10 @@ def _make_jobs(
                     errors += loss_errors
                     break
                 jobs[seed, model, data.name] = Job(
-                    trial, source, request.data_root, request.results, str(request.device or "cuda"), request.features,
-                    request.draws, request.metrics, needs.sources, needs.variants or tuple(scorer.protocols),
-                    needs.diagnostics, request.images, options.allow_few, request.eval_every,
-                    code=zoo.entry(model).code, engine=options.engine,
+                    trial, source, request.data_root, request.results, str(request.device or "cuda"),
+                    job_features(request.features, scorer.extractor), request.draws, request.metrics, needs.sources,
+                    needs.variants or tuple(scorer.protocols), needs.diagnostics, request.images, options.allow_few,
+                    request.eval_every, code=zoo.entry(model).code, engine=options.engine,
                     nondeterministic=options.nondeterministic, keep=options.keep,
                 )  # fmt: skip
     if errors:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,19 @@ import torch
 import zoo
 from benchmarks import protocols
 from benchmarks.data import datasets
-from benchmarks.data.datasets import ImageFolder
-from benchmarks.evaluation.extractors import make_extractor
-from benchmarks.execution.options import Options, names
+from benchmarks.data.datasets import Dataset, ImageFolder, load_cached
+from benchmarks.data.folders import count_classes
+from benchmarks.evaluation.classifier import shipped_weights
+from benchmarks.evaluation.extractors import Extractor, ResidualExtractor, UntrainedClassifier, make_extractor
+from benchmarks.evaluation.residual.checks import find_label_errors, is_labelled
+from benchmarks.evaluation.residual.files import default_classifier, shipped_files
+from benchmarks.evaluation.residual.making import find_classifier, make_classifier
+from benchmarks.execution.options import MissingErrors, Options, UserErrors, names
 from benchmarks.execution.requirements import Grid, Requirements
 from benchmarks.presets import PRESETS, Preset
+from benchmarks.program import program
+
+CLASSIFIER = "classifier"  # of --features, without a name
 
 
 def default_models(needs: Requirements, preset: Preset | None) -> tuple[str, ...]:
@@ -96,6 +105,78 @@ def find_feature_error(features: str, source: str | ImageFolder, device: torch.d
     except ValueError as error:
         return error
     return None
+
+
+class UntrainedClassifiers(MissingErrors):
+    """Classifiers that must be trained before a command.  Nothing else is wrong with it.
+
+    Attributes:
+        sources: the folders of their images.
+        device: where they are trained.
+    """
+
+    def __init__(self, sources: Sequence[ImageFolder], device: torch.device):
+        super().__init__([describe_untrained(source) for source in sources])
+        self.sources, self.device = tuple(sources), device
+
+
+def describe_untrained(source: ImageFolder) -> str:
+    """What to do about a classifier that is not trained yet."""
+    words = [CLASSIFIER, f"folder:{source.path}", "--name", source.name, "--like", source.like]
+    return f"the classifier of {source.name} is not trained yet. It is trained by: {program()} {shlex.join(words)}"
+
+
+def has_own_classifier(features: str, source: str | ImageFolder) -> bool:
+    """Whether features are those of a classifier that is trained on the images of a folder.
+
+    An unlabelled folder uses the classifier of the data set in `--like`, if there is one.
+    """
+    if features != CLASSIFIER or not isinstance(source, ImageFolder):
+        return False
+    has_default = source.like in shipped_weights() or default_classifier(source.like) in shipped_files()
+    return is_labelled(source) or not has_default
+
+
+def make_dataset_extractor(features: str, source: str | ImageFolder, data: Dataset, device: torch.device) -> Extractor:
+    """The extractor of `--features` for a data set; an `UntrainedClassifier` if its classifier must be trained first.
+
+    Raises:
+        UserErrors: a classifier cannot be trained on these images.
+        ValueError: as `make_extractor`.
+    """
+    if not has_own_classifier(features, source):
+        return make_extractor(features, data.row, data.spec.shape, device)
+    if errors := find_label_errors(data, class_names(source)):
+        raise UserErrors(errors)
+    file = find_classifier(data)
+    if file is None:
+        return UntrainedClassifier(data.name)
+    return make_extractor(f"{CLASSIFIER}:{file}", data.row, data.spec.shape, device)
+
+
+def class_names(source: str | ImageFolder) -> list[str]:
+    """Names of the labels of a folder; [] for a data set of the registry."""
+    return count_classes(source.path).names if isinstance(source, ImageFolder) else []
+
+
+def job_features(features: str, extractor: Extractor) -> str:
+    """The extractor as jobs name it: a worker reads the weights file that the plan has found."""
+    if features == CLASSIFIER and isinstance(extractor, ResidualExtractor):
+        return f"{CLASSIFIER}:{extractor.path}"
+    return features
+
+
+def train_classifiers(needed: UntrainedClassifiers, report: Callable[[str], None]) -> None:
+    """Train the classifiers that a command needs.
+
+    Raises:
+        UserErrors: a training diverged.
+    """
+    for source in needed.sources:
+        try:
+            make_classifier(load_cached(source, None), needed.device, report)
+        except ValueError as error:
+            raise UserErrors([str(error)]) from error
 
 
 def grid_without_runs(models: Sequence[str], sources: Sequence[str | ImageFolder], preset: str) -> Grid:

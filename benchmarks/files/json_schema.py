@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.files.density import DensityRecord
 from benchmarks.files.launch import Claim, Launch, Progress
 from benchmarks.files.record import Record
 from benchmarks.files.speed import SpeedRecord
@@ -16,6 +17,7 @@ from benchmarks.files.writing import write_json
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 FILES: dict[str, Any] = {
     "record": Record,
+    "density-record": DensityRecord,
     "launch": Launch,
     "claim": Claim,
     "progress": Progress,

@@ -140,12 +140,15 @@ def test_pixel_features_are_the_pixels():
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("vgg", r"unknown features 'vgg'\. Known: inception, inception:PATH, classifier, classifier:NAME, pixels"),
+        (
+            "vgg",
+            r"unknown features 'vgg'\. Known: inception, inception:PATH, classifier, classifier:NAME, classifier:FILE",
+        ),
         ("pixels:mnist", "unknown features"),
         ("classifier:mnist", "takes 1x28x28 images"),
         (
             "classifier:cifar10",
-            "no classifier for 'cifar10'. Choose --features inception or pixels, or .*digits, fashion, mnist",
+            r"no classifier for 'cifar10'\. Choose --features inception or pixels, .*NAME: (cifar10-jpeg, )?digits",
         ),
     ],
 )

@@ -63,6 +63,8 @@ COMMANDS = {
                       "--eval-every 5"],
     "digits-demo": [f"table1 {DIGITS}", f"criteria {DIGITS}", f"latents {DIGITS}",
                     f"sensitivity {DIGITS} --only glf,two-stage-vae"],
+    "densities-digits": ["densities --preset demo --on digits --seeds 10 --autoencoder glf,rae-gmm --density "
+                         "own,gaussian,gmm:10,gmm:auto,flow,flow:long,maf,nsf,kde --device cpu --existing"],
     "fashion-quick": ["table1 --preset quick --on fashion"],
     "mnist-paper": [f"table1 {PAPER} --seeds 3 --existing --only vae,wae-gan,two-stage-vae,rae-gmm,vae-flow-prior,"
                     "vae-flow-posterior,glf",
@@ -229,11 +231,14 @@ def test_commands_of_the_pages_are_valid(command, tmp_path, capsys, monkeypatch,
     if words[0] == "fetch":
         assert set(words[1:]) <= set(download.FETCH)
         return
-    is_planned = words[0] in (*REQUIREMENTS, "all", "campaign")
+    is_planned = words[0] in (*REQUIREMENTS, "all", "campaign", "densities")
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     code = main([*words, *(["--dry-run"] if is_planned and "--dry-run" not in words else [])])
     problems = capsys.readouterr().err.strip().splitlines()
-    allowed = r"is missing|no Inception weights in|there are no records in|no finished glf|\.zip: No such file"
+    allowed = (
+        r"is missing|no Inception weights in|there are no records in|no finished glf|\.(zip|pt): No such file|"
+        r"has no labels to train"
+    )
     assert code == (2 if problems else 0)
     assert not (is_planned and problems)
     assert all(re.search(allowed, problem) for problem in problems), problems
@@ -326,6 +331,8 @@ def test_every_measured_folder_has_its_command():
 def test_measured_tables_are_rebuilt_from_their_records(folder, tmp_path, request, capsys):
     """The files are equal byte for byte, and nothing is trained."""
     shutil.copytree(folder / "records", tmp_path / "records")
+    if (folder / "densities").is_dir():
+        shutil.copytree(folder / "densities", tmp_path / "densities")
     for command in COMMANDS[folder.name]:
         words = [*command.split(), "--results", str(tmp_path)]
         if {"mnist", "fashion", "mnist,fashion"} & {*words}:
@@ -345,7 +352,7 @@ def test_measured_tables_are_rebuilt_from_their_records(folder, tmp_path, reques
     assert there == made
     for name in there:
         assert (tmp_path / "tables" / name).read_bytes() == (folder / "tables" / name).read_bytes(), name
-    for path in (folder / "figures").glob("figure*.csv"):  # the numbers drawn; a picture's bytes are Matplotlib's
+    for path in [*(folder / "figures").glob("*.csv")]:  # the numbers drawn; a picture's bytes are Matplotlib's
         assert (tmp_path / "figures" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
@@ -358,3 +365,7 @@ def test_measured_records_have_their_provenance(folder):
     assert runs[["seed", "preset", "train_fingerprint", "device", "torch", "commit", "dirty"]].notna().all().all()
     assert not runs["dirty"].any(), "made from a clean checkout"
     assert len(epochs)
+    for path in (folder / "densities").glob("*.json"):
+        provenance = json.loads(path.read_text(encoding="utf-8"))["provenance"]
+        assert provenance["dirty"] is False, path.name
+        assert provenance["commit"] in {*runs["commit"]}, path.name

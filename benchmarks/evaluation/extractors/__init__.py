@@ -11,6 +11,7 @@ from benchmarks.evaluation.extractors.dinov2 import Dinov2Extractor
 from benchmarks.evaluation.extractors.external import make_external_extractor
 from benchmarks.evaluation.extractors.inception import InceptionExtractor, MissingWeights
 from benchmarks.evaluation.extractors.registry import FEATURES, make_extractor
+from benchmarks.evaluation.extractors.residual import ResidualExtractor, UntrainedClassifier
 from benchmarks.evaluation.extractors.simple import ClassifierExtractor, PixelExtractor
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "InceptionExtractor",
     "MissingWeights",
     "PixelExtractor",
+    "ResidualExtractor",
+    "UntrainedClassifier",
     "check_images",
     "make_external_extractor",
     "make_extractor",

@@ -47,7 +47,9 @@ def selection_name(name: str, grid: Grid) -> str:
 
     Models are named where they are not the preset's, and seeds where they do not count from 0; a long list is a hash.
     """
-    default = TABLES[name].requirements.models or (PRESETS[grid.preset].models if grid.preset in PRESETS else ())
+    default = (TABLES[name].requirements.models if name in TABLES else None) or (
+        PRESETS[grid.preset].models if grid.preset in PRESETS else ()
+    )
     parts = [grid.preset, "+".join(grid.datasets), grid.metric]
     if {*grid.models} != {*default}:
         parts.append(_shorten([*grid.models], "models"))

@@ -16,7 +16,9 @@ COLUMNS: dict[str, str] = {
     "model": "model; empty for images that no model made",
     "dataset": "data set",
     "source": "images that the number belongs to: prior (samples), floor (training images), reconstruction, posterior; "
-              "criteria: a (decoder) or b (density); latents: a diagnostic; table2: curve; table5: speed",
+              "criteria: a (decoder) or b (density); latents: a diagnostic; densities: a column; table2: curve; "
+              "table5: speed",
+    "density": "densities: the density, by the name that --density accepts; latents: decoded training latents",
     "variant": "sensitivity: what its metric protocol changes; base: nothing",
     "protocol_id": "metric protocol: a hash of its settings",
     "metric": "what the number is: a metric, or epochs, seconds_per_epoch, prd, diagnostics",

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from density_cases import FITS, FLOORS, density_grid
 from pandas import DataFrame
 from table_cases import (
     FRAMES,
@@ -23,6 +24,7 @@ from benchmarks.reporting.formats.writer import write_table
 from benchmarks.reporting.registry import TABLES
 from benchmarks.reporting.tables import build_table
 from benchmarks.reporting.tables.columns import COLUMNS, columns_page, describe
+from benchmarks.reporting.tables.densities import densities_table
 from benchmarks.reporting.tables.quality import table1
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -45,8 +47,9 @@ def columns_by_table(tmp_path_factory):
     written = {name: written_columns(build_table(name, frames, variants_grid()), folder) for name in TABLES}
     ranked = ranked_table({"glf": (1.0, 2.0, 3.0), "vae": (2.0, 3.0, 4.0)}, ["glf", "vae"])
     others = [make(name) for name in PAPER_TABLES for make in (paper_table, large_table)]
-    for table in (*others, ranked, table1(SMALL, SMALL_GRID)):
-        written[table.name] |= written_columns(table, folder)
+    densities = densities_table(FITS, FLOORS, density_grid())
+    for table in (*others, ranked, table1(SMALL, SMALL_GRID), densities):
+        written[table.name] = written.get(table.name, set()) | written_columns(table, folder)
     return written
 
 

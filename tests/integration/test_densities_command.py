@@ -1,0 +1,57 @@
+"""The command `densities` as a user calls it."""
+
+import shutil
+
+import pytest
+
+from benchmarks.experiments.densities.records import read_densities
+from benchmarks.run import main
+
+COMMAND = ["densities", "--preset", "demo", "--autoencoder", "rae-gmm", "--seeds", "1", "--cluster", "inline"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_demo")
+def test_a_run_that_is_there_is_reused_and_every_density_gets_a_row(finished_run, tmp_path, capsys):
+    folder = shutil.copytree(finished_run, tmp_path / "results")
+    weights = next((folder / "runs").glob("*/weights.pt"))
+    before = weights.stat().st_mtime_ns
+    command = [*COMMAND, "--density", "own,gmm:3,maf:epochs=2,kde", "--results", str(folder)]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert weights.stat().st_mtime_ns == before
+    for label in ("decoded training latents", "its own density", "GMM, 3 components", "kernel density"):
+        assert f"RAE + GMM: {label}" in printed
+    assert printed.strip().splitlines()[-1] == str(folder / "tables" / "densities.csv")
+    names = {path.name for path in (folder / "tables").glob("densities*")}
+    assert {"densities.csv", "densities.tex", "densities.md", "densities.html", "densities-tidy.csv"} <= names
+    assert (folder / "figures" / "densities.png").stat().st_size > 5000
+    assert len(read_densities(folder)) == 4
+    written = (folder / "tables" / "densities-tidy.csv").read_bytes()
+    shutil.rmtree(folder / "runs")  # the table needs the records alone
+    assert main([*command, "--existing"]) == 0
+    assert (folder / "tables" / "densities-tidy.csv").read_bytes() == written
+    assert main([*command[:-4], "--density", "gmm:4", "--results", str(folder)]) == 2
+    assert "were removed" in capsys.readouterr().err
+
+
+def test_wrong_names_are_reported_together_before_anything_is_trained(tmp_path, capsys):
+    command = ["densities", "--preset", "demo", "--autoencoder", "glff", "--density", "gmm:x,nfs", "--results"]
+    assert main([*command, str(tmp_path / "r")]) == 2
+    printed = capsys.readouterr().err
+    for text in ("did you mean 'glf'", "components must be a whole number", "did you mean 'nsf'"):
+        assert text in printed
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_dry_run_lists_the_fits_and_their_settings(tmp_path, capsys):
+    assert main([*COMMAND, "--density", "flow,gmm:3", "--dry-run", "--results", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "density flow: 1 pending" in printed
+    assert "weight_decay 2e-05" in printed
+    assert not [*tmp_path.iterdir()]
+
+
+def test_slurm_jobs_are_refused_with_the_alternative(tmp_path, capsys):
+    assert main([*COMMAND[:-2], "--cluster", "slurm", "--results", str(tmp_path)]) == 2
+    assert "give --cluster local" in capsys.readouterr().err
