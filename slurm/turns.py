@@ -85,16 +85,18 @@ class Turns(Generic[T]):
             is_light = next(self.running[number])
         except StopIteration as end:
             return [self._end(number, end.value, None)]
-        except Postponed as reason:
+        except Postponed as error:
             if len(self.running) == 1:
                 return [self._end(number, None, traceback.format_exc())]
-            self._postpone(number, str(reason))
-            return []
+            reason = str(error)
         except self.caught:
             return [self._end(number, None, traceback.format_exc())]
-        if is_light and number not in self.light:
-            self.light.add(number)
-            return [Event(number, is_end=False)]
+        else:
+            if is_light and number not in self.light:
+                self.light.add(number)
+                return [Event(number, is_end=False)]
+            return []
+        self._postpone(number, reason)  # here, as the traceback of a handled error keeps what the call has allocated
         return []
 
     def _end(self, number: int, value: Any, error: str | None) -> Event:

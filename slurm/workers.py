@@ -129,14 +129,19 @@ class _WorkerPool(Generic[T, R]):
 
     def _assign(self, worker: _Worker) -> None:
         """Give a worker the next items, as many as it has room for."""
-        while self.pending:
-            index = self.pending[0]
-            share = 1.0 if self.deaths[index] else self.shares[index]  # alone, to find out whether it is to blame
-            if not has_room(worker.shares, worker.light, share):
-                return
-            worker.shares[index] = share
-            self.pending.popleft()
+        while self.pending and self._has_room(worker, self.pending[0]):
+            index = self.pending.popleft()
+            worker.shares[index] = self.shares[index]
             self._send(worker, index)
+
+    def _has_room(self, worker: _Worker, index: int) -> bool:
+        """Whether a worker may take an item now.
+
+        An item whose worker has died has the next one for itself, so that its next death shows that it is to blame.
+        """
+        if any(self.deaths[other] for other in (index, *worker.shares)):
+            return not worker.shares
+        return has_room(worker.shares, worker.light, self.shares[index])
 
     def _send(self, worker: _Worker, index: int) -> None:
         # If the worker has died meanwhile, the next wait notices it.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Option -> the largest number that it takes. A larger one is a slip: it would plan, or hold in memory, for hours.
 LIMITS = {"--seeds": 1_000, "--draws": 1_000, "--images": 1_000_000, "--eval-every": 1_000_000, "--workers": 1_024,
-          "--runs-per-gpu": 64, "--resize": 4_096}  # fmt: skip
+          "--runs-per-gpu": 24, "--resize": 4_096}  # fmt: skip
 MAX_GPU_DIGITS = 4  # of N in --device cuda:N
 RESULT_FOLDERS = ("records", "densities", "runs", "jobs", "tables", "figures")  # in a results folder
 LONGEST_RESULT = 150  # bytes, more than the longest path below a results folder has

@@ -100,6 +100,7 @@ def check_memory(name: str) -> None:
     """Raise `Postponed` if a GPU has not enough memory for one more run like those that share this process."""
     if not name.startswith("cuda") or not turns.is_shared():
         return
+    torch.cuda.empty_cache()  # the memory that ended runs have left counts as free
     free, _ = torch.cuda.mem_get_info(name)
     per_run = torch.cuda.memory_reserved(name) / (turns.count_runs() - 1)
     if free < per_run:

@@ -59,6 +59,8 @@ def is_device_lost(device: str) -> bool:
         return False
     try:
         torch.zeros(1, device=device).add(1).item()
+    except torch.OutOfMemoryError:  # of other runs or processes: the GPU works
+        pass
     except (RuntimeError, AssertionError):  # AssertionError: torch was built without CUDA
         return True
     return GpuUnusableError.happened

@@ -254,6 +254,7 @@ class Steps:
 
         Raises:
             RuntimeError: the step draws random numbers on the CPU.
+            torch.OutOfMemoryError: there is not enough memory beside that of eager steps.
             GpuUnusableError: the step does anything else that cannot be captured.
         """
         for optimizer in self.optimizers:
@@ -263,6 +264,8 @@ class Steps:
         try:
             with torch.cuda.graph(graph, stream=self.capture_stream(), capture_error_mode="thread_local"):
                 self.step()
+        except torch.OutOfMemoryError:  # torch has ended the capture; if it could not, this is another error
+            raise
         except Exception as error:
             # torch leaves the thread on the stream of the capture, and the generator in capture mode.
             GpuUnusableError.happened = True

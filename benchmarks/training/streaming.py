@@ -28,6 +28,7 @@ def place_images(images: Tensor, device: torch.device, limit: int | None = None)
     if device.type != "cuda":
         return images.to(device)
     if limit is None:
+        torch.cuda.empty_cache()  # the memory that ended runs have left counts as free
         limit = torch.cuda.mem_get_info(device)[0] // 2
     return images.to(device) if images.nbytes <= limit else images.pin_memory()
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from functools import cache, partial
+from functools import cache
 from typing import TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -180,4 +181,10 @@ def _default_generator(device: torch.device) -> torch.Generator:
 @cache
 def _executor() -> ThreadPoolExecutor:
     """One thread, which rounds as the main thread of a run does; see `training.precision.reproducible_arithmetic`."""
-    return ThreadPoolExecutor(1, "metrics", initializer=partial(torch.set_flush_denormal, True))
+    return ThreadPoolExecutor(1, "metrics", initializer=_prepare_thread)
+
+
+def _prepare_thread() -> None:
+    torch.set_flush_denormal(True)
+    torch.get_num_threads()  # sets torch's default in a new thread, which would replace the limit later
+    threadpool_limits(1, "openmp")  # each thread has a limit of its own; that of BLAS holds for all threads

@@ -202,13 +202,13 @@ def test_a_campaign_on_a_folder_of_images_plans_its_runs(tmp_path, capsys, monke
     """The path is relative to the current folder. Only the steps that need Inception lack something."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AE_BENCH_DATA", str(tmp_path))  # without weights
-    for number in range(4100):  # the largest batch has 1,000 images, and a distance needs more images than 3,072 pixels
+    for number in range(1100):  # the largest batch has 1,000 images, and a distance needs more images than 64 features
         half = "train" if number < 1000 else "test"
         write_image(tmp_path / "cifar10-jpeg" / half / f"{number}.jpg", number, (32, 32), "RGB")
     assert main(["campaign", str(JPEG), "--dry-run", "--results", "a"]) == 0
     printed = capsys.readouterr()
     steps = [line for line in printed.out.splitlines() if line.startswith("table1 --on folder:cifar10-jpeg ")]
-    assert [re.search(r": (.*? runs to do)", line)[1] for line in steps if "--features pixels" in line] == [
+    assert [re.search(r": (.*? runs to do)", line)[1] for line in steps if "--features classifier" in line] == [
         "2 of 2 runs to do", "5 of 5 runs to do", "14 of 21 runs to do", "49 of 70 runs to do"]  # fmt: skip
     assert sum("whose states are unknown" in line for line in steps if "--features inception" in line) == 4
     assert len(steps) == 8

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 from external_models import MODEL
 
-from benchmarks.execution.options import Options, UserErrors
+from benchmarks.execution.options import LIMITS, Options, UserErrors
 from benchmarks.execution.planning import make_plan
+from slurm.turns import MAX_LIGHT
 
 
 def plan_of(tmp_path, **options):
@@ -102,7 +103,14 @@ def test_options_for_gpus_are_refused_on_a_cpu(tmp_path):
         "--runs-per-gpu needs a GPU; on a CPU, --workers sets how many runs are trained at once",
         "--nondeterministic needs a GPU: on a CPU, the same seed always gives the same bits",
     ]
-    assert errors_of(tmp_path, runs_per_gpu="0")[0].startswith("--runs-per-gpu must be a positive integer, at most 64")
+    errors = errors_of(tmp_path, runs_per_gpu="0")
+    assert "--runs-per-gpu must be a positive integer, at most 24, got '0'" in errors
+
+
+def test_each_run_of_a_process_has_a_cuda_stream_of_its_own():
+    """Torch has 32 per device. Two others are for portions of data and for captures."""
+    most = LIMITS["--runs-per-gpu"] + MAX_LIGHT + 1  # with those that are only scored
+    assert most + 2 <= 32
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, 8), ("3", 3), ("1", 1)])

@@ -1,8 +1,12 @@
 """What runs that take turns share, and what each has for itself."""
 
+import os
+import subprocess
+import sys
 import threading
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +14,8 @@ from engine_cases import CPU
 
 from benchmarks.training import turns
 from benchmarks.training.determinism import deterministic_algorithms, note_nondeterministic_operations
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def draws(seed, count):
@@ -132,6 +138,24 @@ def test_a_background_computation_yields_until_it_is_done_and_raises_what_it_rai
     assert turns.finish(run) is True
     with pytest.raises(ZeroDivisionError):
         turns.finish(turns.in_background(lambda: 1 / 0))
+
+
+ONE_THREAD = """
+import torch
+from benchmarks.training import turns
+from benchmarks.training.precision import reproducible_arithmetic
+with reproducible_arithmetic(torch.device("cuda")):
+    tiny = torch.tensor(1e-38)
+    print(*[(torch.get_num_threads(), (tiny * 0.1).item()), turns.finish(turns.in_background(
+        lambda: (torch.get_num_threads(), (tiny * 0.1).item())))])
+"""
+
+
+def test_a_background_computation_rounds_as_the_main_thread_does():
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", ONE_THREAD], capture_output=True, text=True, check=True,
+                          env=environment, cwd=ROOT)  # fmt: skip
+    assert done.stdout.split("\n")[0] == "(1, 0.0) (1, 0.0)"
 
 
 def settings():

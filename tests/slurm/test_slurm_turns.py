@@ -2,6 +2,8 @@
 
 import os
 import time
+import weakref
+from functools import partial
 
 import pytest
 
@@ -131,6 +133,38 @@ def test_a_call_without_memory_that_runs_alone_ends_with_the_error():
     assert "Postponed: too little memory" in event.error
 
 
+def test_the_memory_of_a_postponed_call_is_free_before_another_call_is_resumed(capsys):
+    """Its objects are in a cycle, and in the traceback of the error that Postponed follows."""
+
+    class Memory:
+        def __init__(self):
+            self.itself = self
+
+    allocated = []
+
+    def hungry(n):
+        memory = Memory()
+        allocated.append(weakref.ref(memory))
+        yield False
+        try:
+            raise MemoryError
+        except MemoryError:
+            raise Postponed("too little memory") from None
+
+    def watch(n):
+        yield False
+        found = [reference() for reference in allocated]
+        yield False
+        return found
+
+    turns = Turns()
+    turns.add(0, hungry, 0)
+    turns.add(1, watch, 1)
+    ends = {event.number: event.value for event in drain(turns)}
+    assert ends[1] == [None]
+    assert "too little memory" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("shares", "light_calls", "share", "expected"),
     [
@@ -181,6 +215,55 @@ def test_if_a_worker_dies_each_of_its_items_is_tried_again_alone():
     found = {one.item: one for one in outcomes}
     assert [found[n].value for n in (1, 2, 3)] == [1, None, 3]
     assert "the worker process died (exit code 7)" in found[2].error
+
+
+def die_beside(item):
+    """End the worker if the item is "kill"; else be light for a while."""
+    yield item != "kill"
+    if item == "kill":
+        os._exit(7)
+    for _ in range(50):
+        time.sleep(0.01)
+        yield True
+    return item
+
+
+def test_an_item_that_ends_workers_is_tried_alone_and_given_up_even_if_the_others_are_light():
+    outcomes = [*launch(die_beside, ["light", "kill", "light"], cluster="local", workers=1, retries=1)]
+    assert sorted((one.item, one.value) for one in outcomes) == [("kill", None), ("light", "light"), ("light", "light")]
+
+
+def names_beside(folder, item):
+    """Return the items that the process runs at once. Item 0 ends the process."""
+    path = folder / f"{os.getpid()}-{item}"
+    path.touch()
+    for _ in range(20):
+        time.sleep(0.01)
+        yield False
+    if item == 0:
+        os._exit(7)
+    beside = sorted(one.name.split("-")[1] for one in folder.glob(f"{os.getpid()}-*"))
+    path.unlink()
+    return beside
+
+
+def test_no_new_item_is_taken_beside_one_that_is_tried_again(tmp_path):
+    """Items 0 and 1 lose a worker, and then 0 loses the next one: 1 is still tried alone."""
+    outcomes = [*launch(partial(names_beside, tmp_path), range(4), cluster="local", workers=1, at_once=lambda _: 2)]
+    found = {one.item: one.value for one in outcomes}
+    assert found == {0: None, 1: ["1"], 2: ["2", "3"], 3: ["3"]}
+
+
+def same(item):
+    yield False
+    return item
+
+
+def test_items_and_values_may_be_larger_than_the_pipe():
+    """A pipe holds about 200 kB. The worker sends a value while it is sent the next item."""
+    items = [bytes([number]) * 3_000_000 for number in range(8)]
+    outcomes = [*launch(same, items, cluster="local", workers=1, at_once=lambda _: 4)]
+    assert sorted(one.value for one in outcomes) == items
 
 
 def test_inline_runs_generator_functions_one_after_the_other():
