@@ -167,7 +167,7 @@ class _WorkerPool(Generic[T, R]):
         if self.failed_starts >= MAX_FAILED_STARTS:
             outcomes += [Outcome(self.items[index], None, how_it_died) for index in self.pending]
             self.pending.clear()
-        if self.pending:
+        for _ in range(min(len(self.pending), len(self.free_slots))):
             self.start_worker()
         return outcomes
 

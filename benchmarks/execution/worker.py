@@ -109,7 +109,7 @@ def check_memory(name: str) -> None:
 
 def _end_shared_attempt(job: Job, error: Exception) -> None:
     """End an attempt whose error may be the fault of another run of this process; return if it is not."""
-    if isinstance(error, torch.OutOfMemoryError):
+    if device.is_out_of_memory(error):
         log_attempt(job.run_folder, "postponed")
         raise Postponed(f"the GPU has no memory left for {turns.count_runs()} runs at once") from None
     if device.is_device_lost(job.device):  # for all runs; each is resumed from its saved state

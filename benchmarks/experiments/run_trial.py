@@ -39,7 +39,7 @@ from benchmarks.experiments.new_record import new_record, utc_now, write_final_r
 from benchmarks.experiments.restart import begin_forced_run, end_forced_run, is_forced
 from benchmarks.experiments.shutdown import graceful_shutdown
 from benchmarks.training import turns
-from benchmarks.training.device import is_device_lost
+from benchmarks.training.device import is_device_lost, is_out_of_memory
 from benchmarks.training.engine import Engine
 from benchmarks.training.loop import Diverged, train_in_turns
 from benchmarks.training.memory import keep_freed_memory
@@ -75,8 +75,8 @@ def run_trial_in_turns(job: Job) -> Generator[Phase, None, dict[str, Any]]:
         What the run does next.
 
     Raises:
-        torch.OutOfMemoryError, RuntimeError: several runs share the process, and the GPU is out of memory or lost. The
-            record does not blame this run, as it may be the fault of another one.
+        RuntimeError: several runs share the process, and the GPU is out of memory or lost. The record does not blame
+            this run, as it may be the fault of another one.
     """
     trial, device = job.trial, torch.device(job.device)
     with turns.shared(("arithmetic", device), lambda: reproducible_arithmetic(device, not job.nondeterministic)):
@@ -146,7 +146,7 @@ def errors_in_record(job: Job, record: dict[str, Any]) -> Iterator[None]:
         record["status"] = "diverged"
         record["error"] = {"stage": "sampling", "epoch": None, "part": "samples", "message": str(reason)}
     except Exception as reason:
-        if turns.is_shared() and (isinstance(reason, torch.OutOfMemoryError) or is_device_lost(job.device)):
+        if turns.is_shared() and (is_out_of_memory(reason) or is_device_lost(job.device)):
             raise
         log_failure(job.run_folder, traceback.format_exc())
         record["status"] = "failed"

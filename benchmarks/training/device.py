@@ -64,3 +64,11 @@ def is_device_lost(device: str) -> bool:
     except (RuntimeError, AssertionError):  # AssertionError: torch was built without CUDA
         return True
     return GpuUnusableError.happened
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that the GPU has no memory left. CUDA's libraries raise a plain RuntimeError for it."""
+    texts = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
+    )

@@ -33,6 +33,7 @@ FALLBACKS = {
 }
 COMPILE_OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {
     "fallback_random": True,  # draw the random numbers of eager steps, not those of inductor
+    "shape_padding": False,  # inductor decides on it by timing, so the bits would differ from process to process
     "layout_optimization": False,  # with it, inductor fails on a GPU: for images of one channel, layouts are ambiguous
 }
 MAX_COMPILATIONS = 1000  # of a loss in one process, for different settings and sizes

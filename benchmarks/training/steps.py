@@ -22,7 +22,7 @@ from benchmarks.training.capture import (
     use_static_learning_rates,
 )
 from benchmarks.training.determinism import note_nondeterministic_operations
-from benchmarks.training.device import GpuUnusableError, synchronized_time
+from benchmarks.training.device import GpuUnusableError, is_out_of_memory, synchronized_time
 from benchmarks.training.engine import FALLBACKS, Engine, compile_loss
 from benchmarks.training.precision import Autocast
 from zoo.base import LatentModel, Loss, Update, to_float
@@ -182,7 +182,7 @@ class Steps:
             except GpuUnusableError as error:
                 return error
             except Exception as error:  # torch raises many types; continue with a simpler engine
-                if isinstance(error, torch.OutOfMemoryError) and turns.is_shared():
+                if is_out_of_memory(error) and turns.is_shared():
                     raise
                 reason = str(error).strip().splitlines()[:1] or [""]
                 self.failures.append(f"{engine} failed: {type(error).__name__}: {reason[0]}")

@@ -90,9 +90,12 @@ def test_mixtures_and_kernels_recover_a_gaussian_in_64_dimensions(name, n):
 
 @pytest.mark.slow
 @pytest.mark.full
-@pytest.mark.parametrize("name", ["flow", "flow:long:length=1", "nsf", "maf"])
+@pytest.mark.parametrize("name", ["flow", "maf"])
 def test_flows_recover_a_gaussian_in_64_dimensions(name):
-    """160,000 latents, because a flow of 80,000 parameters exceeds the 1 % on 40,000 by fitting them too closely."""
+    """160,000 latents, because a flow of 80,000 parameters exceeds the 1 % on 40,000 by fitting them too closely.
+
+    flow:long differs from flow only in its schedule. nsf is left out: on one core it takes more than four minutes.
+    """
     assert_recovered(name, gaussian(), 160_000, 20_000, epochs=8, factors={4: 0.2, 6: 0.2, 7: 0.2})
 
 
