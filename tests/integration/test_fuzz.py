@@ -62,6 +62,20 @@ VALUES = {
     "data-root": ["empty", "file", "none", "dangling"],
     "cluster": ["auto", "inline", "local", "slurm", "moon"],
     "workers": ["1", "8", "0", "1025"],
+    "runs-per-gpu": ["1", "8", "0", "25"],
+    "autoencoder": ["glf", "glf,rae-gmm", "glann-mse", "glff", "vae"],
+    "density": [
+        "gmm:2",
+        "gmm:auto",
+        "flow",
+        "own",
+        "kde:0.1",
+        "gmm:x",
+        "gmm:5000",
+        "nsf",
+        "maf:transforms=6",
+        "flow:k=0",
+    ],
     "device": ["auto", "cpu", "cuda", "cuda:0", "cuda:99", "cuda:", "cuda:²", "tpu"],
     "precision": ["fp32", "tf32", "bf16", "fp8"],
     "engine": ["auto", "eager", "compiled", "graph", "fast"],
@@ -89,7 +103,8 @@ NAMES = {
     "import": ["file", "empty", "none.zip", "bad.npz"],
     "fetch": ["mnits", "imagenet", ""],  # none that exists: nothing is downloaded
 }
-NAMES |= {"interpolate": NAMES["sample"], "reconstruct": NAMES["sample"]}
+NAMES |= dict.fromkeys(("interpolate", "reconstruct", "memorization"), NAMES["sample"])
+NAMES["budget"] = ["empty", "file", "none", "out"]
 TRAINS = {name for name, row in COMMANDS.items() if "dry-run" in row.options}
 LETTERS = st.characters(exclude_characters="/")
 
