@@ -56,7 +56,9 @@ def _figure(summary: str, example: str) -> Command:
 
 
 def _picture(summary: str, example: str) -> Command:
-    return Command(summary, "report:draw_picture", ("preset", "data-root", "results"), "MODEL DATASET", example)
+    options = ("name", "like", "preset", "data-root", "results")
+    help_texts = {"name": "name of folder:PATH in records, in place of DATASET"}
+    return Command(summary, "report:draw_picture", options, "MODEL DATASET", example, help_texts, True)
 
 
 # Title of a group in --help -> its commands.

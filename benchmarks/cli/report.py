@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from rich.table import Table as Sheet
 
+    from benchmarks.data.datasets import ImageFolder
+
 COMPARED_MODELS = "glf,rae-gmm"  # by the command budget
 
 
@@ -99,18 +101,39 @@ def draw_picture(args: Namespace) -> int:
     """Draw a picture from a finished run and print its path.
 
     Raises:
-        UserErrors: there is no such run, or its weights were removed.
+        UserErrors: all errors of the command line; then there is no such run, its weights were removed, or images
+            to reconstruct are missing.
     """
+    errors = list(args.errors)
     if len(args.names) != 2:
-        raise UserErrors([f"{args.command} needs a model and a data set, got {' '.join(args.names) or 'nothing'}"])
+        errors.append(f"{args.command} needs a model and a data set, got {' '.join(args.names) or 'nothing'}")
+        raise UserErrors(errors)
+    model, dataset = args.names
+    is_folder = dataset.startswith("folder:") or args.name is not None or args.like is not None
+    source = _parse_source(args, errors) if is_folder else dataset  # else it may be the name of a folder's records
+    if errors or source is None:
+        raise UserErrors(errors)
     from benchmarks.reporting import gallery
 
-    model, dataset = args.names
     try:
-        print(gallery.draw_image_grid(args.command, model, dataset, Path(args.results), data_root(args), args.preset))
+        print(gallery.draw_image_grid(args.command, model, source, Path(args.results), data_root(args), args.preset))
     except ValueError as error:
         raise UserErrors([str(error)]) from None
     return DONE
+
+
+def _parse_source(args: Namespace, errors: list[str]) -> str | ImageFolder | None:
+    """The data set that follows the model, or None after an error. It may be folder:PATH with --name and --like."""
+    from benchmarks.execution.selection import parse_datasets
+
+    dataset = args.names[1]
+    if not dataset.startswith("folder:") and (args.name is not None or args.like is not None):
+        errors.append("--name and --like belong to folder:PATH in place of the data set")
+        args.name = args.like = None
+    sources = parse_datasets(Options(on=dataset, name=args.name, like=args.like), (), errors)
+    if len(sources) > 1:
+        errors.append(f"{args.command} takes one data set, got {len(sources)}")
+    return sources[0] if sources and not errors else None
 
 
 def check_memorization(args: Namespace) -> int:
@@ -125,23 +148,17 @@ def check_memorization(args: Namespace) -> int:
         raise UserErrors(errors)
     from benchmarks.cli.console import make_console
     from benchmarks.evaluation.protocol import MAX_IMAGES
-    from benchmarks.execution.selection import parse_datasets
     from benchmarks.reporting import memorization
 
-    model, dataset = args.names
+    model = args.names[0]
     device = parse_device(args.device, errors)
     images = parse_count("--images", args.images, 0, errors) or MAX_IMAGES
-    if not dataset.startswith("folder:") and (args.name is not None or args.like is not None):
-        errors.append("--name and --like belong to folder:PATH in place of the data set")
-        args.name = args.like = None
-    sources = parse_datasets(Options(on=dataset, name=args.name, like=args.like), (), errors)
-    if len(sources) > 1:
-        errors.append(f"memorization takes one data set, got {len(sources)}")
-    if errors or device is None:
+    source = _parse_source(args, errors)
+    if errors or device is None or source is None:
         raise UserErrors(errors)
     try:
         check = memorization.prepare(
-            model, sources[0], Path(args.results), data_root(args), device, images, args.features, args.preset
+            model, source, Path(args.results), data_root(args), device, images, args.features, args.preset
         )
         result = memorization.measure(check)
     except memorization.MemorizationErrors as error:

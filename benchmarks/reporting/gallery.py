@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 import zoo
-from benchmarks.data.datasets import DATASETS, load_cached
+from benchmarks.data.datasets import DATASETS, ImageFolder, load_cached
 from benchmarks.evaluation import image_grid
 from benchmarks.evaluation.names import image_file_name
 from benchmarks.experiments import records
@@ -23,7 +23,7 @@ RECONSTRUCTION_PAIRS = 32
 
 
 def draw_image_grid(
-    kind: str, model: str, dataset: str, results: Path, root: Path | None, preset: str | None = None
+    kind: str, model: str, source: str | ImageFolder, results: Path, root: Path | None, preset: str | None = None
 ) -> Path:
     """Write an image grid of a finished run into RESULTS/figures.
 
@@ -31,7 +31,8 @@ def draw_image_grid(
         kind: "sample", "interpolate" (along straight lines between random latents, or between noise vectors if the
             model has a flow, as in Figure 2f) or "reconstruct" (test images beside their reconstructions).
         model: as records name it, such as "glf" or "glf[beta=4]".
-        dataset: as its records name it.
+        source: the data set, as its records name it; or the folder of its images, which a reconstruction needs if the
+            data set is a folder.
         results: results folder.
         root: data root, for reconstructions.
         preset: of the run; None: the longest preset with such a run.
@@ -40,8 +41,10 @@ def draw_image_grid(
         The image's path.
 
     Raises:
-        ValueError: there is no such run, its weights were removed, or the model has no encoder to reconstruct with.
+        ValueError: there is no such run, its weights were removed, its images are missing, or other images were used
+            for training; or the model has no encoder to reconstruct with.
     """
+    dataset = source.name if isinstance(source, ImageFolder) else source
     record = find_finished_run(model, dataset, results, preset)
     network = load_model_if_valid(results / "runs" / record["key"] / "weights.pt")
     if network is None:
@@ -52,10 +55,20 @@ def draw_image_grid(
     if kind == "interpolate":
         images = network.path(INTERPOLATION_ROWS, INTERPOLATION_STEPS, seed=GRID_SEED).flatten(0, 1)
         return image_grid.save_grid(images, path, columns=INTERPOLATION_STEPS)
-    if dataset not in DATASETS:
-        raise ValueError(f"reconstruct needs images: {', '.join(DATASETS)}; {dataset!r} is a folder's name")
+    if not isinstance(source, ImageFolder) and source not in DATASETS:
+        raise ValueError(
+            f"reconstruct needs the images of {dataset!r}, which was a folder: name it as folder:PATH --name {dataset} "
+            "--like NAME"
+        )
+    data = load_cached(source, root)
+    used = record["data"]["test_fingerprint"]
+    if data.test.fingerprint != used:
+        raise ValueError(
+            f"these are not the images of {dataset!r} that the run was scored with: the test split's "
+            f"fingerprint is {data.test.fingerprint[:8]}, that of the run {used[:8]}"
+        )
     try:
-        images = load_cached(dataset, root).test.canonical(RECONSTRUCTION_PAIRS).images
+        images = data.test.canonical(RECONSTRUCTION_PAIRS).images
         pairs = torch.stack([images.float().div(255), network.reconstruct(images)], dim=1)
     except NotImplementedError as error:
         raise ValueError(f"{model} cannot reconstruct: {error}") from None

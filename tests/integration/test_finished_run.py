@@ -275,4 +275,11 @@ def test_an_image_folder_is_trained_on_and_its_path_is_not_written(tmp_path, cap
     assert not [p for p in written if "secret-place" in p.read_text()]
     assert main(["sample", "vae", "mine", "--results", str(out)]) == 0
     assert main(["reconstruct", "vae", "mine", "--results", str(out)]) == 2
-    assert "'mine' is a folder's name" in capsys.readouterr().err
+    assert "'mine', which was a folder: name it as folder:PATH --name mine --like NAME" in capsys.readouterr().err
+    folder = [f"folder:{source}", "--name", "mine", "--like", "digits", "--results", str(out)]
+    assert main(["reconstruct", "vae", *folder]) == 0
+    assert Image.open(capsys.readouterr().out.strip()).size == (8 * 36 + 4, 8 * 36 + 4)
+    other = shutil.copytree(source, tmp_path / "other")
+    next((other / "test").rglob("*.png")).unlink()
+    assert main(["reconstruct", "vae", f"folder:{other}", *folder[1:]]) == 2
+    assert "these are not the images of 'mine' that the run was scored with" in capsys.readouterr().err
