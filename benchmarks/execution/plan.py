@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from benchmarks.data.datasets import DATASETS
 from benchmarks.evaluation.protocol import VARIANTS
 from benchmarks.evaluation.scoring import Scorer
 from benchmarks.execution.requirements import Grid
@@ -128,6 +129,7 @@ class Plan:
             extractor_notes={name: s.extractor.note for name, s in self.scorers.items() if s.extractor.note},
             own_settings=dict(self._own_settings()),
             data_warnings={name: scorer.data.warnings for name, scorer in self.scorers.items() if scorer.data.warnings},
+            folders={name: DATASETS[s.data.row].label for name, s in self.scorers.items() if name != s.data.row},
             missing_weights={model: str(weights.problem) for (model, _), weights in self._cells_without_weights()},
             cell_notes={pair: f"needs {weights.name}" for pair, weights in self._cells_without_weights()},
             variants={(name, v): p.id for name, m in self.scorers.items() for v, p in m.protocols.items()},

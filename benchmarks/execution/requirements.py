@@ -30,6 +30,7 @@ class Grid:
     extractor_notes: Mapping[str, str] = field(default_factory=dict)  # data set -> such as the extractor's accuracy
     own_settings: Mapping[Pair, str] = field(default_factory=dict)  # settings that differ from the paper's
     data_warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # data set -> what is unusual
+    folders: Mapping[str, str] = field(default_factory=dict)  # folder of images -> label of the data set in --like
     missing_weights: Mapping[str, str] = field(default_factory=dict)  # model -> which weights, and where to get them
     variants: Mapping[Pair, str] = field(default_factory=dict)  # (dataset, variant) -> protocol_id, if available
     variant_labels: Mapping[str, str] = field(default_factory=dict)  # variant -> label, in the table's order

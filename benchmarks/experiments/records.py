@@ -62,7 +62,9 @@ EVALUATION_FIELDS = (
     "backend",
     "estimator",
 )
-PROVENANCE_COLUMNS = ("train_fingerprint", "test_fingerprint", "device", "torch", "engine", "commit", "dirty")
+PROVENANCE_COLUMNS = (
+    "train_fingerprint", "test_fingerprint", "device", "torch", "engine", "runs_at_once", "commit", "dirty"
+)  # fmt: skip
 EPOCH_COLUMNS = (
     "key",
     "model",
@@ -75,7 +77,7 @@ EPOCH_COLUMNS = (
 )  # the last one: of the learning curve
 
 FRAMES = ("evaluations", "epochs")  # a row per evaluation, a row per epoch
-INTEGERS = ("revision", "seed", "draw", "n", "n_real", "n_fake", "dims", "crop", "epoch")
+INTEGERS = ("revision", "seed", "draw", "n", "n_real", "n_fake", "dims", "crop", "epoch", "runs_at_once")
 
 
 def write(folder: ResultsFolder, record: Mapping[str, Any]) -> Path:
@@ -136,7 +138,7 @@ def read(folder: ResultsFolder) -> tuple[DataFrame, DataFrame]:
             quantization, dims, input, crop, resize, weights, backend, estimator
         metrics: one column for each value that the records have, such as fid, fd_classifier, kid_mean, prd_f8
         diagnostics of the run: recon_sse, latent_std, latent_mean, prior_mean, prior_cov, latent_nll, posterior_var
-        provenance: train_fingerprint, test_fingerprint, device, torch, engine, commit, dirty
+        provenance: train_fingerprint, test_fingerprint, device, torch, engine, runs_at_once, commit, dirty
 
     Columns of `epochs`, one row per epoch of each stage.
         run: key, model, dataset, preset, seed
@@ -144,6 +146,9 @@ def read(folder: ResultsFolder) -> tuple[DataFrame, DataFrame]:
         metric protocol of the learning curve, if the run has one: protocol_id
         numbers: one column for each that the records have, such as seconds, steps, objective, the losses of the stage,
             and the metric of the learning curve
+
+    `runs_at_once` is the largest number of runs that the process trained at once while it trained this one. It is empty
+    in records that do not say, such as those of a CPU.
 
     Select rows with status "done" and source "prior" for the numbers of a table. Group by model, dataset, preset and
     protocol_id: distances under two metric protocols must not be compared. Take the mean over the sample sets (`draw`)
@@ -216,6 +221,7 @@ def _rows(record: dict[str, Any]) -> tuple[index.SharedAndOwn, index.SharedAndOw
         **{name: data.get(name) for name in ("train_fingerprint", "test_fingerprint")},
         **{name: provenance.get(name) for name in ("device", "torch", "commit", "dirty")},
         "engine": _engine(provenance.get("engine")),
+        "runs_at_once": engine.get("runs_at_once") if isinstance(engine := provenance.get("engine"), Mapping) else None,
     }
     for evaluation in record.get("evaluations") or [{}]:
         protocol = evaluation.get("protocol") or {}
@@ -230,11 +236,11 @@ def _rows(record: dict[str, Any]) -> tuple[index.SharedAndOwn, index.SharedAndOw
 
 
 def _engine(engine: Any) -> str | None:
-    """The engines that trained the stages; None if the record does not say."""
+    """The engines that trained the stages, without the reasons; None if the record does not say."""
     stages = engine.get("stages") if isinstance(engine, Mapping) else None
-    return (
-        ", ".join(sorted({str(name) for name in stages.values()})) if isinstance(stages, Mapping) and stages else None
-    )
+    if not isinstance(stages, Mapping) or not stages:
+        return None
+    return ", ".join(sorted({str(name).partition(":")[0] for name in stages.values()}))
 
 
 # Epochs as plain rows: all fields but the stage are numbers.

@@ -66,8 +66,10 @@ def measurement_notes(grid: Grid) -> Iterator[Note]:
     """Notes on a table of distances: images, features, metric protocols."""
     data = {
         dataset: f"{p.n_fake:,} generated images against {p.n_real:,} reference images of the {p.split} split"
+        + (f"; it is a folder of images with the settings of {grid.folders[dataset]}, not a data set of the paper"
+           if dataset in grid.folders else "")
         for dataset, p in grid.metric_protocols.items()
-    }
+    }  # fmt: skip
     features = {dataset: p.extractor for dataset, p in grid.metric_protocols.items()}
     details = {
         dataset: ", ".join(filter(None, (

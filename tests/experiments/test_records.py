@@ -159,7 +159,7 @@ def test_read_gives_a_row_per_evaluation_and_per_epoch(tmp_path: Path) -> None:
         *("split", "real_transform", "fake_transform", "quantization", "dims", "input", "crop", "resize"),
         *("weights", "backend", "estimator", "fd_classifier"),
         *("recon_sse", "latent_std", "latent_mean", "prior_mean", "prior_cov", "latent_nll", "posterior_var"),
-        *("train_fingerprint", "test_fingerprint", "device", "torch", "engine", "commit", "dirty"),
+        *("train_fingerprint", "test_fingerprint", "device", "torch", "engine", "runs_at_once", "commit", "dirty"),
     ]
     assert [*runs["key"]] == [KEY, KEY, OTHER]
     assert [*runs["fd_classifier"][:2]] == [12.5, 13.5]
@@ -182,6 +182,15 @@ def test_read_gives_a_row_per_evaluation_and_per_epoch(tmp_path: Path) -> None:
     ]
     assert [*epochs["epoch"]] == [0, 1, 0, 1]
     assert [*epochs["recon"]] == [90.0, 80.0, 90.0, 80.0]
+
+
+def test_the_engine_of_a_run_has_no_reason_and_the_number_of_runs_at_once_is_read(tmp_path: Path) -> None:
+    engine = {"requested": "auto", "stages": {"train": "graph: compiling saves about 3 s"}, "runs_at_once": 4}
+    records.write(tmp_path, record(provenance={"device": "cuda: H100", "engine": engine}))
+    records.write(tmp_path, record(OTHER, provenance={"device": "cpu: Xeon"}))
+    runs = records.read(tmp_path)[0].drop_duplicates("key").set_index("key")
+    assert (runs.loc[KEY, "engine"], runs.loc[KEY, "runs_at_once"]) == ("graph", 4)
+    assert runs.loc[OTHER, ["engine", "runs_at_once"]].isna().all()
 
 
 def test_each_metric_of_a_draw_has_its_own_column(tmp_path: Path) -> None:

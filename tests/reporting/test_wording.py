@@ -92,6 +92,17 @@ def test_notes_say_how_the_images_were_compared():
     ]  # fmt: skip
 
 
+def test_a_folder_of_images_is_said_to_be_no_data_set_of_the_paper():
+    grid = make_grid({}, datasets={"mnist": "MNIST", "mine": "mine"}, folders={"mine": "CIFAR-10"},
+                     metric_protocols={"mnist": PROTOCOL, "mine": PROTOCOL})  # fmt: skip
+    (data, *_) = wording.measurement_notes(grid)
+    assert data.text == (
+        "MNIST: 10,000 generated images against 9,000 reference images of the test split. "
+        "mine: 10,000 generated images against 9,000 reference images of the test split; "
+        "it is a folder of images with the settings of CIFAR-10, not a data set of the paper."
+    )
+
+
 def test_data_sets_with_the_same_protocol_share_a_sentence():
     grid = make_grid({}, datasets={"mnist": "MNIST", "fashion": "Fashion"},
                      metric_protocols={"mnist": PROTOCOL, "fashion": PROTOCOL})  # fmt: skip

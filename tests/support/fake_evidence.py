@@ -42,8 +42,8 @@ def fake_evaluation(
         "protocol_row": dataset, "preset": preset, "seed": seed, "precision": "fp32", "status": "done", "error": None,
         "source": "prior", "draw": 0, "metric": "fid", "protocol_id": "p", "n": 10_000, "n_real": 10_000,
         "n_fake": 10_000, "extractor": "inception", "dims": 2048, **PROTOCOL, "fid": value, "posterior_var": np.nan,
-        "device": "GPU", "torch": "2", "engine": "graph", "commit": "abc", "dirty": False, "train_fingerprint": "t",
-        "test": "u", **changes,
+        "device": "GPU", "torch": "2", "engine": "graph", "runs_at_once": 1, "commit": "abc", "dirty": False,
+        "train_fingerprint": "t", "test": "u", **changes,
     }  # fmt: skip
 
 

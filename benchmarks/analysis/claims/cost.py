@@ -96,9 +96,14 @@ class TimedRuns:
 
 
 def _timed_runs(evidence: Evidence, dataset: str, models: Sequence[str]) -> TimedRuns:
-    """The finished runs of some models with the setup that most of them have."""
+    """The finished runs of some models with the setup that most of them have.
+
+    Runs that were trained beside others in one process are left out: the others slow down their steps.
+    """
     runs = [evidence.runs.loc[[*evidence.keys(model, dataset)]] for model in models]
-    finished = [frame[frame["status"] == "done"] for frame in runs]
+    done = [frame[frame["status"] == "done"] for frame in runs]
+    finished = [frame[~(frame["runs_at_once"] > 1).fillna(False)] for frame in done]
+    timed = "finished runs" if sum(map(len, finished)) == sum(map(len, done)) else "finished runs trained one at a time"
     setups = [Series([_describe_setup(row) for row in frame[[*TIMING_COLUMNS]].to_numpy(object)],
                      index=frame.index, dtype=object) for frame in finished]  # fmt: skip
     counts = Counter(setup for by_key in setups for setup in by_key)
@@ -107,7 +112,7 @@ def _timed_runs(evidence: Evidence, dataset: str, models: Sequence[str]) -> Time
                 default="")  # fmt: skip
     keys = [[*map(str, by_key.index[by_key == setup])] for by_key in setups]
     numbers = {model: len(some) for model, some in zip(models, keys, strict=True)}
-    reason = too_few_runs(numbers, "finished runs")
+    reason = too_few_runs(numbers, timed)
     if not reason or min(map(len, setups)) < MIN_RUNS:
         return TimedRuns(setup, keys, reason)
     listed = ", ".join(f"{inline_label(model)}: {n}" for model, n in numbers.items())

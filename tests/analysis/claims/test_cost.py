@@ -78,6 +78,17 @@ def test_times_compare_if_older_records_do_not_name_their_engine():
     assert claim_by_number(13).verdict(unnamed).answer == SUPPORTED
 
 
+@pytest.mark.parametrize(("number", "evidence"), [
+    (13, step_time_evidence(1.0, 1.0)), (14, total_time_evidence(1.0, 3.0))])  # fmt: skip
+def test_times_of_runs_that_were_trained_beside_others_are_not_compared(number, evidence):
+    beside = evidence.evaluations.assign(runs_at_once=8)
+    finding = first_finding(number, replace(evidence, evaluations=beside))
+    assert finding.answer == NOT_TESTED
+    assert "finished runs trained one at a time" in finding.reason
+    alone = evidence.evaluations.assign(runs_at_once=1)
+    assert first_finding(number, replace(evidence, evaluations=alone)).answer == SUPPORTED
+
+
 @pytest.mark.parametrize("number", [13, 14])
 def test_records_without_epochs_decide_no_claim_of_time(number):
     evidence = step_time_evidence(1.05, 1.0)
