@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from pandas import DataFrame
 
-from benchmarks.analysis.claims.our_claims import OUR_CLAIMS
+from benchmarks.analysis.claims.our_claims import NOT_FITTED, OUR_CLAIMS
 from benchmarks.execution.requirements import Grid
 from benchmarks.reporting import wording
 from benchmarks.reporting.tables.aggregation import (
@@ -93,7 +93,7 @@ def densities_table(densities: DataFrame, evaluations: DataFrame, wanted: Densit
                 for column in COLUMNS:
                     cells[row, column] = _fit_cell(fits, statuses, grid, (model, dataset, density), keys, column)
             _mark_best(cells, wanted.labels, model, dataset)
-    cells = {pair: _without_fraction(cell, pair[1]) for pair, cell in with_decimals(cells, grid.decimals).items()}
+    cells = {pair: _without_false_digits(cell, pair[1]) for pair, cell in with_decimals(cells, grid.decimals).items()}
     own = [cell for (row, _), cell in cells.items() if not row.endswith(f"|{FLOOR}")]
     measured = sum(status == "done" for key, status in statuses.items() if key in _wanted_keys(wanted))
     notes = (
@@ -157,6 +157,8 @@ def _fit_cell(
     model, dataset, density = names
     _, decimals, factor = COLUMNS[column]
     own = fits[fits["key"].isin(keys) & (fits["status"] == "done")]
+    if column == "fit_seconds":
+        own = own[own["density"] != NOT_FITTED]  # nothing was fitted
     sample_sets = grid.draws if column == DISTANCE else 1
     if column == DISTANCE:
         own = own[(own["protocol_id"] == grid.protocol_ids.get(dataset)) & own["draw"].between(0, sample_sets - 1)]
@@ -182,9 +184,11 @@ def _floor_cell(index: EvaluationIndex, grid: Grid, model: str, dataset: str, co
     return replace(cell, id_columns=id_columns, decimals=COLUMNS[column][1])
 
 
-def _without_fraction(cell: MetricCell, column: str) -> MetricCell:
-    """The cell of a count: whole numbers, and no spread if all seeds have the same count."""
-    return replace(cell, decimals=0, std=cell.std or None) if column == "n_parameters" else cell
+def _without_false_digits(cell: MetricCell, column: str) -> MetricCell:
+    """The cell of a count: whole numbers, and no spread if all seeds have the same count. Seconds have one decimal."""
+    if column == "n_parameters":
+        return replace(cell, decimals=0, std=cell.std or None)
+    return replace(cell, decimals=COLUMNS[column][1]) if column == "fit_seconds" else cell
 
 
 def _mark_best(cells: dict[tuple[str, str], MetricCell], labels: Mapping[str, str], model: str, dataset: str) -> None:

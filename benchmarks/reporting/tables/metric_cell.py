@@ -110,6 +110,8 @@ def format_mean(mean: float, spreads: Sequence[float | None], decimals: int) -> 
     """A mean and its spreads, joined by ±; an unknown spread is "—" where a known one follows."""
     largest = max(map(abs, [mean, *(s for s in spreads if s is not None)]))
     spec = f"z.{decimals}{'e' if largest >= 1e5 else 'f'}"  # z: no -0.00; e: more digits would widen columns
+    if not decimals and 1e4 <= largest < 1e8:  # a count, such as that of parameters
+        spec = "z,.0f"
     known = [*spreads]
     while known and known[-1] is None:
         known.pop()

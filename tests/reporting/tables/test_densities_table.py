@@ -18,7 +18,7 @@ def test_each_density_has_the_mean_and_spread_of_its_fits():
     assert rows["GLF: GMM, 10 components"]["samples"] == "1.50 ± 0.71"
     assert rows["GLF: coupling flow"]["held-out NLL"] == "15.25 ± 0.35"
     assert rows["GLF: coupling flow"]["far, %"] == "2.0 ± 0.0"
-    assert rows["GLF: coupling flow"]["parameters"] == "40000"
+    assert rows["GLF: coupling flow"]["parameters"] == "40,000"
 
 
 def test_the_row_of_the_decoded_latents_comes_first_and_has_only_a_distance():
@@ -53,6 +53,19 @@ def test_a_density_without_a_closed_form_has_no_likelihood():
     row = printed(fits, density_grid(labels={"flow": "coupling flow"}))["GLF: coupling flow"]
     assert row["held-out NLL"] == "—"
     assert row["samples"].startswith("4.00")
+
+
+def test_large_counts_have_all_digits_and_short_fits_one_decimal():
+    sizes = {"n_parameters": 4_215_104, "fit_seconds": 0.0123}
+    fits = DataFrame([fit_row("flow", seed, 4.0, **sizes) for seed in (0, 1)])
+    row = printed(fits, density_grid(labels={"flow": "coupling flow"}))["GLF: coupling flow"]
+    assert (row["parameters"], row["fit, s"]) == ("4,215,104", "0.0 ± 0.0")
+
+
+def test_the_models_own_density_has_no_fitting_time():
+    fits = DataFrame([fit_row("own", seed, 4.0, fit_seconds=0.0) for seed in (0, 1)])
+    row = printed(fits, density_grid(labels={"own": "its own density"}))["GLF: its own density"]
+    assert (row["samples"], row["fit, s"]) == ("4.00 ± 0.00", "—")
 
 
 def test_several_sample_sets_of_a_fit_enter_one_mean():
