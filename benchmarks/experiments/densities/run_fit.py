@@ -182,10 +182,11 @@ def _fitted(fit: FitJob, latents: Latents, device: torch.device) -> tuple[Densit
                 shutdown.shut_down()
 
         density.fit(latents.train, seed, state["fit"], checkpoint)
-    seconds = round(time.monotonic() - started, 3)
-    _save(fit.folder / DENSITY_FILE,
-          {"state": density.state_dict(), "chosen": density.chosen, "seconds": seconds, "density": fit.spec.name,
-           "hyper": dict(fit.hyper)})  # fmt: skip
+        # A density without checkpoints is not interrupted: it is saved before a delayed signal ends the process.
+        seconds = round(time.monotonic() - started, 3)
+        _save(fit.folder / DENSITY_FILE,
+              {"state": density.state_dict(), "chosen": density.chosen, "seconds": seconds, "density": fit.spec.name,
+               "hyper": dict(fit.hyper)})  # fmt: skip
     return density, seconds
 
 

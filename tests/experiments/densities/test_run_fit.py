@@ -114,6 +114,34 @@ def test_an_interrupted_fit_is_resumed_with_the_same_numbers(done, tmp_path, mon
     assert not state.exists()
 
 
+@pytest.mark.kill
+def test_a_fit_without_checkpoints_is_saved_before_a_signal_ends_the_process(done):
+    """The signal arrives in the fit of a mixture, which has no state to save. Its result is then not fitted again."""
+    folder, _ = done
+    fit = fit_of(folder, "gmm:80")
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    def send():
+        while signal.getsignal(signal.SIGUSR1) is interrupt:
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    earlier = signal.signal(signal.SIGUSR1, interrupt)
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_fit(fit)
+    finally:
+        thread.join()
+        signal.signal(signal.SIGUSR1, earlier)
+    assert not fit.record_file.exists()
+    seconds = torch.load(fit.folder / "density.pt", weights_only=True)["seconds"]
+    assert run_fit(fit)["fit_seconds"] == seconds
+
+
 def test_a_broken_state_is_ignored(done, tmp_path):
     folder, _ = done
     shutil.copytree(folder, tmp_path / "copy")
