@@ -35,6 +35,7 @@ class SlurmOptions(Generic[T, R]):
         at_once: item -> how many such items a job runs at once, if the function is a generator function.
         wait: whether to wait for outcomes. False means only to submit what SLURM takes now.
         report: called with each message.
+        noun: what the items are in messages, in the plural.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class SlurmOptions(Generic[T, R]):
     at_once: Callable[[T], int] = lambda item: 1
     wait: bool = True
     report: Callable[[str], None] = print
+    noun: str = "runs"
 
     def __post_init__(self) -> None:
         if error := find_path_error(self.folder):

@@ -104,7 +104,8 @@ class Submission(Generic[T, R]):
                 self._is_reported = True
                 reasons = ", ".join(dict.fromkeys(limits))
                 counts = f"{len(self.waiting)} of {len(self.items)}"
-                self.options.report(f"SLURM takes no more jobs now ({reasons}): {counts} runs wait until it takes more")
+                waiting = f"{counts} {self.options.noun} wait until it takes more"
+                self.options.report(f"SLURM takes no more jobs now ({reasons}): {waiting}")
         elif self._full_at is not None and count > self._full_at:  # jobs of others have ended
             self._full_at, self._probe, self._last_attempt = count, 2 * self._probe, 0.0
 

@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.table import Table as Sheet
 
 from benchmarks.cli.time_estimate import estimate_time
+from benchmarks.execution import placement
 from benchmarks.execution.plan import Plan, describe_settings
+from benchmarks.experiments.job import Job
 from benchmarks.experiments.trial import Trial
 from benchmarks.reporting import wording
 from benchmarks.reporting.tables.table import merge_notes
@@ -53,6 +55,12 @@ def print_plan(plan: Plan, console: Console) -> None:
         for note in merge_notes(notes):
             console.print(f"{note.label}: {note.text}", highlight=False, markup=False, soft_wrap=True)
     console.print(_summary(plan), soft_wrap=True)
+
+
+def print_slurm_arrays(pending: Sequence[Job], console: Console) -> None:
+    """Print the arrays of SLURM jobs that would be submitted for runs."""
+    for line in placement.describe_slurm_arrays(pending, placement.group_key, placement.resources_of, "runs"):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _grid(plan: Plan) -> Sheet:

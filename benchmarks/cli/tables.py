@@ -15,7 +15,7 @@ from benchmarks.cli import output
 from benchmarks.cli.commands import DONE
 from benchmarks.cli.console import make_console
 from benchmarks.cli.data import data_root
-from benchmarks.cli.plan_display import print_missing, print_plan
+from benchmarks.cli.plan_display import print_missing, print_plan, print_slurm_arrays
 from benchmarks.execution import launcher, launches, placement
 from benchmarks.execution.options import MissingErrors, Options, UserErrors, names
 from benchmarks.execution.plan import Plan
@@ -187,8 +187,8 @@ def execute(
     pending = plan.pending() if pending is None else pending
     if dry_run:
         print_plan(plan, console)
-        for line in placement.describe_slurm_arrays(pending) if plan.cluster == "slurm" else ():
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if plan.cluster == "slurm":
+            print_slurm_arrays(pending, console)
         return DONE, 0
     if existing:
         output.write(name, plan, style, console)

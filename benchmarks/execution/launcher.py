@@ -85,13 +85,13 @@ def _run(
     if plan.cluster == "local" and command["options"].get("cluster") == "auto" and is_available() is None:
         report("sbatch is here, but its controller does not answer: everything runs on this machine")
     scheduler = cluster_name() if on_slurm else None
-    submitted = _submitted_before(plan.results, scheduler, command) if on_slurm else {}
+    submitted = submitted_before(plan.results, scheduler, command) if on_slurm else {}
     started = time.monotonic()
     unfinished = {job.trial.key for job in pending}
     refused = 0
     try:
-        with launches.record_launch(plan.results, plan.cluster, scheduler, command, _cells(pending)) as path:
-            check = _cancel_check(path, poll)
+        with launches.record_launch(plan.results, plan.cluster, scheduler, command, describe_cells(pending)) as path:
+            check = cancel_check(path, poll)
             jobs, elsewhere = pending, list[Job]()  # to be run here; run by another launcher at this moment
             while jobs:
                 for outcome in _launch(plan, jobs, submitted, path, wait, check, report):
@@ -137,14 +137,14 @@ def _summary(plan: Plan, pending: Sequence[Job]) -> str:
     return f"{len(pending)} run{'s' * (len(pending) != 1)} to do{kinds}, {done} done already{skipped_text}; {location}"
 
 
-def _cells(pending: Sequence[Job]) -> dict[str, dict[str, Any]]:
+def describe_cells(pending: Sequence[Job]) -> dict[str, dict[str, Any]]:
     """Run key -> the fields of the run that `status` shows."""
     return {job.trial.key: {"model": job.trial.name, "dataset": job.trial.dataset, "preset": job.trial.preset,
                             "seed": job.trial.seed, "steps": job.trial.steps, "draws": job.draws}
             for job in pending}  # fmt: skip
 
 
-def _submitted_before(results: Path, scheduler: str | None, command: Mapping[str, Any]) -> dict[str, str]:
+def submitted_before(results: Path, scheduler: str | None, command: Mapping[str, Any]) -> dict[str, str]:
     """Run key -> the SLURM job that an earlier launcher of the same command has submitted for it.
 
     Jobs of other commands do not count, because they may measure less of the same runs.
@@ -195,7 +195,7 @@ def _launch(
     def record_jobs(new: Mapping[str, Sequence[Job]]) -> None:
         launches.add_jobs(path, {number: [job.trial.key for job in group] for number, group in new.items()})
         submitted.update({job.trial.key: number for number, group in new.items() for job in group})
-        _stop_if_cancelled(path)
+        stop_if_cancelled(path)
 
     def find_result(job: Job) -> dict[str, Any] | None:
         return find_outcome(job, lambda record: is_finished(record, plan.scorers[job.trial.dataset], job), since)
@@ -233,7 +233,7 @@ def _launch(
     )
 
 
-def _cancel_check(path: Path, poll: Callable[[], None]) -> Callable[[], None]:
+def cancel_check(path: Path, poll: Callable[[], None]) -> Callable[[], None]:
     """A function to be called often. It polls, and checks every few seconds whether the launch was cancelled."""
     checked = time.monotonic()
 
@@ -242,11 +242,12 @@ def _cancel_check(path: Path, poll: Callable[[], None]) -> Callable[[], None]:
         poll()
         if time.monotonic() - checked > CHECK_SECONDS:
             checked = time.monotonic()
-            _stop_if_cancelled(path)
+            stop_if_cancelled(path)
 
     return check
 
 
-def _stop_if_cancelled(path: Path) -> None:
+def stop_if_cancelled(path: Path) -> None:
+    """Raise KeyboardInterrupt if a launch was cancelled; `path` is its file."""
     if launches.is_cancelled(path):
         raise KeyboardInterrupt("cancel")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.execution.options import UserErrors
 from benchmarks.execution.plan import Plan
 from benchmarks.experiments.job import Job
 from slurm import Resources, find_path_error, group_items, group_jobs, max_array_size, resources_for
+
+T = TypeVar("T")
 
 
 def find_slurm_errors(cluster: str, results: Path) -> list[str]:
@@ -64,11 +67,20 @@ def group_key(job: Job) -> tuple[str, str]:
     return job.trial.model, job.trial.dataset
 
 
-def describe_slurm_arrays(pending: Sequence[Job]) -> Iterator[str]:
-    """One line for each array that would be submitted."""
+def describe_slurm_arrays(
+    pending: Sequence[T], group_key: Callable[[T], Hashable], resources_of: Callable[[T], Resources], noun: str
+) -> Iterator[str]:
+    """One line for each array that would be submitted.
+
+    Args:
+        pending: what the jobs run.
+        group_key: what the items of one job have in common, as in `slurm.SlurmOptions`.
+        resources_of: the resources of an item's job.
+        noun: what the items are, in the plural.
+    """
     for row, array in group_jobs(group_items(pending, group_key, resources_of), max_array_size()):
-        runs = sum(map(len, array))
+        count = sum(map(len, array))
         device_type = f"partition {row.partition or 'by default'}" + (f", account {row.account}" if row.account else "")
         memory = f", {row.memory_gb} GB" if row.memory_gb else ""
-        yield (f"SLURM: {len(array)} jobs with {runs} runs, at most {row.parallel} jobs at a time; each: "
+        yield (f"SLURM: {len(array)} jobs with {count} {noun}, at most {row.parallel} jobs at a time; each: "
                f"{device_type}, {row.minutes} min, {row.gpus} GPUs, {row.cpus} CPUs{memory}")  # fmt: skip

@@ -52,6 +52,19 @@ def test_a_dry_run_lists_the_fits_and_their_settings(tmp_path, capsys):
     assert not [*tmp_path.iterdir()]
 
 
-def test_slurm_jobs_are_refused_with_the_alternative(tmp_path, capsys):
-    assert main([*COMMAND[:-2], "--cluster", "slurm", "--results", str(tmp_path)]) == 2
-    assert "give --cluster local" in capsys.readouterr().err
+def test_a_dry_run_for_slurm_lists_the_jobs_of_the_fits(tmp_path, capsys):
+    command = [*COMMAND[:-2], "--cluster", "slurm", "--density", "gaussian,gmm:3", "--dry-run"]
+    assert main([*command, "--results", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "SLURM: 1 jobs with 1 runs" in printed
+    assert "SLURM: 1 jobs with 2 fits" in printed
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_folder_that_slurm_jobs_cannot_use_is_reported_with_wrong_names(tmp_path, capsys):
+    command = [*COMMAND[:-2], "--cluster", "slurm", "--density", "ownn", "--results", str(tmp_path / "100%")]
+    assert main(command) == 2
+    printed = capsys.readouterr().err
+    assert "SLURM jobs cannot use the path" in printed
+    assert "did you mean 'own'" in printed
+    assert not [*tmp_path.iterdir()]

@@ -6,15 +6,18 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 
 from rich.console import Console
 
 from benchmarks.cli.commands import DONE, FAILED
 from benchmarks.cli.console import make_console
-from benchmarks.cli.plan_display import print_missing, print_plan
+from benchmarks.cli.plan_display import print_missing, print_plan, print_slurm_arrays
 from benchmarks.cli.tables import options_of
 from benchmarks.data.fingerprint import digest
 from benchmarks.execution import launcher, placement
+from benchmarks.execution.densities import launcher as fit_launcher
+from benchmarks.execution.densities.placement import describe_fit_arrays
 from benchmarks.execution.densities.planning import (
     DEFAULT_DENSITIES,
     REQUIREMENTS,
@@ -22,7 +25,6 @@ from benchmarks.execution.densities.planning import (
     make_fit_plan,
     parse_densities,
 )
-from benchmarks.execution.densities.worker import run_fits
 from benchmarks.execution.options import Options, UserErrors
 from benchmarks.execution.planning import make_plan
 from benchmarks.experiments import records
@@ -44,11 +46,8 @@ def run(args: Namespace) -> int:
     Raises:
         UserErrors: all errors; nothing was started.
     """
-    errors = list(args.errors)
-    if args.cluster == "slurm":
-        errors.append("the command densities does not submit SLURM jobs: give --cluster local, or run it inside a job")
-    cluster = "local" if args.cluster == "auto" else args.cluster
-    options = replace(options_of(args), only=args.autoencoder or ",".join(REQUIREMENTS.models or ()), cluster=cluster)
+    options = replace(options_of(args), only=args.autoencoder or ",".join(REQUIREMENTS.models or ()))
+    errors = [*args.errors, *placement.find_slurm_errors(options.cluster, Path(options.results))]
     style = TableStyle.from_options(options, errors)
     specs = parse_densities(args.density or DEFAULT_DENSITIES, errors)
     plan = make_plan(options, CLUSTERS, REQUIREMENTS, "densities", errors, args.dry_run or args.existing)
@@ -60,6 +59,8 @@ def run(args: Namespace) -> int:
     if args.dry_run:
         print_missing([plan])
         print_plan(plan, console)
+        if plan.cluster == "slurm":
+            print_slurm_arrays(plan.pending(), console)
         _print_fits(fit_plan, console)
         return DONE
     if not args.existing:
@@ -76,7 +77,7 @@ def _run(fit_plan: FitPlan, options: Options, args: Namespace, console: Console)
         raise UserErrors([f"{len(pending)} runs at the paper's budget need confirmation. Add --yes to start them"])
     command = {"what": LAUNCH_NAME, "options": asdict(replace(options, cluster=args.cluster)), "force": ""}
     launcher.run(plan, pending, console, command, wait=True)
-    run_fits(fit_plan.pending(), plan.cluster, plan.workers, lambda line: print(escape_terminal_line(line), flush=True))
+    fit_launcher.run(fit_plan, command, lambda line: print(escape_terminal_line(line), flush=True))
 
 
 def _print_fits(fit_plan: FitPlan, console: Console) -> None:
@@ -89,6 +90,9 @@ def _print_fits(fit_plan: FitPlan, console: Console) -> None:
         if hyper:
             text = ", ".join(f"{key} {value}" for key, value in hyper.items())
             console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
+    if fit_plan.plan.cluster == "slurm":
+        for line in describe_fit_arrays(fit_plan.pending()):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def make_density_grid(fit_plan: FitPlan) -> DensityGrid:

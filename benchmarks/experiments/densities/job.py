@@ -10,6 +10,7 @@ from typing import Any
 import zoo
 from benchmarks import protocols
 from benchmarks.data.fingerprint import digest
+from benchmarks.experiments.densities.records import FOLDER
 from benchmarks.experiments.job import Job
 from benchmarks.presets import PRESETS
 from benchmarks.protocols import Schedule
@@ -18,7 +19,6 @@ from zoo.densities.registry import DENSITIES, DensitySpec
 OWN = DensitySpec("own")  # the density that the model was trained with; nothing is fitted
 OWN_REVISION = 1
 SCHEDULE_MODEL, SCHEDULE_STAGE = "glf-two-stage", "flow"  # whose schedule the trained densities have by default
-FOLDER = "densities"  # in the results folder
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any
 
 from pandas import DataFrame
 
-from benchmarks.experiments.densities.job import FOLDER
 from benchmarks.files.density import SCHEMA, DensityRecord
 from benchmarks.files.reading import InvalidFile, check, list_files, read_json
 
+FOLDER = "densities"  # in the results folder
 COLUMNS = ("key", "autoencoder", "model", "model_label", "dataset", "preset", "seed", "density", "label", "status",
            "train_nll", "held_out_nll", "far_share", "fit_seconds", "n_parameters", "draw", "metric", "protocol_id",
            "distance")  # fmt: skip

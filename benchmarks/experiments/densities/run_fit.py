@@ -26,6 +26,7 @@ from benchmarks.experiments.densities.job import FitJob
 from benchmarks.experiments.densities.latents import Latents, far_share, latents_of
 from benchmarks.experiments.densities.records import read_record
 from benchmarks.experiments.new_record import utc_now
+from benchmarks.experiments.process import process_identity
 from benchmarks.experiments.run_trial import import_model, portable_traceback
 from benchmarks.experiments.shutdown import graceful_shutdown
 from benchmarks.files.density import SCHEMA
@@ -135,8 +136,8 @@ def _new_record(fit: FitJob, scorer: Scorer, device: torch.device) -> dict[str, 
         "evaluations": [],
         "n_parameters": None,
         "fit_seconds": None,
-        "provenance": {**provenance.describe(device), "zuko": provenance.version("zuko"), "started": utc_now(),
-                       "finished": None},
+        "provenance": {**provenance.describe(device), "zuko": provenance.version("zuko"),
+                       "slurm_job": process_identity()["job"], "started": utc_now(), "finished": None},
     }  # fmt: skip
 
 

@@ -3,22 +3,10 @@
 import importlib.util
 
 import pytest
+from fit_plans import plan_of, specs_of
 
-from benchmarks.execution.densities.planning import REQUIREMENTS, make_fit_plan, parse_densities
-from benchmarks.execution.options import Options, UserErrors
-from benchmarks.execution.planning import make_plan
-
-
-def plan_of(folder, **options):
-    values = {"preset": "demo", "only": "glf,vae", "on": "digits", "results": str(folder), "device": "cpu"} | options
-    return make_plan(Options(**values), ["auto"], REQUIREMENTS, "densities")
-
-
-def specs_of(text):
-    errors = []
-    specs = parse_densities(text, errors)
-    assert not errors
-    return specs
+from benchmarks.execution.densities.planning import make_fit_plan, parse_densities
+from benchmarks.execution.options import UserErrors
 
 
 def test_there_is_a_fit_per_run_and_density_and_runs_follow_the_seeds(tmp_path):
