@@ -14,7 +14,9 @@ from typing import Any
 
 from benchmarks.execution import launches, locks
 from benchmarks.experiments import records
+from benchmarks.experiments.densities.records import FOLDER, read_record
 from benchmarks.experiments.log import failure_log, read_progress
+from benchmarks.files.reading import list_files
 from benchmarks.printing import escape_terminal_line
 from benchmarks.program import suggest
 
@@ -60,6 +62,7 @@ def report(
     if not cell_states:
         text = [f"nothing was launched into {results} yet"]
     text += describe_failures(results, [key for cell in cell_states.values() for key in cell.failed_keys])
+    text += describe_fits(results)
     waiting = Counter(reason for job, reason in (queue or {}).items() if job in jobs and reason.startswith("pending"))
     text += [f"SLURM: {count} jobs {reason}" for reason, count in waiting.items()]
     if queue is None:
@@ -151,6 +154,28 @@ def describe_failures(results: Path, keys: Sequence[str]) -> list[str]:
             lines.append(escape_terminal_line(text))
     more = len(keys) - MAX_FAILURES
     return [*lines, f"{more} more failed runs are in {results / 'records'}"] if more > 0 else lines
+
+
+def describe_fits(results: Path) -> list[str]:
+    """A line with the number of fits of each density that are done and failed, and of all fits that run now.
+
+    The line is left out if no density was fitted.
+    """
+    folder = results / FOLDER
+    counts: dict[str, Counter[str]] = {}
+    for name in list_files(folder, ".json"):
+        if record := read_record(folder / name):
+            counts.setdefault(record["density"], Counter())[record["status"]] += 1
+    parts = [
+        f"{density} {', '.join(f'{states[state]} {state}' for state in ('done', 'failed') if states[state])}"
+        for density, states in sorted(counts.items())
+    ]
+    running = sum(locks.is_locked(path.parent) for path in folder.glob(f"*/{locks.LOCK_FILE}"))
+    parts += [f"{running} running"] if running else []
+    lines = [escape_terminal_line(f"density fits: {'; '.join(parts)}")] if parts else []
+    if any(states["failed"] for states in counts.values()):
+        lines.append("The command densities tries failed fits again")
+    return lines
 
 
 def time_left(results: Path, cell_state: CellState) -> str:

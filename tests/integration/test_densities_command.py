@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+import torch
 
 from benchmarks.experiments.densities.records import read_densities
 from benchmarks.run import main
@@ -68,3 +69,26 @@ def test_a_folder_that_slurm_jobs_cannot_use_is_reported_with_wrong_names(tmp_pa
     assert "SLURM jobs cannot use the path" in printed
     assert "did you mean 'own'" in printed
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.usefixtures("short_demo")
+def test_status_counts_fits_and_the_next_command_tries_failed_ones_again(finished_run, capsys):
+    """The encoder's weights for one dimension are zero at first, so this dimension is constant."""
+    (weights,) = (finished_run / "runs").glob("*/weights.pt")
+    content = weights.read_bytes()
+    broken = torch.load(weights, weights_only=True)
+    last = [name for name in broken["state"] if name.startswith("encoder.") and name.endswith(".weight")][-1]
+    broken["state"][last][3] = 0
+    torch.save(broken, weights)
+    command = [*COMMAND, "--density", "own,gmm:3,gmm:4", "--results", str(finished_run)]
+    assert main(command) == 1
+    assert main(["status", "--results", str(finished_run)]) == 0
+    printed = capsys.readouterr().out
+    assert "density fits: gmm:3 1 failed; gmm:4 1 failed; own 1 done" in printed
+    assert "The command densities tries failed fits again" in printed
+    weights.write_bytes(content)
+    assert main(command) == 0
+    assert main(["status", "--results", str(finished_run)]) == 0
+    printed = capsys.readouterr().out
+    assert "density fits: gmm:3 1 done; gmm:4 1 done; own 1 done" in printed
+    assert "again" not in printed.splitlines()[-1]
