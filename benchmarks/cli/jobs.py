@@ -114,6 +114,7 @@ def _retry(args: Namespace, command: dict[str, Any], launched: Sequence[dict[str
     update, all runs of the command have new keys. Runs that were done before are not started again even then.
     """
     from benchmarks.cli import output
+    from benchmarks.cli.densities import command as densities
     from benchmarks.cli.plan_display import print_missing
     from benchmarks.cli.tables import execute, with_force
     from benchmarks.execution import placement
@@ -124,13 +125,23 @@ def _retry(args: Namespace, command: dict[str, Any], launched: Sequence[dict[str
     from benchmarks.reporting.style import TableStyle
 
     name = command["what"]
-    if name not in REQUIREMENTS:
-        _print_errors(command, [f"this version has no such command; known: {', '.join(REQUIREMENTS)}"])
+    if name not in REQUIREMENTS and name != densities.NAME:
+        known = ", ".join((*REQUIREMENTS, densities.NAME))
+        _print_errors(command, [f"this version has no such command; known: {known}"])
         return USER_ERROR, 0
     cluster = resolve_cluster(command["options"].get("cluster", "auto") if args.cluster == "auto" else args.cluster)
     options = Options(**{**current_options(command["options"]), "results": args.results, "cluster": cluster})
     keys = {key for launch in launched for key in launch["cells"]}
     unfinished = unfinished_cells(Path(args.results), launched)
+    launched_at = time.strftime("%Y-%m-%d %H:%M", time.localtime(launched[-1]["at"]))
+    if name == densities.NAME:
+        try:
+            code = densities.retry(options, command, lambda job: _is_left(job, keys, unfinished, launched),
+                                   launched_at, args.dry_run)  # fmt: skip
+        except UserErrors as error:  # the other commands go on
+            _print_errors(command, error.errors)
+            code = USER_ERROR
+        return None if code is None else (code, 0)
     errors = placement.find_slurm_errors(options.cluster, Path(options.results))
     style = TableStyle.from_options(options, errors)
     try:
@@ -149,7 +160,7 @@ def _retry(args: Namespace, command: dict[str, Any], launched: Sequence[dict[str
         return None
     states = Counter(plan.state(job) for job in pending)
     counts = ", ".join(f"{count} {state}" for state, count in states.items()) or "unknown runs"
-    print(f"retry {name}, launched {time.strftime('%Y-%m-%d %H:%M', time.localtime(launched[-1]['at']))}: {counts}")
+    print(f"retry {name}, launched {launched_at}: {counts}")
     if args.dry_run:
         print_missing([plan])
         plan = replace(plan, jobs=tuple(pending))

@@ -174,7 +174,7 @@ def describe_fits(results: Path) -> list[str]:
     parts += [f"{running} running"] if running else []
     lines = [escape_terminal_line(f"density fits: {'; '.join(parts)}")] if parts else []
     if any(states["failed"] for states in counts.values()):
-        lines.append("The command densities tries failed fits again")
+        lines.append(f"Try the failed fits again: {suggest('retry', results)}")
     return lines
 
 

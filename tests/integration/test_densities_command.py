@@ -72,23 +72,45 @@ def test_a_folder_that_slurm_jobs_cannot_use_is_reported_with_wrong_names(tmp_pa
 
 
 @pytest.mark.usefixtures("short_demo")
-def test_status_counts_fits_and_the_next_command_tries_failed_ones_again(finished_run, capsys):
+def test_retry_runs_what_a_launched_command_has_left(finished_run, tmp_path, capsys):
+    folder = shutil.copytree(finished_run, tmp_path / "results")
+    command = [*COMMAND, "--density", "gmm:3,gmm:4", "--results", str(folder)]
+    where = ["--cluster", "inline", "--results", str(folder)]
+    assert main(command) == 0
+    capsys.readouterr()
+    assert main(["retry", *where]) == 0
+    assert "nothing to retry" in capsys.readouterr().out
+    fits = read_densities(folder).set_index("density")["key"]
+    (folder / "densities" / f"{fits['gmm:4']}.json").unlink()
+    assert main(["retry", *where, "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    assert "0 runs, 1 fits" in printed
+    assert "density gmm:4: 1 pending" in printed
+    assert len(read_densities(folder)) == 1
+    assert main(["retry", *where]) == 0
+    assert "1 fits to do" in capsys.readouterr().out
+    assert {*read_densities(folder)["density"]} == {"gmm:3", "gmm:4"}
+
+
+@pytest.mark.usefixtures("short_demo")
+def test_status_counts_fits_and_the_next_command_tries_failed_ones_again(finished_run, tmp_path, capsys):
     """The encoder's weights for one dimension are zero at first, so this dimension is constant."""
-    (weights,) = (finished_run / "runs").glob("*/weights.pt")
+    folder = shutil.copytree(finished_run, tmp_path / "results")
+    (weights,) = (folder / "runs").glob("*/weights.pt")
     content = weights.read_bytes()
     broken = torch.load(weights, weights_only=True)
     last = [name for name in broken["state"] if name.startswith("encoder.") and name.endswith(".weight")][-1]
     broken["state"][last][3] = 0
     torch.save(broken, weights)
-    command = [*COMMAND, "--density", "own,gmm:3,gmm:4", "--results", str(finished_run)]
+    command = [*COMMAND, "--density", "own,gmm:3,gmm:4", "--results", str(folder)]
     assert main(command) == 1
-    assert main(["status", "--results", str(finished_run)]) == 0
+    assert main(["status", "--results", str(folder)]) == 0
     printed = capsys.readouterr().out
     assert "density fits: gmm:3 1 failed; gmm:4 1 failed; own 1 done" in printed
-    assert "The command densities tries failed fits again" in printed
+    assert "Try the failed fits again: " in printed
     weights.write_bytes(content)
     assert main(command) == 0
-    assert main(["status", "--results", str(finished_run)]) == 0
+    assert main(["status", "--results", str(folder)]) == 0
     printed = capsys.readouterr().out
     assert "density fits: gmm:3 1 done; gmm:4 1 done; own 1 done" in printed
-    assert "again" not in printed.splitlines()[-1]
+    assert "failed fits" not in printed

@@ -99,9 +99,10 @@ def test_an_interrupted_command_follows_its_job_and_the_fit_of_a_killed_job_is_r
 def test_a_command_fails_if_slurm_refuses_all_fits(results, finished_run, monkeypatch, capsys):
     (results / "resources.toml").write_text('["*/digits"]\npartition = "nowhere"\n')
     monkeypatch.setenv("AE_BENCH_RESOURCES", str(results / "resources.toml"))
-    command = [*COMMAND[:-2], "--density", "gaussian", "--cluster", "slurm", "--results", str(finished_run)]
+    folder = shutil.copytree(finished_run, results / "out")
+    command = [*COMMAND[:-2], "--density", "gaussian", "--cluster", "slurm", "--results", str(folder)]
     assert main(command) == 2
     printed = capsys.readouterr()
     assert "SLURM accepted none of 1 fits" in printed.err
     assert "not submitted: SLURM refused the job" in printed.out
-    assert not fits(finished_run)
+    assert not fits(folder)

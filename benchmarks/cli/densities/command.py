@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -29,6 +30,7 @@ from benchmarks.execution.options import Options, UserErrors
 from benchmarks.execution.planning import make_plan
 from benchmarks.experiments import records
 from benchmarks.experiments.densities.records import read_densities, read_record
+from benchmarks.experiments.job import Job
 from benchmarks.printing import escape_terminal_line
 from benchmarks.reporting.figures.densities import write_density_figure
 from benchmarks.reporting.formats.markdown import to_terminal
@@ -37,7 +39,7 @@ from benchmarks.reporting.style import TableStyle
 from benchmarks.reporting.tables.densities import DensityGrid, densities_table
 from slurm import CLUSTERS
 
-LAUNCH_NAME = "criteria"  # the table whose command trains the same runs, for `retry` and `status`
+NAME = "densities"  # of the command, also in launch files
 
 
 def run(args: Namespace) -> int:
@@ -47,37 +49,82 @@ def run(args: Namespace) -> int:
         UserErrors: all errors; nothing was started.
     """
     options = replace(options_of(args), only=args.autoencoder or ",".join(REQUIREMENTS.models or ()))
-    errors = [*args.errors, *placement.find_slurm_errors(options.cluster, Path(options.results))]
-    style = TableStyle.from_options(options, errors)
-    specs = parse_densities(args.density or DEFAULT_DENSITIES, errors)
-    plan = make_plan(options, CLUSTERS, REQUIREMENTS, "densities", errors, args.dry_run or args.existing)
-    if plan.outlines and args.existing:
-        raise UserErrors([*plan.missing])
-    plan = placement.place_on_slurm(plan, options.device)
-    fit_plan = make_fit_plan(plan, specs)
+    density = args.density or DEFAULT_DENSITIES
+    fit_plan, style = _make_plan(options, density, args.errors, args.dry_run, args.existing)
     console = make_console()
     if args.dry_run:
-        print_missing([plan])
-        print_plan(plan, console)
-        if plan.cluster == "slurm":
-            print_slurm_arrays(plan.pending(), console)
-        _print_fits(fit_plan, console)
-        return DONE
+        return _print_dry_run(fit_plan, console)
     if not args.existing:
-        _run(fit_plan, options, args, console)
+        plan = fit_plan.plan
+        pending = plan.pending()
+        if pending and plan.preset == "paper" and not args.yes:
+            print_plan(plan, console)
+            raise UserErrors([f"{len(pending)} runs at the paper's budget need confirmation. Add --yes to start them"])
+        stored = {**asdict(replace(options, cluster=args.cluster)), "density": density}
+        _run(fit_plan, pending, {"what": NAME, "options": stored, "force": ""}, console)
     return _write(fit_plan, style, console)
 
 
-def _run(fit_plan: FitPlan, options: Options, args: Namespace, console: Console) -> None:
-    """Train the missing auto-encoders, then run the missing fits."""
-    plan = fit_plan.plan
-    pending = plan.pending()
-    if pending and plan.preset == "paper" and not args.yes:
-        print_plan(plan, console)
-        raise UserErrors([f"{len(pending)} runs at the paper's budget need confirmation. Add --yes to start them"])
-    command = {"what": LAUNCH_NAME, "options": asdict(replace(options, cluster=args.cluster)), "force": ""}
-    launcher.run(plan, pending, console, command, wait=True)
+def retry(
+    options: Options, command: Mapping[str, Any], is_left: Callable[[Job], bool], launched_at: str, dry_run: bool
+) -> int | None:
+    """Run again what a launched command has left; returns the exit code, or None if nothing is left.
+
+    Args:
+        options: those of the command, where it runs now.
+        command: the command, from its launch file.
+        is_left: whether a run is one that the command has launched.
+        launched_at: when it was launched, for the message.
+        dry_run: only print what would run.
+
+    Raises:
+        UserErrors: all errors; nothing was started.
+    """
+    density = str(command["options"].get("density") or DEFAULT_DENSITIES)
+    fit_plan, style = _make_plan(options, density, [], dry_run, existing=False)
+    left = FitPlan(fit_plan.plan, tuple(fit for fit in fit_plan.fits if is_left(fit.job)))
+    pending = [job for job in fit_plan.plan.pending() if is_left(job)]
+    if not pending and not left.pending():
+        return None
+    print(f"retry {NAME}, launched {launched_at}: {len(pending)} runs, {len(left.pending())} fits")
+    console = make_console()
+    if dry_run:
+        return _print_dry_run(left, console)
+    _run(left, pending, command, console)
+    return _write(fit_plan, style, console)
+
+
+def _make_plan(
+    options: Options, density: str, known_errors: Sequence[str], dry_run: bool, existing: bool
+) -> tuple[FitPlan, TableStyle]:
+    """Check a command, and list its fits.
+
+    Raises:
+        UserErrors: all errors.
+    """
+    errors = [*known_errors, *placement.find_slurm_errors(options.cluster, Path(options.results))]
+    style = TableStyle.from_options(options, errors)
+    specs = parse_densities(density, errors)
+    plan = make_plan(options, CLUSTERS, REQUIREMENTS, NAME, errors, dry_run or existing)
+    if plan.outlines and existing:
+        raise UserErrors([*plan.missing])
+    return make_fit_plan(placement.place_on_slurm(plan, options.device), specs), style
+
+
+def _run(fit_plan: FitPlan, pending: list[Job], command: Mapping[str, Any], console: Console) -> None:
+    """Train the pending auto-encoders, then run the pending fits."""
+    launcher.run(fit_plan.plan, pending, console, command, wait=True)
     fit_launcher.run(fit_plan, command, lambda line: print(escape_terminal_line(line), flush=True))
+
+
+def _print_dry_run(fit_plan: FitPlan, console: Console) -> int:
+    plan = fit_plan.plan
+    print_missing([plan])
+    print_plan(plan, console)
+    if plan.cluster == "slurm":
+        print_slurm_arrays(plan.pending(), console)
+    _print_fits(fit_plan, console)
+    return DONE
 
 
 def _print_fits(fit_plan: FitPlan, console: Console) -> None:
