@@ -1,7 +1,9 @@
 """The shipped residual classifiers: what their files say, and what their features tell apart."""
 
 import io
+from functools import cache
 from hashlib import sha256
+from itertools import product
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from benchmarks.evaluation.residual import weights_file
 from benchmarks.evaluation.residual.files import DEFAULTS, default_classifier, shipped_files
 from benchmarks.evaluation.residual.fit import predict
 from benchmarks.evaluation.residual.recipe import MEASURED_ACCURACY, RECIPE
+from benchmarks.perf.metric_cost import random_inception
 
 CPU = torch.device("cpu")
 NAME = "cifar10-jpeg"
@@ -116,3 +119,59 @@ def test_the_distance_grows_with_every_degradation(shipped, test_images, kind):
     distances += [frechet_distance(real, extractor(degraded(images, kind, level))) for level in DEGRADATIONS[kind][1]]
     assert distances == sorted(distances)
     assert distances[-1] > 10 * distances[0]
+
+
+SEEN = ("blurred", "noisy")  # by an untrained Inception on 100 images; it does not see compression
+
+
+@pytest.fixture(scope="module")
+def other_distances(tmp_path_factory):
+    """Distances of test images to as many others on pixels and on an untrained Inception, as a function.
+
+    It takes the features and test images, and returns the floor and, by degradation, the weakest and the strongest.
+    """
+
+    @cache
+    def distances(features):
+        extractor, n = make_extractor("pixels", "cifar10", (3, 32, 32), CPU), 2_000
+        if features == "inception":
+            path = tmp_path_factory.mktemp("inception") / "weights.pth"
+            random_inception(path)
+            extractor, n = make_extractor(f"inception:{path}", "cifar10", (3, 32, 32), CPU), 100
+        images = made["images"]
+        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+        reference, others = (images[order[start : start + n]] for start in (0, n))
+        real = extractor(reference)
+
+        def distance(images):
+            return frechet_distance(real, extractor(images), allow_few=True)
+
+        ends = {kind: (levels[0], levels[-1]) for kind, (_, levels) in DEGRADATIONS.items()}
+        return distance(others), {
+            kind: [distance(degraded(others, kind, level)) for level in some]
+            for kind, some in ends.items()
+            if features == "pixels" or kind in SEEN
+        }
+
+    made = {}
+
+    def of(features, split):
+        made["images"] = split.images
+        return distances(features)
+
+    return of
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("features", "kind"), [*product(["pixels"], DEGRADATIONS), *product(["inception"], SEEN)])
+def test_other_features_tell_strong_degradations_from_weak_ones(features, kind, test_images, other_distances):
+    """Pixels and an untrained Inception; the classifier also orders the levels between."""
+    weak, strong = other_distances(features, test_images)[1][kind]
+    assert strong > 1.2 * weak
+
+
+@pytest.mark.full
+def test_pixels_put_slightly_blurred_images_closer_than_sharp_ones(test_images, other_distances):
+    """A reason to use the features of a classifier: it does not reward blurred samples."""
+    floor, by_kind = other_distances("pixels", test_images)
+    assert by_kind["blurred"][0] < floor
