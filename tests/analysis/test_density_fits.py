@@ -53,9 +53,13 @@ def test_fits_of_other_presets_unknown_runs_and_older_revisions_do_not_count(evi
 
 
 def test_distances_under_two_metric_protocols_are_not_mixed(evidence, fits):
-    others = fits.assign(protocol_id="another", distance=1000.0)
+    """That of the runs' Table 1 counts, or else that of most fits."""
+    others = fits.assign(protocol_id="0", distance=1000.0)
     (selected,) = select_fits(pd.concat([others, fits]), evidence)
     assert {*selected.rows["protocol_id"]} == {*fits["protocol_id"]}
+    few = fits[fits["seed"] == 0].assign(protocol_id="00", distance=1000.0)
+    (selected,) = select_fits(pd.concat([others, few]), evidence)
+    assert {*selected.rows["protocol_id"]} == {"0"}
 
 
 def test_without_fits_there_is_nothing_to_judge(evidence, fits):
