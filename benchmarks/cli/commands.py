@@ -55,9 +55,12 @@ def _figure(summary: str, example: str) -> Command:
     return Command(summary, "tables:run", FIGURE_OPTIONS, example=example, collects_errors=True)
 
 
+FOLDER_LIKE = "data set whose settings the folder uses"
+
+
 def _picture(summary: str, example: str) -> Command:
     options = ("name", "like", "preset", "data-root", "results")
-    help_texts = {"name": "name of folder:PATH in records, in place of DATASET"}
+    help_texts = {"name": "name of the images in records, if DATASET is folder:PATH", "like": FOLDER_LIKE}
     return Command(summary, "report:draw_picture", options, "MODEL DATASET", example, help_texts, True)
 
 
@@ -74,7 +77,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "criteria": _table("how much distance is the decoder's, how much the prior's", "criteria --preset demo"),
         "latents": _table("how well latents match their density", "latents --preset demo"),
         "sensitivity": _table("the same samples under other metric protocols", "sensitivity --preset demo"),
-        "densities": Command("several densities on the latents of one auto-encoder", "densities.command:run",
+        "densities": Command("fit several densities to the latents of each auto-encoder", "densities.command:run",
                              DENSITY_OPTIONS, example="densities --preset demo --density gmm:10,flow",
                              collects_errors=True),
         "all": Command("every table and figure of the paper", "tables:run_all", ALL_OPTIONS,
@@ -97,35 +100,36 @@ GROUPS: dict[str, dict[str, Command]] = {
         "cancel": Command("stop all running jobs", "jobs:cancel", ("results",), example="cancel"),
     },
     "tables made in several sessions, on several machines": {
-        "campaign": Command("run a list of commands for a limited time, pack the results", "campaign:run",
+        "campaign": Command("run the commands of a file for a limited time; pack the results", "campaign:run",
                             ("minutes", "archive", "archive-mb", "states", "results", "data-root", "cluster",
                              "workers", "runs-per-gpu", "device", "precision", "engine", "nondeterministic", "dry-run",
                              "yes"), "FILE",
                             "campaign examples/campaigns/mnist.toml --minutes 15",
                             {"dry-run": "print the missing runs of each step, and their time; start nothing",
-                             "yes": "start runs at the paper's budget without --minutes"}),
+                             "yes": "run at the paper's budget without --minutes, until all is done"}),
         "import": Command("merge archives of campaigns into a results folder", "campaign:run_import", ("results",),
                           "ARCHIVE...", "import campaign.zip --results results/local"),
     },
     "results": {
         "report": Command("one HTML page of all results", "report:write_report", ("results",), example="report"),
-        "budget": Command("two models at several training budgets: figure and table", "report:write_budget",
+        "budget": Command("compare two models at several training budgets", "report:write_budget",
                           ("only", "results"), "DIR...",
                           "budget results/measured/mnist-quick results/measured/mnist-paper",
-                          {"only": "the two models (default: glf,rae-gmm)",
+                          {"only": "the two models to compare (default: glf,rae-gmm)",
                            "results": "folder for figures/ and tables/ (default: results/local)"}, True),
         "tensorboard": Command("event files for TensorBoard, of runs that have none yet", "report:write_tensorboard",
                                ("results", "out"), example="tensorboard --results results/measured/digits-demo",
                                collects_errors=True),
-        "sample": _picture("a grid of samples from a finished run", "sample glf mnist"),
-        "interpolate": _picture("lines between samples", "interpolate glf mnist"),
-        "reconstruct": _picture("test images beside their reconstructions", "reconstruct glf mnist"),
-        "memorization": Command("whether samples of a finished run copy training images",
+        "sample": _picture("draw samples of a finished run", "sample glf mnist"),
+        "interpolate": _picture("draw interpolations between samples", "interpolate glf mnist"),
+        "reconstruct": _picture("draw test images beside their reconstructions", "reconstruct glf mnist"),
+        "memorization": Command("check whether samples of a finished run copy training images",
                                 "report:check_memorization",
                                 ("name", "like", "preset", "features", "images", "results", "data-root", "device"),
                                 "MODEL DATASET", "memorization glf mnist",
-                                {"preset": "of the run (default: the longest one)",
+                                {"preset": "preset of the run (default: the longest one that has a run)",
                                  "features": f"{OPTIONS['features'].help} (default: the run's)",
+                                 "like": FOLDER_LIKE,
                                  "images": "samples and test images (default: all test images, at most 10000)"},
                                 collects_errors=True),
         "evaluate": Command("the metrics on any two sets of images", "evaluate:run",
@@ -138,12 +142,12 @@ GROUPS: dict[str, dict[str, Command]] = {
                             collects_errors=True),
     },
     "data and settings": {
-        "classifier": Command("train a classifier of labelled images, for --features classifier",
+        "classifier": Command("train a classifier on labelled images, for --features classifier",
                               "data:train_classifier",
                               ("name", "like", "out", "data-root", "device", "precision"), "DATASET|folder:PATH",
                               "classifier folder:flowers --name flowers --like cifar10 --out flowers.pt",
-                              {"out": "also write the weights into this file, FILE.pt",
-                               "like": "data set whose image size a folder has",
+                              {"out": "also write the weights to this file, such as flowers.pt",
+                               "like": "data set with the same image size as the folder",
                                "precision": "fp32 or bf16; on a GPU also tf32 (default: fp32)"},
                               collects_errors=True),
         "fetch": Command("download data sets and weights", "data:fetch", ("data-root",), "NAME...",

@@ -40,21 +40,24 @@ CLUSTERS = ("auto", "inline", "local", "slurm")
 GROUPS: dict[str, dict[str, Option]] = {
     "what to run": {
         "only": Option("models, or package.module:Class (default: the preset's)", "A,B"),
-        "autoencoder": Option("models whose latents are used (default: glf,rae-gmm,vae)", "A,B", is_list=True),
+        "autoencoder": Option("models whose auto-encoders are used (default: glf,rae-gmm,vae)", "A,B", is_list=True),
         "density": Option(
-            "own, gaussian, gmm:K, gmm:auto, flow, flow:long, nsf, maf, second-stage, kde", "A,B", is_list=True
+            "own, gaussian, gmm:K, gmm:auto, flow, flow:long, nsf, maf, second-stage, kde "
+            "(default: own,gmm:10,gmm:auto,flow,flow:long,nsf,maf,kde)",
+            "A,B",
+            is_list=True,
         ),
         "on": Option("data sets, or folder:PATH (default: the preset's)", "X,Y"),
-        "name": Option("name of a folder's data set in records", "NAME"),
-        "like": Option("data set whose settings a folder uses; or MODEL; or both", "NAME"),
+        "name": Option("name of a folder's images in records", "NAME"),
+        "like": Option("take settings of a data set (folder) or a model (class)", "A,B"),
         "recon": Option("reconstruction loss: half-sse, sse, bce, perceptual", "LOSS"),
-        "seeds": Option("runs per cell, or their seeds: 3,7; one: 7, (default: the preset's)", "N"),
-        "set": Option("other settings of the models, such as lr=1e-3,beta=4", "NAME=VALUE", is_list=True),
+        "seeds": Option("number of runs per cell, or seeds such as 3,7 (one seed: 7,) (default: the preset's)", "N"),
+        "set": Option("change settings of the models, such as lr=1e-3,beta=4", "NAME=VALUE", is_list=True),
         "force": Option("train again; the old record stays until the new one is done"),
     },
     "budget": {
         "preset": Option("paper, quick or demo (default: paper)", "PRESET", choices=tuple(PRESETS)),
-        "budget": Option("multiply the epochs of every stage by F, as --set budget=F", "F"),
+        "budget": Option("multiply the epochs of every stage by F; the same as --set budget=F", "F"),
     },
     "evaluation": {
         "features": Option(
@@ -64,8 +67,8 @@ GROUPS: dict[str, dict[str, Option]] = {
         ),
         "metrics": Option("fd, prd, kid, neighbours (default: fd)", "A,B"),
         "draws": Option("sample sets per run (default: the preset's)", "D"),
-        "images": Option("images of each kind in a metric (default: 10000)", "N"),
-        "allow-few": Option("accept no more images than features (biased)"),
+        "images": Option("images compared on each side (default: 10000)", "N"),
+        "allow-few": Option("allow too few images for the features (biased distance)"),
         "eval-every": Option("also measure the distance every E epochs", "E"),
     },
     "output": {
@@ -79,7 +82,7 @@ GROUPS: dict[str, dict[str, Option]] = {
         "margin": Option("share of the paper's number that counts as equal (0.05)", "SHARE"),
         "json": Option("also write the result into this file, as JSON", "FILE"),
         "keep": Option(
-            "keep weights or only logs of each run (default: weights)", "WHAT", "weights", ("weights", "logs")
+            "keep weights, or only logs, of each run (default: weights)", "WHAT", "weights", ("weights", "logs")
         ),
     },
     "where it runs": {
@@ -90,21 +93,21 @@ GROUPS: dict[str, dict[str, Option]] = {
         "device": Option("auto, cpu, cuda or cuda:N (default: auto)", "DEVICE", "auto"),
         "precision": Option("fp32; on a GPU also tf32 or bf16 (default: fp32)", "P", "fp32", PRECISIONS),
         "engine": Option("auto, eager, compiled, graph (default: auto)", "ENGINE", "auto", ENGINES),
-        "nondeterministic": Option("on a GPU, about a tenth faster; bits differ from run to run"),
+        "nondeterministic": Option("faster algorithms on a GPU, whose bits differ from run to run"),
         "no-wait": Option("submit, or start in the background, and return"),
-        "existing": Option("write the table from the runs that are there; train nothing"),
+        "existing": Option("write the table from the finished runs; train nothing"),
         "dry-run": Option("print the plan, the settings and the cost; start nothing"),
         "yes": Option("start a paper-budget run without asking"),
     },
     "campaign": {
-        "minutes": Option("stop and write the archive within this time (default: no limit)", "M"),
+        "minutes": Option("stop training and write the archive within this time (default: no limit)", "M"),
         "archive": Option("archive of the new results (default: RESULTS/archives/campaign-DATE.zip)", "FILE"),
-        "archive-mb": Option("largest size of an archive, in MiB; the rest goes into further ones (default: 16)", "MB"),
+        "archive-mb": Option("largest size of an archive in MiB; if needed, write several (default: 16)", "MB"),
         "states": Option("also pack the states of unfinished runs, so that another machine can continue them"),
     },
     "images to compare": {
         "real": Option("data set (its test split, or NAME:train), folder, .npy, .npz", "WHAT"),
-        "fake": Option("the generated images, likewise", "WHAT"),
+        "fake": Option("the generated images, in one of the same forms", "WHAT"),
         "resize": Option("resize all images to N x N (antialiased bicubic)", "N"),
         "background": Option("color to put transparent images on, such as white", "COLOR"),
         "bit-depth": Option("bits per channel, 9 to 16, of images to scale to 8 bits", "BITS"),

@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 
 from benchmarks.data.datasets import Split
 from benchmarks.evaluation.diagnostics import mean_nll, posterior_draws
-from benchmarks.evaluation.metrics import FD
+from benchmarks.evaluation.metrics import FD, FeatureSet
 from benchmarks.evaluation.names import NLL_TEST, NLL_TRAIN
 from benchmarks.evaluation.protocol import MAX_IMAGES, MetricProtocol
 from benchmarks.evaluation.requests import EvaluationRequest
@@ -29,6 +30,7 @@ from benchmarks.evaluation.scoring import NonFiniteImages, Scorer
 from benchmarks.evaluation.sources import stream_seed
 from benchmarks.protocols import Schedule
 from benchmarks.training.precision import matmul_precision
+from benchmarks.training.turns import finish, in_background
 from zoo import LatentModel, NotFitted
 
 MAX_CURVE_IMAGES = 5_000  # of each side: half of a table's, and more than Inception's features
@@ -96,34 +98,49 @@ class LearningCurve:
             has no density to sample from yet, or if samples are not finite. Also nll_train and nll_test, the NLL of
             the latents of at most 10,000 images of each split, in nats per image, if the density has a closed form.
         """
+        return finish(self.score_epoch_in_turns(model, train, seed))
+
+    def score_epoch_in_turns(
+        self, model: LatentModel, train: Split, seed: int
+    ) -> Generator[None, None, dict[str, float | None]]:
+        """As `score_epoch`. It yields while a thread computes the distance of features from a GPU."""
         devices = [model.device] if model.device.type == "cuda" else []
+        scorer = self.curve_scorer
         with torch.random.fork_rng(devices=devices), matmul_precision("fp32"):
-            try:
-                return self._score(model, train, seed)
-            except NotFitted:
-                pass
-            fitted = copy.deepcopy(model)
-            try:
-                fitted.fit_density(train.images)
-            except (NotImplementedError, ValueError):  # ValueError: latents to which it cannot be fitted
-                return {self.protocol.metric: None}
-            return self._score(fitted, train, seed)
+            features, likelihoods = self._measure(model, train, seed)
+            if features is None:
+                return {self.protocol.metric: None} | likelihoods
+            real = scorer.reference_features(self.protocol)
+        compute = partial(scorer.compute_metrics, real, features, (FD,))
+        is_on_gpu = scorer.extractor.device.type != "cpu"
+        values, _ = (yield from in_background(compute)) if is_on_gpu else compute()
+        return dict(values) | likelihoods
 
-    def _score(self, model: LatentModel, train: Split, seed: int) -> dict[str, float | None]:
-        """The numbers of a point; raises NotFitted if the model has no density to sample from."""
-        return self._distance(model, train, seed) | self._latent_nll(model, train)
+    def _measure(
+        self, model: LatentModel, train: Split, seed: int
+    ) -> tuple[FeatureSet | None, dict[str, float | None]]:
+        """The features of samples, or None if there are none; and the NLL of latents by column."""
+        try:
+            return self._sample_features(model, train, seed), self._latent_nll(model, train)
+        except NotFitted:
+            pass
+        fitted = copy.deepcopy(model)
+        try:
+            fitted.fit_density(train.images)
+        except (NotImplementedError, ValueError):  # ValueError: latents to which it cannot be fitted
+            return None, {}
+        return self._sample_features(fitted, train, seed), self._latent_nll(fitted, train)
 
-    def _distance(self, model: LatentModel, train: Split, seed: int) -> dict[str, float | None]:
+    def _sample_features(self, model: LatentModel, train: Split, seed: int) -> FeatureSet | None:
+        """The features of samples, or None; raises NotFitted if the model has no density to sample from."""
         scorer = self.curve_scorer
         try:
             images = scorer.make_images(model, train, EvaluationRequest(), stream_seed("curve", seed))
         except NonFiniteImages:
-            return {self.protocol.metric: None}
+            return None
         if isinstance(images, str):
-            return {self.protocol.metric: None}
-        fake = scorer.image_features(images, self.protocol, None).first(self.protocol.n_fake)
-        values, _ = scorer.compute_metrics(scorer.reference_features(self.protocol), fake, (FD,))
-        return dict(values)
+            return None
+        return scorer.image_features(images, self.protocol, None).first(self.protocol.n_fake)
 
     def _latent_nll(self, model: LatentModel, train: Split) -> dict[str, float | None]:
         """The NLL of draws from q(z|x) by column, as `diagnostics.diagnose` measures it; {} if there is none."""

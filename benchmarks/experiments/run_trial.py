@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 
@@ -46,6 +46,7 @@ from benchmarks.training.memory import keep_freed_memory
 from benchmarks.training.precision import reproducible_arithmetic
 from benchmarks.training.streaming import place_once
 
+T = TypeVar("T")
 Phase = Literal["training", "scoring"]
 """What a run does: while it is scored, the GPU is mostly idle."""
 
@@ -229,7 +230,8 @@ def train_model(
             if device.type == "cuda":
                 used["runs_at_once"] = max(used["runs_at_once"], turns.count_runs())
             if curve and curve.is_due(epoch.row):
-                epoch.row.update(curve.score_epoch(model, train_split, trial.seed))
+                point = curve.score_epoch_in_turns(model, train_split, trial.seed)
+                epoch.row.update((yield from _in_phase("training", point)))
             record["epochs"].append(epoch.row)
             used["stages"][epoch.row["stage"]] = epoch.engine_used
             log.line(epoch.row)
@@ -240,6 +242,17 @@ def train_model(
                 for _ in shutdown.shut_down_in_turns(job.run_folder):
                     yield "training"
     return model.eval()
+
+
+def _in_phase(phase: Phase, steps: Generator[None, None, T]) -> Generator[Phase, None, T]:
+    """Advance a generator to its end and return its value; yield the phase at each of its steps."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+        yield phase
 
 
 def saved_progress(saved: dict[str, Any]) -> dict[str, Any]:

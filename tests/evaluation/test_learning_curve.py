@@ -197,13 +197,13 @@ def test_a_state_without_points_is_not_resumed_if_the_curve_is_requested(tmp_pat
 def test_seconds_do_not_include_the_learning_curve(tmp_path, monkeypatch):
     """A measurement takes 1,000 s by the loop's clock, which no epoch's seconds include."""
     waited = [0.0]
-    point = LearningCurve.score_epoch
+    point = LearningCurve.score_epoch_in_turns
 
     def slow(*arguments):
         waited[0] += 1000
-        return point(*arguments)
+        return (yield from point(*arguments))
 
-    monkeypatch.setattr(LearningCurve, "score_epoch", slow)
+    monkeypatch.setattr(LearningCurve, "score_epoch_in_turns", slow)
     monkeypatch.setattr(loop, "synchronized_time", lambda device: time.perf_counter() + waited[0])
     record = run_trial(job(tmp_path, epochs=2, eval_every=1))
     assert waited == [2000]

@@ -82,7 +82,7 @@ COMMANDS = {
                     "vae-flow-posterior,glf",
                     f"criteria {PAPER} --seeds 3 --existing --only vae,wae-gan,two-stage-vae,rae-gmm,vae-flow-prior,"
                     "vae-flow-posterior,glf", "report"],
-    "mnist-paper-curves": [f"table1 {PAPER} --seeds 3 --existing --only glf,rae-gmm --eval-every 10"],
+    "mnist-paper-curves": [f"table1 {PAPER} --seeds 3 --existing --only glf,rae-gmm --eval-every 10", "report"],
     "mnist-quick": ["table1 --preset quick --on mnist --seeds 3", "report"],
     "mnist-tenth": ["table1 --preset paper --budget 0.1 --on mnist --only glf,rae-gmm --features classifier --seeds 1"],
     "mnist-quick-variants": ["table1 --preset quick --on mnist --only wae-mmd,glf-two-stage,glf-regularized-1,"

@@ -17,18 +17,25 @@ import jinja2
 
 from benchmarks.analysis.evidence import Evidence, presets_with_runs
 from benchmarks.analysis.learning_curves import is_epoch_column
+from benchmarks.evaluation.names import image_file_name
 from benchmarks.experiments import records
 from benchmarks.experiments.densities.records import read_densities
+from benchmarks.files.names import file_name
 from benchmarks.printing import escape_terminal
 from benchmarks.reporting.departures import collect_departures
 from benchmarks.reporting.report.claim_summary import describe_effect
 from benchmarks.reporting.report.claims_table import write_claims
+from benchmarks.reporting.report.dataset_section import data_uri
 from benchmarks.reporting.report.number_format import dataset_label, format_duration
 from benchmarks.reporting.report.rerun import display_path
 from benchmarks.reporting.report.sections import NLL_NOTES, PresetSection, preset_section
 
 # The page may load nothing and run nothing; only images in the file and its one style sheet are allowed
 CONTENT_POLICY = "default-src 'none'; img-src data:; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
+PICTURES = {
+    "reconstruct": "Test images, each with its reconstruction to its right",
+    "interpolate": "Lines between samples",
+}  # command -> what its picture shows
 PAPER_URL = "https://arxiv.org/abs/1905.10485"
 
 
@@ -74,11 +81,29 @@ def render_page(sections: Sequence[PresetSection], results: Path) -> str:
         paper_url=PAPER_URL,
         departures=collect_departures(Path(__file__).resolve().parents[3]),
         nll_notes=NLL_NOTES,
+        pictures=run_pictures(sections, results),
         dataset_label=dataset_label,
         describe_effect=describe_effect,
         format_duration=format_duration,
     )
     return escape_terminal(page)  # the template escapes what is special in HTML, but no control characters
+
+
+def run_pictures(sections: Sequence[PresetSection], results: Path) -> list[tuple[str, str]]:
+    """The pictures of single runs in RESULTS/figures: what each shows, and its data URI.
+
+    The commands reconstruct, interpolate and memorization draw them.
+    """
+    pictures: dict[Path, str] = {}
+    for dataset in (dataset for section in sections for dataset in section.datasets):
+        copies = f"memorization-{file_name(dataset.extractor)}"
+        kinds = PICTURES | {copies: "Samples, and below them test images, closest to a training image"}
+        for kind, text in kinds.items():
+            for row in dataset.rows:
+                path = results / "figures" / image_file_name(kind, dataset.dataset, row.model)
+                if path.is_file():
+                    pictures[path] = f"{text}: {row.label} on {dataset.label}"
+    return [(text, data_uri(path)) for path, text in pictures.items()]
 
 
 def _style_digest(style: str) -> str:

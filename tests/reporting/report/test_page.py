@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from report_pages import (
     MEASURED,
     ParsedPage,
@@ -199,3 +200,17 @@ def test_thousands_of_records_make_a_report_in_seconds(tmp_path):
     path = write_report(results)[-1]
     assert time.process_time() - before < 10
     assert path.stat().st_size < 5e6
+
+
+def test_pictures_of_single_runs_are_shown_and_other_files_are_not(tmp_path):
+    results = results_folder(tmp_path, "digits-demo")
+    (results / "figures").mkdir(exist_ok=True)
+    for name in ("reconstruct-digits-glf", "interpolate-digits-glf", "memorization-classifier_digits-digits-glf",
+                 "reconstruct-letters-glf", "reconstruct-digits-other"):  # fmt: skip
+        Image.new("RGB", (4, 4)).save(results / "figures" / f"{name}.png")
+    block = section_html(report_html(results), "pictures", "</section>")
+    assert re.findall(r"<figcaption>(.*?)</figcaption>", block) == [
+        "Test images, each with its reconstruction to its right: GLF on digits",
+        "Lines between samples: GLF on digits",
+        "Samples, and below them test images, closest to a training image: GLF on digits",
+    ]
