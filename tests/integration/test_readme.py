@@ -73,9 +73,10 @@ COMMANDS = {
     "digits-demo": [f"table1 {DIGITS}", f"criteria {DIGITS}", f"latents {DIGITS}",
                     f"sensitivity {DIGITS} --only glf,two-stage-vae"],
     "densities-digits": ["densities --preset demo --on digits --seeds 10 --autoencoder glf,rae-gmm --density "
-                         f"{DENSITIES},nsf,kde --device cpu --existing"],
+                         f"{DENSITIES},nsf,kde --device cpu --existing", "report"],
     "densities-mnist-quick": ["densities --preset quick --on mnist --seeds 3 --autoencoder glf,rae-gmm,vae --density "
-                              f"{DENSITIES},second-stage,kde --features classifier --device cpu --existing"],
+                              f"{DENSITIES},second-stage,kde --features classifier --device cpu --existing",
+                              "report"],
     "fashion-quick": ["table1 --preset quick --on fashion"],
     "mnist-paper": [f"table1 {PAPER} --seeds 3 --existing --only vae,wae-gan,two-stage-vae,rae-gmm,vae-flow-prior,"
                     "vae-flow-posterior,glf",

@@ -12,10 +12,10 @@ from benchmarks.reporting.report import write_report
 MEASURED = Path(__file__).resolve().parents[2] / "results" / "measured"
 
 
-def results_folder(parent: Path, *names: str) -> Path:
-    """A results folder with the committed records and figures of some others."""
+def results_folder(parent: Path, *names: str, subfolders: tuple[str, ...] = ("records", "figures")) -> Path:
+    """A results folder with the committed records and figures of some others, or other subfolders of theirs."""
     results = parent / "results"
-    for subfolder in ("records", "figures"):
+    for subfolder in subfolders:
         (results / subfolder).mkdir(parents=True)
         for name in names:
             for file in (MEASURED / name / subfolder).glob("*"):

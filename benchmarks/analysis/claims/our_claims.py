@@ -1,7 +1,7 @@
 """Claims of ours, which the paper does not make. They are judged on the records of fitted densities.
 
-The command `densities` prints them below its table. They are not among the paper's claims (`paper_claims.CLAIMS`), and
-have no number.
+The command `densities` prints them below its table, and the report lists them after the paper's claims as `ours-1` and
+so on. They are not among the paper's claims (`paper_claims.CLAIMS`).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from benchmarks.files.reading import InvalidFile, check, list_files, read_json
 FOLDER = "densities"  # in the results folder
 COLUMNS = ("key", "autoencoder", "model", "model_label", "dataset", "preset", "seed", "density", "label", "status",
            "train_nll", "held_out_nll", "far_share", "fit_seconds", "n_parameters", "draw", "metric", "protocol_id",
-           "distance")  # fmt: skip
+           "distance", "revision")  # fmt: skip
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
@@ -56,6 +56,7 @@ def read_densities(results: Path) -> DataFrame:
 
 def _rows(record: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
     shared = {name: record.get(name) for name in COLUMNS[:10]} | {
+        "revision": record.get("revision"),
         "fit_seconds": record.get("fit_seconds"),
         "n_parameters": record.get("n_parameters"),
         **{name: record["values"].get(name) for name in ("train_nll", "held_out_nll", "far_share")},

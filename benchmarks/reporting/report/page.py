@@ -19,6 +19,7 @@ from benchmarks.analysis.evidence import Evidence, presets_with_runs
 from benchmarks.analysis.learning_curves import is_epoch_column
 from benchmarks.evaluation.names import image_file_name
 from benchmarks.experiments import records
+from benchmarks.experiments.densities.records import read_densities
 from benchmarks.files.names import file_name
 from benchmarks.printing import escape_terminal
 from benchmarks.reporting.departures import collect_departures
@@ -41,15 +42,18 @@ PAPER_URL = "https://arxiv.org/abs/1905.10485"
 def write_report(results: Path) -> list[Path]:
     """Write RESULTS/report.html and the files that it shows.
 
-    These are the claims, tables/claims.csv and claims.md, and the figures of the paper that have runs,
-    figures/figureN-PRESET.* (PNG, PDF, caption, and the numbers drawn).
+    These are the claims, tables/claims.csv and claims.md, the figures of the paper that have runs,
+    figures/figureN-PRESET.* (PNG, PDF, caption, and the numbers drawn), and the pictures of fitted densities,
+    figures/densities-PRESET-DATASET.*.
 
     Returns:
         the paths of all files; the page's is the last.
     """
     evaluations, epochs = records.read_columns(results, is_epoch_column, categories=True)
+    densities = read_densities(results)
     sections = [
-        preset_section(Evidence(evaluations, epochs, preset), results) for preset in presets_with_runs(evaluations)
+        preset_section(Evidence(evaluations, epochs, preset), results, densities)
+        for preset in presets_with_runs(evaluations)
     ]
     files = [*write_claims(sections, results), *(path for section in sections for path in section.figure_files)]
     return [*files, records.write_text(results / "report.html", render_page(sections, results))]

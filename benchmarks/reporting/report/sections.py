@@ -16,6 +16,7 @@ from benchmarks.analysis.paper_setting import matches_paper
 from benchmarks.evaluation.protocol import VARIANTS
 from benchmarks.execution.requirements import Grid
 from benchmarks.experiments import records
+from benchmarks.experiments.densities.records import read_densities
 from benchmarks.reporting import speed_records
 from benchmarks.reporting.figures.writer import read_caption, write_figure
 from benchmarks.reporting.registry import FIGURES, TABLES
@@ -26,6 +27,7 @@ from benchmarks.reporting.report.dataset_section import (
     dataset_section,
     models_with_runs,
 )
+from benchmarks.reporting.report.density_section import DensitySection, density_section
 from benchmarks.reporting.report.number_format import dataset_label
 from benchmarks.reporting.report.provenance import (
     FirstRecords,
@@ -76,6 +78,7 @@ class PresetSection:
         tables: tables besides Table 1.
         figures: name, image as a data URI, caption and notes.
         figure_files: the files of the figures.
+        densities: the densities that were fitted to the latents of the runs.
     """
 
     preset: str
@@ -94,6 +97,7 @@ class PresetSection:
     tables: list[Table]
     figures: list[tuple[str, str, str, list[Note]]]
     figure_files: list[Path]
+    densities: DensitySection
 
     @property
     def link_title(self) -> str:
@@ -106,8 +110,14 @@ class PresetSection:
         return [summarize_claim(claim, verdict) for claim, verdict in self.claims]
 
 
-def preset_section(evidence: Evidence, results: Path) -> PresetSection:
-    """Judge the claims, build the tables and write the figures of one preset."""
+def preset_section(evidence: Evidence, results: Path, densities: DataFrame | None = None) -> PresetSection:
+    """Judge the claims, build the tables and write the figures of one preset.
+
+    Args:
+        evidence: the runs at one preset.
+        results: results folder.
+        densities: the frame of `experiments.densities.records.read_densities`; None: read from the folder.
+    """
     results_name = display_path(results)
     verdicts = claims.judge_claims(evidence, results_name)
     answers = [verdict.answer for _, verdict in verdicts]
@@ -123,13 +133,16 @@ def preset_section(evidence: Evidence, results: Path) -> PresetSection:
         for dataset in evidence.distances.protocols
     }
     figures = list(write_figures(evidence, results))
+    budget = budget_description(evidence)
+    density_frame = read_densities(results) if densities is None else densities
+    fitted = density_section(density_frame, evidence, results, budget)
     return PresetSection(
         preset=evidence.preset,
         title=section_title(evidence, first_records),
         runs_per_model=runs_per_model(evidence),
         difference=setting_difference(evidence, first_records),
         provenance=provenance_rows(evidence, first_records),
-        budget=budget_description(evidence),
+        budget=budget,
         has_paper_setting=any(matches_paper(evidence, dataset) for dataset in evidence.datasets),
         n_runs=len(evidence.runs),
         statuses=", ".join(f"{n} {status}" for status, n in statuses.items()),
@@ -142,7 +155,11 @@ def preset_section(evidence: Evidence, results: Path) -> PresetSection:
         ],
         tables=other_tables(evidence, frames, first_records),
         figures=[(name, data_uri(image), *read_caption(caption)) for name, (image, _, caption, *_) in figures],
-        figure_files=[path for _, paths in figures for path in paths],
+        figure_files=[
+            *(path for _, paths in figures for path in paths),
+            *(path for part in fitted.datasets for path in part.files),
+        ],
+        densities=fitted,
     )
 
 

@@ -23,6 +23,7 @@ from benchmarks.reporting.tables.metric_cell import MetricCell
 from benchmarks.reporting.tables.table import Note, Table, merge_notes
 
 DISTANCE, FLOOR = "distance", "latents"  # a column; the density of the floor's row
+CLAIM_LABEL = "Order"  # of the notes on the claims of ours
 COLUMNS = {  # column of `read_densities` -> (label, decimals, factor)
     DISTANCE: ("samples", 2, 1.0),
     "held_out_nll": ("held-out NLL", 2, 1.0),
@@ -138,7 +139,7 @@ def _claim_notes(fits: DataFrame, wanted: DensityGrid) -> Iterator[Note]:
             lead = f"Claim ({claim.source}): {claim.statement[0].lower()}{claim.statement[1:]}."
             numbers = "; ".join(finding.text or finding.reason for finding in verdict.findings)
             text = f"{lead} {verdict.answer.capitalize()}{where}. {numbers}."
-            yield Note("Order", f"{text} Supported where: {claim.rule}.", text)
+            yield Note(CLAIM_LABEL, f"{text} Supported where: {claim.rule}.", text)
 
 
 def _wanted_keys(wanted: DensityGrid) -> set[str]:

