@@ -73,7 +73,7 @@ def test_a_run_and_its_fits_in_jobs_give_the_numbers_of_this_process(results, ca
 
 def test_an_interrupted_command_follows_its_job_and_the_fit_of_a_killed_job_is_resumed(results):
     """The first command is interrupted by the keyboard; during the second one, the job is killed without notice."""
-    command = [*COMMAND, "--density", "flow:epochs=150"]
+    command = [*COMMAND, "--density", "flow:epochs=500"]
     assert main([*command, "--cluster", "inline", "--results", str(results / "inline")]) == 0
     folder = results / "slurm"
     for name in ("runs", "records"):
@@ -86,14 +86,14 @@ def test_an_interrupted_command_follows_its_job_and_the_fit_of_a_killed_job_is_r
     (job,) = list_jobs()
     second = start(*arguments)
     until(lambda: len([*folder.glob("jobs/*.launch")]) == 2)
-    time.sleep(2)  # the second launcher has asked for the jobs of the first one
+    time.sleep(2)  # the second launcher has asked for the jobs of the first one; the fit takes much longer
     assert [*list_jobs()] == [job]
     subprocess.run(["scancel", "--signal=KILL", "--full", job], check=True)
-    printed = second.communicate(timeout=180)[0]
+    printed = second.communicate(timeout=300)[0]
     assert second.returncode == 0, printed
     assert f"SLURM job {job} ended without a record" in printed
-    assert numbers(fits(folder)["flow:epochs=150"]) == numbers(fits(results / "inline")["flow:epochs=150"])
-    assert fits(folder)["flow:epochs=150"]["provenance"]["slurm_job"] != job
+    assert numbers(fits(folder)["flow:epochs=500"]) == numbers(fits(results / "inline")["flow:epochs=500"])
+    assert fits(folder)["flow:epochs=500"]["provenance"]["slurm_job"] != job
 
 
 def test_a_command_fails_if_slurm_refuses_all_fits(results, finished_run, monkeypatch, capsys):
