@@ -19,8 +19,7 @@ from benchmarks.analysis.statistics import Effect, correct_together, paired_t_te
 from benchmarks.analysis.verdicts import MIN_RUNS
 from zoo.densities.registry import DENSITIES
 
-# Auto-encoder -> the density that it was trained with; those of `execution.densities.planning.REQUIREMENTS` come first
-OWN_DENSITIES = {"glf": "own flow", "rae-gmm": "own mixture", "vae": "own standard Gaussian"}
+FIRST = ("glf", "rae-gmm", "vae")  # auto-encoders of the command by default, in its order
 ORDER = (NOT_FITTED, *DENSITIES)  # of the rows; a name with a value, such as gmm:10, follows its row
 
 
@@ -45,8 +44,8 @@ class DatasetFits:
 
     @property
     def models(self) -> list[str]:
-        """The auto-encoders, those of `OWN_DENSITIES` first, then as in the registry."""
-        first = [*OWN_DENSITIES, *zoo.MODELS]
+        """The auto-encoders, those of `FIRST` first, then as in the registry."""
+        first = [*FIRST, *zoo.MODELS]
         known = {*map(str, self.rows["model"])}
         return sorted(known, key=lambda model: (first.index(model) if model in first else len(first), model))
 

@@ -11,7 +11,6 @@ from pandas import DataFrame
 from benchmarks.analysis.claims import ClaimVerdict
 from benchmarks.analysis.claims.our_claims import NOT_FITTED, OurClaim
 from benchmarks.analysis.density_fits import (
-    OWN_DENSITIES,
     BestDensity,
     DatasetFits,
     best_densities,
@@ -22,7 +21,6 @@ from benchmarks.analysis.evidence import Evidence, model_label
 from benchmarks.analysis.statistics import SIGNIFICANCE_LEVEL
 from benchmarks.analysis.verdicts import MIN_RUNS
 from benchmarks.execution.requirements import Grid
-from benchmarks.experiments.changes import split_name
 from benchmarks.reporting.figures.densities import NAME, write_density_figure
 from benchmarks.reporting.formats.markdown import unescape_markdown
 from benchmarks.reporting.report.dataset_section import data_uri
@@ -145,14 +143,13 @@ def density_grid(fits: DatasetFits, evidence: Evidence) -> DensityGrid:
 
 def describe_best(best: BestDensity, labels: Mapping[str, str]) -> str:
     """Which density is best on the latents of an auto-encoder, and whether the model's own one is behind it."""
-    own = OWN_DENSITIES.get(split_name(best.model)[0], "own density")
     name = model_label(best.model)
     mean, own_mean = (format_fixed(value, DECIMALS) for value in (best.mean, best.own_mean))
     if best.own_mean is None:
-        return f"{name}: “{labels[best.density]}” has the lowest distance ({mean}); its {own} was not measured."
+        return f"{name}: “{labels[best.density]}” has the lowest distance ({mean}); its own density was not measured."
     if best.density == NOT_FITTED:
-        return f"{name}: its {own} has the lowest distance ({own_mean})."
-    lead = f"{name}: “{labels[best.density]}” has the lowest distance ({mean}), and its {own} ({own_mean})"
+        return f"{name}: its own density has the lowest distance ({own_mean})."
+    lead = f"{name}: “{labels[best.density]}” has the lowest distance ({mean}), and its own density ({own_mean})"
     if best.effect is None:
         return f"{lead} is not tested against it: {best.n_seeds} of {MIN_RUNS} seeds that are needed have both."
     effect = best.effect

@@ -34,7 +34,7 @@ from benchmarks.reporting.report.sections import NLL_NOTES, PresetSection, prese
 CONTENT_POLICY = "default-src 'none'; img-src data:; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
 PICTURES = {
     "reconstruct": "Test images, each with its reconstruction to its right",
-    "interpolate": "Lines between samples",
+    "interpolate": "Interpolations between samples",
 }  # command -> what its picture shows
 PAPER_URL = "https://arxiv.org/abs/1905.10485"
 

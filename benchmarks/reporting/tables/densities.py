@@ -94,7 +94,9 @@ def densities_table(densities: DataFrame, evaluations: DataFrame, wanted: Densit
                 for column in COLUMNS:
                     cells[row, column] = _fit_cell(fits, statuses, grid, (model, dataset, density), keys, column)
             _mark_best(cells, wanted.labels, model, dataset)
-    cells = {pair: _without_false_digits(cell, pair[1]) for pair, cell in with_decimals(cells, grid.decimals).items()}
+    cells = {
+        pair: _round_counts_and_seconds(cell, pair[1]) for pair, cell in with_decimals(cells, grid.decimals).items()
+    }
     own = [cell for (row, _), cell in cells.items() if not row.endswith(f"|{FLOOR}")]
     measured = sum(status == "done" for key, status in statuses.items() if key in _wanted_keys(wanted))
     notes = (
@@ -185,7 +187,7 @@ def _floor_cell(index: EvaluationIndex, grid: Grid, model: str, dataset: str, co
     return replace(cell, id_columns=id_columns, decimals=COLUMNS[column][1])
 
 
-def _without_false_digits(cell: MetricCell, column: str) -> MetricCell:
+def _round_counts_and_seconds(cell: MetricCell, column: str) -> MetricCell:
     """The cell of a count: whole numbers, and no spread if all seeds have the same count. Seconds have one decimal."""
     if column == "n_parameters":
         return replace(cell, decimals=0, std=cell.std or None)

@@ -53,8 +53,8 @@ def test_the_page_has_a_section_of_densities_and_stays_one_file(quick_html):
     assert "#quick-densities" in page.links
     section = section_html(quick_html, "quick-densities", "</section>")
     assert section.count("data:image/png;base64,") == 1
-    assert "GLF: “GMM, components by held-out likelihood” has the lowest distance (6.48), and its own flow (15.00) " \
-           "is behind it" in section  # fmt: skip
+    assert "GLF: “GMM, components by held-out likelihood” has the lowest distance (6.48), and its own density (15.00)" \
+           " is behind it" in section  # fmt: skip
     claim = section_html(section, "quick-claim-ours-1", "</li>")
     assert 'class="badge supported"' in claim
     assert "at most 1,000 steps in each stage" in claim
@@ -102,17 +102,17 @@ LABELS = {OWN: "its own density", FLOW: "coupling flow"}
     ("best", "text"),
     [
         (BestDensity("glf", FLOW, 2.0, 5.0, Effect(3.0, 0.5, 5.5, 0.03), 3),
-         "GLF: “coupling flow” has the lowest distance (2.00), and its own flow (5.00) is behind it: the difference is "
-         "3.00 (95 %: 0.50 to 5.50), corrected p = 0.03, 3 seeds."),
+         "GLF: “coupling flow” has the lowest distance (2.00), and its own density (5.00) is behind it: the difference "
+         "is 3.00 (95 %: 0.50 to 5.50), corrected p = 0.03, 3 seeds."),
         (BestDensity("glf", FLOW, 2.0, 5.0, Effect(3.0, -1.0, 7.0, 0.09), 3),
-         "GLF: “coupling flow” has the lowest distance (2.00), and its own flow (5.00) is not shown to be behind it: "
-         "the difference is 3.00 (95 %: −1.00 to 7.00), corrected p = 0.09, 3 seeds."),
-        (BestDensity("rae-gmm", OWN, 2.0, 2.0, None, 3), "RAE + GMM: its own mixture has the lowest distance (2.00)."),
+         "GLF: “coupling flow” has the lowest distance (2.00), and its own density (5.00) is not shown to be behind "
+         "it: the difference is 3.00 (95 %: −1.00 to 7.00), corrected p = 0.09, 3 seeds."),
+        (BestDensity("rae-gmm", OWN, 2.0, 2.0, None, 3), "RAE + GMM: its own density has the lowest distance (2.00)."),
         (BestDensity("wae-mmd", FLOW, 2.0, None, None, 0),
          "WAE-MMD: “coupling flow” has the lowest distance (2.00); its own density was not measured."),
         (BestDensity("glf", FLOW, 2.0, 5.0, None, 2),
-         "GLF: “coupling flow” has the lowest distance (2.00), and its own flow (5.00) is not tested against it: 2 of "
-         "3 seeds that are needed have both."),
+         "GLF: “coupling flow” has the lowest distance (2.00), and its own density (5.00) is not tested against it: "
+         "2 of 3 seeds that are needed have both."),
     ],
 )  # fmt: skip
 def test_a_sentence_says_which_density_is_best_and_whether_the_models_own_is_behind(best, text):

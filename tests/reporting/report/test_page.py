@@ -211,6 +211,6 @@ def test_pictures_of_single_runs_are_shown_and_other_files_are_not(tmp_path):
     block = section_html(report_html(results), "pictures", "</section>")
     assert re.findall(r"<figcaption>(.*?)</figcaption>", block) == [
         "Test images, each with its reconstruction to its right: GLF on digits",
-        "Lines between samples: GLF on digits",
+        "Interpolations between samples: GLF on digits",
         "Samples, and below them test images, closest to a training image: GLF on digits",
     ]
